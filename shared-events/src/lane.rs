@@ -1,0 +1,231 @@
+//! Where a stream lives in the log, and how far one has read: slots, lanes, positions, tokens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::XxHash64;
+
+use crate::values::ValueError;
+
+/// How many slots keys are spread over; fixed for ever, so that lanes can be added by moving slots.
+pub const SLOTS: u16 = 1024;
+
+/// The slot of a partition key: XXH64 with seed 0 (<https://xxhash.com>), modulo [`SLOTS`].
+pub fn slot_of(key: &str) -> u16 {
+    let slot = XxHash64::oneshot(0, key.as_bytes()) % u64::from(SLOTS);
+    u16::try_from(slot).expect("a remainder of 1024 fits 16 bits")
+}
+
+/// One of the ordered logs: a log in Postgres, a Kafka partition, a checkpoint and a lock in one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lane(pub u16);
+
+impl fmt::Display for Lane {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A place in a lane: 1, 2, 3 … without a gap; 0 stands before the first.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Position(pub i64);
+
+impl Position {
+    /// The place after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A place in a stream: 1, 2, 3 …; 0 means the stream has no history.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Version(pub i64);
+
+impl Version {
+    /// The place after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Which lane each slot belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneMap(Vec<Lane>);
+
+impl LaneMap {
+    /// The map of a new log: slots dealt out to `lanes` lanes in turn.
+    ///
+    /// # Errors
+    /// `lanes` is not 1 to [`SLOTS`].
+    pub fn even(lanes: u16) -> Result<Self, ValueError> {
+        if !(1..=SLOTS).contains(&lanes) {
+            return Err(ValueError { expected: "1 to 1024 lanes" });
+        }
+        Ok(Self((0..SLOTS).map(|slot| Lane(slot % lanes)).collect()))
+    }
+
+    /// A stored map: the lane of every slot, in slot order.
+    ///
+    /// # Errors
+    /// There are not exactly [`SLOTS`] of them.
+    pub fn from_slots(lanes: Vec<Lane>) -> Result<Self, ValueError> {
+        if lanes.len() == usize::from(SLOTS) {
+            Ok(Self(lanes))
+        } else {
+            Err(ValueError { expected: "one lane for each of the 1024 slots" })
+        }
+    }
+
+    /// The lane that a partition key belongs to.
+    pub fn lane_of(&self, key: &str) -> Lane {
+        self.0[usize::from(slot_of(key))]
+    }
+
+    /// The lane of every slot, in slot order.
+    pub fn slots(&self) -> &[Lane] {
+        &self.0
+    }
+}
+
+/// How far a reader or writer is, in some lanes: `3:1042` or `3:1042,7:88`, lanes ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PositionToken(BTreeMap<Lane, Position>);
+
+impl PositionToken {
+    /// Makes the token reach at least `position` in `lane`.
+    pub fn reach(&mut self, lane: Lane, position: Position) {
+        let reached = self.0.entry(lane).or_default();
+        *reached = position.max(*reached);
+    }
+
+    /// The position in a lane, if the token names it.
+    pub fn get(&self, lane: Lane) -> Option<Position> {
+        self.0.get(&lane).copied()
+    }
+
+    /// Lanes with their positions, lanes ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (Lane, Position)> + '_ {
+        self.0.iter().map(|(lane, position)| (*lane, *position))
+    }
+
+    /// Whether no lane is named.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(Lane, Position)> for PositionToken {
+    fn from_iter<I: IntoIterator<Item = (Lane, Position)>>(pairs: I) -> Self {
+        let mut token = Self::default();
+        for (lane, position) in pairs {
+            token.reach(lane, position);
+        }
+        token
+    }
+}
+
+impl fmt::Display for PositionToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (lane, position)) in self.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(out, "{comma}{lane}:{position}")?;
+        }
+        Ok(())
+    }
+}
+
+const NOT_A_TOKEN: ValueError = ValueError {
+    expected: "a position token such as 3:1042 or 3:1042,7:88 (lane:position, lanes ascending)",
+};
+
+impl FromStr for PositionToken {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut token = BTreeMap::new();
+        for pair in text.split(',') {
+            let (lane, position) = pair.split_once(':').ok_or(NOT_A_TOKEN)?;
+            let lane = Lane(u16::try_from(digits(lane)?).map_err(|_| NOT_A_TOKEN)?);
+            let position = Position(digits(position)?);
+            let ascending = token.last_key_value().is_none_or(|(last, _)| *last < lane);
+            if lane.0 >= SLOTS || !ascending {
+                return Err(NOT_A_TOKEN);
+            }
+            token.insert(lane, position);
+        }
+        Ok(Self(token))
+    }
+}
+
+/// Plain digits only: `parse` alone would let a plus sign through.
+fn digits(text: &str) -> Result<i64, ValueError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NOT_A_TOKEN);
+    }
+    text.parse().map_err(|_| NOT_A_TOKEN)
+}
+
+impl TryFrom<String> for PositionToken {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl From<PositionToken> for String {
+    fn from(token: PositionToken) -> Self {
+        token.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_lane_takes_everything() {
+        let map = LaneMap::even(1).expect("one lane is legal");
+        assert_eq!(map.lane_of("85123A"), Lane(0));
+        assert!(LaneMap::even(0).is_err() && LaneMap::even(1025).is_err());
+    }
+
+    #[test]
+    fn a_token_reads_back_from_its_text() {
+        for text in ["3:1042", "0:0", "3:1042,7:88"] {
+            let token: PositionToken = text.parse().expect("a valid token");
+            assert_eq!(token.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_text_is_not_a_token() {
+        for bad in
+            ["", "3", "3:", ":3", "3:-1", "3:+1", "7:1,3:1", "3:1,3:2", "1024:1", "3:1,", "a:b"]
+        {
+            assert!(bad.parse::<PositionToken>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A recorded event as a Kafka record: topic `inventory.events`, partition = lane, key = stream,
+//! value = the data bytes, headers in CloudEvents 1.0 binary mode
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>).
+//!
+//! Knows the form of a record, not the client library: each service maps it to its own.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use serde_json::value::RawValue;
+
+use crate::lane::Lane;
+use crate::recorded::RecordedEvent;
+
+/// The topic all events are published to.
+pub const TOPIC: &str = "inventory.events";
+
+/// `ce_source` of every record: the log that made the event.
+pub const SOURCE: &str = "/stockbook/log";
+
+/// A record as it is handed to, or got from, a Kafka client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The partition, which is the lane.
+    pub partition: i32,
+    /// The stream's name.
+    pub key: String,
+    /// The event's data, byte for byte as stored.
+    pub value: String,
+    /// Header names with their values, in a fixed order.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Record {
+    /// The record that publishes an event.
+    pub fn of(event: &RecordedEvent) -> Self {
+        let stream = event.stream.to_string();
+        let mut headers = vec![
+            ("ce_specversion", "1.0".to_owned()),
+            ("ce_id", event.id().to_string()),
+            ("ce_source", SOURCE.to_owned()),
+            ("ce_type", event.event_type.clone()),
+            ("ce_time", event.occurred_at.to_string()),
+            ("ce_subject", stream.clone()),
+            ("content-type", "application/json".to_owned()),
+            ("position", event.position.to_string()),
+            ("version", event.version.to_string()),
+            ("schema_version", event.schema_version.to_string()),
+            ("recorded_at", event.recorded_at.to_string()),
+        ];
+        let optional = [
+            ("actor", event.actor.as_ref()),
+            ("correlation_id", Some(&event.correlation_id)),
+            ("causation_id", event.causation_id.as_ref()),
+            ("traceparent", event.traceparent.as_ref()),
+        ];
+        headers.extend(
+            optional.into_iter().filter_map(|(name, text)| Some((name, text?.to_string()))),
+        );
+        headers.push(("chain", event.chain.to_string()));
+        Self {
+            partition: i32::from(event.lane.0),
+            key: stream,
+            value: event.data.get().to_owned(),
+            headers,
+        }
+    }
+}
+
+/// A record that is not one of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The partition cannot be a lane.
+    #[error("partition {0} cannot be a lane")]
+    Partition(i32),
+    /// A header that every record has is not there.
+    #[error("header {0} is missing")]
+    MissingHeader(&'static str),
+    /// A header, the key or the value does not fit.
+    #[error("{name}: {reason}")]
+    Malformed {
+        /// Which part.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Reads a record back into the event it was made of.
+///
+/// `headers` may be in any order and may hold others than ours.
+///
+/// # Errors
+/// A part is missing or does not fit.
+pub fn read<'a>(
+    partition: i32,
+    value: &[u8],
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<RecordedEvent, RecordError> {
+    let headers = Headers(headers.into_iter().collect());
+    let lane = u16::try_from(partition).map_err(|_| RecordError::Partition(partition))?;
+    let data = std::str::from_utf8(value).map_err(|error| malformed("value", &error))?;
+    let data =
+        RawValue::from_string(data.to_owned()).map_err(|error| malformed("value", &error))?;
+    Ok(RecordedEvent {
+        lane: Lane(lane),
+        position: crate::lane::Position(headers.required("position")?),
+        stream: headers.required("ce_subject")?,
+        version: crate::lane::Version(headers.required("version")?),
+        event_type: headers.required("ce_type")?,
+        schema_version: headers.required("schema_version")?,
+        occurred_at: headers.required("ce_time")?,
+        recorded_at: headers.required("recorded_at")?,
+        actor: headers.optional("actor")?,
+        correlation_id: headers.required("correlation_id")?,
+        causation_id: headers.optional("causation_id")?,
+        data,
+        chain: headers.required("chain")?,
+        traceparent: headers.optional("traceparent")?,
+    })
+}
+
+struct Headers<'a>(HashMap<&'a str, &'a [u8]>);
+
+impl Headers<'_> {
+    fn optional<T>(&self, name: &'static str) -> Result<Option<T>, RecordError>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        let Some(bytes) = self.0.get(name) else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(name, &error))?;
+        text.parse().map(Some).map_err(|error| malformed(name, &error))
+    }
+
+    fn required<T>(&self, name: &'static str) -> Result<T, RecordError>
+    where
+        T: FromStr<Err: std::fmt::Display>,
+    {
+        self.optional(name)?.ok_or(RecordError::MissingHeader(name))
+    }
+}
+
+fn malformed(name: &'static str, reason: &dyn std::fmt::Display) -> RecordError {
+    RecordError::Malformed { name, reason: reason.to_string() }
+}

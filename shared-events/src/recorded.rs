@@ -1,0 +1,134 @@
+//! A fact with its place in the log: what the log stores, what its endpoints list, what Kafka carries.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::chain::{Chain, Link, data_hash};
+use crate::event::{DecodeError, Event};
+use crate::lane::{Lane, Position, Version};
+use crate::stream::Stream;
+use crate::time::Timestamp;
+use crate::values::{Label, ValueError};
+
+/// An event's id: `{lane}-{position}`, such as `3-1042`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub Lane, pub Position);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.0, self.1)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const EXPECTED: ValueError =
+            ValueError { expected: "an event's id: {lane}-{position}, such as 3-1042" };
+        let (lane, position) = text.split_once('-').ok_or(EXPECTED)?;
+        let lane = lane.parse().map(Lane).map_err(|_| EXPECTED)?;
+        let position = position.parse().map(Position).map_err(|_| EXPECTED)?;
+        Ok(Self(lane, position))
+    }
+}
+
+/// One fact, with its place. `data` is kept as the bytes that were written.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RecordedEvent {
+    /// The lane it stands in.
+    pub lane: Lane,
+    /// Its place in the lane.
+    pub position: Position,
+    /// The history it belongs to.
+    pub stream: Stream,
+    /// Its place in that history.
+    pub version: Version,
+    /// The type's published name, known to this binary or not.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The version of the type.
+    pub schema_version: i16,
+    /// When it happened, as the caller says.
+    pub occurred_at: Timestamp,
+    /// When it was written; never runs back within a lane.
+    pub recorded_at: Timestamp,
+    /// Who, as an opaque id.
+    pub actor: Option<Label>,
+    /// What belongs together, across commands.
+    pub correlation_id: Label,
+    /// What brought it about.
+    pub causation_id: Option<Label>,
+    /// The payload, byte for byte.
+    pub data: Box<RawValue>,
+    /// The chain after it.
+    pub chain: Chain,
+    /// The trace it was made in (W3C Trace Context); travels as a header only.
+    #[serde(skip)]
+    pub traceparent: Option<Label>,
+}
+
+impl RecordedEvent {
+    /// The event's id.
+    pub fn id(&self) -> EventId {
+        EventId(self.lane, self.position)
+    }
+
+    /// The payload as a fact that this binary understands.
+    ///
+    /// # Errors
+    /// The type is unknown here, or the payload does not fit it.
+    pub fn event(&self) -> Result<Event, DecodeError> {
+        Event::from_json(&self.event_type, self.schema_version, self.data.get())
+    }
+
+    /// What the chain should be after this event, given the chain before it.
+    pub fn chain_after(&self, previous: Chain) -> Chain {
+        let link = Link {
+            lane: self.lane,
+            position: self.position,
+            stream: &self.stream.to_string(),
+            version: self.version,
+            event_type: &self.event_type,
+            schema_version: self.schema_version,
+            occurred_at: self.occurred_at,
+            recorded_at: self.recorded_at,
+            actor: self.actor.as_ref().map(Label::as_str),
+            correlation_id: self.correlation_id.as_str(),
+            causation_id: self.causation_id.as_ref().map(Label::as_str),
+            data_hash: data_hash(self.data.get()),
+        };
+        link.after(previous)
+    }
+}
+
+impl Serialize for RecordedEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut event = serializer.serialize_struct("RecordedEvent", 14)?;
+        event.serialize_field("id", &self.id())?;
+        event.serialize_field("lane", &self.lane)?;
+        event.serialize_field("position", &self.position)?;
+        event.serialize_field("stream", &self.stream)?;
+        event.serialize_field("version", &self.version)?;
+        event.serialize_field("type", &self.event_type)?;
+        event.serialize_field("schema_version", &self.schema_version)?;
+        event.serialize_field("occurred_at", &self.occurred_at)?;
+        event.serialize_field("recorded_at", &self.recorded_at)?;
+        event.serialize_field("actor", &self.actor)?;
+        event.serialize_field("correlation_id", &self.correlation_id)?;
+        event.serialize_field("causation_id", &self.causation_id)?;
+        event.serialize_field("data", &self.data)?;
+        event.serialize_field("chain", &self.chain)?;
+        event.end()
+    }
+}

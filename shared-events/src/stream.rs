@@ -1,0 +1,105 @@
+//! Streams: one ordered history each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::values::{LocationCode, Sku, ValueError};
+
+/// The name of one ordered history of facts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Stream {
+    /// `item/{sku}`: what the item is.
+    Item(Sku),
+    /// `location/{code}`: what the location is.
+    Location(LocationCode),
+    /// `stock/{sku}/{location}`: the stock of one item at one location.
+    Stock(Sku, LocationCode),
+}
+
+impl Stream {
+    /// The text that decides the lane. An item and all its stock share one key, so all that
+    /// concerns one sku stands in one lane, in order.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Item(sku) | Self::Stock(sku, _) => sku.as_str(),
+            Self::Location(code) => code.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Item(sku) => write!(out, "item/{sku}"),
+            Self::Location(code) => write!(out, "location/{code}"),
+            Self::Stock(sku, location) => write!(out, "stock/{sku}/{location}"),
+        }
+    }
+}
+
+impl FromStr for Stream {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut parts = text.split('/');
+        let stream = match (parts.next(), parts.next(), parts.next()) {
+            (Some("item"), Some(sku), None) => Self::Item(sku.parse()?),
+            (Some("location"), Some(code), None) => Self::Location(code.parse()?),
+            (Some("stock"), Some(sku), Some(location)) => {
+                Self::Stock(sku.parse()?, location.parse()?)
+            }
+            _ => return Err(NOT_A_STREAM),
+        };
+        if parts.next().is_some() { Err(NOT_A_STREAM) } else { Ok(stream) }
+    }
+}
+
+const NOT_A_STREAM: ValueError = ValueError {
+    expected: "a stream's name: item/{sku}, location/{code} or stock/{sku}/{location}",
+};
+
+impl TryFrom<String> for Stream {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl From<Stream> for String {
+    fn from(stream: Stream) -> Self {
+        stream.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_reads_back_from_its_name() {
+        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN"] {
+            let stream: Stream = name.parse().expect("a stream's name");
+            assert_eq!(stream.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn other_text_is_not_a_stream() {
+        for bad in
+            ["", "item", "item/", "item/a/b", "stock/a", "stock/a/b/c", "order/1", "item/a b"]
+        {
+            assert!(bad.parse::<Stream>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_item_and_its_stock_share_a_key() {
+        let item: Stream = "item/85123A".parse().expect("a stream's name");
+        let stock: Stream = "stock/85123A/MAIN".parse().expect("a stream's name");
+        assert_eq!(item.key(), stock.key());
+    }
+}

@@ -1,0 +1,130 @@
+//! Text that was checked once and is trusted afterwards.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Text that does not fit its type; says what would have fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be {expected}")]
+pub struct ValueError {
+    /// The rule in words, to follow "must be".
+    pub expected: &'static str,
+}
+
+/// The largest amount a caller may name: 2^53 − 1, the largest integer that every JSON reader keeps exact.
+pub const AMOUNT_MAX: i64 = (1 << 53) - 1;
+
+macro_rules! text_value {
+    ($(#[$doc:meta])* $name:ident, $is_valid:path, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ValueError;
+
+            fn from_str(text: &str) -> Result<Self, ValueError> {
+                if $is_valid(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(ValueError { expected: $expected })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ValueError;
+
+            fn try_from(text: String) -> Result<Self, ValueError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.as_str().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+text_value! {
+    /// The key of an item: what is counted. Safe inside a stream's name, a path and a statement.
+    Sku, is_name, "1 to 64 of A–Z a–z 0–9 . _ ~ : + - (and not . or ..)"
+}
+text_value! {
+    /// The code of a location: where stock sits. The same rule as [`Sku`].
+    LocationCode, is_name, "1 to 64 of A–Z a–z 0–9 . _ ~ : + - (and not . or ..)"
+}
+text_value! {
+    /// A machine-readable code: a reason, a purpose, a kind of location, a unit.
+    Code, is_code, "1 to 64 of a–z 0–9 _"
+}
+text_value! {
+    /// An opaque outside name: an actor, an owner, a document, a correlation.
+    Label, is_label, "1 to 255 printable characters"
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._~:+-".contains(&byte))
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+fn is_label(text: &str) -> bool {
+    (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_to_the_safe_characters() {
+        for good in ["85123A", "a", "A.b_c~d:e+f-9", "...", &"x".repeat(64)] {
+            assert!(good.parse::<Sku>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "ä", "a\0", "a%2F", &"x".repeat(65)] {
+            assert!(bad.parse::<Sku>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn codes_are_snake_case() {
+        assert!("opening_balance".parse::<Code>().is_ok());
+        for bad in ["", "Sale", "a-b", &"x".repeat(65)] {
+            assert!(bad.parse::<Code>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn labels_are_printable_and_bounded_in_characters_not_bytes() {
+        assert!("ü".repeat(255).parse::<Label>().is_ok());
+        for bad in ["", "a\nb", "a\0b", &"ü".repeat(256)] {
+            assert!(bad.parse::<Label>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The contract by example: every published event type and version, the record on Kafka, the chain
+//! and the slots, each pinned by a file that is added to and never edited.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use shared_events::chain::Chain;
+use shared_events::event::Event;
+use shared_events::lane::slot_of;
+use shared_events::record::{self, Record};
+use shared_events::recorded::RecordedEvent;
+
+fn golden(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    text.trim_end().to_owned()
+}
+
+/// `StockReceived` version 1 → `stock_received.v1.json`.
+fn file_name(event_type: &str, version: i16) -> String {
+    let mut name = String::new();
+    for letter in event_type.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    format!("events/{name}.v{version}.json")
+}
+
+#[test]
+fn todays_events_encode_to_their_golden_bytes_and_back() {
+    for (event_type, version) in Event::TYPES {
+        let json = golden(&file_name(event_type, *version));
+        let event = Event::from_json(event_type, *version, &json).expect("a golden event decodes");
+        assert_eq!(event.event_type(), *event_type);
+        assert_eq!(event.to_data().get(), json, "{event_type} is encoded differently now");
+    }
+}
+
+#[test]
+fn every_golden_event_still_decodes() {
+    let known: BTreeSet<String> =
+        Event::TYPES.iter().map(|(name, version)| file_name(name, *version)).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/events");
+    for entry in fs::read_dir(folder).expect("the golden folder exists") {
+        let name = entry.expect("a folder entry").file_name();
+        let name = format!("events/{}", name.to_string_lossy());
+        assert!(known.contains(&name), "{name} is published, but no event type reads it");
+    }
+}
+
+#[test]
+fn an_unknown_member_or_type_is_refused_and_named() {
+    let error = Event::from_json("StockTeleported", 1, "{}").expect_err("no such type");
+    assert!(error.to_string().contains("StockTeleported version 1"), "{error}");
+    let error = Event::from_json("ItemRegistered", 1, r#"{"sku":"A","nmae":"a"}"#)
+        .expect_err("a misspelt member");
+    assert!(error.to_string().contains("nmae"), "{error}");
+}
+
+fn recorded() -> RecordedEvent {
+    serde_json::from_str(&golden("recorded_event.json")).expect("the golden event decodes")
+}
+
+#[test]
+fn a_recorded_event_reads_and_writes_the_same_line() {
+    let line = serde_json::to_string(&recorded()).expect("an event can be written");
+    assert_eq!(line, golden("recorded_event.json"));
+}
+
+#[test]
+fn the_chain_after_an_event_never_changes() {
+    let event = recorded();
+    assert_eq!(event.chain_after(Chain::default()).to_string(), event.chain.to_string());
+}
+
+#[test]
+fn the_chain_covers_every_published_member() {
+    let event = recorded();
+    let before = event.chain_after(Chain::default());
+    let original: serde_json::Value = serde_json::to_value(&event).expect("an event is JSON");
+    let changes = [
+        ("lane", serde_json::json!(4)),
+        ("position", serde_json::json!(8)),
+        ("stream", serde_json::json!("stock/85123A/OTHER")),
+        ("version", serde_json::json!(9)),
+        ("type", serde_json::json!("StockIssued")),
+        ("schema_version", serde_json::json!(2)),
+        ("occurred_at", serde_json::json!("2010-12-01T08:26:00.000001Z")),
+        ("recorded_at", serde_json::json!("2026-11-20T10:00:00.000001Z")),
+        ("actor", serde_json::json!("somebody")),
+        ("correlation_id", serde_json::json!("another")),
+        ("causation_id", serde_json::json!("another")),
+        ("data", serde_json::json!({})),
+    ];
+    for (member, value) in changes {
+        let mut changed = original.clone();
+        changed[member] = value;
+        let changed: RecordedEvent =
+            serde_json::from_value(changed).expect("a changed event decodes");
+        assert_ne!(changed.chain_after(Chain::default()), before, "{member} is not covered");
+    }
+}
+
+#[test]
+fn a_record_on_kafka_has_its_golden_form_and_reads_back() {
+    let event = recorded();
+    let record = Record::of(&event);
+    let mut text = format!("partition {}\nkey {}\n", record.partition, record.key);
+    for (name, value) in &record.headers {
+        text.push_str(&format!("{name}: {value}\n"));
+    }
+    text.push_str(&record.value);
+    assert_eq!(text, golden("record.txt"));
+
+    let headers = record.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let back = record::read(record.partition, record.value.as_bytes(), headers)
+        .expect("our own record reads back");
+    assert_eq!(
+        serde_json::to_string(&back).expect("an event can be written"),
+        golden("recorded_event.json")
+    );
+}
+
+#[test]
+fn a_foreign_record_is_refused_with_the_part_that_is_wrong() {
+    let record = Record::of(&recorded());
+    for missing in ["position", "version", "ce_type", "ce_subject", "chain", "recorded_at"] {
+        let headers = record
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != missing)
+            .map(|(name, value)| (*name, value.as_bytes()));
+        let error = record::read(3, record.value.as_bytes(), headers).expect_err(missing);
+        assert!(error.to_string().contains(missing), "{error}");
+    }
+    let headers = || record.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    assert!(record::read(3, b"\xff", headers()).is_err(), "not UTF-8");
+    assert!(record::read(3, b"{", headers()).is_err(), "not JSON");
+    assert!(record::read(-1, b"{}", headers()).is_err(), "not a lane");
+}
+
+#[test]
+fn slots_of_keys_never_change() {
+    for line in golden("slots.txt").lines() {
+        let (key, slot) = line.rsplit_once(' ').expect("a key and a slot");
+        assert_eq!(slot_of(key).to_string(), slot, "{key}");
+    }
+}
