@@ -1,0 +1,2 @@
+-- Whether anything was ever recorded in the stream.
+select exists (select from events where stream = $1)

@@ -1,0 +1,4 @@
+-- The lane of every slot, in slot order.
+select lane
+from slots
+order by slot

@@ -1,0 +1,123 @@
+//! The edge: HTTP in, HTTP out.
+//!
+//! In the order of a command's way: [`server`] holds the socket and its bounds, `observe` counts
+//! and names each request, `request` reads it, `commands` hand it to the writer, `answer` and
+//! [`problem`] say how it ended. `log` serves the log, `health` the operators, `schema` is
+//! what OpenAPI says beyond the routes.
+
+pub mod server;
+mod observe;
+mod request;
+mod commands;
+mod answer;
+pub mod problem;
+mod log;
+mod health;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use self::problem::{Code, Problem};
+use crate::log::read::LogReader;
+use crate::log::writer::Writer;
+
+/// What the handlers work with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Whether commands are let in, and to whom they go.
+    pub intake: watch::Receiver<Intake>,
+    /// For the log's own endpoints.
+    pub log: LogReader,
+    /// How commands are treated.
+    pub rules: Rules,
+}
+
+/// Whether commands are let in.
+#[derive(Debug, Clone)]
+pub enum Intake {
+    /// Not yet: the log's lanes are not known, so there is no writer.
+    Opening,
+    /// They go to the writer.
+    Open(Writer),
+    /// Not any more: the service is stopping.
+    Closed,
+}
+
+/// How commands are treated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether a command must come with an Idempotency-Key.
+    pub require_key: bool,
+    /// How long a command may wait for its turn.
+    pub command_deadline: Duration,
+    /// How long an answer may take.
+    pub answer_timeout: Duration,
+}
+
+/// Every route.
+pub fn router(desk: Desk) -> Router {
+    let (router, openapi) = OpenApiRouter::with_openapi(schema::Api::openapi())
+        // Commands: PUT /v1/items/{sku}, /v1/locations/{code}; POST /v1/receipts, /v1/issues,
+        // /v1/adjustments.
+        .routes(routes!(commands::register_item))
+        .routes(routes!(commands::register_location))
+        .routes(routes!(commands::receive_stock))
+        .routes(routes!(commands::issue_stock))
+        .routes(routes!(commands::adjust_stock))
+        // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/streams/{stream}/events.
+        .routes(routes!(log::list_lanes))
+        .routes(routes!(log::list_lane_events))
+        // A stream's name has slashes, so what follows it is taken off by the handler.
+        .route("/v1/streams/{*name}", get(log::list_stream_events))
+        // Operators.
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/problems/{code}", get(health::problem_page))
+        .with_state(desk)
+        .split_for_parts();
+    router
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe::observe))
+}
+
+/// Records metrics from the first call on, and keeps them small; to be called every few seconds.
+pub fn upkeep_metrics() {
+    observe::metrics().run_upkeep();
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    Problem::new(Code::NotFound, format!("nothing is at {}", uri.path()))
+}
+
+/// axum adds the Allow header.
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(Code::MethodNotAllowed, format!("{} is not for {method}", uri.path()))
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words");
+    Problem::internal(&said).into_response()
+}

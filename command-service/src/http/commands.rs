@@ -1,0 +1,99 @@
+//! The commands: read, hand to the writer, answer.
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use super::answer;
+use super::problem::Problem;
+use super::request::{self, Form, PathText, path_text};
+use super::schema::{
+    AdjustmentBody, CommandHeaders, CommandProblems, CommandQuery, IssueBody, ItemBody,
+    LocationBody, Precondition, ReceiptBody, Recorded, Registered,
+};
+use super::{Desk, Intake};
+use crate::log::submission::Outcome;
+
+/// RegisterItem, ChangeItem: makes an item known, or describes a known one anew.
+#[utoipa::path(
+    put, path = "/v1/items/{sku}", tag = "commands",
+    params(
+        ("sku" = String, Path, description = "1 to 64 of A–Z a–z 0–9 . _ ~ : + -"),
+        CommandQuery, CommandHeaders, Precondition,
+    ),
+    request_body = ItemBody,
+    responses(Registered, CommandProblems),
+)]
+pub(super) async fn register_item(
+    State(desk): State<Desk>,
+    sku: PathText,
+    request: Request,
+) -> Response {
+    desk.execute(Form::Item { sku: path_text(sku) }, request).await
+}
+
+/// RegisterLocation, ChangeLocation: makes a location known, or describes a known one anew.
+#[utoipa::path(
+    put, path = "/v1/locations/{code}", tag = "commands",
+    params(
+        ("code" = String, Path, description = "1 to 64 of A–Z a–z 0–9 . _ ~ : + -"),
+        CommandQuery, CommandHeaders, Precondition,
+    ),
+    request_body = LocationBody,
+    responses(Registered, CommandProblems),
+)]
+pub(super) async fn register_location(
+    State(desk): State<Desk>,
+    code: PathText,
+    request: Request,
+) -> Response {
+    desk.execute(Form::Location { code: path_text(code) }, request).await
+}
+
+/// ReceiveStock: goods come in; all lines or none.
+#[utoipa::path(
+    post, path = "/v1/receipts", tag = "commands", params(CommandQuery, CommandHeaders),
+    request_body = ReceiptBody,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn receive_stock(State(desk): State<Desk>, request: Request) -> Response {
+    desk.execute(Form::Receipt, request).await
+}
+
+/// IssueStock: goods go out, only from what is available; all lines or none.
+#[utoipa::path(
+    post, path = "/v1/issues", tag = "commands", params(CommandQuery, CommandHeaders),
+    request_body = IssueBody,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn issue_stock(State(desk): State<Desk>, request: Request) -> Response {
+    desk.execute(Form::Issue, request).await
+}
+
+/// AdjustStock: puts the count on the books right by a difference; all lines or none.
+#[utoipa::path(
+    post, path = "/v1/adjustments", tag = "commands", params(CommandQuery, CommandHeaders),
+    request_body = AdjustmentBody,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn adjust_stock(State(desk): State<Desk>, request: Request) -> Response {
+    desk.execute(Form::Adjustment, request).await
+}
+
+impl Desk {
+    async fn execute(&self, form: Form, request: Request) -> Response {
+        // 1. Read it; what is wrong with it is told before anything else.
+        let submission = match request::read(form, request, &self.rules).await {
+            Ok(submission) => submission,
+            Err(problem) => return problem.into_response(),
+        };
+        // 2. Hand it to the writer, if there is one.
+        let Intake::Open(writer) = self.intake.borrow().clone() else {
+            return Problem::nothing_recorded().into_response();
+        };
+        // 3. Answer. Giving up the wait, as when the client hangs up, cancels nothing.
+        let correlation_id = submission.origin.correlation_id.clone();
+        let waited = timeout(self.rules.answer_timeout, writer.submit(submission)).await;
+        answer::render(waited.unwrap_or(Outcome::Unknown), &correlation_id)
+    }
+}

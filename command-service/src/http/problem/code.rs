@@ -1,0 +1,174 @@
+//! The catalogue of problems: what each code is called, its status, and what to do about it.
+
+use axum::http::StatusCode;
+
+/// Declares every code with its name, status, title and the text of its page.
+macro_rules! catalogue {
+    ($($variant:ident $name:literal $status:ident $title:literal $meaning:literal)+) => {
+        /// A stable name for one kind of failure: the last part of a problem's `type`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each has its meaning in the catalogue")]
+        pub enum Code {
+            $($variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the catalogue.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The code as it stands in the problem's `type`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The status it is answered with.
+            pub fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$variant => StatusCode::$status,)+
+                }
+            }
+
+            /// A short title that never changes.
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)+
+                }
+            }
+
+            /// What it means and what to do, for the code's page.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)+
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    MalformedBody "malformed_body" BAD_REQUEST "The body is not JSON"
+        "There is no body, it did not arrive in time, or it is not one JSON text in UTF-8. An object \
+         that names a member twice counts as not JSON, because readers disagree on which one holds."
+    ValidationFailed "validation_failed" UNPROCESSABLE_ENTITY "The request is not valid"
+        "A value has the wrong type or is out of its range, or a member is unknown or missing. \
+         `errors` lists every fault, each with an RFC 6901 pointer to where it stands: a member of \
+         the body, or the name of a path parameter, query parameter or header."
+    ReasonRequired "reason_required" UNPROCESSABLE_ENTITY "A reason is required"
+        "An adjustment says why, as a code of your own such as `count` or `damaged`."
+    OccurredAtOutOfRange "occurred_at_out_of_range" UNPROCESSABLE_ENTITY
+        "The time it is said to have happened is not plausible"
+        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock."
+    QuantityOverflow "quantity_overflow" UNPROCESSABLE_ENTITY "A figure would be too large"
+        "A figure would pass 2^53 − 1, the largest integer that every JSON reader keeps exact."
+    UnknownSku "unknown_sku" NOT_FOUND "The item is not known"
+        "No item is registered under `sku`. Register it with PUT /v1/items/{sku} first."
+    UnknownLocation "unknown_location" NOT_FOUND "The location is not known"
+        "No location is registered under `location`. Register it with PUT /v1/locations/{code} first."
+    UnknownStream "unknown_stream" NOT_FOUND "The stream is not known"
+        "Nothing was ever recorded in the stream `id`. Streams are item/{sku}, location/{code} and \
+         stock/{sku}/{location}."
+    NotFound "not_found" NOT_FOUND "There is nothing here"
+        "The path leads nowhere, or to something that does not exist."
+    ItemInUse "item_in_use" CONFLICT "The item is in use"
+        "The item has stock history, and its scale gives that history its meaning. It stays."
+    InsufficientStock "insufficient_stock" CONFLICT "There is not enough stock"
+        "More is asked than is available. `lines` lists every item and location that is short, with \
+         what was asked in all and what is available. Nothing was recorded. An adjustment may leave \
+         less than was promised if it says `accept_shortage`."
+    VersionConflict "version_conflict" PRECONDITION_FAILED "The history has moved on"
+        "The request named a version with If-Match or `expected_version`, and the history is at \
+         another one: `actual`. Look at it again, then decide."
+    StaleQuantity "stale_quantity" CONFLICT "The quantity is not the one expected"
+        "The request named `expected_quantity`, and on_hand is another one: `actual`. Look at it \
+         again, then decide."
+    IdempotencyKeyMissing "idempotency_key_missing" BAD_REQUEST "An Idempotency-Key is required"
+        "This service executes a command only with an Idempotency-Key header, so that repeating it \
+         is safe."
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY
+        "The Idempotency-Key belongs to another request"
+        "The key was used with another route or body. A key names one request; repeat exactly that \
+         one, or use a new key."
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large"
+        "A body has at most `limit` bytes. Divide the command."
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
+        "The path exists, but not with this method; the Allow header names those it has."
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
+        "The media type is not supported"
+        "A body is sent as Content-Type: application/json, in UTF-8."
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot do it now"
+        "The database cannot be reached, the service is starting or stopping, or the answer took too \
+         long. Where the detail does not say that nothing was recorded, the outcome is unknown: \
+         repeat the request with the same Idempotency-Key, or look before you repeat it."
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "Too much is waiting"
+        "The queue is full and nothing was recorded. Try again after Retry-After seconds."
+    DeadlineExceeded "deadline_exceeded" SERVICE_UNAVAILABLE "It waited too long"
+        "The request waited too long for its turn. It was not executed and will not be."
+    Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
+        "The service met something it does not understand. Its log has the cause under `id`."
+}
+
+impl Code {
+    /// The code of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// The code's page, for whoever follows a problem's `type`.
+    pub fn page(self) -> String {
+        let (name, title, meaning) = (self.name(), self.title(), self.meaning());
+        let status = self.status();
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{name}</title>\n\
+             <h1>{title}</h1>\n<p><code>{name}</code>, status {status}</p>\n<p>{meaning}</p>\n</html>\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_the_published_name_and_status() {
+        let published: Vec<(&str, u16)> =
+            Code::ALL.iter().map(|code| (code.name(), code.status().as_u16())).collect();
+        assert_eq!(
+            published,
+            [
+                ("malformed_body", 400),
+                ("validation_failed", 422),
+                ("reason_required", 422),
+                ("occurred_at_out_of_range", 422),
+                ("quantity_overflow", 422),
+                ("unknown_sku", 404),
+                ("unknown_location", 404),
+                ("unknown_stream", 404),
+                ("not_found", 404),
+                ("item_in_use", 409),
+                ("insufficient_stock", 409),
+                ("version_conflict", 412),
+                ("stale_quantity", 409),
+                ("idempotency_key_missing", 400),
+                ("idempotency_key_reused", 422),
+                ("body_too_large", 413),
+                ("method_not_allowed", 405),
+                ("unsupported_media_type", 415),
+                ("unavailable", 503),
+                ("overloaded", 503),
+                ("deadline_exceeded", 503),
+                ("internal", 500),
+            ]
+        );
+    }
+
+    #[test]
+    fn every_code_is_found_by_its_name_and_has_a_page() {
+        for code in Code::ALL {
+            assert_eq!(Code::of_name(code.name()), Some(*code));
+            assert!(code.page().contains(code.title()), "{}", code.name());
+        }
+        assert_eq!(Code::of_name("teapot"), None);
+    }
+}

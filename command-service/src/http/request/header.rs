@@ -1,0 +1,221 @@
+//! What the headers and the query of a request say.
+
+use axum::http::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
+use axum::http::{HeaderMap, Uri};
+use serde_json::{Map, Value};
+use shared_events::lane::Version;
+use shared_events::values::{AMOUNT_MAX, Label};
+
+use super::reader::{Faults, Members, Place};
+
+/// The caller's name for one request.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// What belongs together; see [`super::super::observe`].
+pub(in crate::http) const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
+const ACTOR: HeaderName = HeaderName::from_static("actor");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The key, if there is one: 1 to 255 printable ASCII characters.
+pub(super) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    let text = only(headers, &IDEMPOTENCY_KEY, "Idempotency-Key", faults)?;
+    match text.parse() {
+        Ok(key) if text.is_ascii() => Some(key),
+        _ => {
+            note(faults, "Idempotency-Key", "must be 1 to 255 printable ASCII characters");
+            None
+        }
+    }
+}
+
+/// Whether a key was sent at all.
+pub(super) fn has_idempotency_key(headers: &HeaderMap) -> bool {
+    headers.contains_key(IDEMPOTENCY_KEY)
+}
+
+/// Who asks, if the request says so.
+pub(super) fn actor(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    label(headers, &ACTOR, "Actor", faults)
+}
+
+/// What the request belongs to, if it says so.
+pub(in crate::http) fn correlation_id(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    label(headers, &CORRELATION_ID, "Correlation-Id", faults)
+}
+
+/// The trace it belongs to; ignored, as the standard wants it, unless it is in the standard's form
+/// (<https://www.w3.org/TR/trace-context/>).
+pub(super) fn traceparent(headers: &HeaderMap) -> Option<Label> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+    let parts: Vec<&str> = text.split('-').collect();
+    let [version, trace, parent, flags] = parts.as_slice() else {
+        return None;
+    };
+    let is_hex = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_set = |part: &str| part.bytes().any(|byte| byte != b'0');
+    let is_valid = *version == "00"
+        && is_hex(trace, 32)
+        && is_set(trace)
+        && is_hex(parent, 16)
+        && is_set(parent)
+        && is_hex(flags, 2);
+    if is_valid { text.parse().ok() } else { None }
+}
+
+/// The version that If-Match names, such as `"7"`, for commands of one stream.
+pub(super) fn if_match(
+    headers: &HeaderMap,
+    is_of_one_stream: bool,
+    faults: &mut Faults,
+) -> Option<Version> {
+    let text = only(headers, &IF_MATCH, "If-Match", faults)?;
+    if !is_of_one_stream {
+        // Ignoring it would execute what the caller wanted guarded.
+        note(faults, "If-Match", "is for one stream; name expected_version on a line");
+        return None;
+    }
+    let version = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .filter(|version| *version <= AMOUNT_MAX);
+    if version.is_none() {
+        note(faults, "If-Match", "must be one version in quotes, such as \"7\"");
+    }
+    version.map(Version)
+}
+
+/// Whether the body says it is JSON in UTF-8.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    let is_json =
+        parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    is_json
+        && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
+            parameter.eq_ignore_ascii_case("charset=utf-8")
+                || parameter.eq_ignore_ascii_case("charset=\"utf-8\"")
+        })
+}
+
+/// Reads the whole query: a parameter that `read` does not take is noted as a fault, because a
+/// mistyped one must not be passed over.
+pub(in crate::http) fn query<T>(
+    uri: &Uri,
+    faults: &mut Faults,
+    read: impl FnOnce(&mut Members<'_>) -> T,
+) -> Option<T> {
+    let mut parameters = Map::new();
+    for (name, value) in pairs(uri) {
+        if parameters.contains_key(&name) {
+            faults.note(Place::Member(&Place::Root, &name), "is given twice");
+        }
+        parameters.insert(name, Value::String(value));
+    }
+    Members::read(Place::Root, Value::Object(parameters), faults, |query| Some(read(query)))
+}
+
+fn pairs(uri: &Uri) -> Vec<(String, String)> {
+    axum::extract::Query::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
+}
+
+fn label(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    shown: &str,
+    faults: &mut Faults,
+) -> Option<Label> {
+    match only(headers, name, shown, faults)?.parse::<Label>() {
+        Ok(label) => Some(label),
+        Err(error) => {
+            note(faults, shown, &error.to_string());
+            None
+        }
+    }
+}
+
+/// The value of a header that may come once.
+fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    shown: &str,
+    faults: &mut Faults,
+) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) if values.next().is_none() => Some(text),
+        Ok(_) => {
+            note(faults, shown, "is given twice");
+            None
+        }
+        Err(_) => {
+            note(faults, shown, "must be UTF-8");
+            None
+        }
+    }
+}
+
+fn note(faults: &mut Faults, header: &str, message: &str) {
+    faults.note(Place::Member(&Place::Root, header), message);
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn headers(name: HeaderName, text: &str) -> HeaderMap {
+        [(name, HeaderValue::from_str(text).expect("a header's value"))].into_iter().collect()
+    }
+
+    #[test]
+    fn a_precondition_that_cannot_be_read_is_a_fault() {
+        let read = |text: &str| {
+            let mut faults = Faults::default();
+            let version = if_match(&headers(IF_MATCH, text), true, &mut faults);
+            assert_eq!(version.is_none(), !faults.into_vec().is_empty(), "{text}");
+            version.map(|version| version.0)
+        };
+        assert_eq!(read("\"7\""), Some(7));
+        assert_eq!(read("\"0\""), Some(0));
+        for bad in ["7", "W/\"7\"", "*", "\"\"", "\"+7\"", "\"7\", \"8\"", "\"9007199254740992\""] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_traceparent_that_is_not_in_the_standards_form_is_ignored() {
+        let read = |text: &str| traceparent(&headers(TRACEPARENT, text)).map(String::from);
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(read(trace).as_deref(), Some(trace));
+        let no_trace = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
+        let no_parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
+        let more = format!("{trace}-x");
+        for bad in ["junk", no_trace, no_parent, &trace.to_uppercase(), &trace[..54], &more] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_body_must_say_that_it_is_json_in_utf_8() {
+        let read = |text: &str| is_json(&headers(CONTENT_TYPE, text));
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+            "application/json;",
+        ] {
+            assert!(read(good), "{good}");
+        }
+        for bad in ["", "text/json", "application/json; charset=latin1", "application/json+x"] {
+            assert!(!read(bad), "{bad}");
+        }
+        assert!(!is_json(&HeaderMap::new()), "no media type at all");
+    }
+}

@@ -1,0 +1,140 @@
+//! The router as a whole, with a database that is not there.
+
+use axum::body::{Body, to_bytes};
+use axum::http::header::ALLOW;
+use axum::http::{Request, StatusCode};
+use serde_json::Value;
+use sqlx::postgres::PgPoolOptions;
+use tower::ServiceExt;
+
+use super::*;
+
+fn router_without_database() -> Router {
+    let pool = PgPoolOptions::new()
+        .acquire_timeout(Duration::from_millis(100))
+        .connect_lazy("postgres://nobody@127.0.0.1:1/none")
+        .expect("a database URL");
+    let (_intake, seen) = watch::channel(Intake::Opening);
+    let second = Duration::from_secs(1);
+    let rules = Rules { require_key: true, command_deadline: second, answer_timeout: second };
+    router(Desk { intake: seen, log: LogReader::new(pool), rules })
+}
+
+async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
+    let response = router_without_database().oneshot(request).await.expect("an answer");
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.expect("a body");
+    (head.status, head.headers, String::from_utf8(bytes.to_vec()).expect("UTF-8"))
+}
+
+fn request(method: &str, uri: &str, body: &'static str) -> Request<Body> {
+    Request::builder().method(method).uri(uri).body(Body::from(body)).expect("a request")
+}
+
+/// Status and code of the problem that answers a request.
+async fn problem(method: &str, uri: &str) -> (u16, String) {
+    let (status, headers, body) = ask(request(method, uri, "")).await;
+    assert_eq!(headers["content-type"], "application/problem+json", "{uri}: {body}");
+    assert!(headers.contains_key("correlation-id"), "{uri}");
+    let document: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(document["status"], status.as_u16());
+    let code = document["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
+    (status.as_u16(), code.expect("a problem's type").to_owned())
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_is_answered_with_a_problem() {
+    let cases = [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("DELETE", "/v1/receipts", 405, "method_not_allowed"),
+        ("POST", "/v1/receipts", 400, "idempotency_key_missing"),
+        ("GET", "/problems/teapot", 404, "not_found"),
+        ("GET", "/v1/lanes", 503, "unavailable"),
+        ("GET", "/v1/lanes?when=now", 422, "validation_failed"),
+        ("GET", "/v1/lanes?at=yesterday", 422, "validation_failed"),
+        ("GET", "/v1/lanes/x/events", 404, "not_found"),
+        ("GET", "/v1/lanes/0/events?limit=10001", 422, "validation_failed"),
+        ("GET", "/v1/lanes/0/events?after=-1", 422, "validation_failed"),
+        ("GET", "/v1/lanes/0/events", 503, "unavailable"),
+    ];
+    for (method, uri, status, code) in cases {
+        assert_eq!(problem(method, uri).await, (status, code.to_owned()), "{method} {uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_streams_name_stands_in_the_path_as_it_is_or_percent_encoded() {
+    for (uri, status, code) in [
+        ("/v1/streams/stock/A/MAIN/events", 503, "unavailable"),
+        ("/v1/streams/stock%2FA%2FMAIN/events", 503, "unavailable"),
+        ("/v1/streams/item/A/events", 503, "unavailable"),
+        ("/v1/streams/order/1/events", 404, "unknown_stream"),
+        ("/v1/streams/%FF/events", 404, "not_found"),
+        ("/v1/streams/stock/A/MAIN", 404, "not_found"),
+        ("/v1/streams/events", 404, "not_found"),
+    ] {
+        assert_eq!(problem("GET", uri).await, (status, code.to_owned()), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let (_, headers, _) = ask(request("POST", "/v1/lanes", "")).await;
+    assert_eq!(headers[ALLOW], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn before_the_database_is_there_commands_are_refused_and_health_is_answered() {
+    let mut command = request("PUT", "/v1/items/A", "{}");
+    command.headers_mut().insert("content-type", "application/json".parse().expect("a value"));
+    command.headers_mut().insert("idempotency-key", "k1".parse().expect("a value"));
+    command.headers_mut().insert("correlation-id", "c-1".parse().expect("a value"));
+    let (status, headers, body) = ask(command).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    assert_eq!(headers["retry-after"], "1");
+    assert_eq!(headers["correlation-id"], "c-1");
+    assert!(body.contains("Nothing was recorded"), "{body}");
+    assert_eq!(ask(request("GET", "/livez", "")).await.0, StatusCode::OK);
+    let (status, _, body) = ask(request("GET", "/readyz", "")).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains("the write database does not answer"), "{body}");
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_without_its_cause() {
+    let router: Router = Router::new()
+        .route("/", get(async || -> &'static str { panic!("the secret cause") }))
+        .layer(CatchPanicLayer::custom(panicked));
+    let response = router.oneshot(request("GET", "/", "")).await.expect("an answer");
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    assert!(!String::from_utf8_lossy(&bytes).contains("secret"));
+}
+
+#[tokio::test]
+async fn the_api_page_knows_every_route_and_needs_no_other_host() {
+    let (_, _, text) = ask(request("GET", "/openapi.json", "")).await;
+    let api: Value = serde_json::from_str(&text).expect("JSON");
+    let paths: Vec<&String> = api["paths"].as_object().expect("paths").keys().collect();
+    assert_eq!(
+        paths,
+        [
+            "/v1/adjustments",
+            "/v1/issues",
+            "/v1/items/{sku}",
+            "/v1/lanes",
+            "/v1/lanes/{lane}/events",
+            "/v1/locations/{code}",
+            "/v1/receipts",
+            "/v1/streams/{stream}/events",
+        ]
+    );
+    for part in text.split("\"#/components/schemas/").skip(1) {
+        let name = part.split('"').next().expect("a name");
+        assert!(api["components"]["schemas"][name].is_object(), "{name} is not described");
+    }
+    let (status, _, page) = ask(request("GET", "/docs/", "")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!page.contains("://"), "{page}");
+}

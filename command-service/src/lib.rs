@@ -1,0 +1,14 @@
+//! The write side of Stockbook: decides stock commands and records what happened.
+//!
+//! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
+//! (pure), `log` appends what was decided, `relay` publishes it. `topic` and `migrate` prepare the
+//! ground.
+
+pub mod config;
+pub mod app;
+pub mod http;
+pub mod inventory;
+pub mod log;
+pub mod relay;
+pub mod topic;
+pub mod migrate;

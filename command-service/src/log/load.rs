@@ -1,0 +1,255 @@
+//! Bringing states from the log: cold streams whole, cached ones by the events they have missed.
+
+use futures::TryStreamExt;
+use shared_events::event::{DecodeError, Event};
+use shared_events::lane::{Lane, Position, Version};
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use super::cache::{Cache, LaneClock};
+use super::row::{self, EventRow};
+use crate::inventory::{Inventory, StreamState};
+
+/// A lane that has more missed events than this is forgotten rather than caught up.
+const CATCH_UP_MAX: i64 = 2_000;
+
+/// Why states could not be brought.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    /// The database did not answer, or refused.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// The stream holds an event that this binary cannot read, so nothing may be decided on it.
+    #[error("{stream} cannot be read: {source}")]
+    Unreadable {
+        /// The stream.
+        stream: Stream,
+        /// What is wrong with the event.
+        source: DecodeError,
+    },
+}
+
+/// The head of a lane as read from the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    pub(super) lane: Lane,
+    pub(super) clock: LaneClock,
+    /// When its last event was recorded; nothing for an empty lane.
+    pub(super) recorded_at: Option<Timestamp>,
+}
+
+/// The heads of the given lanes and the database's clock.
+pub(super) async fn heads(
+    connection: &mut PgConnection,
+    lanes: &[Lane],
+) -> Result<(Vec<Head>, Timestamp), LoadError> {
+    let rows = sqlx::query(include_str!("../../queries/read_heads.sql"))
+        .bind(lane_numbers(lanes))
+        .fetch_all(connection)
+        .await?;
+    let mut now = Timestamp::UNIX_EPOCH;
+    let mut heads = Vec::with_capacity(rows.len());
+    for row in &rows {
+        now = now.max(Timestamp::new(row.try_get::<DateTime<Utc>, _>("now")?));
+        let clock = match row.try_get::<Option<i64>, _>("position")? {
+            None => LaneClock::default(),
+            Some(position) => {
+                LaneClock { position: Position(position), chain: row::chain(row, "chain")? }
+            }
+        };
+        let recorded_at = row.try_get::<Option<DateTime<Utc>>, _>("recorded_at")?;
+        heads.push(Head {
+            lane: row::lane(row, "lane")?,
+            clock,
+            recorded_at: recorded_at.map(Timestamp::new),
+        });
+    }
+    Ok((heads, now))
+}
+
+/// Lanes as Postgres numbers them.
+pub(super) fn lane_numbers(lanes: &[Lane]) -> Vec<i16> {
+    let number = |lane: &Lane| i16::try_from(lane.0).expect("a lane is below 1024");
+    lanes.iter().map(number).collect()
+}
+
+/// Brings the states of streams that the cache does not hold, and puts them there.
+///
+/// A lane's clock is taken before its streams are read: whatever is appended in between is part of
+/// the states and skipped by version when the lane is caught up.
+pub(super) async fn cold(
+    connection: &mut PgConnection,
+    cache: &mut Cache,
+    streams: &[Stream],
+) -> Result<Inventory, LoadError> {
+    let mut unclocked: Vec<Lane> = streams
+        .iter()
+        .map(|stream| cache.lane_of(stream))
+        .filter(|lane| cache.clock(*lane).is_none())
+        .collect();
+    unclocked.sort_unstable();
+    unclocked.dedup();
+    if !unclocked.is_empty() {
+        let (heads, _) = heads(connection, &unclocked).await?;
+        for head in heads {
+            cache.set_clock(head.lane, head.clock);
+        }
+    }
+    let inventory = fold_streams(connection, streams).await?;
+    cache.put_all(inventory.clone());
+    Ok(inventory)
+}
+
+async fn fold_streams(
+    connection: &mut PgConnection,
+    streams: &[Stream],
+) -> Result<Inventory, LoadError> {
+    let mut inventory = Inventory::default();
+    for stream in streams {
+        inventory.insert(StreamState::initial(stream));
+    }
+    let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
+    let mut rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
+        .bind(names)
+        .fetch(&mut *connection);
+    while let Some(row) = rows.try_next().await? {
+        let event = Event::from_json(
+            row.try_get("type")?,
+            row.try_get("schema_version")?,
+            row.try_get("data")?,
+        );
+        let event = event.map_err(|source| unreadable(row.try_get("stream"), source))?;
+        inventory.evolve(&event);
+    }
+    drop(rows);
+    mark_stocked(connection, streams, &mut inventory).await?;
+    Ok(inventory)
+}
+
+fn unreadable(stream: sqlx::Result<&str>, source: DecodeError) -> LoadError {
+    match stream.map(str::parse) {
+        Ok(Ok(stream)) => LoadError::Unreadable { stream, source },
+        Ok(Err(error)) => LoadError::Database(sqlx::Error::Decode(Box::new(error))),
+        Err(error) => LoadError::Database(error),
+    }
+}
+
+async fn mark_stocked(
+    connection: &mut PgConnection,
+    streams: &[Stream],
+    inventory: &mut Inventory,
+) -> Result<(), LoadError> {
+    let skus: Vec<&str> = streams
+        .iter()
+        .filter_map(|stream| match stream {
+            Stream::Item(sku) => Some(sku.as_str()),
+            Stream::Location(_) | Stream::Stock(..) => None,
+        })
+        .collect();
+    if skus.is_empty() {
+        return Ok(());
+    }
+    let stocked: Vec<String> =
+        sqlx::query_scalar(include_str!("../../queries/find_stocked_items.sql"))
+            .bind(skus)
+            .fetch_all(connection)
+            .await?;
+    for sku in stocked {
+        let sku = sku.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        inventory.mark_stocked(&sku);
+    }
+    Ok(())
+}
+
+/// How a lane stood to the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CaughtUp {
+    /// The cache knows the lane up to its head.
+    Current,
+    /// Too much was missed, or nothing was known: the lane starts anew from its head.
+    Forgotten,
+    /// The log is not the one the cache knows: it went back, or says something else at a known
+    /// place. The lane starts anew from its head.
+    Forked,
+}
+
+/// Brings the cache of one locked lane up to its head.
+pub(super) async fn catch_up(
+    connection: &mut PgConnection,
+    cache: &mut Cache,
+    head: &Head,
+) -> Result<CaughtUp, LoadError> {
+    let Some(known) = cache.clock(head.lane) else {
+        cache.set_clock(head.lane, head.clock);
+        return Ok(CaughtUp::Forgotten);
+    };
+    if known == head.clock {
+        return Ok(CaughtUp::Current);
+    }
+    let missed = head.clock.position.0 - known.position.0;
+    let caught_up = if missed <= 0 {
+        CaughtUp::Forked
+    } else {
+        follow(connection, cache, head, known, missed).await?
+    };
+    if caught_up != CaughtUp::Current {
+        cache.drop_lane(head.lane);
+    }
+    cache.set_clock(head.lane, head.clock);
+    Ok(caught_up)
+}
+
+/// Folds what was missed into the cached states, if the lane still says what is known of it.
+async fn follow(
+    connection: &mut PgConnection,
+    cache: &mut Cache,
+    head: &Head,
+    known: LaneClock,
+    missed: i64,
+) -> Result<CaughtUp, LoadError> {
+    let first = known.position.max(Position(1));
+    let limit = if missed > CATCH_UP_MAX { 1 } else { head.clock.position.0 - first.0 + 1 };
+    let rows: Vec<EventRow> = sqlx::query_as(include_str!("../../queries/read_lane.sql"))
+        .bind(lane_numbers(&[head.lane])[0])
+        .bind(first.0)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    let at_known = rows.first().map(|EventRow(event)| (event.position, event.chain));
+    if known.position.0 > 0 && at_known != Some((known.position, known.chain)) {
+        return Ok(CaughtUp::Forked);
+    }
+    if missed > CATCH_UP_MAX {
+        return Ok(CaughtUp::Forgotten);
+    }
+    let mut inventory = Inventory::default();
+    for EventRow(event) in rows.into_iter().filter(|EventRow(row)| row.position > known.position) {
+        // What cannot be read is left to the decisions that need it.
+        let Ok(fact) = event.event() else {
+            return Ok(CaughtUp::Forgotten);
+        };
+        bring(cache, &mut inventory, &event.stream);
+        if inventory.version(&event.stream).next() == event.version {
+            inventory.evolve(&fact);
+        }
+    }
+    cache.put_all(inventory);
+    Ok(CaughtUp::Current)
+}
+
+/// Copies what the cache knows of a stream, and of its item, into a working set.
+fn bring(cache: &mut Cache, inventory: &mut Inventory, stream: &Stream) {
+    let item = match stream {
+        Stream::Stock(sku, _) => Some(Stream::Item(sku.clone())),
+        Stream::Item(_) | Stream::Location(_) => None,
+    };
+    for stream in item.iter().chain([stream]) {
+        if inventory.version(stream) == Version(0)
+            && let Some(state) = cache.get(stream)
+        {
+            inventory.insert(state.clone());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A row of `events` as a recorded event.
+
+use serde_json::value::RawValue;
+use shared_events::chain::Chain;
+use shared_events::lane::{Lane, Position, Version};
+use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{FromRow, Row};
+
+/// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
+/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent`.
+#[derive(Debug)]
+pub struct EventRow(pub RecordedEvent);
+
+impl<'r> FromRow<'r, PgRow> for EventRow {
+    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
+        Ok(Self(RecordedEvent {
+            lane: lane(row, "lane")?,
+            position: Position(row.try_get("position")?),
+            stream: parsed("stream", row.try_get::<&str, _>("stream")?.parse())?,
+            version: Version(row.try_get("version")?),
+            event_type: row.try_get("type")?,
+            schema_version: row.try_get("schema_version")?,
+            occurred_at: Timestamp::new(row.try_get::<DateTime<Utc>, _>("occurred_at")?),
+            recorded_at: Timestamp::new(row.try_get::<DateTime<Utc>, _>("recorded_at")?),
+            actor: label(row, "actor")?,
+            correlation_id: parsed(
+                "correlation_id",
+                row.try_get::<&str, _>("correlation_id")?.parse(),
+            )?,
+            causation_id: label(row, "causation_id")?,
+            data: parsed("data", RawValue::from_string(row.try_get("data")?))?,
+            chain: chain(row, "chain")?,
+            traceparent: label(row, "traceparent")?,
+        }))
+    }
+}
+
+/// A lane's number.
+///
+/// # Errors
+/// The column is missing, or holds no lane.
+pub fn lane(row: &PgRow, column: &'static str) -> sqlx::Result<Lane> {
+    parsed(column, u16::try_from(row.try_get::<i16, _>(column)?)).map(Lane)
+}
+
+/// A chain link.
+///
+/// # Errors
+/// The column is missing, or holds no link.
+pub fn chain(row: &PgRow, column: &'static str) -> sqlx::Result<Chain> {
+    parsed(column, row.try_get::<&[u8], _>(column)?.try_into()).map(Chain)
+}
+
+fn label<T>(row: &PgRow, column: &'static str) -> sqlx::Result<Option<T>>
+where
+    T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    row.try_get::<Option<&str>, _>(column)?.map(|text| parsed(column, text.parse())).transpose()
+}
+
+fn parsed<T, E>(column: &'static str, value: Result<T, E>) -> sqlx::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    value.map_err(|source| sqlx::Error::ColumnDecode {
+        index: column.to_owned(),
+        source: Box::new(source),
+    })
+}

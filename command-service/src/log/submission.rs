@@ -1,0 +1,126 @@
+//! What the writer is asked, and what it answers.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shared_events::event::Event;
+use shared_events::lane::PositionToken;
+use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
+use shared_events::values::Label;
+use tokio::time::Instant;
+
+use crate::inventory::{Command, Rejection, Request};
+
+/// One request on its way into the log.
+#[derive(Debug)]
+pub struct Submission {
+    /// What is asked.
+    pub request: Request,
+    /// Who asks, and what it belongs to.
+    pub origin: Origin,
+    /// The caller's key, if the outcome is to be stored.
+    pub key: Option<IdempotencyKey>,
+    /// Only decide, record nothing and store no outcome.
+    pub validate_only: bool,
+    /// After this moment the request is not executed any more.
+    pub deadline: Instant,
+}
+
+impl Submission {
+    /// About how many bytes the request's events will take: a line's share, and what the caller
+    /// gave freely, which each of its events repeats.
+    pub fn weight(&self) -> usize {
+        const LINE: usize = 640;
+        let (lines, cause) = match &self.request.command {
+            Command::RegisterItem(_) | Command::RegisterLocation(_) => (8, None),
+            Command::ReceiveStock(command) => (command.lines.len(), Some(&command.cause)),
+            Command::IssueStock(command) => (command.lines.len(), Some(&command.cause)),
+            Command::AdjustStock(command) => (command.lines.len(), Some(&command.cause)),
+        };
+        let free = cause.and_then(|cause| cause.context.as_ref()).map_or(0, |context| {
+            let metadata = context.metadata.iter().map(|(name, value)| name.len() + value.len());
+            context.note.as_ref().map_or(0, String::len) + metadata.sum::<usize>()
+        });
+        LINE + lines * (LINE + free)
+    }
+}
+
+/// Where a request comes from; recorded with its events.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Who, as an opaque id.
+    pub actor: Option<Label>,
+    /// What belongs together.
+    pub correlation_id: Label,
+    /// What brought it about.
+    pub causation_id: Option<Label>,
+    /// The trace it was made in.
+    pub traceparent: Option<Label>,
+}
+
+/// A caller's name for one request, so that repeating it has one effect.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    /// Whose key it is; one name for everybody until there is sign-in.
+    pub caller: Label,
+    /// The key.
+    pub key: Label,
+    /// SHA-256 over route and body: what the key may be repeated with.
+    pub request_hash: [u8; 32],
+}
+
+/// How a request ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was decided now, and what was decided is committed.
+    Decided(Decision),
+    /// It was decided earlier under the same key; nothing happened now.
+    Replayed(Decision),
+    /// It is possible: the events it would make. Nothing was recorded.
+    Valid(Vec<Event>),
+    /// The key was used for another request.
+    KeyReused,
+    /// It was not executed.
+    NotExecuted(NotExecuted),
+    /// The commit was not answered: it happened or it did not. The same key will tell.
+    Unknown,
+}
+
+/// What deciding returned. Stored for requests with a key.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// Recorded.
+    Accepted(Vec<RecordedEvent>),
+    /// Nothing to do.
+    Unchanged(Unchanged),
+    /// Refused.
+    Rejected(Rejection),
+}
+
+/// The answer to a command that found nothing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unchanged {
+    /// The heads of the command's lanes.
+    pub position: PositionToken,
+    /// The log's time.
+    pub recorded_at: Timestamp,
+    /// The request's correlation id.
+    pub correlation_id: Label,
+}
+
+/// Why a request was certainly not executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotExecuted {
+    /// Its deadline passed while it waited.
+    DeadlinePassed,
+    /// The database could not be reached, or refused the transaction.
+    DatabaseUnavailable,
+    /// The queue is full; try again after this long.
+    QueueFull {
+        /// About how long the queue takes to drain.
+        retry_after: Duration,
+    },
+    /// The service is stopping.
+    Stopping,
+}

@@ -1,0 +1,130 @@
+//! What of one lane is on its way to Kafka: a bounded queue whose front is acknowledged first.
+
+use std::collections::VecDeque;
+
+use futures::FutureExt;
+use futures::channel::oneshot::Canceled;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::future_producer::{DeliveryFuture, OwnedDeliveryResult};
+use shared_events::lane::Position;
+
+/// Why a record in flight was not acknowledged as it should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeliveryError {
+    /// The producer gave the record up; whether it arrived is not known.
+    #[error("Kafka did not take position {position}: {error}")]
+    Kafka { position: Position, error: KafkaError },
+    /// The producer was dropped under us.
+    #[error("the producer is gone")]
+    Gone,
+    /// The partition has fewer records than it had: the topic was made anew, or cut.
+    #[error("position {position} was stored at offset {offset}, where {expected} is the least")]
+    RecordsLost { position: Position, offset: i64, expected: i64 },
+}
+
+/// The records of one lane in flight. They are acknowledged in order, so whatever was
+/// acknowledged last stands for all before it.
+pub(super) struct Window {
+    in_flight: VecDeque<InFlight>,
+    bytes: usize,
+    len_max: usize,
+    bytes_max: usize,
+    /// The least offset the next record can have been stored at.
+    offset_min: i64,
+}
+
+struct InFlight {
+    position: Position,
+    bytes: usize,
+    delivery: DeliveryFuture,
+}
+
+/// A position, and the offset after its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    pub(super) position: Position,
+    pub(super) offset_after: i64,
+}
+
+impl Window {
+    /// An empty window onto a partition that ends at offset `high`.
+    pub(super) fn new(len_max: usize, bytes_max: usize, high: i64) -> Self {
+        Self { in_flight: VecDeque::new(), bytes: 0, len_max, bytes_max, offset_min: high }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// How many more records fit; 0 also when the bytes are used up.
+    pub(super) fn room(&self) -> usize {
+        if self.bytes < self.bytes_max { self.len_max.saturating_sub(self.len()) } else { 0 }
+    }
+
+    pub(super) fn push(&mut self, position: Position, bytes: usize, delivery: DeliveryFuture) {
+        self.bytes += bytes;
+        self.in_flight.push_back(InFlight { position, bytes, delivery });
+    }
+
+    /// Waits for the oldest record's acknowledgement; for ever when nothing is in flight. Nothing
+    /// is lost when the future is dropped.
+    pub(super) async fn oldest(&mut self) -> Result<Acknowledged, DeliveryError> {
+        match self.in_flight.front_mut() {
+            Some(front) => {
+                let delivered = (&mut front.delivery).await;
+                self.acknowledge(delivered)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The oldest record's acknowledgement, if it is there already.
+    pub(super) fn oldest_now(&mut self) -> Option<Result<Acknowledged, DeliveryError>> {
+        let front = self.in_flight.front_mut()?;
+        let delivered = (&mut front.delivery).now_or_never()?;
+        Some(self.acknowledge(delivered))
+    }
+
+    fn acknowledge(
+        &mut self,
+        delivered: Result<OwnedDeliveryResult, Canceled>,
+    ) -> Result<Acknowledged, DeliveryError> {
+        let InFlight { position, bytes, .. } =
+            self.in_flight.pop_front().expect("only the front's delivery is awaited");
+        self.bytes -= bytes;
+        let delivery = match delivered {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err((error, _))) => return Err(DeliveryError::Kafka { position, error }),
+            Err(Canceled) => return Err(DeliveryError::Gone),
+        };
+        let expected = offset_least(self.offset_min, position);
+        if delivery.offset < expected {
+            return Err(DeliveryError::RecordsLost { position, offset: delivery.offset, expected });
+        }
+        self.offset_min = delivery.offset + 1;
+        Ok(Acknowledged { position, offset_after: self.offset_min })
+    }
+}
+
+/// The least offset a position can be stored at: offsets only grow, and every position before it
+/// has a record of its own in front.
+fn offset_least(offset_min: i64, position: Position) -> i64 {
+    offset_min.max(position.0 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_made_anew_shows_in_the_first_offset() {
+        // Position 7 can be stored at offset 6 or, with duplicates in front, later.
+        assert_eq!(offset_least(0, Position(7)), 6);
+        assert_eq!(offset_least(9, Position(7)), 9);
+        assert_eq!(offset_least(0, Position(1)), 0);
+    }
+}

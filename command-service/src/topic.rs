@@ -1,0 +1,247 @@
+//! The Kafka topic: made by `create-topic`, checked by the relay before it publishes.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::Client;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::relay::client::{Logs, settings};
+
+/// How long one request to the brokers may take.
+const REQUEST_MAX: Duration = Duration::from_secs(5);
+
+/// How long a new topic may take until every partition has a leader.
+const LEADERS_MAX: Duration = Duration::from_secs(30);
+
+/// Why the topic cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// There is no such topic.
+    #[error("topic {0} does not exist; `create-topic` makes it")]
+    Missing(String),
+    /// A lane is a partition, so there must be as many.
+    #[error("topic {topic} has {found} partitions, but the log has {lanes} lanes")]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// Partitions it has.
+        found: usize,
+        /// Partitions it should have.
+        lanes: usize,
+    },
+    /// Compaction would keep only the last event of each stream.
+    #[error("topic {topic} has cleanup.policy={policy}, which loses events; it must be delete")]
+    Compacts {
+        /// The topic.
+        topic: String,
+        /// The policy it has.
+        policy: String,
+    },
+    /// A partition that nobody leads cannot be written.
+    #[error("partition {partition} of topic {topic} has no leader")]
+    NoLeader {
+        /// The topic.
+        topic: String,
+        /// The first partition without one.
+        partition: i32,
+    },
+    /// The brokers said no.
+    #[error("Kafka refuses topic {topic}: {code}")]
+    Refused {
+        /// The topic.
+        topic: String,
+        /// Their reason.
+        code: RDKafkaErrorCode,
+    },
+    /// The brokers could not be asked.
+    #[error("Kafka cannot be asked about the topic: {0}")]
+    Kafka(KafkaError),
+}
+
+impl From<KafkaError> for TopicError {
+    fn from(error: KafkaError) -> Self {
+        // Said in our own message, so not named as its source as well.
+        Self::Kafka(error)
+    }
+}
+
+/// Makes the topic with one partition a lane, and waits until every partition has a leader. Fine
+/// when it is there already with that many partitions.
+///
+/// It keeps everything for ever: people inspect it, and what a broker loses the log fills again.
+///
+/// # Errors
+/// It is there in another shape, or the brokers refuse or cannot be reached.
+pub async fn create(
+    brokers: &str,
+    topic: &str,
+    lanes: u16,
+    replication_factor: u16,
+) -> Result<(), TopicError> {
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    blocking(move || {
+        let topic = Topic::connect(&brokers, topic)?;
+        topic.create(lanes, replication_factor)?;
+        topic.wait_for_leaders(usize::from(lanes))?;
+        topic.check_policy()
+    })
+    .await
+}
+
+/// Whether the relay may publish: the topic exists, has one partition a lane, does not compact.
+pub(crate) async fn check(brokers: &str, topic: &str, lanes: usize) -> Result<(), TopicError> {
+    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    blocking(move || {
+        let topic = Topic::connect(&brokers, topic)?;
+        check_partitions(topic.client.inner(), &topic.name, lanes)?;
+        topic.check_policy()
+    })
+    .await
+}
+
+/// The part of the check that needs no admin request, so it can be repeated on any client.
+/// Blocks for up to five seconds.
+pub(crate) fn check_partitions(
+    client: &Client<impl rdkafka::ClientContext>,
+    topic: &str,
+    lanes: usize,
+) -> Result<(), TopicError> {
+    with_metadata(client, topic, |metadata| partition_count(metadata, topic, lanes))
+}
+
+/// librdkafka's metadata calls block, and so does dropping a client.
+async fn blocking(
+    work: impl FnOnce() -> Result<(), TopicError> + Send + 'static,
+) -> Result<(), TopicError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("asking about a topic does not panic, and nobody aborts it")
+}
+
+struct Topic {
+    client: AdminClient<Logs>,
+    name: String,
+}
+
+impl Topic {
+    fn connect(brokers: &str, name: String) -> Result<Self, TopicError> {
+        let client = settings(brokers).create_with_context(Logs)?;
+        Ok(Self { client, name })
+    }
+
+    fn create(&self, lanes: u16, replication_factor: u16) -> Result<(), TopicError> {
+        let replication = TopicReplication::Fixed(i32::from(replication_factor));
+        let mut topic = NewTopic::new(&self.name, i32::from(lanes), replication)
+            .set("cleanup.policy", "delete")
+            .set("retention.ms", "-1");
+        if replication_factor >= 3 {
+            // Else an acknowledgement could mean a single copy.
+            topic = topic.set("min.insync.replicas", "2");
+        }
+        let options = AdminOptions::new()
+            .request_timeout(Some(LEADERS_MAX))
+            .operation_timeout(Some(LEADERS_MAX));
+        let results = block_on(self.client.create_topics([&topic], &options))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(TopicError::Refused { topic, code }),
+            }
+        }
+        Ok(())
+    }
+
+    /// A new topic reaches the brokers bit by bit.
+    fn wait_for_leaders(&self, lanes: usize) -> Result<(), TopicError> {
+        let deadline = Instant::now() + LEADERS_MAX;
+        loop {
+            let seen = with_metadata(self.client.inner(), &self.name, |metadata| {
+                partition_count(metadata, &self.name, lanes)?;
+                all_led(metadata, &self.name)
+            });
+            match seen {
+                Err(TopicError::Missing(_) | TopicError::NoLeader { .. })
+                    if Instant::now() < deadline =>
+                {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                last => return last,
+            }
+        }
+    }
+
+    fn check_policy(&self) -> Result<(), TopicError> {
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_MAX));
+        let asked = [ResourceSpecifier::Topic(&self.name)];
+        for described in block_on(self.client.describe_configs(&asked, &options))? {
+            let described = described.map_err(|code| self.refused(code))?;
+            let policy = described
+                .get("cleanup.policy")
+                .and_then(|entry| entry.value.as_deref())
+                .unwrap_or("delete");
+            if policy.contains("compact") {
+                return Err(TopicError::Compacts {
+                    topic: self.name.clone(),
+                    policy: policy.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, code: RDKafkaErrorCode) -> TopicError {
+        match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition => TopicError::Missing(self.name.clone()),
+            code => TopicError::Refused { topic: self.name.clone(), code },
+        }
+    }
+}
+
+fn with_metadata(
+    client: &Client<impl rdkafka::ClientContext>,
+    topic: &str,
+    judge: impl FnOnce(&MetadataTopic) -> Result<(), TopicError>,
+) -> Result<(), TopicError> {
+    let metadata = client.fetch_metadata(Some(topic), REQUEST_MAX)?;
+    match metadata.topics().iter().find(|found| found.name() == topic) {
+        Some(found) => judge(found),
+        None => Err(TopicError::Missing(topic.to_owned())),
+    }
+}
+
+fn partition_count(found: &MetadataTopic, topic: &str, lanes: usize) -> Result<(), TopicError> {
+    match found.error() {
+        None => {}
+        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => {
+            return Err(TopicError::Missing(topic.to_owned()));
+        }
+        // The brokers are still busy with it: not led yet.
+        Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) => {
+            return Err(TopicError::NoLeader { topic: topic.to_owned(), partition: 0 });
+        }
+        Some(error) => {
+            return Err(TopicError::Refused { topic: topic.to_owned(), code: error.into() });
+        }
+    }
+    if found.partitions().len() == lanes {
+        Ok(())
+    } else {
+        Err(TopicError::Partitions {
+            topic: topic.to_owned(),
+            found: found.partitions().len(),
+            lanes,
+        })
+    }
+}
+
+fn all_led(found: &MetadataTopic, topic: &str) -> Result<(), TopicError> {
+    match found.partitions().iter().find(|part| part.leader() < 0) {
+        None => Ok(()),
+        Some(part) => Err(TopicError::NoLeader { topic: topic.to_owned(), partition: part.id() }),
+    }
+}
