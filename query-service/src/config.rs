@@ -1,0 +1,281 @@
+//! The settings, read once from flags and the environment. `--help` shows each with its comment.
+
+mod value;
+
+use std::ffi::OsString;
+
+use clap::builder::{NonEmptyStringValueParser, RangedI64ValueParser};
+use clap::{Args, Parser, Subcommand, value_parser};
+use reqwest::Url;
+use shared_events::record::TOPIC;
+
+pub use self::value::{DatabaseUrl, ListenAddress, Milliseconds};
+
+/// Stockbook's query-service: follows the log and answers stock queries.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "query-service", version)]
+pub struct Config {
+    /// What to do; `serve` when nothing is said.
+    #[command(subcommand)]
+    pub action: Action,
+
+    /// What is logged to stderr, such as `info` or `query_service=debug,info`.
+    #[arg(long = "log", env = "RUST_LOG", default_value = "info,sqlx=warn", global = true)]
+    pub log: String,
+}
+
+/// What the program is started for.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Action {
+    /// Keep the views up to date and answer from them.
+    Serve(Box<ServeConfig>),
+    /// Bring the read database to this version's tables, and fix the number of lanes at the first
+    /// time.
+    Migrate(MigrateConfig),
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeConfig {
+    /// Where to listen, host:port; port 0 takes a free one. There is no sign-in, so anything but
+    /// loopback is for a trusted network.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: ListenAddress,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub http: HttpConfig,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub database: DatabaseConfig,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub kafka: KafkaConfig,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub log: LogConfig,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub projection: ProjectionConfig,
+}
+
+/// How requests are taken in and answered.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct HttpConfig {
+    /// Requests that may be in work or waiting; one more is answered `overloaded`.
+    #[arg(long, env = "REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one())]
+    pub requests_max: u32,
+
+    /// How long an answer may take beyond the wait that the caller asks for, in milliseconds.
+    #[arg(long, env = "ANSWER_TIMEOUT_MS", default_value = "5000")]
+    pub answer_timeout_ms: Milliseconds,
+
+    /// How long a stop waits for requests that are being answered and for the batch in work, in
+    /// milliseconds.
+    #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value = "20000")]
+    pub drain_timeout_ms: Milliseconds,
+}
+
+/// The read database.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseConfig {
+    /// The read database, as the service's own role.
+    #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
+    pub read_database_url: DatabaseUrl,
+
+    /// Database connections for answering; the projection has its own.
+    #[arg(long, env = "READ_CONNECTIONS_MAX", default_value_t = 8, value_parser = at_least_one())]
+    pub read_connections_max: u32,
+
+    /// How long a query may wait for a connection, and how long its statement may take, in
+    /// milliseconds.
+    #[arg(long, env = "READ_TIMEOUT_MS", default_value = "2000")]
+    pub read_timeout_ms: Milliseconds,
+
+    /// How often the checkpoints are read while a request waits for a position, in milliseconds.
+    #[arg(long, env = "POSITION_POLL_MS", default_value = "5")]
+    pub position_poll_ms: Milliseconds,
+}
+
+/// Where events come from as they happen.
+#[derive(Debug, Clone, Args)]
+pub struct KafkaConfig {
+    /// Kafka's bootstrap servers, host:port, separated by commas.
+    #[arg(long, env = "KAFKA_BROKERS")]
+    pub kafka_brokers: String,
+
+    /// The topic that events are published to.
+    #[arg(long, env = "TOPIC", default_value = TOPIC)]
+    pub topic: String,
+
+    /// The consumer group; the projection's name and version are added. Instances of one group share
+    /// the lanes.
+    #[arg(long, env = "CONSUMER_GROUP", default_value = "stockbook", value_parser = NonEmptyStringValueParser::new())]
+    pub consumer_group: String,
+
+    /// How long the broker may hold a fetch that has nothing to bring, in milliseconds.
+    #[arg(long, env = "FETCH_WAIT_MS", default_value = "20")]
+    pub fetch_wait_ms: Milliseconds,
+
+    /// How long the group waits for an instance that went silent, in milliseconds.
+    #[arg(long, env = "SESSION_TIMEOUT_MS", default_value = "10000")]
+    pub session_timeout_ms: Milliseconds,
+
+    /// KiB of records that the client keeps ready.
+    #[arg(long, env = "FETCH_QUEUE_KIB", default_value_t = 32 << 10, value_parser = at_least_one())]
+    pub fetch_queue_kib: u32,
+
+    /// How long Kafka may bring nothing, while the log goes on, before the client is made anew, in
+    /// milliseconds.
+    #[arg(long, env = "KAFKA_SILENCE_MAX_MS", default_value = "15000")]
+    pub kafka_silence_max_ms: Milliseconds,
+}
+
+/// The log's own endpoints, for what Kafka did not bring.
+#[derive(Debug, Clone, Args)]
+pub struct LogConfig {
+    /// Base URLs of the command-service, separated by commas; they are tried in turn.
+    #[arg(
+        long,
+        env = "COMMAND_URL",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub command_url: Vec<Url>,
+
+    /// How long one request to the log may take, in milliseconds.
+    #[arg(long, env = "LOG_TIMEOUT_MS", default_value = "10000")]
+    pub log_timeout_ms: Milliseconds,
+
+    /// Events that one request to the log asks for.
+    #[arg(long, env = "LOG_PAGE_EVENTS", default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub log_page_events: u32,
+
+    /// Lanes that may be read from the log at once.
+    #[arg(long, env = "LOG_REQUESTS_MAX", default_value_t = 4, value_parser = at_least_one())]
+    pub log_requests_max: u32,
+
+    /// How often the log's heads are compared with the checkpoints, in milliseconds.
+    #[arg(long, env = "HEADS_INTERVAL_MS", default_value = "1000")]
+    pub heads_interval_ms: Milliseconds,
+}
+
+/// Bounds of the projection.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ProjectionConfig {
+    /// Transactions at once, each with lanes of its own, when there is much to apply.
+    #[arg(long, env = "PROJECTION_WRITERS", default_value_t = 2, value_parser = at_least_one())]
+    pub projection_writers: u32,
+
+    /// Events that are applied together.
+    #[arg(long, env = "BATCH_EVENTS_MAX", default_value_t = 10_000, value_parser = at_least_one())]
+    pub batch_events_max: u32,
+
+    /// Bytes of records that are handed over at once, unless a single one is larger.
+    #[arg(long, env = "BATCH_BYTES_MAX", default_value_t = 8 << 20, value_parser = at_least_one())]
+    pub batch_bytes_max: u32,
+
+    /// How long one statement of a transaction may take, in milliseconds.
+    #[arg(long, env = "APPLY_TIMEOUT_MS", default_value = "60000")]
+    pub apply_timeout_ms: Milliseconds,
+
+    /// The longest pause between two tries while the database or the log is away, in milliseconds.
+    #[arg(long, env = "RETRY_PAUSE_MAX_MS", default_value = "2000")]
+    pub retry_pause_max_ms: Milliseconds,
+
+    /// How often a stopped lane is tried again, from the log, in milliseconds.
+    #[arg(long, env = "STOPPED_RETRY_MS", default_value = "60000")]
+    pub stopped_retry_ms: Milliseconds,
+}
+
+/// Settings of `migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateConfig {
+    /// The read database, as the role that owns it.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+
+    /// How many lanes the log has. Fixed at the first time, 16 if nothing is said then; another
+    /// number later is refused.
+    #[arg(long, env = "LANES", value_parser = value_parser!(u16).range(1..=1024))]
+    pub lanes: Option<u16>,
+}
+
+fn at_least_one() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..)
+}
+
+/// A count as the size of something in memory.
+pub(crate) fn count(setting: u32) -> usize {
+    usize::try_from(setting).expect("32 bits fit a usize")
+}
+
+impl Config {
+    /// Reads the arguments, program name first, and the environment.
+    ///
+    /// # Errors
+    /// A setting is missing, malformed or out of range; or help was asked for, which is an "error"
+    /// that is not printed to stderr.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(with_default_action(arguments))
+    }
+}
+
+/// Puts `serve` in front of the flags where no subcommand is named.
+fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let names_one = arguments.iter().skip(1).any(|argument| {
+        let named = ["serve", "migrate", "help", "--help", "-h", "--version", "-V"];
+        named.iter().any(|name| argument == name)
+    });
+    if !names_one {
+        arguments.insert(1.min(arguments.len()), "serve".into());
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const DATABASE: &str = "--read-database-url=postgres://stockbook_query:secret@localhost/read";
+    const BROKERS: &str = "--kafka-brokers=localhost:9092";
+
+    fn read(arguments: &[&str]) -> Result<Config, clap::Error> {
+        let program = std::iter::once(OsString::from("query-service"));
+        Config::read(program.chain(arguments.iter().map(OsString::from)))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_happens_when_nothing_is_said() {
+        let config = read(&[DATABASE, BROKERS]).expect("settings");
+        assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
+    }
+
+    #[test]
+    fn several_command_services_are_separated_by_commas() {
+        let urls = "--command-url=http://localhost:8080,http://localhost:8090";
+        let config = read(&[DATABASE, BROKERS, urls]).expect("settings");
+        let Action::Serve(serve) = config.action else { panic!("not serve") };
+        assert_eq!(serve.log.command_url.len(), 2);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        for bad in ["--listen=8081", "--requests-max=0", "--heads-interval-ms=0", "--command-url=x"]
+        {
+            assert!(read(&[DATABASE, BROKERS, bad]).is_err(), "{bad}");
+        }
+    }
+}

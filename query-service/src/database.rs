@@ -1,0 +1,77 @@
+//! Connections to the read database, each with the bounds of what it is for.
+
+use std::time::Duration;
+
+use shared_events::lane::Lane;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::config::{DatabaseConfig, Milliseconds, ProjectionConfig};
+use crate::projection::Projection;
+
+/// How long an open transaction may stand still before the database ends it, in milliseconds.
+const IDLE_IN_TRANSACTION_MAX_MS: u32 = 10_000;
+
+/// Connections beside those of the writers, for when one of theirs has to be given up.
+const PROJECTION_CONNECTIONS_SPARE: u32 = 1;
+
+/// Connections for queries, whose tables are those of one version of a projection. Nothing is
+/// connected yet.
+pub fn query_pool(settings: &DatabaseConfig, projection: Projection) -> PgPool {
+    let options = connect_options(settings, projection, "queries", settings.read_timeout_ms);
+    PgPoolOptions::new()
+        .max_connections(settings.read_connections_max)
+        .acquire_timeout(settings.read_timeout_ms.0)
+        .connect_lazy_with(options)
+}
+
+/// Connections that write one version of a projection. Nothing is connected yet.
+pub fn projection_pool(
+    settings: &DatabaseConfig,
+    projection: Projection,
+    bounds: &ProjectionConfig,
+) -> PgPool {
+    let statement_timeout = bounds.apply_timeout_ms;
+    let options = connect_options(settings, projection, "projection", statement_timeout).options([
+        // A crash may take back the last batches, checkpoints included: they are applied again.
+        ("synchronous_commit", "off"),
+        ("default_transaction_isolation", "read committed"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(bounds.projection_writers + PROJECTION_CONNECTIONS_SPARE)
+        .acquire_timeout(settings.read_timeout_ms.0)
+        .connect_lazy_with(options)
+}
+
+fn connect_options(
+    settings: &DatabaseConfig,
+    projection: Projection,
+    purpose: &str,
+    statement_timeout: Milliseconds,
+) -> PgConnectOptions {
+    let milliseconds = |duration: Duration| duration.as_millis().to_string();
+    settings
+        .read_database_url
+        .options()
+        .application_name(&format!("query-service {purpose}"))
+        .options([
+            ("search_path", format!("{},public", projection.schema())),
+            ("statement_timeout", milliseconds(statement_timeout.0)),
+            ("lock_timeout", milliseconds(statement_timeout.0)),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX_MS.to_string()),
+            // A client that is gone is noticed within a quarter of a minute.
+            ("tcp_keepalives_idle", "5".to_owned()),
+            ("tcp_keepalives_interval", "3".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+        ])
+}
+
+/// A lane as its column holds it.
+pub fn lane_column(lane: Lane) -> i16 {
+    i16::try_from(lane.0).expect("a lane is below 1024")
+}
+
+/// A lane as it was read from its column.
+pub fn lane(column: i16) -> Lane {
+    Lane(u16::try_from(column).expect("a stored lane is never negative"))
+}

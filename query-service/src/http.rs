@@ -1,0 +1,107 @@
+//! The HTTP surface: every route on one screen.
+
+pub mod queries;
+pub mod wait;
+pub mod page;
+pub mod parameters;
+pub mod answer;
+pub mod problem;
+pub mod health;
+pub mod serve;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use shared_events::lane::LaneMap;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::config::{self, HttpConfig};
+use crate::consumer::assign::Assignment;
+use crate::projection::Projection;
+use crate::projection::progress::Progress;
+
+/// The largest request body; no question needs one.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// How long a client may pause while it sends a body.
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// What every handler may use.
+pub type Service = Arc<Parts>;
+
+/// The parts of [`Service`].
+pub struct Parts {
+    /// Connections whose tables are those of the projection that answers.
+    pub pool: PgPool,
+    /// The projection that answers.
+    pub projection: Projection,
+    /// Which lane each sku belongs to; not known before the database could be asked.
+    pub lane_map: OnceLock<LaneMap>,
+    /// How far the projection is.
+    pub progress: Arc<Progress>,
+    /// Which lanes Kafka has given to this instance.
+    pub assignment: Arc<Assignment>,
+    /// Bounds.
+    pub settings: HttpConfig,
+    /// The process's metrics.
+    pub recorder: PrometheusHandle,
+    /// Cancelled when the service stops: nobody waits any longer.
+    pub stop: CancellationToken,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Stockbook query-service",
+    description = "What there is, where, and how it came to be so. Every answer carries the position \
+                   it reflects (header `Stock-Position`); with `min_position` it waits for one."
+))]
+struct Document;
+
+/// All routes, with what surrounds each of them.
+pub fn router(service: Service) -> Router {
+    let settings = service.settings;
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(queries::stock::get_stock_level))
+        .routes(routes!(queries::stock::get_item_stock))
+        .routes(routes!(queries::stock::list_stock_levels))
+        .routes(routes!(queries::movements::list_movements))
+        .routes(routes!(queries::items::get_item))
+        .routes(routes!(queries::items::list_items))
+        .routes(routes!(queries::items::list_locations))
+        .routes(routes!(queries::projections::list_projections))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/problems/{code}", get(problem::page))
+        .split_for_parts();
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .with_state(Arc::clone(&service))
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(middleware::map_response(problem::of_bare_error))
+        .layer(middleware::from_fn_with_state(
+            serve::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
+            serve::guard,
+        ))
+}
+
+/// How long a whole answer may take: its own wait and its work.
+fn longest_answer(settings: HttpConfig) -> Duration {
+    wait::LONGEST + settings.answer_timeout_ms.0
+}

@@ -1,0 +1,168 @@
+//! What every good answer has: the position it reflects, a tag for its versions, JSON.
+
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared_events::lane::{Lane, Position, PositionToken};
+use shared_events::time::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use utoipa::ToSchema;
+
+/// The header that carries the position an answer reflects.
+pub const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
+
+/// The figures of an item, at a location or over all.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Figure {
+    /// Physically there.
+    pub on_hand: i64,
+    /// Held for somebody until the hold ends.
+    pub reserved: i64,
+    /// Firmly promised.
+    pub allocated: i64,
+    /// on_hand − reserved − allocated.
+    pub available: i64,
+    /// How many events made these figures.
+    pub version: i64,
+    /// The position of the last of them.
+    #[schema(value_type = String, example = "3:1042")]
+    pub position: PositionToken,
+    /// When that was recorded; null without history.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub updated_at: Option<Timestamp>,
+}
+
+/// The columns of a figure, in the order of its members.
+pub type FigureColumns = [&'static str; 7];
+
+/// The columns of a pair's figure.
+pub const LEVEL: FigureColumns =
+    ["on_hand", "reserved", "allocated", "available", "version", "position", "updated_at"];
+
+/// The columns of a sku's totals, where they stand beside a pair's.
+pub const TOTAL: FigureColumns = [
+    "total_on_hand",
+    "total_reserved",
+    "total_allocated",
+    "total_available",
+    "total_version",
+    "total_position",
+    "total_updated_at",
+];
+
+impl Figure {
+    /// Reads a figure, or the zeros of a pair without history, whose columns are null.
+    ///
+    /// # Errors
+    /// The columns are not those of a figure.
+    pub fn of(row: &PgRow, lane: Lane, columns: &FigureColumns) -> sqlx::Result<Self> {
+        let [on_hand, reserved, allocated, available, version, position, updated_at] = *columns;
+        let number = |column| -> sqlx::Result<i64> {
+            Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or_default())
+        };
+        Ok(Self {
+            on_hand: number(on_hand)?,
+            reserved: number(reserved)?,
+            allocated: number(allocated)?,
+            available: number(available)?,
+            version: number(version)?,
+            position: place(lane, number(position)?),
+            updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
+        })
+    }
+}
+
+/// A position of one lane as a token.
+pub fn place(lane: Lane, position: i64) -> PositionToken {
+    [(lane, Position(position))].into_iter().collect()
+}
+
+/// What tells two states of an answer apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tag {
+    /// The same tag means the same bytes.
+    Strong(String),
+    /// The same tag means the same versions of everything in it.
+    Weak(String),
+}
+
+impl Tag {
+    /// A tag made of versions.
+    pub fn of_versions(versions: &[i64]) -> Self {
+        let versions: Vec<String> = versions.iter().map(i64::to_string).collect();
+        Self::Strong(versions.join("."))
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Strong(text) => format!("\"{text}\""),
+            Self::Weak(text) => format!("W/\"{text}\""),
+        }
+    }
+
+    /// Whether the client has this state already (RFC 9110, section 13.1.2: compared weakly).
+    fn is_known_to(&self, headers: &HeaderMap) -> bool {
+        let (Self::Strong(text) | Self::Weak(text)) = self;
+        let quoted = format!("\"{text}\"");
+        headers
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == quoted)
+    }
+}
+
+/// The answer: 200 with JSON, or 304 when the client has it already.
+pub fn answer(
+    request: &HeaderMap,
+    position: &PositionToken,
+    tag: &Tag,
+    body: &impl Serialize,
+) -> Response {
+    let text = |text: String| HeaderValue::try_from(text).expect("tokens and tags are plain ASCII");
+    let headers = [(STOCK_POSITION, text(position.to_string())), (ETAG, text(tag.to_text()))];
+    if tag.is_known_to(request) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let json = serde_json::to_vec(body).expect("an answer is text, numbers and lists");
+    let content_type = HeaderValue::from_static("application/json");
+    (headers, [(CONTENT_TYPE, content_type)], json).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asking(if_none_match: &'static str) -> HeaderMap {
+        [(IF_NONE_MATCH, HeaderValue::from_static(if_none_match))].into_iter().collect()
+    }
+
+    #[test]
+    fn a_tag_the_client_has_is_known_in_any_form() {
+        let tag = Tag::of_versions(&[7]);
+        assert_eq!(tag.to_text(), "\"7\"");
+        for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
+            assert!(tag.is_known_to(&asking(known)), "{known}");
+        }
+        for other in ["\"6\"", "7", "", "\"77\""] {
+            assert!(!tag.is_known_to(&asking(other)), "{other}");
+        }
+        assert!(!tag.is_known_to(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn what_the_client_has_is_not_sent_again() {
+        let position = place(Lane(3), 1042);
+        let tag = Tag::of_versions(&[7, 2]);
+        let fresh = answer(&HeaderMap::new(), &position, &tag, &"body");
+        assert_eq!(fresh.status(), StatusCode::OK);
+        assert_eq!(fresh.headers()[STOCK_POSITION], "3:1042");
+        let known = answer(&asking("\"7.2\""), &position, &tag, &"body");
+        assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(known.headers()[ETAG], "\"7.2\"");
+    }
+}

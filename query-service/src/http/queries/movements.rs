@@ -1,0 +1,261 @@
+//! How it came to be so: every change of stock.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+use shared_events::event::{Event, Reference};
+use shared_events::lane::{Lane, Position, PositionToken};
+use shared_events::recorded::EventId;
+use shared_events::time::Timestamp;
+use shared_events::values::{Code, Label, LocationCode, Sku};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use utoipa::ToSchema;
+
+use crate::http::Service;
+use crate::http::answer::{answer, place};
+use crate::http::page::{self, Cursor, Page};
+use crate::http::parameters::{Parameters, invalid};
+use crate::http::problem::Problem;
+use crate::http::queries::{lane, stored};
+use crate::http::wait::{Freshness, Reflecting, fresh};
+
+/// One change of stock.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Movement {
+    /// The event's id.
+    #[schema(value_type = String, example = "3-1042")]
+    pub event: EventId,
+    /// Its place in the log.
+    #[schema(value_type = String, example = "3:1042")]
+    pub position: PositionToken,
+    /// The item.
+    #[schema(value_type = String)]
+    pub sku: Sku,
+    /// Where.
+    #[schema(value_type = String)]
+    pub location: LocationCode,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// A code for the reason.
+    pub reason: Option<String>,
+    /// The outside document behind it.
+    #[schema(value_type = Option<Object>)]
+    pub reference: Option<Reference>,
+    /// Who, as an opaque id.
+    pub actor: Option<String>,
+    /// What belongs together.
+    pub correlation_id: String,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub occurred_at: Timestamp,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// The figures before it.
+    pub before: Amounts,
+    /// What it changed.
+    pub delta: Amounts,
+    /// The figures after it.
+    pub after: Amounts,
+}
+
+/// Figures, or differences of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Amounts {
+    /// Physically there.
+    pub on_hand: i64,
+    /// Held for somebody until the hold ends.
+    pub reserved: i64,
+    /// Firmly promised.
+    pub allocated: i64,
+    /// on_hand − reserved − allocated.
+    pub available: i64,
+}
+
+impl Amounts {
+    fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
+        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
+    }
+
+    fn minus(self, delta: Self) -> Self {
+        Self::new(
+            self.on_hand - delta.on_hand,
+            self.reserved - delta.reserved,
+            self.allocated - delta.allocated,
+        )
+    }
+}
+
+/// Changes of stock, newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/movements",
+    params(
+        ("sku" = Option<String>, Query, description = "only this sku"),
+        ("location" = Option<String>, Query, description = "only this location"),
+        ("type" = Option<String>, Query, description = "only this type of event, such as StockReceived"),
+        ("reason" = Option<String>, Query, description = "only this reason"),
+        ("reference" = Option<String>, Query, description = "only this document, type/id"),
+        ("actor" = Option<String>, Query, description = "only by this actor"),
+        ("correlation_id" = Option<String>, Query, description = "only what belongs together so"),
+        ("from" = Option<String>, Query, description = "recorded at this time or later"),
+        ("to" = Option<String>, Query, description = "recorded before this time"),
+        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
+        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
+        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
+        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+    ),
+    responses(
+        (status = 200, body = Page<Movement>), (status = 304),
+        (status = 422, description = "invalid_parameter, invalid_cursor, invalid_position"),
+        (status = 503, description = "not_yet_applied, projection_unavailable"),
+    )
+)]
+pub async fn list_movements(
+    State(service): State<Service>,
+    mut parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = Freshness::take(&mut parameters, &service)?;
+    let filter = Filter::take(&mut parameters)?;
+    parameters.finish()?;
+    let read = || read_movements(&service, &filter);
+    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
+    let tag = found.tag(|movement| movement.event);
+    Ok(answer(&headers, &position, &tag, &found))
+}
+
+/// Which movements a list holds.
+struct Filter {
+    sku: Option<Sku>,
+    location: Option<LocationCode>,
+    event_type: Option<String>,
+    reason: Option<Code>,
+    reference: Option<(Label, Label)>,
+    actor: Option<Label>,
+    correlation_id: Option<Label>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    after: Option<(Timestamp, Lane, Position)>,
+    limit: i64,
+}
+
+impl Filter {
+    fn take(parameters: &mut Parameters) -> Result<Self, Problem> {
+        Ok(Self {
+            sku: parameters.take("sku")?,
+            location: parameters.take("location")?,
+            event_type: take_type(parameters)?,
+            reason: parameters.take("reason")?,
+            reference: take_reference(parameters)?,
+            actor: parameters.take("actor")?,
+            correlation_id: parameters.take("correlation_id")?,
+            from: parameters.take("from")?,
+            to: parameters.take("to")?,
+            after: Cursor::take(parameters, |cursor| match cursor {
+                Cursor::Movement { recorded_at, lane, position } => {
+                    Some((recorded_at, lane, position))
+                }
+                Cursor::StockLevel { .. } | Cursor::Item { .. } | Cursor::Location { .. } => None,
+            })?,
+            limit: page::take_limit(parameters)?,
+        })
+    }
+}
+
+fn take_type(parameters: &mut Parameters) -> Result<Option<String>, Problem> {
+    let name = parameters.take_text("type");
+    let is_known = |name: &String| Event::TYPES.iter().any(|(known, _)| known == name);
+    if name.as_ref().is_none_or(is_known) {
+        Ok(name)
+    } else {
+        Err(invalid("type", "a type of event, such as StockReceived"))
+    }
+}
+
+/// Takes `reference`: a document's type and id with a slash between; the type has none.
+fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>, Problem> {
+    let Some(text) = parameters.take_text("reference") else {
+        return Ok(None);
+    };
+    let parts =
+        text.split_once('/').and_then(|(kind, id)| Some((kind.parse().ok()?, id.parse().ok()?)));
+    match parts {
+        Some(reference) => Ok(Some(reference)),
+        None => Err(invalid("reference", "type/id, such as invoice/536365")),
+    }
+}
+
+async fn read_movements(
+    service: &Service,
+    filter: &Filter,
+) -> Result<Reflecting<Page<Movement>>, Problem> {
+    let reference = filter.reference.as_ref();
+    let after = filter.after;
+    let rows = sqlx::query(include_str!("../../../queries/list_movements.sql"))
+        .bind(service.projection.version())
+        .bind(filter.sku.as_ref().map(Sku::as_str))
+        .bind(filter.location.as_ref().map(LocationCode::as_str))
+        .bind(&filter.event_type)
+        .bind(filter.reason.as_ref().map(Code::as_str))
+        .bind(reference.map(|(kind, _)| kind.as_str()))
+        .bind(reference.map(|(_, id)| id.as_str()))
+        .bind(filter.actor.as_ref().map(Label::as_str))
+        .bind(filter.correlation_id.as_ref().map(Label::as_str))
+        .bind(filter.from.map(Timestamp::to_utc))
+        .bind(filter.to.map(Timestamp::to_utc))
+        .bind(after.map(|(recorded_at, _, _)| recorded_at.to_utc()))
+        .bind(after.map(|(_, lane, _)| i32::from(lane.0)))
+        .bind(after.map(|(_, _, position)| position.0))
+        .bind(filter.limit + 1)
+        // Planned for these very filters: a plan for any of them could use no index.
+        .persistent(false)
+        .fetch_all(&service.pool)
+        .await?;
+    page::of_rows(&rows, filter.limit, movement, |movement| {
+        let EventId(lane, position) = movement.event;
+        Cursor::Movement { recorded_at: movement.recorded_at, lane, position }
+    })
+}
+
+fn movement(row: &PgRow) -> sqlx::Result<Movement> {
+    let lane = lane(row)?;
+    let position: i64 = row.try_get("position")?;
+    let amounts = |columns: [&str; 3]| -> sqlx::Result<Amounts> {
+        let [on_hand, reserved, allocated] = columns.map(|column| row.try_get(column));
+        Ok(Amounts::new(on_hand?, reserved?, allocated?))
+    };
+    let after = amounts(["on_hand", "reserved", "allocated"])?;
+    let delta = amounts(["on_hand_delta", "reserved_delta", "allocated_delta"])?;
+    Ok(Movement {
+        event: EventId(lane, Position(position)),
+        position: place(lane, position),
+        sku: stored(row.try_get("sku")?)?,
+        location: stored(row.try_get("location")?)?,
+        event_type: row.try_get("type")?,
+        reason: row.try_get("reason")?,
+        reference: reference(row)?,
+        actor: row.try_get("actor")?,
+        correlation_id: row.try_get("correlation_id")?,
+        occurred_at: row.try_get("occurred_at").map(Timestamp::new)?,
+        recorded_at: row.try_get("recorded_at").map(Timestamp::new)?,
+        before: after.minus(delta),
+        delta,
+        after,
+    })
+}
+
+fn reference(row: &PgRow) -> sqlx::Result<Option<Reference>> {
+    let Some(kind) = row.try_get::<Option<String>, _>("reference_type")? else {
+        return Ok(None);
+    };
+    let line: Option<String> = row.try_get("reference_line")?;
+    Ok(Some(Reference {
+        kind: stored(kind)?,
+        id: stored(row.try_get("reference_id")?)?,
+        line: line.map(stored).transpose()?,
+    }))
+}

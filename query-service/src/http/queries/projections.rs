@@ -1,0 +1,138 @@
+//! How far the views are.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+use shared_events::chain::Chain;
+use shared_events::lane::{Lane, Position, PositionToken};
+use shared_events::time::Timestamp;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use utoipa::ToSchema;
+
+use crate::http::Service;
+use crate::http::answer::answer;
+use crate::http::page::Page;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+use crate::http::queries::lane;
+use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::projection::progress::LogState;
+
+/// Whether a lane moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneState {
+    /// What comes in is applied.
+    Running,
+    /// Events are missing and are read from the log.
+    CatchingUp,
+    /// The next event cannot be applied.
+    Stopped,
+}
+
+/// One lane of one version of a projection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LaneProgress {
+    /// The projection's name.
+    pub projection: String,
+    /// Its version.
+    pub version: i16,
+    /// Whether this version answers queries.
+    pub active: bool,
+    /// The lane.
+    #[schema(value_type = u16)]
+    pub lane: Lane,
+    /// The last position applied.
+    #[schema(value_type = i64)]
+    pub position: Position,
+    /// The chain after it.
+    #[schema(value_type = String)]
+    pub chain: Chain,
+    /// How many events the log has after it, when this instance last asked; null if it never could.
+    pub lag: Option<i64>,
+    /// Whether it moves.
+    pub state: LaneState,
+    /// The event that a stopped lane waits at.
+    pub event: Option<String>,
+    /// Why it cannot be applied.
+    pub error: Option<String>,
+    /// When the lane stopped.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub stopped_at: Option<Timestamp>,
+    /// When the lane was last applied.
+    #[schema(value_type = String, format = DateTime)]
+    pub applied_at: Timestamp,
+}
+
+/// Every lane of every version of every projection.
+#[utoipa::path(
+    get,
+    path = "/v1/projections",
+    params(
+        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
+        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+    ),
+    responses(
+        (status = 200, body = Page<LaneProgress>), (status = 304),
+        (status = 422, description = "invalid_parameter, invalid_position"),
+        (status = 503, description = "not_yet_applied, projection_unavailable"),
+    )
+)]
+pub async fn list_projections(
+    State(service): State<Service>,
+    mut parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = Freshness::take(&mut parameters, &service)?;
+    parameters.finish()?;
+    let read = || read_projections(&service);
+    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
+    let tag = found.tag(|one| (one.lane, one.position, one.lag, one.state));
+    Ok(answer(&headers, &position, &tag, &found))
+}
+
+async fn read_projections(service: &Service) -> Result<Reflecting<Page<LaneProgress>>, Problem> {
+    let log = service.progress.log();
+    let rows = sqlx::query(include_str!("../../../queries/list_checkpoints.sql"))
+        .fetch_all(&service.pool)
+        .await?;
+    let items =
+        rows.iter().map(|row| lane_progress(row, &log)).collect::<sqlx::Result<Vec<_>>>()?;
+    let answering = items.iter().filter(|one| one.active);
+    let position: PositionToken = answering.map(|one| (one.lane, one.position)).collect();
+    Ok(Reflecting {
+        position: position.clone(),
+        found: Page { items, next_cursor: None, position },
+    })
+}
+
+fn lane_progress(row: &PgRow, log: &LogState) -> sqlx::Result<LaneProgress> {
+    let lane = lane(row)?;
+    let position = Position(row.try_get("position")?);
+    let chain: Vec<u8> = row.try_get("chain")?;
+    let chain = chain.try_into().map_err(|_| sqlx::Error::Decode("a chain has 32 bytes".into()))?;
+    let event: Option<String> = row.try_get("event")?;
+    let head = log.heads.get(&lane);
+    let state = match &event {
+        Some(_) => LaneState::Stopped,
+        None if log.catching_up.contains(&lane) => LaneState::CatchingUp,
+        None => LaneState::Running,
+    };
+    Ok(LaneProgress {
+        projection: row.try_get("projection")?,
+        version: row.try_get("version")?,
+        active: row.try_get("active")?,
+        lane,
+        position,
+        chain: Chain(chain),
+        // The log was asked before the checkpoint was read, which may be further by now.
+        lag: head.map(|head| (head.0 - position.0).max(0)),
+        state,
+        event,
+        error: row.try_get("error")?,
+        stopped_at: row.try_get::<Option<_>, _>("stopped_at")?.map(Timestamp::new),
+        applied_at: row.try_get("applied_at").map(Timestamp::new)?,
+    })
+}

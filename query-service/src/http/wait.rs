@@ -1,0 +1,110 @@
+//! `min_position`: an answer that reflects at least a position, or an error that says it does not.
+
+use std::time::Duration;
+
+use shared_events::lane::PositionToken;
+use tokio::time::Instant;
+
+use crate::http::Service;
+use crate::http::parameters::Parameters;
+use crate::http::problem::Problem;
+
+/// How long a caller who does not say waits.
+const DEFAULT: Duration = Duration::from_secs(2);
+
+/// How long a caller may wait.
+pub const LONGEST: Duration = Duration::from_secs(30);
+
+/// The pause before a view that was behind its own checkpoint's news is read again.
+const REREAD_PAUSE: Duration = Duration::from_millis(5);
+
+/// How fresh an answer has to be.
+#[derive(Debug, Clone)]
+pub struct Freshness {
+    at_least: PositionToken,
+    wait: Duration,
+}
+
+/// What was read, with the position it reflects: both from one statement.
+#[derive(Debug)]
+pub struct Reflecting<T> {
+    /// The position of every lane that decided the answer.
+    pub position: PositionToken,
+    /// What was found.
+    pub found: T,
+}
+
+impl Freshness {
+    /// Takes `min_position` and `wait_ms`.
+    ///
+    /// # Errors
+    /// A value does not fit, or names a lane that this log does not have.
+    pub fn take(parameters: &mut Parameters, service: &Service) -> Result<Self, Problem> {
+        if service.lane_map.get().is_none() {
+            return Err(Problem::opening());
+        }
+        let at_least = match parameters.take_text("min_position") {
+            Some(text) => text
+                .parse::<PositionToken>()
+                .map_err(|error| Problem::InvalidPosition(format!("min_position {error}")))?,
+            None => PositionToken::default(),
+        };
+        if let Some((lane, _)) = at_least.iter().find(|(lane, _)| !service.progress.has_lane(*lane))
+        {
+            let detail = format!("min_position names lane {lane}, which this log does not have");
+            return Err(Problem::InvalidPosition(detail));
+        }
+        let longest = i64::try_from(LONGEST.as_millis()).expect("half a minute is a small number");
+        let wait = match parameters.take_integer("wait_ms", 0..=longest)? {
+            Some(milliseconds) => Duration::from_millis(milliseconds.unsigned_abs()),
+            None => DEFAULT,
+        };
+        Ok(Self { at_least, wait })
+    }
+}
+
+/// Reads once the position is applied.
+///
+/// What is known to be applied may be ahead of the database after a crash of it, so what was read has
+/// to say itself that it is fresh enough; else it is read again.
+///
+/// # Errors
+/// The time is up, or the reading failed.
+pub async fn fresh<T, F>(
+    service: &Service,
+    wanted: &Freshness,
+    read: impl Fn() -> F,
+) -> Result<Reflecting<T>, Problem>
+where
+    F: Future<Output = Result<Reflecting<T>, Problem>>,
+{
+    let deadline = Instant::now() + wanted.wait;
+    let work = service.settings.answer_timeout_ms.0;
+    loop {
+        let reached = service.progress.reach(&wanted.at_least);
+        tokio::select! {
+            biased;
+            () = reached => {}
+            () = tokio::time::sleep_until(deadline) => return Err(too_early(service, wanted)),
+            () = service.stop.cancelled() => return Err(too_early(service, wanted)),
+        }
+        let answer = tokio::time::timeout(work, read())
+            .await
+            .map_err(|_| Problem::ProjectionUnavailable("the database is slow".to_owned()))??;
+        let is_fresh = answer.position.iter().all(|(lane, position)| {
+            wanted.at_least.get(lane).is_none_or(|least| position >= least)
+        });
+        if is_fresh {
+            return Ok(answer);
+        }
+        service.progress.forget(&answer.position);
+        if Instant::now() + REREAD_PAUSE > deadline {
+            return Err(too_early(service, wanted));
+        }
+        tokio::time::sleep(REREAD_PAUSE).await;
+    }
+}
+
+fn too_early(service: &Service, wanted: &Freshness) -> Problem {
+    Problem::NotYetApplied(service.progress.applied_of(&wanted.at_least))
+}

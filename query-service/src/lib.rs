@@ -1,0 +1,17 @@
+//! Stockbook's read side: follows the log by Kafka, keeps views of it in Postgres, and answers from
+//! them.
+//!
+//! In reading order: what can be set ([`config`]), how the parts are put together ([`app`]), the tables
+//! ([`migrate`], [`database`]), how events come in ([`consumer`]), how they become rows
+//! ([`projection`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and how long to
+//! wait before trying again ([`backoff`]).
+
+pub mod config;
+pub mod app;
+pub mod migrate;
+pub mod database;
+pub mod consumer;
+pub mod projection;
+pub mod http;
+pub mod metrics;
+pub mod backoff;

@@ -1,0 +1,171 @@
+//! However a log is delivered, the rows are the same: duplicates, repeated runs, holes that are filled
+//! from the log.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use shared_events::event::{Figures, ItemDetails, LocationDetails};
+use shared_events::lane::{Lane, Position};
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::{LocationCode, Sku};
+
+use super::{Arrivals, Checkpoint, Plan, plan};
+use crate::projection::delivery::{Arrival, Fact};
+use crate::projection::stock::sample::Log;
+use crate::projection::stock::{Changes, Movement, Place};
+
+const LANES: u16 = 3;
+
+/// The tables, as their statements keep them.
+#[derive(Debug, Default, PartialEq)]
+struct Tables {
+    checkpoints: BTreeMap<Lane, Checkpoint>,
+    items: BTreeMap<Sku, (Place, ItemDetails)>,
+    locations: BTreeMap<LocationCode, (Place, LocationDetails)>,
+    levels: BTreeMap<(Sku, LocationCode), (Place, Figures)>,
+    totals: BTreeMap<Sku, (i64, i64, Position)>,
+    movements: BTreeMap<(Lane, Position), Movement>,
+}
+
+impl Tables {
+    fn new() -> Self {
+        let checkpoints = (0..LANES).map(|lane| (Lane(lane), Checkpoint::default())).collect();
+        Self { checkpoints, ..Self::default() }
+    }
+
+    fn apply(&mut self, plan: &Plan) {
+        for advance in &plan.advances {
+            let before = self.checkpoints.insert(advance.lane, advance.after);
+            assert_eq!(before.map(|at| at.position), Some(advance.before));
+        }
+        let Changes { items, locations, levels, totals, movements } = plan.changes.clone();
+        self.items.extend(items);
+        self.locations.extend(locations);
+        self.levels.extend(levels);
+        for (sku, added) in totals {
+            let (on_hand, version, position) = self.totals.entry(sku).or_default();
+            assert!(*position < added.place.position);
+            *on_hand += added.delta.on_hand;
+            *version += added.events;
+            *position = added.place.position;
+        }
+        for movement in movements {
+            let key = (movement.place.lane, movement.place.position);
+            assert!(self.movements.insert(key, movement).is_none(), "applied twice");
+        }
+    }
+
+    fn deliver(&mut self, log: &Log, events: &[&RecordedEvent]) -> Plan {
+        let mut arrivals = Arrivals::new();
+        for event in events {
+            let arrival = Arrival {
+                lane: event.lane,
+                next_offset: None,
+                content: Ok(Fact::of((*event).clone())),
+            };
+            arrivals.entry(event.lane).or_default().push(arrival);
+        }
+        let plan = plan(&self.checkpoints, &log.lane_map, &arrivals);
+        self.apply(&plan);
+        plan
+    }
+
+    /// Fills what a plan found missing, page by page.
+    fn catch_up(&mut self, log: &Log, gaps: &BTreeMap<Lane, Position>, page: usize) {
+        for (lane, seen) in gaps {
+            while self.checkpoints[lane].position < *seen {
+                let after = self.checkpoints[lane].position;
+                let rest = log.lane(*lane).into_iter().filter(|event| event.position > after);
+                let rest: Vec<_> = rest.take(page).collect();
+                let plan = self.deliver(log, &rest);
+                assert_eq!((plan.gaps.len(), plan.stops.len()), (0, 0));
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Told {
+    Item(u8, i64),
+    Location(u8),
+    Receive(u8, u8, i64),
+    Issue(u8, u8, i64),
+    Adjust(u8, u8, i64),
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    let (sku, location, amount) = (0..6u8, 0..3u8, 1..100i64);
+    prop_oneof![
+        (sku.clone(), 0..9i64).prop_map(|(sku, point)| Told::Item(sku, point)),
+        location.clone().prop_map(Told::Location),
+        (sku.clone(), location.clone(), amount.clone())
+            .prop_map(|(s, l, n)| Told::Receive(s, l, n)),
+        (sku.clone(), location.clone(), amount).prop_map(|(s, l, n)| Told::Issue(s, l, n)),
+        (sku, location, -9..9i64).prop_map(|(s, l, n)| Told::Adjust(s, l, n)),
+    ]
+}
+
+fn log_of(tellings: &[Told]) -> Log {
+    let mut log = Log::with_lanes(LANES);
+    for telling in tellings {
+        match telling {
+            Told::Item(sku, point) => log.register_item(&format!("S{sku}"), *point),
+            Told::Location(code) => log.register_location(&format!("L{code}")),
+            Told::Receive(s, l, n) => log.receive(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Issue(s, l, n) => log.issue(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Adjust(s, l, n) => log.adjust(&format!("S{s}"), &format!("L{l}"), *n),
+        }
+    }
+    log
+}
+
+proptest! {
+    #[test]
+    fn any_delivery_gives_the_same_rows(
+        tellings in prop::collection::vec(told(), 1..60),
+        runs in prop::collection::vec((any::<prop::sample::Index>(), 1..20usize, any::<u32>()), 0..12),
+        page in 1..7usize,
+    ) {
+        let log = log_of(&tellings);
+        let all: Vec<&RecordedEvent> = log.events.iter().collect();
+        let mut expected = Tables::new();
+        let at_once = expected.deliver(&log, &all);
+        prop_assert_eq!(at_once.applied, all.len() as u64);
+
+        let mut tables = Tables::new();
+        for (start, length, holes) in runs {
+            let start = start.index(all.len());
+            let run = all[start..].iter().take(length).enumerate();
+            let run: Vec<&RecordedEvent> =
+                run.filter(|(index, _)| holes >> index & 3 != 0).map(|(_, event)| *event).collect();
+            let plan = tables.deliver(&log, &run);
+            prop_assert!(plan.stops.is_empty(), "{:?}", plan.stops);
+            tables.catch_up(&log, &plan.gaps, page);
+        }
+        let rest = tables.deliver(&log, &all);
+        prop_assert!(rest.gaps.is_empty() && rest.stops.is_empty());
+        prop_assert_eq!(&tables, &expected);
+
+        let again = tables.deliver(&log, &all);
+        prop_assert_eq!((again.applied, again.duplicates), (0, all.len() as u64));
+    }
+
+    #[test]
+    fn a_changed_event_stops_its_lane_and_no_other(
+        tellings in prop::collection::vec(told(), 2..60),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let mut log = log_of(&tellings);
+        let changed = which.index(log.events.len());
+        log.events[changed].version.0 += 1;
+        let (lane, position) = (log.events[changed].lane, log.events[changed].position);
+        let all: Vec<&RecordedEvent> = log.events.iter().collect();
+        let mut tables = Tables::new();
+        let plan = tables.deliver(&log, &all);
+        prop_assert_eq!(plan.stops.keys().collect::<Vec<_>>(), [&lane]);
+        prop_assert_eq!(tables.checkpoints[&lane].position.next(), position);
+        let others = log.events.iter().filter(|event| event.lane != lane).count();
+        let before = log.lane(lane).iter().filter(|event| event.position < position).count();
+        prop_assert_eq!(plan.applied, (others + before) as u64);
+    }
+}

@@ -1,0 +1,187 @@
+//! The projection `stock`: what each event does to its tables. PURE.
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod spec;
+
+use std::collections::BTreeMap;
+
+use shared_events::event::{Cause, Event, Figures, ItemDetails, LocationDetails};
+use shared_events::lane::{Lane, Position, Version};
+use shared_events::recorded::RecordedEvent;
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, LocationCode, Sku};
+
+/// What a batch changes, folded per key: of each row only the last state is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Items, as last described.
+    pub items: BTreeMap<Sku, (Place, ItemDetails)>,
+    /// Locations, as last described.
+    pub locations: BTreeMap<LocationCode, (Place, LocationDetails)>,
+    /// The figures of each pair.
+    pub levels: BTreeMap<(Sku, LocationCode), (Place, Figures)>,
+    /// What is added to each sku's totals.
+    pub totals: BTreeMap<Sku, Addition>,
+    /// Every change of stock.
+    pub movements: Vec<Movement>,
+}
+
+/// The event that a row shows the state after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the member of RecordedEvent with the same name")]
+pub struct Place {
+    pub lane: Lane,
+    pub position: Position,
+    pub version: Version,
+    pub recorded_at: Timestamp,
+}
+
+/// What is added to a sku's totals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addition {
+    /// The last event of it. Its version is that of one stream and does not count here.
+    pub place: Place,
+    /// The sum of the changes.
+    pub delta: Figures,
+    /// How many events, which is how much the streams' versions grew together.
+    pub events: i64,
+}
+
+/// One change of stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is a member of the event with the same name")]
+pub struct Movement {
+    pub place: Place,
+    pub sku: Sku,
+    pub location: LocationCode,
+    pub event_type: &'static str,
+    pub cause: Cause,
+    pub actor: Option<Label>,
+    pub correlation_id: Label,
+    pub occurred_at: Timestamp,
+    pub delta: Figures,
+    pub after: Figures,
+}
+
+/// An event that contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It stands in the stream of something else.
+    #[error("the data is not about the stream it stands in")]
+    Stream,
+    /// A figure leaves the range of 64 bits.
+    #[error("a figure leaves the range of 64 bits")]
+    Overflow,
+}
+
+impl Changes {
+    /// Adds one event, after all earlier events of its lane.
+    ///
+    /// # Errors
+    /// The event contradicts itself; nothing has changed then.
+    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        match event {
+            Event::ItemRegistered(item) | Event::ItemChanged(item) => {
+                check_stream(recorded, &Stream::Item(item.sku.clone()))?;
+                let row = (Place::of(recorded), item.clone());
+                self.items.insert(item.sku.clone(), row);
+                Ok(())
+            }
+            Event::LocationRegistered(location) | Event::LocationChanged(location) => {
+                check_stream(recorded, &Stream::Location(location.code.clone()))?;
+                let row = (Place::of(recorded), location.clone());
+                self.locations.insert(location.code.clone(), row);
+                Ok(())
+            }
+            Event::StockReceived(received) => self.fold_stock(
+                recorded,
+                event,
+                (&received.sku, &received.location),
+                received.quantity,
+                received.after,
+                &received.cause,
+            ),
+            Event::StockIssued(issued) => self.fold_stock(
+                recorded,
+                event,
+                (&issued.sku, &issued.location),
+                issued.quantity.checked_neg().ok_or(Unfit::Overflow)?,
+                issued.after,
+                &issued.cause,
+            ),
+            Event::StockAdjusted(adjusted) => self.fold_stock(
+                recorded,
+                event,
+                (&adjusted.sku, &adjusted.location),
+                adjusted.delta,
+                adjusted.after,
+                &adjusted.cause,
+            ),
+        }
+    }
+
+    fn fold_stock(
+        &mut self,
+        recorded: &RecordedEvent,
+        event: &Event,
+        (sku, location): (&Sku, &LocationCode),
+        on_hand: i64,
+        after: Figures,
+        cause: &Cause,
+    ) -> Result<(), Unfit> {
+        check_stream(recorded, &Stream::Stock(sku.clone(), location.clone()))?;
+        let place = Place::of(recorded);
+        let delta = Figures { on_hand, ..Figures::default() };
+        // A movement shows the figures before it, so they have to exist.
+        after.on_hand.checked_sub(on_hand).ok_or(Unfit::Overflow)?;
+        let total = match self.totals.get(sku) {
+            Some(total) => Addition {
+                place,
+                delta: sum(total.delta, delta).ok_or(Unfit::Overflow)?,
+                events: total.events + 1,
+            },
+            None => Addition { place, delta, events: 1 },
+        };
+        self.totals.insert(sku.clone(), total);
+        self.levels.insert((sku.clone(), location.clone()), (place, after));
+        self.movements.push(Movement {
+            place,
+            sku: sku.clone(),
+            location: location.clone(),
+            event_type: event.event_type(),
+            cause: cause.clone(),
+            actor: recorded.actor.clone(),
+            correlation_id: recorded.correlation_id.clone(),
+            occurred_at: recorded.occurred_at,
+            delta,
+            after,
+        });
+        Ok(())
+    }
+}
+
+impl Place {
+    fn of(recorded: &RecordedEvent) -> Self {
+        Self {
+            lane: recorded.lane,
+            position: recorded.position,
+            version: recorded.version,
+            recorded_at: recorded.recorded_at,
+        }
+    }
+}
+
+fn check_stream(recorded: &RecordedEvent, stream: &Stream) -> Result<(), Unfit> {
+    if recorded.stream == *stream { Ok(()) } else { Err(Unfit::Stream) }
+}
+
+fn sum(left: Figures, right: Figures) -> Option<Figures> {
+    Some(Figures {
+        on_hand: left.on_hand.checked_add(right.on_hand)?,
+        reserved: left.reserved.checked_add(right.reserved)?,
+        allocated: left.allocated.checked_add(right.allocated)?,
+    })
+}
