@@ -1,0 +1,9 @@
+-- The statements, one a row and in order, that make database $1 of owner $2 with role $3 as its
+-- only guest: its text is quoted by the server, and a database cannot be made inside a function.
+select format(statement, $1::text, $2::text, $3::text)
+from unnest(array[
+    'create database %1$I owner %2$I template template0',
+    'revoke all on database %1$I from public',
+    'grant connect on database %1$I to %3$I'
+]) with ordinality as step(statement, place)
+order by place

@@ -1,0 +1,143 @@
+//! Builds the services' programs with cargo, and finds them.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+/// One of the services' programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Decides and records.
+    CommandService,
+    /// Answers.
+    QueryService,
+}
+
+impl Program {
+    /// The name of its package, and of its file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CommandService => "command-service",
+            Self::QueryService => "query-service",
+        }
+    }
+}
+
+/// How a program is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Fast to run.
+    Release,
+    /// Fast to build.
+    Dev,
+}
+
+/// Has cargo build programs in this program's own workspace, unless they are up to date, and
+/// answers where they lie, in the same order. Cargo's own words go to standard error.
+///
+/// # Errors
+/// Cargo is missing, or the build fails.
+pub async fn build<const N: usize>(
+    profile: Profile,
+    programs: [Program; N],
+) -> anyhow::Result<[PathBuf; N]> {
+    let built = build_all(profile, &programs).await?;
+    Ok(built.try_into().expect("as many as were asked for"))
+}
+
+/// [`build`], of as many as the caller knows only at run time.
+pub(crate) async fn build_all(
+    profile: Profile,
+    programs: &[Program],
+) -> anyhow::Result<Vec<PathBuf>> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--message-format", "json-render-diagnostics", "--bins"])
+        .arg("--manifest-path")
+        .arg(&manifest)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    for program in programs {
+        cargo.args(["--package", program.name()]);
+    }
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    // Not `output()`, which would take cargo's words on standard error too.
+    let output = cargo.spawn().context("cannot run cargo")?.wait_with_output();
+    let output = output.await.context("cannot wait for cargo")?;
+    if !output.status.success() {
+        bail!("the services cannot be built");
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let find = |program: &Program| {
+        executable(&messages, program.name())
+            .with_context(|| format!("cargo built no {}", program.name()))
+    };
+    programs.iter().map(find).collect()
+}
+
+/// Finds programs that were built already, in a folder.
+///
+/// # Errors
+/// One is not there.
+pub(crate) fn find_all(folder: &Path, programs: &[Program]) -> anyhow::Result<Vec<PathBuf>> {
+    let find = |program: &Program| {
+        let path = std::path::absolute(folder.join(program.name()))?;
+        if !path.is_file() {
+            bail!("there is no {}", path.display());
+        }
+        Ok(path)
+    };
+    programs.iter().map(find).collect()
+}
+
+/// The program of this name in cargo's messages, one JSON document a line.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Message {
+        target: Target,
+        executable: Option<PathBuf>,
+    }
+    #[derive(Deserialize)]
+    struct Target {
+        name: String,
+    }
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
+        .filter(|message| message.target.name == name)
+        .find_map(|message| message.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_found_among_cargos_messages() {
+        let messages = r#"{"reason":"build-script-executed","package_id":"x"}
+{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"command-service"},"executable":null}
+{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"command-service"},"executable":"/t/release/command-service"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(
+            executable(messages, "command-service"),
+            Some(PathBuf::from("/t/release/command-service"))
+        );
+        assert_eq!(executable(messages, "query-service"), None);
+    }
+
+    #[test]
+    fn a_folder_without_the_programs_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = find_all(folder.path(), &[Program::QueryService]);
+        let message = found.unwrap_err().to_string();
+        assert!(message.contains("query-service"), "{message}");
+    }
+}

@@ -1,0 +1,78 @@
+//! What the services are told, as the environment variables they read.
+
+use reqwest::Url;
+
+/// Settings of one run of a service's program: variables, set beside the inherited ones.
+#[derive(Clone, Default)]
+pub struct Settings(Vec<(&'static str, String)>);
+
+impl Settings {
+    /// `command-service serve`.
+    #[must_use]
+    pub fn command_service(port: u16, write: &Url, brokers: &str) -> Self {
+        Self::default()
+            .with("LISTEN", format!("127.0.0.1:{port}"))
+            .with("WRITE_DATABASE_URL", write.to_string())
+            .with("KAFKA_BROKERS", brokers.to_owned())
+    }
+
+    /// `query-service serve`; `command_urls` is where missing events are fetched, in this order.
+    #[must_use]
+    pub fn query_service(port: u16, read: &Url, brokers: &str, command_urls: &[String]) -> Self {
+        Self::default()
+            .with("LISTEN", format!("127.0.0.1:{port}"))
+            .with("READ_DATABASE_URL", read.to_string())
+            .with("KAFKA_BROKERS", brokers.to_owned())
+            .with("COMMAND_URL", command_urls.join(","))
+    }
+
+    /// `migrate` of either, with the URL of the database's owner.
+    #[must_use]
+    pub fn migrate(owner: &Url) -> Self {
+        Self::default().with("MIGRATE_DATABASE_URL", owner.to_string())
+    }
+
+    /// `command-service create-topic`.
+    #[must_use]
+    pub fn create_topic(brokers: &str) -> Self {
+        Self::default().with("KAFKA_BROKERS", brokers.to_owned())
+    }
+
+    /// The same with one variable more, such as `TOPIC`; said twice, the last one counts.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// The variables, by name.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        // Logs go to a file, where colours are only noise.
+        let plain = ("NO_COLOR", "1".to_owned());
+        std::iter::once(&plain)
+            .chain(&self.0)
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_service_is_told_every_command_service() {
+        let read = Url::parse("postgres://q:pw@127.0.0.1:54329/stockbook_read").unwrap();
+        let urls = ["http://127.0.0.1:8080".to_owned(), "http://127.0.0.1:8090".to_owned()];
+        let settings = Settings::query_service(8081, &read, "127.0.0.1:19092", &urls);
+        let environment = settings.with("TOPIC", "t17").environment();
+        for (name, value) in [
+            ("LISTEN", "127.0.0.1:8081"),
+            ("COMMAND_URL", "http://127.0.0.1:8080,http://127.0.0.1:8090"),
+            ("TOPIC", "t17"),
+        ] {
+            let expected = (name.to_owned(), value.to_owned());
+            assert!(environment.contains(&expected), "{expected:?}");
+        }
+    }
+}

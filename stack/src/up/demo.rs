@@ -1,0 +1,47 @@
+//! `--demo`: the shipped day of a real shop, replayed, and what to try next.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use reqwest::Url;
+
+use super::announce::Ready;
+use crate::replay::plan::{Plan, Stock};
+use crate::replay::source::Source;
+use crate::replay::{CLIENTS, Options, replay};
+
+/// Replays the sample, and says what happened and what to try.
+///
+/// # Errors
+/// The stack holds other trade, or a service stayed away.
+pub(super) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
+    let plan = Plan::new(Stock::Full, &[Source::sample()?])?;
+    let parse = |url: &String| Url::parse(url).with_context(|| format!("{url} is no URL"));
+    let options = Options {
+        command: ready.command.iter().map(parse).collect::<Result<_, _>>()?,
+        query: ready.query.first().map(parse).context("no query-service")??,
+        clients: CLIENTS,
+    };
+    let report = replay(&plan, &options).await?;
+    let mut stdout = std::io::stdout().lock();
+    write!(stdout, "{report}{}", to_try(&options))
+        .and_then(|()| stdout.flush())
+        .context("cannot write the report")?;
+    Ok(ExitCode::from(u8::from(!report.is_good())))
+}
+
+fn to_try(options: &Options) -> String {
+    let query = options.query.as_str().trim_end_matches('/');
+    let command = options.command[0].as_str().trim_end_matches('/');
+    format!(
+        "
+To try, in another terminal:
+  curl {query}/v1/stock/85123A
+  curl '{query}/v1/movements?sku=85123A&limit=5'
+  curl -i {command}/v1/receipts -H 'content-type: application/json' \\
+    -d '{{\"lines\":[{{\"sku\":\"85123A\",\"location\":\"MAIN\",\"quantity\":6}}]}}'
+  cargo stack topic --lane 0 --limit 3
+"
+    )
+}

@@ -1,0 +1,190 @@
+//! What one `up` has started.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::future::{join_all, try_join_all};
+
+use super::alarms;
+use super::announce::{DatabasePair, Ready};
+use super::keep::{Kept, keep};
+use super::parts::{Parts, ProgramsFrom};
+use super::stop_signal::StopSignal;
+use crate::folder::DataFolder;
+use crate::places::Places;
+use crate::postgres::databases::DatabaseUrls;
+use crate::servers::Servers;
+use crate::services::build::{Profile, Program, build_all, find_all};
+use crate::services::settings::Settings;
+use crate::services::{Service, run_task};
+
+/// What the two databases' names begin with.
+const DATABASES: &str = "stockbook";
+
+const READY_MAX: Duration = Duration::from_secs(60);
+
+/// The servers and services that run. Dropped, it kills them; [`Running::stop`] is the orderly end.
+pub(super) struct Running {
+    servers: Servers,
+    services: Vec<Service>,
+}
+
+impl Running {
+    /// Takes the data folder and stops what a killed run left there. Starts nothing yet.
+    pub(super) async fn open(folder: DataFolder, parts: &Parts) -> anyhow::Result<Self> {
+        Ok(Self {
+            servers: Servers::open(folder, parts.servers.clone()).await?,
+            services: Vec::new(),
+        })
+    }
+
+    /// Starts everything and waits until it can do its work.
+    pub(super) async fn start(&mut self, places: &Places, parts: &Parts) -> anyhow::Result<Ready> {
+        // 1. Compiling and the servers at once.
+        let programs = parts.programs_needed();
+        let (paths, ()) =
+            tokio::try_join!(obtain(&parts.programs, &programs), self.servers.start(places))?;
+
+        // 2. Databases, tables, topic.
+        let urls = match &parts.servers.postgres {
+            Some(_) => Some(self.servers.databases()?.create(DATABASES).await?),
+            None => None,
+        };
+        let prepare = programs.iter().zip(&paths);
+        try_join_all(
+            prepare.map(|(program, path)| {
+                prepare_service(*program, path, urls.as_ref(), &self.servers)
+            }),
+        )
+        .await?;
+
+        // 3. The services.
+        for (program, path) in programs.iter().zip(&paths) {
+            self.start_services(*program, path, parts, urls.as_ref()).await?;
+        }
+        try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
+
+        Ok(Ready {
+            command: urls_of(&parts.command_ports),
+            query: urls_of(&parts.query_ports),
+            kafka: self.servers.brokers().ok().map(str::to_owned),
+            postgres: urls.map(DatabasePair::of),
+            data: self.servers.folder().root().to_owned(),
+        })
+    }
+
+    /// Starts again what ends by itself, and shows what goes wrong, until told to stop.
+    pub(super) async fn keep(&mut self, mut stop: StopSignal) {
+        let logs: Vec<(String, PathBuf)> = self
+            .services
+            .iter_mut()
+            .map(Service::process)
+            .map(|process| (process.name().to_owned(), process.log().to_owned()))
+            .collect();
+        let (postgres, kafka) = self.servers.own();
+        let kept = postgres
+            .map(Kept::Postgres)
+            .into_iter()
+            .chain(kafka.map(Kept::Kafka))
+            .chain(self.services.iter_mut().map(Kept::Service));
+        let keep_all = kept.map(|part| keep(part, stop.clone()));
+        let show_all = logs.into_iter().map(|(name, log)| alarms::show(name, log, stop.clone()));
+        let (keep_all, show_all) = (join_all(keep_all), join_all(show_all));
+        // Asked for itself too: where all servers are others', there is nothing here to keep.
+        tokio::join!(keep_all, show_all, stop.asked());
+    }
+
+    /// Stops everything that was started: services, Kafka, Postgres.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+        let services = self.services.iter_mut().map(Service::stop);
+        let stopped = join_all(services).await;
+        let servers = self.servers.stop().await;
+        stopped.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+        servers
+    }
+
+    async fn start_services(
+        &mut self,
+        program: Program,
+        path: &Path,
+        parts: &Parts,
+        urls: Option<&DatabaseUrls>,
+    ) -> anyhow::Result<()> {
+        let urls = urls.context("a service needs Postgres")?;
+        let brokers = self.servers.brokers()?;
+        let ports = match program {
+            Program::CommandService => &parts.command_ports,
+            Program::QueryService => &parts.query_ports,
+        };
+        let settings = |port: u16| match program {
+            Program::CommandService => Settings::command_service(port, &urls.write, brokers),
+            Program::QueryService => {
+                Settings::query_service(port, &urls.read, brokers, &command_urls(parts))
+            }
+        };
+        let folder = self.servers.folder();
+        let start = ports.iter().map(|port| {
+            let (name, settings) = (format!("{}-{port}", program.name()), settings(*port));
+            async move { Service::start(folder, &name, path, &settings).await }
+        });
+        let started = try_join_all(start).await?;
+        self.services.extend(started);
+        Ok(())
+    }
+}
+
+/// Builds or finds the services' programs.
+async fn obtain(from: &ProgramsFrom, programs: &[Program]) -> anyhow::Result<Vec<PathBuf>> {
+    match from {
+        _ if programs.is_empty() => Ok(Vec::new()),
+        ProgramsFrom::Folder(folder) => find_all(folder, programs),
+        ProgramsFrom::Cargo(profile) => {
+            match profile {
+                Profile::Release => tracing::info!(
+                    "building the services (the first time takes minutes; --debug is sooner done)"
+                ),
+                Profile::Dev => tracing::info!("building the services without optimisation"),
+            }
+            build_all(*profile, programs).await
+        }
+    }
+}
+
+/// Makes a service's tables, and the topic where it is the one that fills it.
+async fn prepare_service(
+    program: Program,
+    path: &Path,
+    urls: Option<&DatabaseUrls>,
+    servers: &Servers,
+) -> anyhow::Result<()> {
+    let urls = urls.context("a service needs Postgres")?;
+    match program {
+        Program::CommandService => {
+            let migrate = Settings::migrate(&urls.write_owner);
+            let topic = Settings::create_topic(servers.brokers()?);
+            tokio::try_join!(
+                run_task(path, "migrate", &migrate),
+                run_task(path, "create-topic", &topic)
+            )?;
+            Ok(())
+        }
+        Program::QueryService => {
+            run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await
+        }
+    }
+}
+
+/// Where a query-service asks for events: at the command-services of this `up`, else at the one
+/// that somebody runs on the usual port.
+fn command_urls(parts: &Parts) -> Vec<String> {
+    if parts.command_ports.is_empty() {
+        urls_of(&[parts.command_port])
+    } else {
+        urls_of(&parts.command_ports)
+    }
+}
+
+fn urls_of(ports: &[u16]) -> Vec<String> {
+    ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+}
