@@ -1,0 +1,105 @@
+//! A request repeated with its key has one effect and gets the same bytes.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use integration_tests::api::{Answer, Api};
+use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
+use integration_tests::world::World;
+
+async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
+    api.send_with("POST", path, &[("idempotency-key", key)], &lines_at_main(lines)).await
+}
+
+fn is_replayed(answer: &Answer) -> bool {
+    answer.header("idempotency-replayed") == Some("true")
+}
+
+async fn events(stockbook: &Stockbook) -> usize {
+    let mut events = 0;
+    for lane in 0..stockbook.lanes {
+        events += stockbook.command().lane(lane).await.len();
+    }
+    events
+}
+
+pub(crate) async fn the_same_request_twice_has_one_effect_and_the_same_bytes(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    // Several lanes, so that the answer has to be put together again from them.
+    let skus = ["A", "B", "C", "D", "E", "F"];
+    stockbook.register(&skus).await;
+    let lines: Vec<(&str, i64)> = skus.iter().rev().map(|sku| (*sku, 5)).collect();
+    let first = keyed(&stockbook.command(), "/v1/receipts", "k1", &lines).await.expect_status(200);
+    assert!(!is_replayed(&first));
+    let recorded = events(&stockbook).await;
+
+    stockbook.commands[0].kill().await.expect("the service can be killed");
+    start_again(&mut stockbook.commands[0]).await;
+    let again = keyed(&stockbook.command(), "/v1/receipts", "k1", &lines).await.expect_status(200);
+    assert!(is_replayed(&again));
+    assert_eq!(again.body, first.body);
+    assert_eq!(again.position(), first.position());
+    assert_eq!(events(&stockbook).await, recorded);
+}
+
+pub(crate) async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    let refused = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
+    refused.clone().expect_problem(409, "insufficient_stock");
+    stockbook.receive(&[("A", 5)]).await;
+    let again = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
+    assert!(is_replayed(&again));
+    assert_eq!((again.status, &again.body), (refused.status, &refused.body));
+    keyed(&command, "/v1/issues", "k2", &[("A", 5)]).await.expect_status(200);
+}
+
+pub(crate) async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    keyed(&command, "/v1/receipts", "k1", &[("A", 5)]).await.expect_status(200);
+    let recorded = events(&stockbook).await;
+    let other_body = keyed(&command, "/v1/receipts", "k1", &[("A", 6)]).await;
+    other_body.expect_problem(422, "idempotency_key_reused");
+    let other_route = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
+    other_route.expect_problem(422, "idempotency_key_reused");
+    // What was refused before it was decided leaves the key free.
+    keyed(&command, "/v1/receipts", "k2", &[("A", 0)])
+        .await
+        .expect_problem(422, "validation_failed");
+    assert_eq!(events(&stockbook).await, recorded);
+    keyed(&command, "/v1/receipts", "k2", &[("A", 1)]).await.expect_status(200);
+}
+
+pub(crate) async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A", "B"]).await;
+    let instances: Vec<Api> =
+        stockbook.commands.iter().map(|service| Api::new(&service.url())).collect();
+    let recorded = events(&stockbook).await;
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let calls = (0..16).map(|call| {
+            // Another body under the same key lies in another lane, and must lose all the same.
+            let sku = if call % 4 == 3 { "B" } else { "A" };
+            let (api, key) = (&instances[call % 2], key.as_str());
+            async move { (sku, keyed(api, "/v1/receipts", key, &[(sku, 1)]).await) }
+        });
+        let answers = join_all(calls).await;
+        let executed = answers.iter().filter(|(_, a)| a.status == 200 && !is_replayed(a));
+        let executed: Vec<&(&str, Answer)> = executed.collect();
+        assert_eq!(executed.len(), 1, "round {round}");
+        let (sku, first) = executed[0];
+        for (other, answer) in &answers {
+            if other == sku {
+                assert_eq!((answer.status, &answer.body), (200, &first.body), "round {round}");
+            } else {
+                assert_eq!(answer.status, 422, "round {round}: {}", answer.body);
+            }
+        }
+    }
+    assert_eq!(events(&stockbook).await, recorded + 20);
+}

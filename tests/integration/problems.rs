@@ -1,0 +1,140 @@
+//! What a service says to input that it cannot take, and that it records nothing then.
+
+use std::sync::Arc;
+
+use integration_tests::api::Api;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn heads(command: &Api) -> Value {
+    command.get("/v1/lanes").await.expect_status(200).json()["items"].clone()
+}
+
+pub(crate) async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    let before = heads(&command).await;
+
+    let json_type = [("content-type", "application/json")];
+    let raw = async |body: Option<Vec<u8>>| {
+        let answer = command.try_send(Method::POST, "/v1/receipts", &json_type, body).await;
+        answer.expect("the service answers")
+    };
+    raw(None).await.expect_problem(400, "malformed_body");
+    raw(Some(Vec::new())).await.expect_problem(400, "malformed_body");
+    raw(Some(b"{\"lines\": \"\xff\"}".to_vec())).await.expect_problem(400, "malformed_body");
+    raw(Some(b"{\"lines\":".to_vec())).await.expect_problem(400, "malformed_body");
+    let large = raw(Some(vec![b' '; 10 << 20])).await.expect_problem(413, "body_too_large");
+    assert_eq!(large["limit"], 1 << 20);
+
+    let text = [("content-type", "text/plain")];
+    let body = Some(lines_at_main(&[("A", 1)]).to_string().into_bytes());
+    let answer = command.try_send(Method::POST, "/v1/receipts", &text, body).await.unwrap();
+    answer.expect_problem(415, "unsupported_media_type");
+    let get = command.get("/v1/receipts").await;
+    assert_eq!(get.header("allow"), Some("POST"));
+    get.expect_problem(405, "method_not_allowed");
+    command.get("/v1/nothing").await.expect_problem(404, "not_found");
+
+    for quantity in ["0", "-1", "1.5", "9007199254740992", "9223372036854775808", "\"1\"", "null"] {
+        let body =
+            format!(r#"{{"lines":[{{"sku":"A","location":"MAIN","quantity":{quantity}}}]}}"#);
+        let problem = raw(Some(body.into_bytes())).await.expect_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{quantity}: {problem}");
+    }
+    let unreasoned = json!({"lines": [{"sku": "A", "location": "MAIN", "delta": 1}]});
+    let answer = command.send("POST", "/v1/adjustments", &unreasoned).await;
+    answer.expect_problem(422, "reason_required");
+    let mistyped = "/v1/receipts?valdate_only=true";
+    let answer = command.send("POST", mistyped, &lines_at_main(&[("A", 1)])).await;
+    answer.expect_problem(422, "validation_failed");
+
+    assert_eq!(heads(&command).await, before, "something was recorded");
+}
+
+pub(crate) async fn all_faults_of_a_body_are_told_at_once(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let body = json!({
+        "lines": [
+            {"sku": "no spaces", "location": "MAIN", "quantity": 0},
+            {"sku": "A", "locaton": "MAIN", "quantity": 1},
+            "A",
+        ],
+        "reason": "Not Snake",
+        "reference": {"type": "invoice"},
+        "occurred_at": "yesterday",
+        "colour": "red",
+    });
+    let answer = stockbook.command().send("POST", "/v1/receipts", &body).await;
+    let problem = answer.expect_problem(422, "validation_failed");
+    let mut pointers: Vec<&str> = problem["errors"]
+        .as_array()
+        .expect("a list of errors")
+        .iter()
+        .filter_map(|error| error["pointer"].as_str())
+        .collect();
+    pointers.sort_unstable();
+    let expected = [
+        "/colour",
+        "/lines/0/quantity",
+        "/lines/0/sku",
+        "/lines/1/location",
+        "/lines/1/locaton",
+        "/lines/2",
+        "/occurred_at",
+        "/reason",
+        "/reference/id",
+    ];
+    assert_eq!(pointers, expected, "{problem}");
+}
+
+pub(crate) async fn refusals_carry_their_numbers(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 5)]).await;
+    let before = heads(&command).await;
+    let post = async |path: &str, body: Value| command.send("POST", path, &body).await;
+
+    let short = post("/v1/issues", lines_at_main(&[("A", 3), ("A", 3)])).await;
+    let short = short.expect_problem(409, "insufficient_stock");
+    let line = json!({"sku": "A", "location": "MAIN", "requested": 6, "available": 5});
+    assert_eq!(short["lines"], json!([line]));
+
+    let unknown = post("/v1/receipts", lines_at_main(&[("B", 1)])).await;
+    assert_eq!(unknown.expect_problem(404, "unknown_sku")["sku"], "B");
+    let nowhere = json!({"lines": [{"sku": "A", "location": "WEST", "quantity": 1}]});
+    let unknown = post("/v1/receipts", nowhere).await.expect_problem(404, "unknown_location");
+    assert_eq!(unknown["location"], "WEST");
+
+    let stale = json!({
+        "reason": "cycle_count",
+        "lines": [{"sku": "A", "location": "MAIN", "delta": 1, "expected_quantity": 6}],
+    });
+    let stale = post("/v1/adjustments", stale).await.expect_problem(409, "stale_quantity");
+    assert_eq!((&stale["expected"], &stale["actual"]), (&json!(6), &json!(5)));
+
+    let conflict = json!({
+        "lines": [{"sku": "A", "location": "MAIN", "quantity": 1, "expected_version": 0}],
+    });
+    let conflict = post("/v1/issues", conflict).await.expect_problem(412, "version_conflict");
+    assert_eq!((&conflict["expected"], &conflict["actual"]), (&json!(0), &json!(1)));
+
+    let scaled = command.send("PUT", "/v1/items/A", &json!({"scale": 2})).await;
+    scaled.expect_problem(409, "item_in_use");
+    let most = 9_007_199_254_740_991_i64;
+    post("/v1/receipts", lines_at_main(&[("A", most)]))
+        .await
+        .expect_problem(422, "quantity_overflow");
+    let mut early = lines_at_main(&[("A", 1)]);
+    early["occurred_at"] = json!("1969-12-31T23:59:59Z");
+    post("/v1/receipts", early).await.expect_problem(422, "occurred_at_out_of_range");
+    let unknown = command.get("/v1/streams/stock/A/WEST/events").await;
+    unknown.expect_problem(404, "unknown_stream");
+
+    assert_eq!(heads(&command).await, before, "something was recorded");
+    stockbook.query().get("/v1/stock/B/MAIN").await.expect_problem(404, "unknown_sku");
+}

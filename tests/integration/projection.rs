@@ -1,0 +1,171 @@
+//! The views say what the log says, however its records arrive.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use integration_tests::eventually::eventually;
+use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
+use integration_tests::world::World;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::Value;
+use shared_events::lane::{Lane, Position, PositionToken};
+
+async fn trade(stockbook: &Stockbook, skus: &[&str]) {
+    for sku in skus {
+        stockbook.receive(&[(sku, 10)]).await;
+    }
+    for pair in skus.chunks(2) {
+        let lines: Vec<(&str, i64)> = pair.iter().map(|sku| (*sku, 3)).collect();
+        let body = lines_at_main(&lines);
+        stockbook.command().send("POST", "/v1/issues", &body).await.expect_status(200);
+    }
+}
+
+/// The heads of all lanes.
+async fn heads(stockbook: &Stockbook) -> PositionToken {
+    let lanes = stockbook.command().get("/v1/lanes").await.expect_status(200).json();
+    let head = |lane: &Value| {
+        let number = |member: &str| lane[member].as_i64().expect("a number");
+        (Lane(u16::try_from(number("lane")).unwrap()), Position(number("position")))
+    };
+    lanes["items"].as_array().expect("a list").iter().map(head).collect()
+}
+
+/// Every row of every view, as text that compares.
+async fn rows(stockbook: &Stockbook) -> BTreeMap<&'static str, String> {
+    let token = heads(stockbook).await;
+    stockbook.read_at("/v1/items", &token).await;
+    let database = stockbook.read_database().await;
+    let mut rows = BTreeMap::new();
+    for (table, query) in [
+        (
+            "stock_levels",
+            "select coalesce(jsonb_agg(t order by t::text)::text, '') from stock_v1.stock_levels t",
+        ),
+        (
+            "stock_totals",
+            "select coalesce(jsonb_agg(t order by t::text)::text, '') from stock_v1.stock_totals t",
+        ),
+        (
+            "movements",
+            "select coalesce(jsonb_agg(t order by t::text)::text, '') from stock_v1.movements t",
+        ),
+        ("items", "select coalesce(jsonb_agg(t order by t::text)::text, '') from stock_v1.items t"),
+        (
+            "locations",
+            "select coalesce(jsonb_agg(t order by t::text)::text, '') from stock_v1.locations t",
+        ),
+    ] {
+        let text: String = sqlx::query_scalar(query).fetch_one(&database).await.expect(table);
+        assert!(!text.is_empty(), "{table} has no row");
+        rows.insert(table, text);
+    }
+    rows
+}
+
+/// Makes the consumer group believe that it has read nothing, so that it reads everything again.
+async fn rewind(stockbook: &Stockbook, group: &str) {
+    let consumer: rdkafka::consumer::BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", stockbook.brokers())
+        .set("group.id", group)
+        .create()
+        .expect("a consumer can be made");
+    let mut offsets = TopicPartitionList::new();
+    for lane in 0..stockbook.lanes {
+        let lane = i32::from(lane);
+        offsets.add_partition_offset(&stockbook.topic, lane, Offset::Offset(0)).expect("an offset");
+    }
+    let commit = move || {
+        use rdkafka::consumer::{CommitMode, Consumer};
+        consumer.commit(&offsets, CommitMode::Sync)
+    };
+    tokio::task::spawn_blocking(commit).await.unwrap().expect("offsets can be set back");
+}
+
+pub(crate) async fn the_whole_topic_delivered_again_changes_no_row(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    stockbook.register(&skus).await;
+    trade(&stockbook, &skus).await;
+    let before = rows(&stockbook).await;
+    stockbook.queries[0].stop().await.expect("the service stops");
+    let group = format!("{}.stock_v1", stockbook.topic.trim_end_matches(".events"));
+    rewind(&stockbook, &group).await;
+    start_again(&mut stockbook.queries[0]).await;
+    // What comes after the old records shows that they were gone through.
+    let token = stockbook.receive(&[("A", 1)]).await.position();
+    let figure = stockbook.read_at("/v1/stock/A/MAIN", &token).await.json();
+    assert_eq!(figure["on_hand"], 8);
+    let after = rows(&stockbook).await;
+    for table in ["items", "locations"] {
+        assert_eq!(after[table], before[table], "{table}");
+    }
+    let count = |rows: &BTreeMap<&'static str, String>| {
+        let list: Value = serde_json::from_str(&rows["movements"]).expect("a list");
+        list.as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(count(&after), count(&before) + 1, "a movement was applied twice");
+}
+
+pub(crate) async fn two_query_services_share_the_lanes(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
+    stockbook.register(&skus).await;
+    stockbook.add_query_service().await;
+    trade(&stockbook, &skus).await;
+    let token = heads(&stockbook).await;
+    for service in &stockbook.queries {
+        let api = integration_tests::api::Api::new(&service.url());
+        let path = format!("/v1/stock?location=MAIN&min_position={token}&wait_ms=30000");
+        let list = api.get(&path).await.expect_status(200).json();
+        let items = list["items"].as_array().expect("a list");
+        assert_eq!(items.len(), skus.len());
+        assert!(items.iter().all(|item| item["on_hand"] == 7), "{list}");
+    }
+    // The one that goes leaves its lanes to the other.
+    stockbook.queries[1].kill().await.expect("the service can be killed");
+    trade(&stockbook, &skus).await;
+    let token = heads(&stockbook).await;
+    let list = stockbook.read_at("/v1/stock?location=MAIN", &token).await.json();
+    let items = list["items"].as_array().expect("a list");
+    assert!(items.iter().all(|item| item["on_hand"] == 14), "{list}");
+}
+
+pub(crate) async fn a_hole_in_the_topic_is_filled_from_the_log(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    let skus = ["A", "B", "C", "D"];
+    stockbook.register(&skus).await;
+    let token = heads(&stockbook).await;
+    stockbook.read_at("/v1/items", &token).await;
+    stockbook.queries[0].stop().await.expect("the service stops");
+    trade(&stockbook, &skus).await;
+    let heads = heads(&stockbook).await;
+    super::relay::assert_topic_equals_log(&stockbook).await;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", stockbook.brokers())
+        .create()
+        .expect("an admin client can be made");
+    let mut upto = TopicPartitionList::new();
+    for (lane, position) in heads.iter() {
+        let partition = i32::from(lane.0);
+        let offset = Offset::Offset(position.0);
+        upto.add_partition_offset(&stockbook.topic, partition, offset).expect("an offset");
+    }
+    admin.delete_records(&upto, &AdminOptions::new()).await.expect("records can be deleted");
+    start_again(&mut stockbook.queries[0]).await;
+    let received = stockbook.receive(&[("A", 1)]).await;
+    let figure = stockbook.read_at("/v1/stock/A/MAIN", &received.position()).await.json();
+    assert_eq!((&figure["on_hand"], &figure["version"]), (&8.into(), &3.into()));
+    let lanes = eventually(
+        "every lane is caught up from the log",
+        async || {
+            stockbook.query().get(&format!("/v1/stock/D/MAIN?min_position={heads}")).await.status
+        },
+        |status| *status == 200,
+    )
+    .await;
+    assert_eq!(lanes, 200);
+}

@@ -1,0 +1,127 @@
+//! The topic says what the log says.
+
+use std::sync::Arc;
+
+use integration_tests::eventually::eventually;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::topic::read_partition;
+use integration_tests::world::World;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use serde_json::json;
+use shared_events::chain::Chain;
+use shared_events::record::Record;
+use shared_events::recorded::RecordedEvent;
+
+/// Fifty items, received one by one and sold three at a time.
+async fn trade(stockbook: &Stockbook) {
+    let skus: Vec<String> = (0..50).map(|number| format!("S{number}")).collect();
+    let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
+    stockbook.register(&skus).await;
+    for sku in &skus {
+        stockbook.receive(&[(sku, 10)]).await;
+    }
+    for order in skus.chunks(3) {
+        let lines: Vec<(&str, i64)> = order.iter().map(|sku| (*sku, 1)).collect();
+        let mut body = lines_at_main(&lines);
+        body["note"] = json!("Grüße, «日本»");
+        stockbook.command().send("POST", "/v1/issues", &body).await.expect_status(200);
+    }
+}
+
+/// Waits until every partition holds its lane, and compares each byte of each record.
+pub(crate) async fn assert_topic_equals_log(stockbook: &Stockbook) {
+    for lane in 0..stockbook.lanes {
+        let log = stockbook.command().lane(lane).await;
+        let records = whole_partition(stockbook, lane, &log).await;
+        let mut last = 0;
+        for (event, _) in &records {
+            // A record may come again, but never before its time.
+            assert!(event.position.0 <= last + 1, "a gap after {last} in partition {lane}");
+            last = last.max(event.position.0);
+        }
+        assert_records_equal(&records, &log);
+    }
+}
+
+/// Reads a partition until its newest run of records, from position 1 on, reaches the lane's head.
+async fn whole_partition(
+    stockbook: &Stockbook,
+    lane: u16,
+    log: &[RecordedEvent],
+) -> Vec<(RecordedEvent, Record)> {
+    let head = log.last().map_or(0, |event| event.position.0);
+    let (brokers, topic) = (stockbook.brokers().to_owned(), stockbook.topic.clone());
+    let reaches_head = |records: &Vec<(RecordedEvent, Record)>| {
+        let positions = records.iter().map(|(event, _)| event.position.0);
+        let run = positions.fold(0, |last, position| match position {
+            1 => 1,
+            next if next == last + 1 => next,
+            _ => last,
+        });
+        run >= head
+    };
+    eventually(
+        &format!("partition {lane} reaches position {head}"),
+        async || {
+            let (brokers, topic) = (brokers.clone(), topic.clone());
+            let read = move || read_partition(&brokers, &topic, lane);
+            tokio::task::spawn_blocking(read).await.expect("the topic can be read")
+        },
+        reaches_head,
+    )
+    .await
+}
+
+/// Every record is the one that the log makes at its position, and the chain holds.
+fn assert_records_equal(records: &[(RecordedEvent, Record)], log: &[RecordedEvent]) {
+    let mut chain = Chain::default();
+    for event in log {
+        chain = event.chain_after(chain);
+        assert_eq!(event.chain, chain, "lane {}, position {}", event.lane, event.position);
+    }
+    for (event, record) in records {
+        let mut stored = log[usize::try_from(event.position.0).unwrap() - 1].clone();
+        stored.traceparent = event.traceparent.clone();
+        assert_eq!(*record, Record::of(&stored));
+    }
+}
+
+pub(crate) async fn every_partition_equals_its_lane_byte_for_byte(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    trade(&stockbook).await;
+    assert_topic_equals_log(&stockbook).await;
+}
+
+pub(crate) async fn a_topic_deleted_and_made_anew_is_filled_again(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    trade(&stockbook).await;
+    assert_topic_equals_log(&stockbook).await;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", stockbook.brokers())
+        .create()
+        .expect("an admin client can be made");
+    let deleted = admin.delete_topics(&[&stockbook.topic], &AdminOptions::new()).await;
+    deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
+    // Writes do not wait for Kafka.
+    let received = stockbook.receive(&[("S0", 7)]).await;
+    eventually(
+        "the topic can be made anew",
+        async || {
+            let admin = admin.inner().fetch_metadata(None, std::time::Duration::from_secs(10));
+            let topics = admin.expect("the broker answers");
+            topics.topics().iter().any(|topic| topic.name() == stockbook.topic)
+        },
+        |exists| !exists,
+    )
+    .await;
+    stockbook.create_topic().await;
+    // What was under way to the old topic may come first; then everything comes in order.
+    for lane in 0..stockbook.lanes {
+        let log = stockbook.command().lane(lane).await;
+        assert_records_equal(&whole_partition(&stockbook, lane, &log).await, &log);
+    }
+    let figure = stockbook.read_at("/v1/stock/S0/MAIN", &received.position()).await.json();
+    assert_eq!(figure["on_hand"], 16);
+}

@@ -1,0 +1,162 @@
+//! The project's rules about its own text. Most say what must be absent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINES_MAX: usize = 300;
+
+/// Folders whose code takes values and gives values.
+const PURE: [&str; 3] =
+    ["command-service/src/inventory", "query-service/src/projection/stock", "shared-events/src"];
+
+/// What code in those folders must not name.
+const IMPURE: [&str; 9] = [
+    "async fn",
+    "tokio::",
+    "sqlx::",
+    "rdkafka::",
+    "std::fs",
+    "std::net",
+    "Utc::now",
+    "Instant::now",
+    "rand::",
+];
+
+/// What no Rust file may hold, and why.
+const BANNED: [(&str, &str); 9] = [
+    ("#[ignore", "a test that is not run proves nothing"),
+    ("todo!(", "finish it or leave it out"),
+    ("unimplemented!(", "finish it or leave it out"),
+    ("dbg!(", "left over from debugging"),
+    ("TODO", "finish it or leave it out"),
+    ("FIXME", "mend it or leave it out"),
+    ("// ---", "a banner; let modules and names give the structure"),
+    ("// ===", "a banner; let modules and names give the structure"),
+    ("on conflict do nothing", "a lost event must be an error"),
+];
+
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "manager", "misc"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the workspace")
+}
+
+/// Every file of the project with this ending, as paths from the root.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the project can be read") {
+            let path = entry.expect("a folder entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && name != ".git" && name != "node_modules" {
+                    folders.push(path);
+                }
+            } else if name.ends_with(ending) {
+                found.push(path.strip_prefix(root()).expect("below the root").to_path_buf());
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no file ends with {ending}");
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+}
+
+/// Fails with all findings at once.
+fn assert_none(findings: &[String]) {
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+pub(crate) fn rust_files_keep_to_their_bound() {
+    let mut findings = Vec::new();
+    for path in files(".rs") {
+        let lines = read(&path).lines().count();
+        if lines > LINES_MAX {
+            findings.push(format!("{}: {lines} lines, at most {LINES_MAX}", path.display()));
+        }
+    }
+    assert_none(&findings);
+}
+
+pub(crate) fn the_core_knows_no_io_no_clock_and_no_chance() {
+    let mut findings = Vec::new();
+    for path in files(".rs") {
+        if !PURE.iter().any(|folder| path.starts_with(folder)) {
+            continue;
+        }
+        let text = read(&path);
+        for word in IMPURE.iter().filter(|word| text.contains(**word)) {
+            findings.push(format!("{}: names {word}", path.display()));
+        }
+    }
+    assert_none(&findings);
+}
+
+pub(crate) fn nothing_banned_is_in_the_code() {
+    let mut findings = Vec::new();
+    let this = Path::new(file!()).file_name();
+    for path in files(".rs").iter().chain(&files(".sql")) {
+        let text = read(path);
+        for (word, reason) in BANNED {
+            if path.file_name() != this && text.contains(word) {
+                findings.push(format!("{}: {word}: {reason}", path.display()));
+            }
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if stem == "mod" || EMPTY_NAMES.contains(&stem.as_ref()) {
+            findings.push(format!("{}: a name that says nothing", path.display()));
+        }
+    }
+    assert_none(&findings);
+}
+
+pub(crate) fn every_statement_is_used_and_says_what_it_guarantees() {
+    let rust: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
+    let mut findings = Vec::new();
+    for path in files(".sql") {
+        let text = read(&path);
+        let shown = path.display();
+        if !text.starts_with("-- ") {
+            findings.push(format!("{shown}: does not open with what it guarantees"));
+        }
+        if path.parent().is_some_and(|folder| folder.ends_with("queries")) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let quoted = format!("queries/{name}\"");
+            if !rust.iter().any(|text| text.contains(&quoted)) {
+                findings.push(format!("{shown}: is not used"));
+            }
+            // What stands between dollar quotes is one text to SQL.
+            let text: String = text.split("$$").step_by(2).collect();
+            let code: String = text.lines().filter(|line| !line.trim().starts_with("--")).collect();
+            if code.contains(';') {
+                findings.push(format!("{shown}: more than one statement"));
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+pub(crate) fn the_services_do_not_know_each_other() {
+    let mut findings = Vec::new();
+    for (service, other) in
+        [("command-service", "query-service"), ("query-service", "command-service")]
+    {
+        let manifest = read(&Path::new(service).join("Cargo.toml"));
+        if manifest.contains(other) {
+            findings.push(format!("{service} depends on {other}"));
+        }
+    }
+    let contract = read(Path::new("shared-events/Cargo.toml"));
+    for client in ["tokio", "sqlx", "rdkafka", "axum"] {
+        if contract.contains(client) {
+            findings.push(format!("shared-events depends on {client}"));
+        }
+    }
+    assert_none(&findings);
+}

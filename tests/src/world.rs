@@ -1,0 +1,64 @@
+//! What all tests of a run share: the servers and the services' programs.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::Context;
+use stack::folder::DataFolder;
+use stack::places::Places;
+use stack::servers::{Servers, Wanted};
+use stack::services::build::{Profile, Program, build};
+
+/// The servers of a run. What a killed run left behind is stopped when the next one starts.
+pub struct World {
+    servers: Servers,
+    command_service: PathBuf,
+    query_service: PathBuf,
+    tests: AtomicU32,
+}
+
+impl World {
+    /// Builds the services and starts the servers on free ports, with nothing in them.
+    ///
+    /// # Errors
+    /// A part cannot be built or started; the message says which, and what to install.
+    pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        let programs = [Program::CommandService, Program::QueryService];
+        let [command_service, query_service] = build(Profile::Dev, programs).await?;
+        let places = Places::from_environment()?;
+        let folder = DataFolder::open(folder)?;
+        let mut servers = Servers::open(folder, Wanted::on_free_ports()?).await?;
+        servers.folder().clear()?;
+        servers.start(&places).await.context("the test servers")?;
+        Ok(Self { servers, command_service, query_service, tests: AtomicU32::new(0) })
+    }
+
+    /// Stops the servers.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.servers.stop().await?;
+        self.servers.folder().clear()
+    }
+
+    /// The servers.
+    pub fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The program that decides and records.
+    pub fn command_service(&self) -> &Path {
+        &self.command_service
+    }
+
+    /// The program that answers.
+    pub fn query_service(&self) -> &Path {
+        &self.query_service
+    }
+
+    /// A name that no other test of the run has.
+    pub fn unique_name(&self) -> String {
+        format!("t{}", self.tests.fetch_add(1, Ordering::Relaxed))
+    }
+}
