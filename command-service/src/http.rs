@@ -72,13 +72,16 @@ pub struct Rules {
 /// Every route.
 pub fn router(desk: Desk) -> Router {
     let (router, openapi) = OpenApiRouter::with_openapi(schema::Api::openapi())
-        // Commands: PUT /v1/items/{sku}, /v1/locations/{code}; POST /v1/receipts, /v1/issues,
-        // /v1/adjustments.
+        // Commands: PUT /v1/items/{sku}, /v1/locations/{code}, /v1/stock/{sku}/{location};
+        // POST /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves, /v1/items/{sku}/retire.
         .routes(routes!(commands::register_item))
         .routes(routes!(commands::register_location))
         .routes(routes!(commands::receive_stock))
         .routes(routes!(commands::issue_stock))
         .routes(routes!(commands::adjust_stock))
+        .routes(routes!(commands::set_stock))
+        .routes(routes!(commands::move_stock))
+        .routes(routes!(commands::retire_item))
         // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/streams/{stream}/events.
         .routes(routes!(log::list_lanes))
         .routes(routes!(log::list_lane_events))

@@ -15,8 +15,8 @@ mod properties;
 mod spec;
 
 pub use command::{
-    AdjustLine, AdjustStock, Command, IssueStock, ReceiveStock, RegisterItem, RegisterLocation,
-    Request, StockLine,
+    AdjustLine, AdjustStock, Command, IssueStock, MoveLine, MoveStock, ReceiveStock, RegisterItem,
+    RegisterLocation, Request, RetireItem, SetStock, StockLine,
 };
 pub use decide::decide;
 pub use rejection::{Rejection, Shortage};

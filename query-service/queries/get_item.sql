@@ -10,6 +10,7 @@ select
     items.unit,
     items.reorder_point,
     items.metadata,
+    items.retired,
     items.version,
     items.position,
     items.updated_at

@@ -17,6 +17,7 @@ select
     page.unit,
     page.reorder_point,
     page.metadata,
+    page.retired,
     page.version,
     page.position,
     page.updated_at

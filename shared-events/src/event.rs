@@ -8,8 +8,8 @@ mod data;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::data::{
-    Cause, Context, Figures, ItemDetails, LocationDetails, Reference, StockAdjusted, StockIssued,
-    StockReceived,
+    Cause, Context, Figures, ItemDetails, ItemRetired, LocationDetails, Reference, StockAdjusted,
+    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockSet,
 };
 use crate::stream::Stream;
 use crate::values::{LocationCode, Sku};
@@ -34,12 +34,16 @@ impl Event {
     pub fn stream(&self) -> Stream {
         match self {
             Self::ItemRegistered(item) | Self::ItemChanged(item) => Stream::Item(item.sku.clone()),
+            Self::ItemRetired(item) => Stream::Item(item.sku.clone()),
             Self::LocationRegistered(location) | Self::LocationChanged(location) => {
                 Stream::Location(location.code.clone())
             }
             Self::StockReceived(StockReceived { sku, location, .. })
             | Self::StockIssued(StockIssued { sku, location, .. })
-            | Self::StockAdjusted(StockAdjusted { sku, location, .. }) => {
+            | Self::StockAdjusted(StockAdjusted { sku, location, .. })
+            | Self::StockSet(StockSet { sku, location, .. })
+            | Self::StockMovedOut(StockMovedOut { sku, location, .. })
+            | Self::StockMovedIn(StockMovedIn { sku, location, .. }) => {
                 Stream::Stock(sku.clone(), location.clone())
             }
         }
@@ -51,17 +55,28 @@ impl Event {
         let (sku, location, on_hand, after, cause) = match self {
             Self::ItemRegistered(_)
             | Self::ItemChanged(_)
+            | Self::ItemRetired(_)
             | Self::LocationRegistered(_)
             | Self::LocationChanged(_) => return None,
             Self::StockReceived(stock) => {
                 (&stock.sku, &stock.location, stock.quantity, stock.after, &stock.cause)
             }
             Self::StockIssued(stock) => {
-                let on_hand = stock.quantity.saturating_neg();
-                (&stock.sku, &stock.location, on_hand, stock.after, &stock.cause)
+                let out = stock.quantity.saturating_neg();
+                (&stock.sku, &stock.location, out, stock.after, &stock.cause)
             }
             Self::StockAdjusted(stock) => {
                 (&stock.sku, &stock.location, stock.delta, stock.after, &stock.cause)
+            }
+            Self::StockSet(stock) => {
+                (&stock.sku, &stock.location, stock.delta, stock.after, &stock.cause)
+            }
+            Self::StockMovedOut(stock) => {
+                let out = stock.quantity.saturating_neg();
+                (&stock.sku, &stock.location, out, stock.after, &stock.cause)
+            }
+            Self::StockMovedIn(stock) => {
+                (&stock.sku, &stock.location, stock.quantity, stock.after, &stock.cause)
             }
         };
         let delta = Figures { on_hand, ..Figures::default() };
@@ -170,4 +185,12 @@ events! {
     StockIssued(StockIssued) = 1,
     /// The count on the books was put right.
     StockAdjusted(StockAdjusted) = 1,
+    /// The count on the books was set to what was found.
+    StockSet(StockSet) = 1,
+    /// Goods left for another location.
+    StockMovedOut(StockMovedOut) = 1,
+    /// Goods came from another location.
+    StockMovedIn(StockMovedIn) = 1,
+    /// An item is not traded any more.
+    ItemRetired(ItemRetired) = 1,
 }

@@ -80,7 +80,10 @@ fn all(shared: &Shared) -> Vec<Trial> {
         })
         .collect();
     all.extend(trials! { shared,
-        story::{ a_shops_day_from_registration_to_the_answer }
+        story::{
+            a_shops_day_from_registration_to_the_answer,
+            stock_is_counted_moved_and_its_item_retired,
+        }
         problems::{
             bad_input_gets_its_problem_and_records_nothing,
             all_faults_of_a_body_are_told_at_once,

@@ -60,3 +60,48 @@ pub(crate) async fn a_shops_day_from_registration_to_the_answer(world: Arc<World
         .collect();
     assert_eq!(types, ["\"StockReceived\"", "\"StockIssued\""]);
 }
+
+pub(crate) async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    stockbook.receive(&[("A", 10)]).await;
+
+    let blind = command.send("PUT", "/v1/stock/A/MAIN", &json!({"quantity": 8})).await;
+    blind.expect_problem(422, "validation_failed");
+    let stale = json!({"quantity": 8, "expected_quantity": 9});
+    let stale = command.send("PUT", "/v1/stock/A/MAIN", &stale).await;
+    stale.expect_problem(409, "stale_quantity");
+    let count = json!({"quantity": 8, "expected_quantity": 10, "reason": "cycle_count"});
+    command.send("PUT", "/v1/stock/A/MAIN", &count).await.expect_status(200);
+
+    let line = json!({"sku": "A", "from": "MAIN", "to": "WEST", "quantity": 5});
+    let moved = command.send("POST", "/v1/moves", &json!({"lines": [line]})).await;
+    let moved = moved.expect_status(200);
+    let total = stockbook.read_at("/v1/stock/A", &moved.position()).await.json();
+    let there: Vec<_> = total["locations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|at| (at["location"].as_str().unwrap(), at["on_hand"].as_i64().unwrap()))
+        .collect();
+    assert_eq!((&total["on_hand"], there), (&json!(8), vec![("MAIN", 3), ("WEST", 5)]));
+    let movements = stockbook.read_at("/v1/movements?sku=A", &moved.position()).await.json();
+    let types: Vec<_> =
+        movements["items"].as_array().unwrap().iter().map(|item| item["type"].clone()).collect();
+    assert_eq!(types, ["StockMovedIn", "StockMovedOut", "StockSet", "StockReceived"]);
+
+    let retire = "/v1/items/A/retire";
+    command.send("POST", retire, &json!({})).await.expect_problem(409, "item_in_use");
+    for (location, quantity) in [("MAIN", 3), ("WEST", 5)] {
+        let line = json!({"sku": "A", "location": location, "quantity": quantity});
+        command.send("POST", "/v1/issues", &json!({"lines": [line]})).await.expect_status(200);
+    }
+    let bare = command.try_send(reqwest::Method::POST, retire, &[], None).await.unwrap();
+    let retired = bare.expect_status(200);
+    let receipt = command.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+    receipt.expect_problem(409, "item_retired");
+    let item = stockbook.read_at("/v1/items/A", &retired.position()).await.json();
+    assert_eq!(item["retired"], json!(true));
+}

@@ -237,12 +237,5 @@ impl FigureLines {
 }
 
 fn names_something_new(event: &Event) -> bool {
-    match event {
-        Event::ItemRegistered(_) | Event::LocationRegistered(_) => true,
-        Event::ItemChanged(_)
-        | Event::LocationChanged(_)
-        | Event::StockReceived(_)
-        | Event::StockIssued(_)
-        | Event::StockAdjusted(_) => false,
-    }
+    matches!(event, Event::ItemRegistered(_) | Event::LocationRegistered(_))
 }

@@ -1,6 +1,7 @@
 //! The commands: read, hand to the writer, answer.
 
-use axum::extract::{Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
@@ -8,8 +9,8 @@ use super::answer;
 use super::problem::Problem;
 use super::request::{self, Form, PathText, path_text};
 use super::schema::{
-    AdjustmentBody, CommandHeaders, CommandProblems, CommandQuery, IssueBody, ItemBody,
-    LocationBody, Precondition, ReceiptBody, Recorded, Registered,
+    AdjustmentBody, CommandHeaders, CommandProblems, CommandQuery, CountBody, IssueBody, ItemBody,
+    LocationBody, MoveBody, Precondition, ReceiptBody, Recorded, Registered, RetirementBody,
 };
 use super::{Desk, Intake};
 use crate::log::submission::Outcome;
@@ -78,6 +79,56 @@ pub(super) async fn issue_stock(State(desk): State<Desk>, request: Request) -> R
 )]
 pub(super) async fn adjust_stock(State(desk): State<Desk>, request: Request) -> Response {
     desk.execute(Form::Adjustment, request).await
+}
+
+/// SetStock: sets on_hand to what was found. The caller says what it expects to be there, or that
+/// it expects nothing in particular.
+#[utoipa::path(
+    put, path = "/v1/stock/{sku}/{location}", tag = "commands",
+    params(
+        ("sku" = String, Path, description = "1 to 64 of A–Z a–z 0–9 . _ ~ : + -"),
+        ("location" = String, Path, description = "1 to 64 of A–Z a–z 0–9 . _ ~ : + -"),
+        CommandQuery, CommandHeaders, Precondition,
+    ),
+    request_body = CountBody,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn set_stock(
+    State(desk): State<Desk>,
+    place: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    let unreadable = || (char::REPLACEMENT_CHARACTER.to_string(), String::new());
+    let (sku, location) = place.map_or_else(|_| unreadable(), |Path(place)| place);
+    desk.execute(Form::Count { sku, location }, request).await
+}
+
+/// MoveStock: goods go from one location to another at once, only from available; all lines or none.
+#[utoipa::path(
+    post, path = "/v1/moves", tag = "commands", params(CommandQuery, CommandHeaders),
+    request_body = MoveBody,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn move_stock(State(desk): State<Desk>, request: Request) -> Response {
+    desk.execute(Form::Move, request).await
+}
+
+/// RetireItem: the item is traded no more; only when nothing of it is left anywhere.
+#[utoipa::path(
+    post, path = "/v1/items/{sku}/retire", tag = "commands",
+    params(
+        ("sku" = String, Path, description = "1 to 64 of A–Z a–z 0–9 . _ ~ : + -"),
+        CommandQuery, CommandHeaders, Precondition,
+    ),
+    request_body = Option<RetirementBody>,
+    responses(Recorded, CommandProblems),
+)]
+pub(super) async fn retire_item(
+    State(desk): State<Desk>,
+    sku: PathText,
+    request: Request,
+) -> Response {
+    desk.execute(Form::Retirement { sku: path_text(sku) }, request).await
 }
 
 impl Desk {

@@ -132,7 +132,10 @@ impl From<Rejection> for Problem {
             Rejection::UnknownLocation { location } => {
                 (Code::UnknownLocation, Members::Location { location })
             }
-            Rejection::ItemInUse { sku: _ } => (Code::ItemInUse, Members::None {}),
+            Rejection::ItemInUse { sku } | Rejection::ItemHasStock { sku } => {
+                (Code::ItemInUse, Members::Item { sku })
+            }
+            Rejection::ItemRetired { sku } => (Code::ItemRetired, Members::Item { sku }),
             Rejection::InsufficientStock { lines } => {
                 (Code::InsufficientStock, Members::Lines { lines })
             }

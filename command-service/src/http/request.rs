@@ -1,19 +1,20 @@
 //! A request for a command, from what came over the wire to what the writer takes.
 //!
 //! In the order of reading: [`body`] gets the bytes, [`header`] what headers and query say,
-//! [`json`] the tree, [`reader`] walks it and gathers faults, [`value`] checks single values, and
-//! [`command`] knows which members each command has.
+//! [`json`] the tree, [`reader`] walks it and gathers faults, [`value`] checks single values,
+//! [`cause`] reads the members that most commands have, and [`command`] knows all the others.
 
 mod body;
 mod header;
 mod json;
 mod reader;
 mod value;
+mod cause;
 mod command;
 #[cfg(test)]
 mod tests;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{MatchedPath, Path, Request};
 use axum::http::request::Parts;
@@ -61,7 +62,11 @@ pub(super) async fn read(
             "this service executes a command only with an Idempotency-Key header",
         ));
     }
-    let body = body::read(&head.headers, body).await?;
+    let body = if form.needs_no_body() && body.is_end_stream() {
+        Bytes::from_static(b"{}")
+    } else {
+        body::read(&head.headers, body).await?
+    };
     // From here on, so that a slow line takes nothing of its time in the queue.
     let deadline = Instant::now() + rules.command_deadline;
     parse(&form, &head, &body, deadline)

@@ -9,7 +9,10 @@ mod body;
 use super::answer::Accepted;
 use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
 
-pub(super) use self::body::{AdjustmentBody, IssueBody, ItemBody, LocationBody, ReceiptBody};
+pub(super) use self::body::{
+    AdjustmentBody, CountBody, IssueBody, ItemBody, LocationBody, MoveBody, ReceiptBody,
+    RetirementBody,
+};
 
 /// Stockbook's command-service: decides stock commands and records what happened.
 #[derive(OpenApi)]

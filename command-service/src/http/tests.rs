@@ -123,10 +123,13 @@ async fn the_api_page_knows_every_route_and_needs_no_other_host() {
             "/v1/adjustments",
             "/v1/issues",
             "/v1/items/{sku}",
+            "/v1/items/{sku}/retire",
             "/v1/lanes",
             "/v1/lanes/{lane}/events",
             "/v1/locations/{code}",
+            "/v1/moves",
             "/v1/receipts",
+            "/v1/stock/{sku}/{location}",
             "/v1/streams/{stream}/events",
         ]
     );

@@ -30,6 +30,12 @@ pub enum Command {
     IssueStock(IssueStock),
     /// Put the count on the books right by a difference.
     AdjustStock(AdjustStock),
+    /// Set the count on the books to what was found.
+    SetStock(SetStock),
+    /// Take goods from one location to another, at once.
+    MoveStock(MoveStock),
+    /// Trade an item no more.
+    RetireItem(RetireItem),
 }
 
 /// Members that are absent keep their value, or get their default on a new item.
@@ -123,19 +129,77 @@ pub struct AdjustStock {
     pub cause: Cause,
 }
 
+/// Set on_hand of an item at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetStock {
+    /// The item.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationCode,
+    /// What on_hand becomes, in base units, not negative.
+    pub quantity: i64,
+    /// Refuse unless on_hand is this.
+    pub expected_quantity: Option<i64>,
+    /// Refuse unless the stock's stream is at this version.
+    pub expected_version: Option<Version>,
+    /// Whether less may be left than was promised, showing available negative.
+    pub accept_shortage: bool,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// An amount of an item on its way from one location to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveLine {
+    /// The item.
+    pub sku: Sku,
+    /// Where it leaves.
+    pub from: LocationCode,
+    /// Where it arrives; another location than `from`.
+    pub to: LocationCode,
+    /// In base units, positive.
+    pub quantity: i64,
+    /// Refuse unless the stream of the stock that it leaves is at this version before the command.
+    pub expected_version: Option<Version>,
+}
+
+/// Take goods from one location to another, only from what is available; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveStock {
+    /// What moves.
+    pub lines: Vec<MoveLine>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Trade an item no more; possible when nothing of it is left anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetireItem {
+    /// The item.
+    pub sku: Sku,
+    /// Refuse unless the item's stream is at this version.
+    pub expected_version: Option<Version>,
+    /// Why.
+    pub cause: Cause,
+}
+
 impl Command {
     /// The streams whose exact state decides the command, which it may add to; the same one may
     /// come twice.
     pub fn streams(&self) -> Vec<Stream> {
         match self {
-            Self::RegisterItem(item) => vec![Stream::Item(item.sku.clone())],
+            Self::RegisterItem(RegisterItem { sku, .. })
+            | Self::RetireItem(RetireItem { sku, .. }) => vec![Stream::Item(sku.clone())],
             Self::RegisterLocation(location) => vec![Stream::Location(location.code.clone())],
-            Self::ReceiveStock(ReceiveStock { lines, .. })
-            | Self::IssueStock(IssueStock { lines, .. }) => {
-                of_lines(lines.iter().map(|line| (&line.sku, &line.location)))
-            }
-            Self::AdjustStock(AdjustStock { lines, .. }) => {
-                of_lines(lines.iter().map(|line| (&line.sku, &line.location)))
+            Self::ReceiveStock(_)
+            | Self::IssueStock(_)
+            | Self::AdjustStock(_)
+            | Self::SetStock(_)
+            | Self::MoveStock(_) => {
+                let streams = |(sku, location): (&Sku, &LocationCode)| {
+                    [Stream::Item(sku.clone()), Stream::Stock(sku.clone(), location.clone())]
+                };
+                self.places().into_iter().flat_map(streams).collect()
             }
         }
     }
@@ -143,23 +207,52 @@ impl Command {
     /// The locations that must exist. What is known of one is advisory and read without its lock,
     /// so that one warehouse is not one lock.
     pub fn locations(&self) -> Vec<LocationCode> {
+        self.places().into_iter().map(|(_, location)| location.clone()).collect()
+    }
+
+    /// The item whose stock decides the command wherever it is.
+    pub fn item_everywhere(&self) -> Option<&Sku> {
         match self {
-            Self::RegisterItem(_) | Self::RegisterLocation(_) => Vec::new(),
-            Self::ReceiveStock(ReceiveStock { lines, .. })
-            | Self::IssueStock(IssueStock { lines, .. }) => {
-                lines.iter().map(|line| line.location.clone()).collect()
-            }
-            Self::AdjustStock(AdjustStock { lines, .. }) => {
-                lines.iter().map(|line| line.location.clone()).collect()
-            }
+            Self::RetireItem(command) => Some(&command.sku),
+            Self::RegisterItem(_)
+            | Self::RegisterLocation(_)
+            | Self::ReceiveStock(_)
+            | Self::IssueStock(_)
+            | Self::AdjustStock(_)
+            | Self::SetStock(_)
+            | Self::MoveStock(_) => None,
         }
     }
-}
 
-fn of_lines<'a>(pairs: impl Iterator<Item = (&'a Sku, &'a LocationCode)>) -> Vec<Stream> {
-    pairs
-        .flat_map(|(sku, location)| {
-            [Stream::Item(sku.clone()), Stream::Stock(sku.clone(), location.clone())]
-        })
-        .collect()
+    /// Why it is asked, where a command may say so; each of its events repeats it.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::RegisterItem(_) | Self::RegisterLocation(_) => None,
+            Self::ReceiveStock(ReceiveStock { cause, .. })
+            | Self::IssueStock(IssueStock { cause, .. })
+            | Self::AdjustStock(AdjustStock { cause, .. })
+            | Self::SetStock(SetStock { cause, .. })
+            | Self::MoveStock(MoveStock { cause, .. })
+            | Self::RetireItem(RetireItem { cause, .. }) => Some(cause),
+        }
+    }
+
+    /// Every item and location whose stock the command names, in the order of its lines.
+    pub fn places(&self) -> Vec<(&Sku, &LocationCode)> {
+        match self {
+            Self::RegisterItem(_) | Self::RegisterLocation(_) | Self::RetireItem(_) => Vec::new(),
+            Self::ReceiveStock(ReceiveStock { lines, .. })
+            | Self::IssueStock(IssueStock { lines, .. }) => {
+                lines.iter().map(|line| (&line.sku, &line.location)).collect()
+            }
+            Self::AdjustStock(AdjustStock { lines, .. }) => {
+                lines.iter().map(|line| (&line.sku, &line.location)).collect()
+            }
+            Self::SetStock(SetStock { sku, location, .. }) => vec![(sku, location)],
+            Self::MoveStock(MoveStock { lines, .. }) => lines
+                .iter()
+                .flat_map(|line| [(&line.sku, &line.from), (&line.sku, &line.to)])
+                .collect(),
+        }
+    }
 }

@@ -54,12 +54,16 @@ impl<'a> Ledger<'a> {
         })
     }
 
+    /// Puts a quantity in, unless the item is retired or the figure would be too large.
     pub(super) fn put_in(
         &mut self,
         sku: &Sku,
         location: &LocationCode,
         quantity: i64,
     ) -> Result<Figures, Rejection> {
+        if self.inventory.item(sku).is_some_and(|item| item.retired) {
+            return Err(Rejection::ItemRetired { sku: sku.clone() });
+        }
         let running = self.running(sku, location);
         let on_hand = running.figures.on_hand.checked_add(quantity);
         match on_hand.filter(|on_hand| *on_hand <= AMOUNT_MAX) {

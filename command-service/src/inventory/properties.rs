@@ -6,11 +6,18 @@ use proptest::prelude::*;
 use shared_events::event::StockChange;
 use shared_events::stream::Stream;
 
-use super::spec::{adjust, given, issue, receive, when};
+use super::spec::set_move_retire::{moving, set, with_west};
+use super::spec::{adjust, issue, receive, when};
 use super::*;
 
 fn lines(amounts: impl Strategy<Value = i64>) -> impl Strategy<Value = Vec<(&'static str, i64)>> {
     prop::collection::vec((prop::sample::select(vec!["A", "B", "C"]), amounts), 1..6)
+}
+
+fn moves() -> impl Strategy<Value = Vec<(&'static str, &'static str, &'static str, i64)>> {
+    let way = prop::sample::select(vec![("MAIN", "WEST"), ("WEST", "MAIN")]);
+    let line = (prop::sample::select(vec!["A", "B"]), way, 1_i64..50);
+    prop::collection::vec(line.prop_map(|(sku, (from, to), units)| (sku, from, to, units)), 1..6)
 }
 
 fn commands() -> impl Strategy<Value = Vec<Command>> {
@@ -19,6 +26,8 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
         lines(1_i64..50).prop_map(|lines| issue(&lines)),
         (lines((-50_i64..50).prop_filter("a difference", |delta| *delta != 0)), any::<bool>())
             .prop_map(|(lines, accept_shortage)| adjust(&lines, accept_shortage)),
+        (0_i64..80, any::<bool>()).prop_map(|(quantity, accept)| set(quantity, None, accept)),
+        moves().prop_map(|lines| moving(&lines)),
     ];
     prop::collection::vec(command, 0..60)
 }
@@ -26,7 +35,7 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
 proptest! {
     #[test]
     fn no_figure_is_ever_negative_and_every_figure_is_the_sum_of_its_changes(commands in commands()) {
-        let mut inventory = given(&[]);
+        let mut inventory = with_west(&[]);
         let mut sums: HashMap<Stream, i64> = HashMap::new();
         for command in commands {
             let Ok(events) = when(&inventory, command) else { continue };
@@ -46,7 +55,7 @@ proptest! {
         commands in commands(),
         lines in lines(1_i64..50),
     ) {
-        let mut inventory = given(&[]);
+        let mut inventory = with_west(&[]);
         for command in commands {
             for event in when(&inventory, command).unwrap_or_default() {
                 inventory.evolve(&event);

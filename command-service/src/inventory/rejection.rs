@@ -28,6 +28,18 @@ pub enum Rejection {
         /// The item.
         sku: Sku,
     },
+    /// The item cannot be retired while something of it is left.
+    #[error("something of item {sku} is left, so it cannot be retired")]
+    ItemHasStock {
+        /// The item.
+        sku: Sku,
+    },
+    /// The item is not traded any more.
+    #[error("item {sku} is retired")]
+    ItemRetired {
+        /// The item.
+        sku: Sku,
+    },
     /// More is asked than may be taken.
     #[error("not enough stock for {} of the lines' items", lines.len())]
     InsufficientStock {

@@ -1,5 +1,7 @@
 //! The rules, each as: given these events, when this is asked, then these events or this refusal.
 
+pub(super) mod set_move_retire;
+
 use shared_events::event::{Cause, Event, Figures, ItemDetails, LocationDetails};
 use shared_events::lane::Version;
 use shared_events::time::Timestamp;

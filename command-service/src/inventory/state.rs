@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use shared_events::event::{
-    Event, Figures, ItemDetails, LocationDetails, StockAdjusted, StockIssued, StockReceived,
+    Event, Figures, ItemDetails, ItemRetired, LocationDetails, StockAdjusted, StockIssued,
+    StockMovedIn, StockMovedOut, StockReceived, StockSet,
 };
 use shared_events::lane::Version;
 use shared_events::stream::Stream;
@@ -16,6 +17,8 @@ pub struct ItemState {
     pub version: Version,
     /// What it is; nothing until it is registered.
     pub details: Option<ItemDetails>,
+    /// Whether it is traded no more.
+    pub retired: bool,
     /// Whether any stock event names it, at any location. Facts of other streams, but of the same
     /// lane, so it is as exact as the rest.
     pub stocked: bool,
@@ -75,9 +78,18 @@ impl Inventory {
                 location.details = Some(details.clone());
                 location.version
             }
+            Event::ItemRetired(ItemRetired { sku, .. }) => {
+                let item = self.items.entry(sku.clone()).or_default();
+                item.version = item.version.next();
+                item.retired = true;
+                item.version
+            }
             Event::StockReceived(StockReceived { sku, location, after, .. })
             | Event::StockIssued(StockIssued { sku, location, after, .. })
-            | Event::StockAdjusted(StockAdjusted { sku, location, after, .. }) => {
+            | Event::StockAdjusted(StockAdjusted { sku, location, after, .. })
+            | Event::StockSet(StockSet { sku, location, after, .. })
+            | Event::StockMovedOut(StockMovedOut { sku, location, after, .. })
+            | Event::StockMovedIn(StockMovedIn { sku, location, after, .. }) => {
                 self.mark_stocked(sku);
                 let stock = self.stock.entry((sku.clone(), location.clone())).or_default();
                 stock.version = stock.version.next();
@@ -100,6 +112,12 @@ impl Inventory {
     /// The stock of an item at a location; all zeros where there is no history.
     pub fn stock(&self, sku: &Sku, location: &LocationCode) -> StockState {
         self.stock.get(&(sku.clone(), location.clone())).copied().unwrap_or_default()
+    }
+
+    /// The stock of an item at every location that is in the working set.
+    pub fn stock_everywhere(&self, sku: &Sku) -> impl Iterator<Item = StockState> + '_ {
+        let sku = sku.clone();
+        self.stock.iter().filter(move |((one, _), _)| *one == sku).map(|(_, stock)| *stock)
     }
 
     /// Puts a state into the working set.

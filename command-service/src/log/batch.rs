@@ -6,6 +6,7 @@ use shared_events::lane::{Lane, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::Sku;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
@@ -14,7 +15,7 @@ use super::cache::{Cache, LaneClock};
 use super::load::{self, CaughtUp, Head, LoadError};
 use super::outcomes::{self, KnownOutcomes, Unrecorded};
 use super::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Submission, Unchanged};
-use crate::inventory::{Inventory, decide};
+use crate::inventory::{Command, Inventory, decide};
 
 /// How far a lane's time may be ahead of the database's clock before somebody should look.
 const CLOCK_AHEAD_MAX: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
@@ -26,6 +27,8 @@ struct Plan {
     streams: Vec<Stream>,
     /// The streams that are only looked at.
     locations: Vec<Stream>,
+    /// The items whose stock is looked at wherever it is, in the items' own lanes.
+    items_everywhere: Vec<Sku>,
     /// Ascending, as all writers lock them.
     lanes: Vec<Lane>,
     /// Ascending, as all writers lock them.
@@ -46,6 +49,7 @@ impl Plan {
         Self {
             streams: streams.into_iter().collect(),
             locations: locations.into_iter().collect(),
+            items_everywhere: commands().filter_map(Command::item_everywhere).cloned().collect(),
             lanes: lanes.into_iter().collect(),
             key_locks: key_locks.into_iter().collect(),
         }
@@ -176,7 +180,8 @@ async fn working_set(
 ) -> Result<Inventory, LoadError> {
     let mut inventory = Inventory::default();
     let mut missing = Vec::new();
-    for stream in plan.all_streams() {
+    let everywhere = load::stock_streams(connection, &plan.items_everywhere).await?;
+    for stream in plan.all_streams().chain(&everywhere) {
         match cache.get(stream) {
             Some(state) => inventory.insert(state.clone()),
             None => missing.push(stream.clone()),

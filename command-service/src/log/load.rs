@@ -5,6 +5,7 @@ use shared_events::event::{DecodeError, Event};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::Sku;
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -161,6 +162,24 @@ async fn mark_stocked(
         inventory.mark_stocked(&sku);
     }
     Ok(())
+}
+
+/// The streams of all stock of the given items. Complete only while the items' lanes are locked.
+pub(super) async fn stock_streams(
+    connection: &mut PgConnection,
+    skus: &[Sku],
+) -> Result<Vec<Stream>, LoadError> {
+    if skus.is_empty() {
+        return Ok(Vec::new());
+    }
+    let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
+    let names: Vec<String> =
+        sqlx::query_scalar(include_str!("../../queries/find_stock_streams.sql"))
+            .bind(skus)
+            .fetch_all(connection)
+            .await?;
+    let parse = |name: String| name.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)));
+    Ok(names.into_iter().map(parse).collect::<Result<_, _>>()?)
 }
 
 /// How a lane stood to the cache.

@@ -10,7 +10,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
-use crate::inventory::{Command, Rejection, Request};
+use crate::inventory::{Rejection, Request};
 
 /// One request on its way into the log.
 #[derive(Debug)]
@@ -32,17 +32,14 @@ impl Submission {
     /// gave freely, which each of its events repeats.
     pub fn weight(&self) -> usize {
         const LINE: usize = 640;
-        let (lines, cause) = match &self.request.command {
-            Command::RegisterItem(_) | Command::RegisterLocation(_) => (8, None),
-            Command::ReceiveStock(command) => (command.lines.len(), Some(&command.cause)),
-            Command::IssueStock(command) => (command.lines.len(), Some(&command.cause)),
-            Command::AdjustStock(command) => (command.lines.len(), Some(&command.cause)),
-        };
-        let free = cause.and_then(|cause| cause.context.as_ref()).map_or(0, |context| {
+        let command = &self.request.command;
+        let context = command.cause().and_then(|cause| cause.context.as_ref());
+        let free = context.map_or(0, |context| {
             let metadata = context.metadata.iter().map(|(name, value)| name.len() + value.len());
             context.note.as_ref().map_or(0, String::len) + metadata.sum::<usize>()
         });
-        LINE + lines * (LINE + free)
+        // What an item is may take as much as a few lines.
+        (command.places().len() + 8) * LINE + command.places().len().max(1) * free
     }
 }
 

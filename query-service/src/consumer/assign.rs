@@ -14,6 +14,9 @@ use tokio::sync::watch;
 use crate::config::{KafkaConfig, Milliseconds};
 use crate::projection::Projection;
 
+/// How often the client tells its group that it lives, and hears who has which lane.
+const HEARTBEAT_INTERVAL_MS: &str = "500";
+
 /// The client's settings, where they differ from librdkafka's own
 /// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md>).
 pub fn client_config(settings: &KafkaConfig, projection: Projection) -> ClientConfig {
@@ -28,6 +31,8 @@ pub fn client_config(settings: &KafkaConfig, projection: Projection) -> ClientCo
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", milliseconds(settings.session_timeout_ms))
+        // Lanes change hands in step with the heartbeats, and nobody reads a lane meanwhile.
+        .set("heartbeat.interval.ms", HEARTBEAT_INTERVAL_MS)
         // The checkpoints say what is applied; offsets are committed after that, as a hint.
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")

@@ -159,3 +159,83 @@ enum Unappliable {
     #[error(transparent)]
     Unfit(#[from] Unfit),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projection::delivery::Unreadable;
+    use crate::projection::stock::sample::Log;
+
+    fn arrivals(log: &Log) -> Vec<Arrival> {
+        let content = |event: &RecordedEvent| Ok(Fact::of(event.clone()));
+        let arrival = |(offset, event): (i64, &RecordedEvent)| Arrival {
+            lane: event.lane,
+            next_offset: Some(offset + 1),
+            content: content(event),
+        };
+        (70..).zip(&log.events).map(arrival).collect()
+    }
+
+    fn planned(lane_map: &LaneMap, arrivals: Vec<Arrival>) -> Plan {
+        let lane = arrivals[0].lane;
+        let checkpoints = BTreeMap::from([(lane, Checkpoint::default())]);
+        plan(&checkpoints, lane_map, &BTreeMap::from([(lane, arrivals)]))
+    }
+
+    #[test]
+    fn a_lane_advances_to_its_last_event_and_tells_kafka_so() {
+        let mut log = Log::with_lanes(1);
+        log.register_item("A", 0);
+        log.receive("A", "MAIN", 5);
+        let plan = planned(&log.lane_map, arrivals(&log));
+        let after = Checkpoint::after(&log.events[1]);
+        let before = Position(0);
+        let advance = Advance { lane: Lane(0), before, after, kafka_offset: Some(72) };
+        assert_eq!(plan.advances, [advance]);
+    }
+
+    #[test]
+    fn an_unknown_type_stops_its_lane_in_front_of_it() {
+        let mut log = Log::with_lanes(1);
+        log.register_item("A", 0);
+        log.record_unknown("A");
+        log.receive("A", "MAIN", 5);
+        let plan = planned(&log.lane_map, arrivals(&log));
+        assert_eq!(plan.advances[0].after.position, Position(1));
+        let stop = &plan.stops[&Lane(0)];
+        assert_eq!(stop.event, "0-2");
+        assert!(stop.error.contains("ItemSealed"), "{}", stop.error);
+    }
+
+    #[test]
+    fn what_is_no_event_stops_its_lane() {
+        let mut log = Log::with_lanes(1);
+        log.register_item("A", 0);
+        let mut arrivals = arrivals(&log);
+        let place = "partition 0 offset 70".to_owned();
+        arrivals[0].content = Err(Unreadable { place, error: "no headers".to_owned() });
+        let plan = planned(&log.lane_map, arrivals);
+        assert!(plan.advances.is_empty());
+        assert_eq!(plan.stops[&Lane(0)].event, "partition 0 offset 70");
+    }
+
+    #[test]
+    fn an_event_in_a_lane_that_is_not_its_own_stops_that_lane() {
+        let mut log = Log::with_lanes(1);
+        log.register_item("85123A", 0);
+        let other = LaneMap::even(2).expect("two lanes are legal");
+        assert_eq!(other.lane_of("85123A"), Lane(1));
+        let plan = planned(&other, arrivals(&log));
+        assert!(plan.advances.is_empty());
+        assert!(plan.stops[&Lane(0)].error.contains("lane 1"));
+    }
+
+    #[test]
+    fn a_lane_that_is_not_of_this_log_is_left_out() {
+        let mut log = Log::with_lanes(1);
+        log.register_item("A", 0);
+        let arrivals = BTreeMap::from([(Lane(0), arrivals(&log))]);
+        let plan = plan(&BTreeMap::new(), &log.lane_map, &arrivals);
+        assert_eq!((plan.advances.len(), plan.stops.len(), plan.gaps.len()), (0, 0, 0));
+    }
+}

@@ -7,10 +7,9 @@ mod spec;
 
 use std::collections::BTreeMap;
 
-use shared_events::event::{Cause, Event, Figures, ItemDetails, LocationDetails};
+use shared_events::event::{Cause, Event, Figures, ItemDetails, LocationDetails, StockChange};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
-use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, Sku};
 
@@ -19,6 +18,8 @@ use shared_events::values::{Label, LocationCode, Sku};
 pub struct Changes {
     /// Items, as last described.
     pub items: BTreeMap<Sku, (Place, ItemDetails)>,
+    /// Items that are not traded any more, which no later description changes.
+    pub retired: BTreeMap<Sku, Place>,
     /// Locations, as last described.
     pub locations: BTreeMap<LocationCode, (Place, LocationDetails)>,
     /// The figures of each pair.
@@ -83,75 +84,54 @@ impl Changes {
     /// # Errors
     /// The event contradicts itself; nothing has changed then.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        if event.stream() != recorded.stream {
+            return Err(Unfit::Stream);
+        }
+        let place = Place::of(recorded);
         match event {
             Event::ItemRegistered(item) | Event::ItemChanged(item) => {
-                check_stream(recorded, &Stream::Item(item.sku.clone()))?;
-                let row = (Place::of(recorded), item.clone());
-                self.items.insert(item.sku.clone(), row);
-                Ok(())
+                self.items.insert(item.sku.clone(), (place, item.clone()));
+            }
+            Event::ItemRetired(item) => {
+                self.retired.insert(item.sku.clone(), place);
             }
             Event::LocationRegistered(location) | Event::LocationChanged(location) => {
-                check_stream(recorded, &Stream::Location(location.code.clone()))?;
-                let row = (Place::of(recorded), location.clone());
-                self.locations.insert(location.code.clone(), row);
-                Ok(())
+                self.locations.insert(location.code.clone(), (place, location.clone()));
             }
-            Event::StockReceived(received) => self.fold_stock(
-                recorded,
-                event,
-                (&received.sku, &received.location),
-                received.quantity,
-                received.after,
-                &received.cause,
-            ),
-            Event::StockIssued(issued) => self.fold_stock(
-                recorded,
-                event,
-                (&issued.sku, &issued.location),
-                issued.quantity.checked_neg().ok_or(Unfit::Overflow)?,
-                issued.after,
-                &issued.cause,
-            ),
-            Event::StockAdjusted(adjusted) => self.fold_stock(
-                recorded,
-                event,
-                (&adjusted.sku, &adjusted.location),
-                adjusted.delta,
-                adjusted.after,
-                &adjusted.cause,
-            ),
+            Event::StockReceived(_)
+            | Event::StockIssued(_)
+            | Event::StockAdjusted(_)
+            | Event::StockSet(_)
+            | Event::StockMovedOut(_)
+            | Event::StockMovedIn(_) => {
+                let change = event.stock_change().expect("a fact about stock changes stock");
+                self.fold_stock(recorded, event.event_type(), change)?;
+            }
         }
+        Ok(())
     }
 
     fn fold_stock(
         &mut self,
         recorded: &RecordedEvent,
-        event: &Event,
-        (sku, location): (&Sku, &LocationCode),
-        on_hand: i64,
-        after: Figures,
-        cause: &Cause,
+        event_type: &'static str,
+        StockChange { sku, location, delta, after, cause }: StockChange<'_>,
     ) -> Result<(), Unfit> {
-        check_stream(recorded, &Stream::Stock(sku.clone(), location.clone()))?;
         let place = Place::of(recorded);
-        let delta = Figures { on_hand, ..Figures::default() };
         // A movement shows the figures before it, so they have to exist.
-        after.on_hand.checked_sub(on_hand).ok_or(Unfit::Overflow)?;
-        let total = match self.totals.get(sku) {
-            Some(total) => Addition {
-                place,
-                delta: sum(total.delta, delta).ok_or(Unfit::Overflow)?,
-                events: total.events + 1,
-            },
-            None => Addition { place, delta, events: 1 },
+        difference(after, delta).ok_or(Unfit::Overflow)?;
+        let (before, events) = match self.totals.get(sku) {
+            Some(total) => (total.delta, total.events),
+            None => (Figures::default(), 0),
         };
-        self.totals.insert(sku.clone(), total);
+        let added = sum(before, delta).ok_or(Unfit::Overflow)?;
+        self.totals.insert(sku.clone(), Addition { place, delta: added, events: events + 1 });
         self.levels.insert((sku.clone(), location.clone()), (place, after));
         self.movements.push(Movement {
             place,
             sku: sku.clone(),
             location: location.clone(),
-            event_type: event.event_type(),
+            event_type,
             cause: cause.clone(),
             actor: recorded.actor.clone(),
             correlation_id: recorded.correlation_id.clone(),
@@ -174,14 +154,18 @@ impl Place {
     }
 }
 
-fn check_stream(recorded: &RecordedEvent, stream: &Stream) -> Result<(), Unfit> {
-    if recorded.stream == *stream { Ok(()) } else { Err(Unfit::Stream) }
-}
-
 fn sum(left: Figures, right: Figures) -> Option<Figures> {
     Some(Figures {
         on_hand: left.on_hand.checked_add(right.on_hand)?,
         reserved: left.reserved.checked_add(right.reserved)?,
         allocated: left.allocated.checked_add(right.allocated)?,
+    })
+}
+
+fn difference(left: Figures, right: Figures) -> Option<Figures> {
+    Some(Figures {
+        on_hand: left.on_hand.checked_sub(right.on_hand)?,
+        reserved: left.reserved.checked_sub(right.reserved)?,
+        allocated: left.allocated.checked_sub(right.allocated)?,
     })
 }

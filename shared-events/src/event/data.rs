@@ -150,3 +150,65 @@ pub struct StockAdjusted {
     #[serde(flatten)]
     pub cause: Cause,
 }
+
+/// The count on the books was set to what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockSet {
+    /// The item.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationCode,
+    /// The difference to on_hand in base units, not zero; what it was set to is in `after`.
+    pub delta: i64,
+    /// The figures after this fact.
+    pub after: Figures,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Goods left for another location, where the same command took them in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockMovedOut {
+    /// The item.
+    pub sku: Sku,
+    /// Where from.
+    pub location: LocationCode,
+    /// Where to.
+    pub to: LocationCode,
+    /// How much left, in base units, positive.
+    pub quantity: i64,
+    /// The figures after this fact, where from.
+    pub after: Figures,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Goods came from another location, where the same command took them out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockMovedIn {
+    /// The item.
+    pub sku: Sku,
+    /// Where to.
+    pub location: LocationCode,
+    /// Where from.
+    pub from: LocationCode,
+    /// How much came, in base units, positive.
+    pub quantity: i64,
+    /// The figures after this fact, where to.
+    pub after: Figures,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// An item is not traded any more; nothing of it is left anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemRetired {
+    /// The item.
+    pub sku: Sku,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}

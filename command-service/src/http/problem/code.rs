@@ -72,7 +72,10 @@ catalogue! {
     NotFound "not_found" NOT_FOUND "There is nothing here"
         "The path leads nowhere, or to something that does not exist."
     ItemInUse "item_in_use" CONFLICT "The item is in use"
-        "The item has stock history, and its scale gives that history its meaning. It stays."
+        "The item has stock history, and its scale gives that history its meaning, so the scale \
+         stays. Or something of it is left, reserved or promised somewhere, so it cannot be retired."
+    ItemRetired "item_retired" CONFLICT "The item is retired"
+        "The item `sku` is not traded any more: it cannot be changed, and nothing of it comes in."
     InsufficientStock "insufficient_stock" CONFLICT "There is not enough stock"
         "More is asked than is available. `lines` lists every item and location that is short, with \
          what was asked in all and what is available. Nothing was recorded. An adjustment may leave \
@@ -147,6 +150,7 @@ mod tests {
                 ("unknown_stream", 404),
                 ("not_found", 404),
                 ("item_in_use", 409),
+                ("item_retired", 409),
                 ("insufficient_stock", 409),
                 ("version_conflict", 412),
                 ("stale_quantity", 409),

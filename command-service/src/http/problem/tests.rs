@@ -43,7 +43,9 @@ async fn a_rejection_tells_what_refused_it() {
             "unknown_location",
             json!({"location": "MAIN"}),
         ),
-        (Rejection::ItemInUse { sku: sku.clone() }, "item_in_use", json!({})),
+        (Rejection::ItemInUse { sku: sku.clone() }, "item_in_use", json!({"sku": "85123A"})),
+        (Rejection::ItemHasStock { sku: sku.clone() }, "item_in_use", json!({"sku": "85123A"})),
+        (Rejection::ItemRetired { sku: sku.clone() }, "item_retired", json!({"sku": "85123A"})),
         (
             Rejection::InsufficientStock { lines: vec![shortage] },
             "insufficient_stock",

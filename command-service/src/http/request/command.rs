@@ -1,28 +1,21 @@
 //! JSON bodies as commands.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_json::Value;
-use shared_events::event::{Cause, Context, Reference};
 use shared_events::lane::Version;
-use shared_events::values::{Code, LocationCode, Sku, ValueError};
+use shared_events::values::{LocationCode, Sku, ValueError};
 
+use super::cause::{cause, metadata};
 use super::reader::{Fault, Faults, MISSING, Members, Place};
-use super::value::{
-    amount, boolean, delta, metadata_value, name, note, quantity, scale, text, version,
-};
+use super::value::{amount, amount_or_null, boolean, delta, name, quantity, scale, text, version};
 use crate::inventory::{
-    AdjustLine, AdjustStock, Command, IssueStock, ReceiveStock, RegisterItem, RegisterLocation,
-    Request, StockLine,
+    AdjustLine, AdjustStock, Command, IssueStock, MoveLine, MoveStock, ReceiveStock, RegisterItem,
+    RegisterLocation, Request, RetireItem, SetStock, StockLine,
 };
 
 /// Lines that one command may have.
 pub(super) const LINES_MAX: usize = 5_000;
-
-/// Free members are kept in every event of a command, so they are bounded well below the body.
-const METADATA_LEN_MAX: usize = 20;
-const METADATA_NAME_CHARS_MAX: usize = 64;
 
 /// What a route asks for, with what its path names.
 #[derive(Debug, Clone)]
@@ -43,15 +36,37 @@ pub(in crate::http) enum Form {
     Issue,
     /// `POST /v1/adjustments`
     Adjustment,
+    /// `PUT /v1/stock/{sku}/{location}`
+    Count {
+        /// As it stands in the path.
+        sku: String,
+        /// As it stands in the path.
+        location: String,
+    },
+    /// `POST /v1/moves`
+    Move,
+    /// `POST /v1/items/{sku}/retire`
+    Retirement {
+        /// As it stands in the path.
+        sku: String,
+    },
 }
 
 impl Form {
     /// Whether the command is about one stream, which If-Match can speak of.
     pub(super) fn is_of_one_stream(&self) -> bool {
         match self {
-            Self::Item { .. } | Self::Location { .. } => true,
-            Self::Receipt | Self::Issue | Self::Adjustment => false,
+            Self::Item { .. }
+            | Self::Location { .. }
+            | Self::Count { .. }
+            | Self::Retirement { .. } => true,
+            Self::Receipt | Self::Issue | Self::Adjustment | Self::Move => false,
         }
+    }
+
+    /// Whether a request without a body says all there is to say.
+    pub(super) fn needs_no_body(&self) -> bool {
+        matches!(self, Self::Retirement { .. })
     }
 
     /// Whether nothing is wrong but that an adjustment does not say why.
@@ -79,6 +94,16 @@ impl Form {
             Self::Receipt => request(body, faults, receive_stock),
             Self::Issue => request(body, faults, issue_stock),
             Self::Adjustment => request(body, faults, adjust_stock),
+            Self::Count { sku, location } => {
+                let sku = subject("sku", sku, faults);
+                let location = subject("location", location, faults);
+                request(body, faults, |body| set_stock(body, sku, location, expected_version))
+            }
+            Self::Move => request(body, faults, move_stock),
+            Self::Retirement { sku } => {
+                let sku = subject("sku", sku, faults);
+                request(body, faults, |body| retire_item(body, sku, expected_version))
+            }
         }
     }
 }
@@ -164,6 +189,57 @@ fn adjust_stock(body: &mut Members<'_>) -> Option<Command> {
     Some(Command::AdjustStock(AdjustStock { lines: lines?, accept_shortage, cause }))
 }
 
+fn set_stock(
+    body: &mut Members<'_>,
+    sku: Option<Sku>,
+    location: Option<LocationCode>,
+    expected_version: Option<Version>,
+) -> Option<Command> {
+    let quantity = body.required("quantity", amount);
+    let expected_quantity = body.required("expected_quantity", amount_or_null);
+    let accept_shortage = body.optional("accept_shortage", boolean).unwrap_or(false);
+    let reason = body.optional("reason", text);
+    let cause = cause(body, reason);
+    Some(Command::SetStock(SetStock {
+        sku: sku?,
+        location: location?,
+        quantity: quantity?,
+        expected_quantity: expected_quantity?,
+        expected_version,
+        accept_shortage,
+        cause,
+    }))
+}
+
+fn move_stock(body: &mut Members<'_>) -> Option<Command> {
+    let lines = body.list("lines", LINES_MAX, move_line);
+    let reason = body.optional("reason", text);
+    let cause = cause(body, reason);
+    Some(Command::MoveStock(MoveStock { lines: lines?, cause }))
+}
+
+fn move_line(line: &mut Members<'_>) -> Option<MoveLine> {
+    let sku = line.required("sku", text);
+    let from: Option<LocationCode> = line.required("from", text);
+    let to = line.required("to", |value| match text::<LocationCode>(value)? {
+        to if Some(&to) == from.as_ref() => Err("must be another location than `from`".to_owned()),
+        to => Ok(to),
+    });
+    let quantity = line.required("quantity", quantity);
+    let expected_version = line.optional("expected_version", version);
+    Some(MoveLine { sku: sku?, from: from?, to: to?, quantity: quantity?, expected_version })
+}
+
+fn retire_item(
+    body: &mut Members<'_>,
+    sku: Option<Sku>,
+    expected_version: Option<Version>,
+) -> Option<Command> {
+    let reason = body.optional("reason", text);
+    let cause = cause(body, reason);
+    Some(Command::RetireItem(RetireItem { sku: sku?, expected_version, cause }))
+}
+
 fn stock_line(line: &mut Members<'_>) -> Option<StockLine> {
     let sku = line.required("sku", text);
     let location = line.required("location", text);
@@ -185,38 +261,4 @@ fn adjust_line(line: &mut Members<'_>) -> Option<AdjustLine> {
         expected_quantity,
         expected_version,
     })
-}
-
-fn cause(body: &mut Members<'_>, reason: Option<Code>) -> Cause {
-    let reference = body.object("reference", |reference| {
-        let kind = reference.required("type", text);
-        let id = reference.required("id", text);
-        let line = reference.optional("line", text);
-        Some(Reference { kind: kind?, id: id?, line })
-    });
-    let note = body.optional("note", note);
-    let metadata = metadata(body).unwrap_or_default();
-    let is_empty = note.is_none() && metadata.is_empty();
-    Cause { reason, reference, context: (!is_empty).then_some(Context { note, metadata }) }
-}
-
-fn metadata(body: &mut Members<'_>) -> Option<BTreeMap<String, String>> {
-    body.object("metadata", |metadata| {
-        if metadata.len() > METADATA_LEN_MAX {
-            metadata.note_self(format!("must have at most {METADATA_LEN_MAX} members"));
-        }
-        let entries = metadata.rest(|name, value| {
-            if is_metadata_name(name) {
-                metadata_value(value)
-            } else {
-                Err(format!("must be named by 1 to {METADATA_NAME_CHARS_MAX} printable characters"))
-            }
-        });
-        Some(entries?.into_iter().collect())
-    })
-}
-
-fn is_metadata_name(name: &str) -> bool {
-    (1..=METADATA_NAME_CHARS_MAX).contains(&name.chars().count())
-        && !name.chars().any(char::is_control)
 }

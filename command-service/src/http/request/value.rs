@@ -78,6 +78,14 @@ pub(super) fn amount(value: Value) -> Result<i64, String> {
     integer(0..=AMOUNT_MAX)(value)
 }
 
+/// An amount, or an explicit null where the caller expects none in particular.
+pub(super) fn amount_or_null(value: Value) -> Result<Option<i64>, String> {
+    match value {
+        Value::Null => Ok(None),
+        value => amount(value).map(Some).map_err(|error| format!("{error}, or null")),
+    }
+}
+
 /// A difference, up or down.
 pub(super) fn delta(value: Value) -> Result<i64, String> {
     match value.as_i64() {

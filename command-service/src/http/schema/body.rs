@@ -142,6 +142,92 @@ pub(in crate::http) struct AdjustmentBody {
     occurred_at: String,
 }
 
+/// What was found at a count.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Count)]
+pub(in crate::http) struct CountBody {
+    /// What on_hand becomes, in base units.
+    #[schema(minimum = 0, maximum = 9007199254740991i64)]
+    quantity: i64,
+    /// Refuse unless on_hand is this; null where you expect nothing in particular.
+    #[schema(minimum = 0, required = true)]
+    expected_quantity: Option<i64>,
+    /// Accept that less is left than was promised.
+    #[serde(default)]
+    accept_shortage: bool,
+    /// A code of your own.
+    #[serde(default)]
+    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
+    reason: String,
+    #[serde(default)]
+    #[schema(inline)]
+    reference: Reference,
+    /// A sentence for people.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 1_000)]
+    note: String,
+    /// Your own names and values, at most 20.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// When it happened; default the recorded time.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    occurred_at: String,
+}
+
+/// Goods that move.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Move)]
+pub(in crate::http) struct MoveBody {
+    #[schema(min_items = 1, max_items = 5_000)]
+    lines: Vec<MoveLine>,
+    /// A code of your own.
+    #[serde(default)]
+    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
+    reason: String,
+    #[serde(default)]
+    #[schema(inline)]
+    reference: Reference,
+    /// A sentence for people.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 1_000)]
+    note: String,
+    /// Your own names and values, at most 20.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// When it happened; default the recorded time.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    occurred_at: String,
+}
+
+/// Why an item is retired.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Retirement)]
+pub(in crate::http) struct RetirementBody {
+    /// A code of your own.
+    #[serde(default)]
+    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
+    reason: String,
+    #[serde(default)]
+    #[schema(inline)]
+    reference: Reference,
+    /// A sentence for people.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 1_000)]
+    note: String,
+    /// Your own names and values, at most 20.
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    /// When it happened; default the recorded time.
+    #[serde(default)]
+    #[schema(format = DateTime)]
+    occurred_at: String,
+}
+
 /// An amount of an item at a location.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +238,23 @@ struct StockLine {
     #[schema(minimum = 1, maximum = 9007199254740991i64)]
     quantity: i64,
     /// Refuse unless the stock's stream is at this version; 0 is no history.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    expected_version: i64,
+}
+
+/// An amount of an item on its way from one location to another.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MoveLine {
+    sku: String,
+    from: String,
+    /// Another location than `from`.
+    to: String,
+    /// In base units.
+    #[schema(minimum = 1, maximum = 9007199254740991i64)]
+    quantity: i64,
+    /// Refuse unless the stream of the stock at `from` is at this version.
     #[serde(default)]
     #[schema(minimum = 0)]
     expected_version: i64,

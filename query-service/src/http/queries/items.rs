@@ -38,9 +38,11 @@ pub struct Item {
     pub reorder_point: i64,
     /// The caller's own names and values.
     pub metadata: BTreeMap<String, String>,
-    /// How often it was described.
+    /// Whether it is not traded any more.
+    pub retired: bool,
+    /// How many events made it so.
     pub version: i64,
-    /// The position of the last description.
+    /// The position of the last of them.
     #[schema(value_type = String, example = "3:1042")]
     pub position: PositionToken,
     /// When that was recorded.
@@ -171,6 +173,7 @@ fn item(row: &PgRow) -> sqlx::Result<Item> {
         unit: row.try_get("unit")?,
         reorder_point: row.try_get("reorder_point")?,
         metadata: row.try_get::<Json<_>, _>("metadata")?.0,
+        retired: row.try_get("retired")?,
         version: row.try_get("version")?,
         position: place(lane(row)?, row.try_get("position")?),
         updated_at: row.try_get("updated_at").map(Timestamp::new)?,

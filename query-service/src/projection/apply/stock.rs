@@ -16,6 +16,9 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     if !changes.items.is_empty() {
         write_items(changes, connection).await?;
     }
+    if !changes.retired.is_empty() {
+        retire_items(changes, connection).await?;
+    }
     if !changes.locations.is_empty() {
         write_locations(changes, connection).await?;
     }
@@ -44,6 +47,18 @@ async fn write_items(changes: &Changes, connection: &mut PgConnection) -> sqlx::
         .bind(column(items().map(|item| item.unit.as_str())))
         .bind(column(items().map(|item| item.reorder_point)))
         .bind(column(items().map(|item| metadata(item.context.as_ref()))))
+        .bind(places.versions)
+        .bind(places.positions)
+        .bind(places.recorded_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn retire_items(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let places = Places::of(changes.retired.values());
+    sqlx::query(include_str!("../../../queries/retire_items.sql"))
+        .bind(column(changes.retired.keys().map(|sku| sku.as_str())))
         .bind(places.versions)
         .bind(places.positions)
         .bind(places.recorded_at)

@@ -21,6 +21,7 @@ const LANES: u16 = 3;
 struct Tables {
     checkpoints: BTreeMap<Lane, Checkpoint>,
     items: BTreeMap<Sku, (Place, ItemDetails)>,
+    retired: BTreeMap<Sku, Place>,
     locations: BTreeMap<LocationCode, (Place, LocationDetails)>,
     levels: BTreeMap<(Sku, LocationCode), (Place, Figures)>,
     totals: BTreeMap<Sku, (i64, i64, Position)>,
@@ -38,8 +39,9 @@ impl Tables {
             let before = self.checkpoints.insert(advance.lane, advance.after);
             assert_eq!(before.map(|at| at.position), Some(advance.before));
         }
-        let Changes { items, locations, levels, totals, movements } = plan.changes.clone();
+        let Changes { items, retired, locations, levels, totals, movements } = plan.changes.clone();
         self.items.extend(items);
+        self.retired.extend(retired);
         self.locations.extend(locations);
         self.levels.extend(levels);
         for (sku, added) in totals {
@@ -91,6 +93,8 @@ enum Told {
     Receive(u8, u8, i64),
     Issue(u8, u8, i64),
     Adjust(u8, u8, i64),
+    Move(u8, i64),
+    Retire(u8),
 }
 
 fn told() -> impl Strategy<Value = Told> {
@@ -101,6 +105,8 @@ fn told() -> impl Strategy<Value = Told> {
         (sku.clone(), location.clone(), amount.clone())
             .prop_map(|(s, l, n)| Told::Receive(s, l, n)),
         (sku.clone(), location.clone(), amount).prop_map(|(s, l, n)| Told::Issue(s, l, n)),
+        (sku.clone(), 1..100i64).prop_map(|(s, n)| Told::Move(s, n)),
+        sku.clone().prop_map(Told::Retire),
         (sku, location, -9..9i64).prop_map(|(s, l, n)| Told::Adjust(s, l, n)),
     ]
 }
@@ -113,6 +119,8 @@ fn log_of(tellings: &[Told]) -> Log {
             Told::Location(code) => log.register_location(&format!("L{code}")),
             Told::Receive(s, l, n) => log.receive(&format!("S{s}"), &format!("L{l}"), *n),
             Told::Issue(s, l, n) => log.issue(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Move(s, n) => log.move_stock(&format!("S{s}"), "L0", "L1", *n),
+            Told::Retire(s) => log.retire_item(&format!("S{s}")),
             Told::Adjust(s, l, n) => log.adjust(&format!("S{s}"), &format!("L{l}"), *n),
         }
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::value::RawValue;
 use shared_events::chain::Chain;
 use shared_events::event::{
-    Cause, Event, Figures, ItemDetails, LocationDetails, StockAdjusted, StockIssued, StockReceived,
+    Cause, Event, Figures, ItemDetails, ItemRetired, LocationDetails, StockAdjusted, StockIssued,
+    StockMovedIn, StockMovedOut, StockReceived,
 };
 use shared_events::lane::{Lane, LaneMap, Position, Version};
 use shared_events::recorded::RecordedEvent;
@@ -47,6 +49,11 @@ impl Log {
             context: None,
         };
         self.record(Stream::Item(item.sku.clone()), &Event::ItemRegistered(item));
+    }
+
+    pub(crate) fn retire_item(&mut self, sku: &str) {
+        let retired = ItemRetired { sku: sku.parse().expect("a sku"), cause: Cause::default() };
+        self.record(Stream::Item(retired.sku.clone()), &Event::ItemRetired(retired));
     }
 
     pub(crate) fn register_location(&mut self, code: &str) {
@@ -96,13 +103,52 @@ impl Log {
         self.record(stream, &Event::StockAdjusted(adjusted));
     }
 
+    pub(crate) fn move_stock(&mut self, sku: &str, from: &str, to: &str, quantity: i64) {
+        let (source, target) = (stock(sku, from), stock(sku, to));
+        let out = StockMovedOut {
+            sku: sku.parse().expect("a sku"),
+            location: from.parse().expect("a location"),
+            to: to.parse().expect("a location"),
+            quantity,
+            after: self.change(&source, -quantity),
+            cause: Cause::default(),
+        };
+        self.record(source, &Event::StockMovedOut(out));
+        let inward = StockMovedIn {
+            sku: sku.parse().expect("a sku"),
+            location: to.parse().expect("a location"),
+            from: from.parse().expect("a location"),
+            quantity,
+            after: self.change(&target, quantity),
+            cause: Cause::default(),
+        };
+        self.record(target, &Event::StockMovedIn(inward));
+    }
+
     fn change(&mut self, stream: &Stream, delta: i64) -> Figures {
         let on_hand = self.on_hand.entry(stream.clone()).or_default();
         *on_hand += delta;
         Figures { on_hand: *on_hand, reserved: 0, allocated: 0 }
     }
 
+    /// An event that only a newer version of Stockbook knows.
+    pub(crate) fn record_unknown(&mut self, sku: &str) {
+        let stream = Stream::Item(sku.parse().expect("a sku"));
+        let data = RawValue::from_string("{}".to_owned()).expect("an object is JSON");
+        self.record_raw(stream, "ItemSealed", 1, data);
+    }
+
     fn record(&mut self, stream: Stream, event: &Event) {
+        self.record_raw(stream, event.event_type(), event.schema_version(), event.to_data());
+    }
+
+    fn record_raw(
+        &mut self,
+        stream: Stream,
+        event_type: &str,
+        schema_version: i16,
+        data: Box<RawValue>,
+    ) {
         let lane = self.lane_map.lane_of(stream.key());
         let (position, chain) = self.heads.get(&lane).copied().unwrap_or_default();
         let version = self.versions.entry(stream.clone()).or_default();
@@ -112,14 +158,14 @@ impl Log {
             position: position.next(),
             stream,
             version: *version,
-            event_type: event.event_type().to_owned(),
-            schema_version: event.schema_version(),
+            event_type: event_type.to_owned(),
+            schema_version,
             occurred_at: Timestamp::UNIX_EPOCH,
             recorded_at: Timestamp::UNIX_EPOCH,
             actor: None,
             correlation_id: "c-1".parse().expect("a label"),
             causation_id: None,
-            data: event.to_data(),
+            data,
             chain: Chain::default(),
             traceparent: None,
         };

@@ -84,6 +84,31 @@ fn the_last_description_of_an_item_counts() {
 }
 
 #[test]
+fn a_move_changes_two_levels_and_no_total() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 5);
+        log.move_stock("A", "MAIN", "SHOP", 2);
+    });
+    assert_eq!(changes.levels[&pair("A", "MAIN")].1, on_hand(3));
+    assert_eq!(changes.levels[&pair("A", "SHOP")].1, on_hand(2));
+    let total = changes.totals[&pair("A", "MAIN").0];
+    assert_eq!((total.delta, total.events), (on_hand(5), 3));
+    let types: Vec<&str> = changes.movements.iter().map(|one| one.event_type).collect();
+    assert_eq!(types, ["StockReceived", "StockMovedOut", "StockMovedIn"]);
+}
+
+#[test]
+fn a_retired_item_keeps_its_description() {
+    let changes = given(|log| {
+        log.register_item("A", 12);
+        log.retire_item("A");
+    });
+    let sku = pair("A", "MAIN").0;
+    assert_eq!(changes.items[&sku].1.reorder_point, 12);
+    assert_eq!(changes.retired[&sku].version.0, 2);
+}
+
+#[test]
 fn an_event_in_the_stream_of_something_else_is_refused_and_changes_nothing() {
     let mut log = Log::with_lanes(1);
     log.receive("A", "MAIN", 5);

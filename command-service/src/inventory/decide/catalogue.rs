@@ -1,0 +1,96 @@
+//! What items and locations are.
+
+use shared_events::event::{Context, Event, Figures, ItemDetails, ItemRetired, LocationDetails};
+use shared_events::values::Code;
+
+use super::check_version;
+use crate::inventory::command::{RegisterItem, RegisterLocation, RetireItem};
+use crate::inventory::rejection::Rejection;
+use crate::inventory::state::Inventory;
+
+pub(super) fn register_item(
+    inventory: &Inventory,
+    command: &RegisterItem,
+) -> Result<Vec<Event>, Rejection> {
+    let item = inventory.item(&command.sku).cloned().unwrap_or_default();
+    check_version(command.expected_version, item.version)?;
+    if item.retired {
+        return Err(Rejection::ItemRetired { sku: command.sku.clone() });
+    }
+    let is_new = item.details.is_none();
+    let before = item.details.unwrap_or_else(|| ItemDetails {
+        sku: command.sku.clone(),
+        name: command.sku.to_string(),
+        scale: 0,
+        unit: each(),
+        reorder_point: 0,
+        context: None,
+    });
+    let metadata = command.metadata.clone().filter(|metadata| !metadata.is_empty());
+    let after = ItemDetails {
+        sku: command.sku.clone(),
+        name: command.name.clone().unwrap_or_else(|| before.name.clone()),
+        scale: command.scale.unwrap_or(before.scale),
+        unit: command.unit.clone().unwrap_or_else(|| before.unit.clone()),
+        reorder_point: command.reorder_point.unwrap_or(before.reorder_point),
+        context: match command.metadata {
+            Some(_) => metadata.map(|metadata| Context { note: None, metadata }),
+            None => before.context.clone(),
+        },
+    };
+    if item.stocked && after.scale != before.scale {
+        return Err(Rejection::ItemInUse { sku: command.sku.clone() });
+    }
+    Ok(match (is_new, after == before) {
+        (true, _) => vec![Event::ItemRegistered(after)],
+        (false, false) => vec![Event::ItemChanged(after)],
+        (false, true) => Vec::new(),
+    })
+}
+
+fn each() -> Code {
+    "each".parse().expect("`each` is lower case letters")
+}
+
+pub(super) fn register_location(
+    inventory: &Inventory,
+    command: &RegisterLocation,
+) -> Result<Vec<Event>, Rejection> {
+    let location = inventory.location(&command.code).cloned().unwrap_or_default();
+    check_version(command.expected_version, location.version)?;
+    let is_new = location.details.is_none();
+    let before = location.details.unwrap_or_else(|| LocationDetails {
+        code: command.code.clone(),
+        name: command.code.to_string(),
+        kind: None,
+        context: None,
+    });
+    let after = LocationDetails {
+        code: command.code.clone(),
+        name: command.name.clone().unwrap_or_else(|| before.name.clone()),
+        kind: command.kind.clone().or_else(|| before.kind.clone()),
+        context: before.context.clone(),
+    };
+    Ok(match (is_new, after == before) {
+        (true, _) => vec![Event::LocationRegistered(after)],
+        (false, false) => vec![Event::LocationChanged(after)],
+        (false, true) => Vec::new(),
+    })
+}
+
+pub(super) fn retire_item(
+    inventory: &Inventory,
+    command: &RetireItem,
+) -> Result<Vec<Event>, Rejection> {
+    let sku = || command.sku.clone();
+    let item = inventory.item(&command.sku).filter(|item| item.details.is_some());
+    let item = item.ok_or_else(|| Rejection::UnknownSku { sku: sku() })?;
+    check_version(command.expected_version, item.version)?;
+    if item.retired {
+        return Ok(Vec::new());
+    }
+    if inventory.stock_everywhere(&command.sku).any(|stock| stock.figures != Figures::default()) {
+        return Err(Rejection::ItemHasStock { sku: sku() });
+    }
+    Ok(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause: command.cause.clone() })])
+}
