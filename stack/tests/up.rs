@@ -35,9 +35,13 @@ impl Place {
             postgres_port: postgres.to_string(),
             kafka_port: kafka.to_string(),
         };
-        let reset = place.run(&["reset"]).await;
-        assert!(reset.status.success(), "{}", words(&reset));
+        place.reset().await;
         place
+    }
+
+    async fn reset(&self) {
+        let reset = self.run(&["reset"]).await;
+        assert!(reset.status.success(), "{}", words(&reset));
     }
 
     fn command(&self, task: &[&str]) -> Command {
@@ -139,6 +143,7 @@ async fn asked_to_stop_it_stops_all_it_started_and_exits_with_0() {
     assert!(started.iter().all(Record::runs), "{started:?}");
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
     assert!(!started.iter().any(Record::runs), "{started:?}");
+    place.reset().await;
 }
 
 #[tokio::test]
@@ -155,6 +160,7 @@ async fn killed_hard_it_comes_back_on_the_same_ports_with_its_data() {
     let passwords_now = std::fs::read(place.data.join("credentials.json")).unwrap();
     assert!(passwords_now == passwords_before, "the passwords are kept");
     assert_eq!(up.end(Signal::INT).await.code(), Some(0));
+    place.reset().await;
 }
 
 #[tokio::test]
@@ -180,6 +186,7 @@ async fn a_stack_that_is_up_is_not_harmed_by_a_second_up_or_a_reset() {
 
     assert!(place.records().iter().all(Record::runs));
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
+    place.reset().await;
 }
 
 #[tokio::test]
@@ -196,6 +203,7 @@ async fn each_role_reaches_its_own_database_and_no_other() {
         assert!(reached.is_err(), "{url} reaches {other}");
     }
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
+    place.reset().await;
 }
 
 #[tokio::test]
@@ -205,8 +213,7 @@ async fn reset_leaves_nothing_of_the_data() {
     let credentials = place.data.join("credentials.json");
     assert!(credentials.exists());
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
-    let reset = place.run(&["reset"]).await;
-    assert!(reset.status.success(), "{}", words(&reset));
+    place.reset().await;
     for left in [credentials, place.data.join("postgres")] {
         assert!(!left.exists(), "{}", left.display());
     }
