@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
 use uuid::Uuid;
 
+use crate::http;
 use crate::http::problem::kinds::Kind;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -109,7 +110,9 @@ impl Problem {
             Self::InvalidParameter { parameter, detail } => {
                 (detail, json!({ "parameter": parameter }))
             }
-            Self::BodyTooLarge => ("a question needs no body".to_owned(), json!({})),
+            Self::BodyTooLarge => {
+                ("a question needs no body".to_owned(), json!({ "limit": http::BODY_BYTES_MAX }))
+            }
             Self::Internal(id) => (
                 format!("the cause is in the service's log under {id}"),
                 json!({ "id": id.to_string() }),
