@@ -11,11 +11,13 @@ mod story;
 mod problems;
 mod idempotency;
 mod append_only;
+mod log;
 mod concurrency;
 mod relay;
 mod projection;
 mod replay;
 mod crash;
+mod evolution;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -100,6 +102,13 @@ fn all(shared: &Shared) -> Vec<Trial> {
             even_the_owner_is_refused_by_the_triggers,
             another_number_of_lanes_is_refused,
         }
+        log::{
+            the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written,
+            a_stream_is_told_as_it_is_and_as_it_was,
+            verify_finds_what_was_changed_behind_the_services_back,
+            a_log_is_verified_while_it_is_written,
+            old_refusals_are_forgotten_and_young_ones_kept,
+        }
         concurrency::{
             a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred,
             orders_in_any_line_order_from_two_instances_never_deadlock,
@@ -120,6 +129,7 @@ fn all(shared: &Shared) -> Vec<Trial> {
         crash::{
             a_stopping_service_answers_what_it_took_and_ends_cleanly,
         }
+        evolution::{ a_log_of_november_2026_is_folded_projected_and_answered_from }
     });
     all
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::{Options, replay};
 
-fn options(stockbook: &Stockbook, clients: u16) -> Options {
+pub(crate) fn options(stockbook: &Stockbook, clients: u16) -> Options {
     let url = |text: String| text.parse().expect("a URL");
     Options {
         command: stockbook.commands.iter().map(|service| url(service.url())).collect(),

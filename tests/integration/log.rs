@@ -1,0 +1,231 @@
+//! Reading the log whole: in one order, folded, verified, and rid of old refusals.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use integration_tests::eventually::eventually;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+use shared_events::recorded::{EventId, RecordedEvent};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use stack::services::run_task;
+use stack::services::settings::Settings;
+
+pub(crate) async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
+    world: Arc<World>,
+) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A", "B", "C", "D", "E"]).await;
+    let writing: Vec<_> = ["A", "B", "C", "D", "E"]
+        .into_iter()
+        .zip(stockbook.commands.iter().cycle())
+        .map(|(sku, service)| {
+            let api = integration_tests::api::Api::new(&service.url());
+            tokio::spawn(async move {
+                for _ in 0..60 {
+                    let lines = lines_at_main(&[(sku, 1), ("A", 1)]);
+                    api.send("POST", "/v1/receipts", &lines).await.expect_status(200);
+                }
+            })
+        })
+        .collect();
+    let mut seen: Vec<RecordedEvent> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let written = writing.iter().all(tokio::task::JoinHandle::is_finished);
+        let page = stockbook.command().get(&format!("/v1/events?limit=37{after}")).await;
+        let page = page.expect_status(200);
+        let lines = page.body.lines().count();
+        seen.extend(page.body.lines().map(|line| serde_json::from_str(line).expect("an event")));
+        let next = page.header("next-position").expect("a position");
+        after = format!("&after={next}");
+        if written && lines == 0 {
+            break;
+        }
+    }
+    for writer in writing {
+        writer.await.expect("a writer comes through");
+    }
+    let order: Vec<_> = seen.iter().map(|one| (one.recorded_at, one.lane, one.position)).collect();
+    assert!(order.is_sorted(), "not in order");
+    let ids: BTreeSet<EventId> = seen.iter().map(RecordedEvent::id).collect();
+    assert_eq!(ids.len(), seen.len(), "an event came twice");
+    assert_eq!(seen.len() as i64, stockbook.recorded().await);
+    let wrong = stockbook.command().get("/v1/events?after=9:1").await;
+    let problem = wrong.expect_problem(422, "validation_failed");
+    assert_eq!(problem["errors"][0]["pointer"], "/after", "{problem}");
+}
+
+pub(crate) async fn a_stream_is_told_as_it_is_and_as_it_was(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    let empty = command.get("/v1/events").await.expect_status(200);
+    assert_eq!((empty.body.as_str(), empty.header("next-position")), ("", Some("0:0")));
+    stockbook.register(&["A"]).await;
+    for quantity in [5, 7] {
+        stockbook.receive(&[("A", quantity)]).await;
+    }
+    let state = async |query: &str| {
+        let path = format!("/v1/streams/stock/A/MAIN/state{query}");
+        command.get(&path).await.expect_status(200).json()
+    };
+    let now = state("").await;
+    let figures =
+        |on_hand| json!({"on_hand": on_hand, "reserved": 0, "allocated": 0, "available": on_hand});
+    assert_eq!((&now["version"], &now["state"]), (&json!(2), &figures(12)), "{now}");
+    assert_eq!(state("?version=2").await, now);
+    assert_eq!(state("?version=1").await["state"], figures(5));
+    let before = state("?version=0").await;
+    assert_eq!((&before["version"], &before["state"]), (&json!(0), &figures(0)), "{before}");
+    let history = command.get("/v1/streams/stock/A/MAIN/events").await.expect_status(200);
+    let first: Value = serde_json::from_str(history.body.lines().next().unwrap()).unwrap();
+    let at = first["recorded_at"].as_str().unwrap();
+    let then = state(&format!("?at={at}")).await;
+    assert_eq!(then, state("?version=1").await);
+    let lane_and_position = first["id"].as_str().unwrap().replace('-', ":");
+    assert_eq!(then["position"], lane_and_position);
+    let item = command.get("/v1/streams/item/A/state").await.expect_status(200).json();
+    assert_eq!((&item["state"]["sku"], &item["state"]["retired"]), (&json!("A"), &json!(false)));
+    let location = command.get("/v1/streams/location/MAIN/state").await.expect_status(200).json();
+    assert_eq!(location["state"]["code"], "MAIN", "{location}");
+    for (query, pointer) in [
+        ("version=3", "/version"),
+        ("version=1&at=2026-01-01T00:00:00Z", "/at"),
+        ("at=9999-01-01T00:00:00Z", "/at"),
+    ] {
+        let path = format!("/v1/streams/stock/A/MAIN/state?{query}");
+        let problem = command.get(&path).await.expect_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    command.get("/v1/streams/item/NONE/state").await.expect_problem(404, "unknown_stream");
+}
+
+/// What `verify` says when it fails; nothing when it finds no difference.
+async fn verified(stockbook: &Stockbook) -> Option<String> {
+    let settings = Settings::default().with("WRITE_DATABASE_URL", stockbook.urls.write.as_str());
+    let program = stockbook.world.command_service();
+    run_task(program, "verify", &settings).await.err().map(|error| format!("{error:#}"))
+}
+
+/// Changes the log as nobody may: as its owner, with the triggers off.
+async fn tamper(stockbook: &Stockbook, statement: &str) {
+    let mut owner = PgConnection::connect(stockbook.urls.write_owner.as_str()).await.unwrap();
+    let statement = format!(
+        "alter table events disable trigger user; {statement}; \
+         alter table events enable trigger user"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut owner).await.expect("the owner may");
+}
+
+pub(crate) async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    stockbook.register(&["A", "B", "C", "D"]).await;
+    let key = [("idempotency-key", "k1")];
+    let lines = lines_at_main(&[("A", 5), ("B", 5), ("C", 5), ("D", 5)]);
+    let command = stockbook.command();
+    command.send_with("POST", "/v1/receipts", &key, &lines).await.expect_status(200);
+    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    let count = json!({"quantity": 4, "expected_quantity": 5, "reason": "cycle_count"});
+    command.send("PUT", "/v1/stock/C/MAIN", &count).await.expect_status(200);
+    let moves = json!({"lines": [{"sku": "C", "from": "MAIN", "to": "WEST", "quantity": 3}]});
+    command.send("POST", "/v1/moves", &moves).await.expect_status(200);
+    command.send("PUT", "/v1/items/E", &json!({})).await.expect_status(201);
+    command.send("POST", "/v1/items/E/retire", &json!({})).await.expect_status(200);
+    let retired = command.get("/v1/streams/item/E/state").await.expect_status(200).json();
+    assert_eq!(retired["state"]["retired"], json!(true), "{retired}");
+    assert_eq!(verified(&stockbook).await, None);
+    let of_b = "stream = 'stock/B/MAIN'";
+    let of_key = "idempotency_key = 'k1'";
+    for (change, back, expected) in [
+        (
+            format!("update events set actor = 'mallory' where {of_b}"),
+            format!("update events set actor = null where {of_b}"),
+            "stream stock/B/MAIN, chain: expected",
+        ),
+        (
+            format!("update events set version = 7 where {of_b}"),
+            format!("update events set version = 1 where {of_b}"),
+            "stream stock/B/MAIN, version: expected 1, found 7",
+        ),
+        (
+            format!("update events set command_positions[2] = 999 where {of_key}"),
+            format!(
+                "update events set command_positions[2] = named.position from events as named \
+                 where named.{of_b} and events.{of_key}"
+            ),
+            "event 2 of its command: expected an event of correlation id",
+        ),
+        (
+            format!(
+                "insert into commands select caller, idempotency_key, request_hash, '{{}}', now() \
+                 from events where {of_key}"
+            ),
+            "delete from commands".to_owned(),
+            "idempotency key k1 of public: expected one outcome, found 2 outcomes",
+        ),
+        (
+            "update events set position = 99 where stream = 'item/A'".to_owned(),
+            String::new(),
+            "position: expected",
+        ),
+    ] {
+        tamper(&stockbook, &change).await;
+        let said = verified(&stockbook).await.unwrap_or_else(|| panic!("not found: {change}"));
+        assert!(said.contains("difference: lane ") && said.contains(expected), "{said}");
+        tamper(&stockbook, &back).await;
+        if !back.is_empty() {
+            assert_eq!(verified(&stockbook).await, None, "after {back}");
+        }
+    }
+}
+
+pub(crate) async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    stockbook.register(&["A"]).await;
+    let api = stockbook.command();
+    let writing = tokio::spawn(async move {
+        loop {
+            let lines = lines_at_main(&[("A", 1)]);
+            api.send("POST", "/v1/receipts", &lines).await.expect_status(200);
+        }
+    });
+    for events in [100, 1_100] {
+        let recorded = async || stockbook.recorded().await;
+        eventually("receipts come in", recorded, |seen| *seen >= events).await;
+        assert_eq!(verified(&stockbook).await, None);
+    }
+    assert!(!writing.is_finished(), "nothing was written any more");
+    writing.abort();
+}
+
+pub(crate) async fn old_refusals_are_forgotten_and_young_ones_kept(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.register(&["A"]).await;
+    let key = [("idempotency-key", "young")];
+    let lines = lines_at_main(&[("A", 1)]);
+    let command = stockbook.command();
+    command.send_with("POST", "/v1/issues", &key, &lines).await.expect_status(409);
+    let database = stockbook.write_database().await;
+    for (from, to, days) in [(1, 2_500, 3), (2_501, 2_600, 1)] {
+        sqlx::query(
+            "insert into commands (caller, key, request_hash, outcome, recorded_at) \
+             select 'public', 'old' || nth, decode(repeat('00', 32), 'hex'), '{}', \
+                 now() - make_interval(days => $3) \
+             from generate_series($1, $2) as nth",
+        )
+        .bind(from)
+        .bind(to)
+        .bind(days)
+        .execute(&database)
+        .await
+        .expect("the service's role may store outcomes");
+    }
+    stockbook.add_command_service(&[("OUTCOME_RETENTION_DAYS", "2")]).await;
+    let left = async || -> (i64, i64) {
+        let left = "select count(*), count(*) filter (where key = 'young') from commands";
+        sqlx::query_as(left).fetch_one(&database).await.unwrap()
+    };
+    eventually("old outcomes go", left, |left| *left == (101, 1)).await;
+}
