@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ServeConfig, WriterBounds, milliseconds};
 use crate::http::server::Server;
 use crate::http::{self, Desk, Intake, Rules};
+use crate::log::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::relay::{self, Bounds, RelayConfig};
@@ -111,6 +112,7 @@ struct Work {
     writing: JoinHandle<()>,
     relaying: JoinHandle<()>,
     relay_stop: CancellationToken,
+    purging: JoinHandle<()>,
 }
 
 impl Work {
@@ -121,9 +123,11 @@ impl Work {
         let relay_stop = CancellationToken::new();
         let relaying = tokio::spawn(relay.run(relay_stop.clone()));
         let writing = tokio::spawn(task.run());
+        let purging = purge(reading_pool(config, 1, "purge"), config.outcome_retention_days);
+        let purging = tokio::spawn(purging);
         intake.send_replace(Intake::Open(writer));
         tracing::info!("commands are let in");
-        Self { writing, relaying, relay_stop }
+        Self { writing, relaying, relay_stop, purging }
     }
 
     /// Returns when a part ends by itself, which it should not.
@@ -131,6 +135,7 @@ impl Work {
         let (name, ended) = tokio::select! {
             ended = &mut self.writing => ("writer", ended),
             ended = &mut self.relaying => ("relay", ended),
+            ended = &mut self.purging => ("purge", ended),
         };
         ended.with_context(|| format!("the {name} failed"))?;
         bail!("the {name} ended by itself");
@@ -138,6 +143,8 @@ impl Work {
 
     /// To be called when the intake is closed, so that the writer comes to an end.
     async fn stop(self, config: &ServeConfig) {
+        // A delete that is cut off is one that did not happen.
+        self.purging.abort();
         let writing_max = milliseconds(config.writer.batch_timeout_ms)
             + milliseconds(config.writer.commit_timeout_ms)
             + WRITER_STOP_SLACK;

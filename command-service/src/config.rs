@@ -1,6 +1,8 @@
 //! The settings, read once from flags and the environment. `--help` shows each with its comment.
 
 mod value;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -35,6 +37,8 @@ pub enum Action {
     Migrate(MigrateConfig),
     /// Make the Kafka topic, one partition a lane; fine when it exists like that.
     CreateTopic(CreateTopicConfig),
+    /// Check the whole log, from its first event on; fails at the first difference.
+    Verify(VerifyConfig),
 }
 
 /// Settings of `serve`.
@@ -60,6 +64,11 @@ pub struct ServeConfig {
     /// Refuse to start unless the log has this many lanes.
     #[arg(long, env = "LANES", value_parser = lanes())]
     pub lanes: Option<u16>,
+
+    /// How long a refusal is remembered for its Idempotency-Key, in days.
+    #[arg(long, env = "OUTCOME_RETENTION_DAYS", default_value_t = 30)]
+    #[arg(value_parser = value_parser!(u16).range(1..))]
+    pub outcome_retention_days: u16,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group has its own")]
@@ -176,6 +185,14 @@ pub struct CreateTopicConfig {
     pub replication_factor: u16,
 }
 
+/// Settings of `verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyConfig {
+    /// The write database, as the service's own role.
+    #[arg(long, env = "WRITE_DATABASE_URL", hide_env_values = true)]
+    pub write_database_url: DatabaseUrl,
+}
+
 fn lanes() -> clap::builder::RangedI64ValueParser<u16> {
     value_parser!(u16).range(1..=1024)
 }
@@ -224,55 +241,17 @@ impl ServeConfig {
     }
 }
 
+/// What stands for itself, without `serve` in front.
+const ALONE: [&str; 9] =
+    ["serve", "migrate", "create-topic", "verify", "help", "--help", "-h", "--version", "-V"];
+
 /// Puts `serve` in front of the flags where no subcommand is named.
 fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let names_one = arguments.iter().skip(1).any(|argument| {
-        let named = ["serve", "migrate", "create-topic", "help", "--help", "-h", "--version", "-V"];
-        named.iter().any(|name| argument == name)
-    });
+    let names_one =
+        arguments.iter().skip(1).any(|argument| ALONE.iter().any(|name| argument == name));
     if !names_one {
         arguments.insert(1.min(arguments.len()), "serve".into());
     }
     arguments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DATABASE: &str = "--write-database-url=postgres://stockbook_command:secret@localhost/w";
-
-    fn read(arguments: &[&str]) -> Result<Config, clap::Error> {
-        let program = std::iter::once(OsString::from("command-service"));
-        Config::read(program.chain(arguments.iter().map(OsString::from)))
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Config::command().debug_assert();
-    }
-
-    #[test]
-    fn serve_is_what_happens_when_nothing_is_said() {
-        let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
-        assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
-    }
-
-    #[test]
-    fn no_secret_shows_in_debug() {
-        let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
-        assert!(!format!("{config:?}").contains("secret"));
-    }
-
-    #[test]
-    fn settings_at_odds_are_refused() {
-        let brokers = "--kafka-brokers=localhost:9092";
-        for bad in ["--command-deadline-ms=30000", "--batch-bytes-max=999999999", "--lanes=0"] {
-            assert!(read(&[DATABASE, brokers, bad]).is_err(), "{bad}");
-        }
-        for bad in ["--listen=8080", "--listen=localhost:http", "--write-database-url=mysql://x"] {
-            assert!(read(&[DATABASE, brokers, bad]).is_err(), "{bad}");
-        }
-    }
 }

@@ -82,11 +82,13 @@ pub fn router(desk: Desk) -> Router {
         .routes(routes!(commands::set_stock))
         .routes(routes!(commands::move_stock))
         .routes(routes!(commands::retire_item))
-        // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/streams/{stream}/events.
+        // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/events, and of a stream
+        // /v1/streams/{stream}/events and …/state.
         .routes(routes!(log::list_lanes))
         .routes(routes!(log::list_lane_events))
+        .routes(routes!(log::merged::list_events))
         // A stream's name has slashes, so what follows it is taken off by the handler.
-        .route("/v1/streams/{*name}", get(log::list_stream_events))
+        .route("/v1/streams/{*name}", get(log::read_stream))
         // Operators.
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

@@ -2,7 +2,7 @@
 //!
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
 //! (pure), `log` appends what was decided, `relay` publishes it. `topic` and `migrate` prepare the
-//! ground.
+//! ground, `verify` looks whether all that was recorded still holds.
 
 pub mod config;
 pub mod app;
@@ -12,3 +12,4 @@ pub mod log;
 pub mod relay;
 pub mod topic;
 pub mod migrate;
+pub mod verify;

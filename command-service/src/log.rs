@@ -5,7 +5,8 @@
 //! connection, [`batch`] runs the six steps of a transaction, [`load`] brings states
 //! from the log, [`cache`] keeps them, [`outcomes`] are the stored answers to keyed requests,
 //! [`append`] writes. [`read`] serves the log's
-//! endpoints, and [`row`] is an event as Postgres returns it.
+//! endpoints, [`merge`] puts its lanes in one order for them, [`purge`] forgets old outcomes, and
+//! [`row`] is an event as Postgres returns it.
 
 pub mod submission;
 pub mod writer;
@@ -16,4 +17,6 @@ mod cache;
 mod outcomes;
 mod append;
 pub mod read;
+mod merge;
+pub mod purge;
 pub mod row;

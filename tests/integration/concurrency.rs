@@ -84,4 +84,5 @@ pub(crate) async fn orders_in_any_line_order_from_two_instances_never_deadlock(w
         let left = 1_000 - taken.get(sku).copied().unwrap_or_default();
         assert_eq!(last["data"]["after"]["on_hand"], left, "{sku}");
     }
+    stockbook.verify().await;
 }

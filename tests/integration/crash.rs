@@ -1,35 +1,20 @@
-//! A service that is stopped in the middle of its work.
+//! A service that is stopped or paused in the middle of its work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use integration_tests::api::Api;
 use integration_tests::eventually::eventually;
+use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
-use serde_json::Value;
+use tokio::time::Instant;
 
 pub(crate) async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
-    let api = stockbook.command();
-    let callers: Vec<_> = (0..16)
-        .map(|_| {
-            let api = api.clone();
-            tokio::spawn(async move {
-                let mut accepted = 0_i64;
-                let body = Some(lines_at_main(&[("A", 1)]).to_string().into_bytes());
-                loop {
-                    let json = [("content-type", "application/json")];
-                    let sent =
-                        api.try_send(reqwest::Method::POST, "/v1/receipts", &json, body.clone());
-                    match sent.await {
-                        Ok(answer) if answer.status == 200 => accepted += 1,
-                        Ok(answer) => return (accepted, Some(answer.status)),
-                        Err(_) => return (accepted, None),
-                    }
-                }
-            })
-        })
-        .collect();
+    let callers: Vec<_> =
+        (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect();
     eventually("receipts come in", async || stockbook.recorded().await, |seen| *seen > 500).await;
     let ended = stockbook.commands[0].stop().await.expect("the service stops");
     assert!(ended.success(), "{ended}");
@@ -40,12 +25,106 @@ pub(crate) async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(wor
         accepted += count;
     }
     start_again(&mut stockbook.commands[0]).await;
-    let history = stockbook.command().get("/v1/streams/stock/A/MAIN/events?limit=10000").await;
-    let last: Value = serde_json::from_str(history.body.lines().last().unwrap()).unwrap();
-    let on_hand = last["data"]["after"]["on_hand"].as_i64().expect("a number");
+    let on_hand = on_hand(&stockbook).await;
     assert_eq!(
         on_hand, accepted,
         "an answered receipt is lost, or one that was not answered counts"
     );
     super::relay::assert_topic_equals_log(&stockbook).await;
+}
+
+/// A paused instance may hold lanes locked. Postgres ends its transaction after five idle seconds.
+pub(crate) async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(
+    world: Arc<World>,
+) {
+    let paused_for = Duration::from_secs(Size::wanted().scaled(8, 4) as u64);
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    let busy: Vec<_> =
+        (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect();
+    eventually("receipts come in", async || stockbook.recorded().await, |seen| *seen > 300).await;
+
+    pause_in_a_transaction(&mut stockbook).await;
+    let paused = Instant::now();
+    let other = Api::new(&stockbook.commands[1].url());
+    let mut accepted = 0;
+    let mut longest = Duration::ZERO;
+    while paused.elapsed() < paused_for {
+        let asked = Instant::now();
+        let answer = other.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+        match answer.status {
+            200 => accepted += 1,
+            503 => {}
+            _ => panic!("{answer:?}"),
+        }
+        longest = longest.max(asked.elapsed());
+    }
+    println!(
+        "paused for {paused_for:?}: the other accepted {accepted}, waiting {longest:?} at most"
+    );
+    assert!(longest < Duration::from_secs(6) && accepted > 0, "{longest:?}, {accepted}");
+
+    stockbook.commands[0].process().resume().expect("the service can be resumed");
+    let after = stockbook.command().send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+    assert!(matches!(after.status, 200 | 503), "{after:?}");
+    let ended = stockbook.commands[0].stop().await.expect("the service stops");
+    assert!(ended.success(), "{ended}");
+    let mut answered = accepted + i64::from(after.status == 200);
+    let mut unknown = 0;
+    for caller in busy {
+        let (count, last) = caller.await.expect("a caller ends");
+        answered += count;
+        unknown += i64::from(last.is_none_or(|status| status == 503));
+    }
+    start_again(&mut stockbook.commands[0]).await;
+    let on_hand = on_hand(&stockbook).await;
+    assert!(
+        (answered..=answered + unknown).contains(&on_hand),
+        "{answered} + {unknown}: {on_hand}"
+    );
+    super::relay::assert_topic_equals_log(&stockbook).await;
+    stockbook.verify().await;
+}
+
+/// Pauses the first command-service again and again until it is caught holding locks.
+async fn pause_in_a_transaction(stockbook: &mut Stockbook) {
+    let database = stockbook.write_database().await;
+    let caught = "select count(*) from pg_stat_activity where datname = current_database()
+        and application_name = 'command-service writer' and state = 'idle in transaction'";
+    for _ in 0..500 {
+        stockbook.commands[0].process().pause().expect("the service can be paused");
+        // What was on its way to Postgres is done by the second look.
+        for _ in 0..2 {
+            let caught: i64 = sqlx::query_scalar(caught).fetch_one(&database).await.unwrap();
+            if caught > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        stockbook.commands[0].process().resume().expect("the service can be resumed");
+        tokio::task::yield_now().await;
+    }
+    panic!("the service was never caught in a transaction");
+}
+
+/// Receives one unit after another until the service has something else to say.
+async fn receive_until_refused(api: Api) -> (i64, Option<u16>) {
+    let mut accepted = 0;
+    let body = Some(lines_at_main(&[("A", 1)]).to_string().into_bytes());
+    loop {
+        let json = [("content-type", "application/json")];
+        match api.try_send(reqwest::Method::POST, "/v1/receipts", &json, body.clone()).await {
+            Ok(answer) if answer.status == 200 => accepted += 1,
+            Ok(answer) => return (accepted, Some(answer.status)),
+            Err(_) => return (accepted, None),
+        }
+    }
+}
+
+async fn on_hand(stockbook: &Stockbook) -> i64 {
+    let state = "select (data->'after'->>'on_hand')::bigint from events
+        where stream = 'stock/A/MAIN' order by version desc limit 1";
+    let database = stockbook.write_database().await;
+    sqlx::query_scalar(state).fetch_one(&database).await.expect("there is stock")
 }

@@ -49,4 +49,5 @@ pub(crate) async fn a_log_of_november_2026_is_folded_projected_and_answered_from
 
     stockbook.receive(&[("85123A", 5)]).await;
     assert_eq!(stockbook.recorded().await, written + 1);
+    stockbook.verify().await;
 }

@@ -61,8 +61,9 @@ macro_rules! trials {
     };
 }
 
-fn all(shared: &Shared) -> Vec<Trial> {
-    let tidy: [(&str, fn()); 5] = [
+/// The rules about the project's text, which need no servers.
+fn tidy() -> Vec<Trial> {
+    let rules: [(&str, fn()); 5] = [
         ("tidy::rust_files_keep_to_their_bound", tidy::rust_files_keep_to_their_bound),
         ("tidy::the_core_knows_no_io", tidy::the_core_knows_no_io_no_clock_and_no_chance),
         ("tidy::nothing_banned_is_in_the_code", tidy::nothing_banned_is_in_the_code),
@@ -72,7 +73,7 @@ fn all(shared: &Shared) -> Vec<Trial> {
         ),
         ("tidy::the_services_do_not_know_each_other", tidy::the_services_do_not_know_each_other),
     ];
-    let mut all: Vec<Trial> = tidy
+    rules
         .into_iter()
         .map(|(name, rule)| {
             Trial::test(name, move || {
@@ -80,7 +81,11 @@ fn all(shared: &Shared) -> Vec<Trial> {
                 Ok(())
             })
         })
-        .collect();
+        .collect()
+}
+
+fn all(shared: &Shared) -> Vec<Trial> {
+    let mut all = tidy();
     all.extend(trials! { shared,
         story::{
             a_shops_day_from_registration_to_the_answer,
@@ -128,6 +133,7 @@ fn all(shared: &Shared) -> Vec<Trial> {
         }
         crash::{
             a_stopping_service_answers_what_it_took_and_ends_cleanly,
+            a_paused_instance_holds_up_the_other_for_six_seconds_at_most,
         }
         evolution::{ a_log_of_november_2026_is_folded_projected_and_answered_from }
     });

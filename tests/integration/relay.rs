@@ -1,5 +1,6 @@
 //! The topic says what the log says.
 
+use std::fmt;
 use std::sync::Arc;
 
 use integration_tests::eventually::eventually;
@@ -45,7 +46,7 @@ pub(crate) async fn assert_topic_equals_log(stockbook: &Stockbook) {
     }
 }
 
-/// Reads a partition until its newest run of records, from position 1 on, reaches the lane's head.
+/// Reads a partition until a reader would have come to the lane's head.
 async fn whole_partition(
     stockbook: &Stockbook,
     lane: u16,
@@ -53,13 +54,11 @@ async fn whole_partition(
 ) -> Vec<(RecordedEvent, Record)> {
     let head = log.last().map_or(0, |event| event.position.0);
     let (brokers, topic) = (stockbook.brokers().to_owned(), stockbook.topic.clone());
-    let reaches_head = |records: &Vec<(RecordedEvent, Record)>| {
+    let reaches_head = |Partition(records): &Partition| {
         let positions = records.iter().map(|(event, _)| event.position.0);
-        let run = positions.fold(0, |last, position| match position {
-            1 => 1,
-            next if next == last + 1 => next,
-            _ => last,
-        });
+        // As a reader would: what it has is dropped, what comes too early does not count.
+        let run =
+            positions.fold(0, |last, position| if position == last + 1 { position } else { last });
         run >= head
     };
     eventually(
@@ -67,11 +66,29 @@ async fn whole_partition(
         async || {
             let (brokers, topic) = (brokers.clone(), topic.clone());
             let read = move || read_partition(&brokers, &topic, lane);
-            tokio::task::spawn_blocking(read).await.expect("the topic can be read")
+            Partition(tokio::task::spawn_blocking(read).await.expect("the topic can be read"))
         },
         reaches_head,
     )
     .await
+    .0
+}
+
+/// The records of a partition; shown as the runs of positions in it.
+struct Partition(Vec<(RecordedEvent, Record)>);
+
+impl fmt::Debug for Partition {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut runs: Vec<(i64, i64)> = Vec::new();
+        for (event, _) in &self.0 {
+            let position = event.position.0;
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == position => *last = position,
+                _ => runs.push((position, position)),
+            }
+        }
+        out.debug_list().entries(runs.iter().map(|(first, last)| first..=last)).finish()
+    }
 }
 
 /// Every record is the one that the log makes at its position, and the chain holds.

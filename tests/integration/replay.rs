@@ -43,6 +43,7 @@ pub(crate) async fn real_trade_replays_with_no_figure_differing_though_both_serv
     println!("size {size:?}: {} events; {report}", stockbook.recorded().await);
     assert!(report.is_good(), "{report}");
     super::relay::assert_topic_equals_log(&stockbook).await;
+    stockbook.verify().await;
 }
 
 pub(crate) async fn scarce_stock_at_two_instances_never_goes_below_zero(world: Arc<World>) {

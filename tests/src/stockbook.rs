@@ -188,6 +188,16 @@ impl Stockbook {
         lanes.filter_map(|lane| lane["position"].as_i64()).sum()
     }
 
+    /// Walks the whole log: chain, positions, versions, figures, stored outcomes.
+    ///
+    /// # Panics
+    /// Something is not as it should be.
+    pub async fn verify(&self) {
+        let settings = Settings::default().with("WRITE_DATABASE_URL", self.urls.write.as_str());
+        let program = self.world.command_service();
+        run_task(program, "verify", &settings).await.expect("the log is whole");
+    }
+
     /// Asks for what a token says has been reached.
     ///
     /// # Panics

@@ -1,4 +1,8 @@
-//! The log's endpoints: lanes, and the events of a lane or a stream.
+//! The log's endpoints: lanes, the events of a lane, a stream or all lanes together, and the state
+//! of a stream.
+
+pub(super) mod merged;
+pub(super) mod state;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -85,6 +89,22 @@ pub(super) async fn list_lane_events(
     answer(desk.log, History::Lane(number), range, unknown).await
 }
 
+/// What a stream has: a stream's name has slashes, so what is asked of it stands after the last.
+pub(super) async fn read_stream(
+    State(desk): State<Desk>,
+    path: PathText,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let path = path_text(path);
+    match path.rsplit_once('/') {
+        Some((name, "events")) => list_stream_events(desk, name, &uri).await,
+        Some((name, "state")) => {
+            state::read_state(desk, name, &uri).await.map(IntoResponse::into_response)
+        }
+        _ => Err(Problem::new(Code::NotFound, format!("nothing is at {}", uri.path()))),
+    }
+}
+
 /// The events of a stream, one JSON object a line, by version.
 ///
 /// The name may stand in the path as it is or percent-encoded.
@@ -97,16 +117,8 @@ pub(super) async fn list_lane_events(
         ReadProblems,
     ),
 )]
-pub(super) async fn list_stream_events(
-    State(desk): State<Desk>,
-    path: PathText,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let path = path_text(path);
-    let Some(name) = path.strip_suffix("/events") else {
-        return Err(Problem::new(Code::NotFound, format!("nothing is at {}", uri.path())));
-    };
-    let range = Range::of(&uri)?;
+async fn list_stream_events(desk: Desk, name: &str, uri: &Uri) -> Result<Response, Problem> {
+    let range = Range::of(uri)?;
     let unknown =
         || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
     let stream: Stream = name.parse().map_err(|_| unknown())?;

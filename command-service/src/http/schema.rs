@@ -5,6 +5,7 @@
 #![expect(dead_code, reason = "they describe, see above")]
 
 mod body;
+mod log;
 
 use super::answer::Accepted;
 use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
@@ -13,12 +14,13 @@ pub(super) use self::body::{
     AdjustmentBody, CountBody, IssueBody, ItemBody, LocationBody, MoveBody, ReceiptBody,
     RetirementBody,
 };
+pub(super) use self::log::{MergedRange, StateQuery, StreamStateBody};
 
 /// Stockbook's command-service: decides stock commands and records what happened.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Stockbook command-service"),
-    paths(super::log::list_stream_events),
+    paths(super::log::list_stream_events, super::log::state::read_state),
     components(schemas(Accepted, Problem)),
     tags(
         (name = "commands", description = "What may be asked. All lines of a command or none."),

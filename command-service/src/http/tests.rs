@@ -57,6 +57,17 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
         ("GET", "/v1/lanes/0/events?limit=10001", 422, "validation_failed"),
         ("GET", "/v1/lanes/0/events?after=-1", 422, "validation_failed"),
         ("GET", "/v1/lanes/0/events", 503, "unavailable"),
+        ("GET", "/v1/events?after=3", 422, "validation_failed"),
+        ("GET", "/v1/events?limit=0", 422, "validation_failed"),
+        ("GET", "/v1/events?after=3:7", 503, "unavailable"),
+        ("GET", "/v1/streams/item/A/state?version=-1", 422, "validation_failed"),
+        (
+            "GET",
+            "/v1/streams/item/A/state?version=1&at=2026-01-01T00:00:00Z",
+            422,
+            "validation_failed",
+        ),
+        ("GET", "/v1/streams/order/1/state", 404, "unknown_stream"),
     ];
     for (method, uri, status, code) in cases {
         assert_eq!(problem(method, uri).await, (status, code.to_owned()), "{method} {uri}");
@@ -69,6 +80,7 @@ async fn a_streams_name_stands_in_the_path_as_it_is_or_percent_encoded() {
         ("/v1/streams/stock/A/MAIN/events", 503, "unavailable"),
         ("/v1/streams/stock%2FA%2FMAIN/events", 503, "unavailable"),
         ("/v1/streams/item/A/events", 503, "unavailable"),
+        ("/v1/streams/stock%2FA%2FMAIN/state", 503, "unavailable"),
         ("/v1/streams/order/1/events", 404, "unknown_stream"),
         ("/v1/streams/%FF/events", 404, "not_found"),
         ("/v1/streams/stock/A/MAIN", 404, "not_found"),
@@ -121,6 +133,7 @@ async fn the_api_page_knows_every_route_and_needs_no_other_host() {
         paths,
         [
             "/v1/adjustments",
+            "/v1/events",
             "/v1/issues",
             "/v1/items/{sku}",
             "/v1/items/{sku}/retire",
@@ -131,6 +144,7 @@ async fn the_api_page_knows_every_route_and_needs_no_other_host() {
             "/v1/receipts",
             "/v1/stock/{sku}/{location}",
             "/v1/streams/{stream}/events",
+            "/v1/streams/{stream}/state",
         ]
     );
     for part in text.split("\"#/components/schemas/").skip(1) {

@@ -3,6 +3,9 @@
 //! Plain statements on a small pool of its own, each bounded by the server, so readers neither wait
 //! for the writer nor slow it; only [`LogReader::heads_at`] touches its locks.
 
+mod fold;
+mod merged;
+
 use serde::Serialize;
 use shared_events::chain::Chain;
 use shared_events::lane::{Lane, LaneMap, Position};
@@ -14,6 +17,8 @@ use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
 use utoipa::ToSchema;
 
+pub use self::fold::{Folded, Until};
+pub use self::merged::Merged;
 use super::row::{self, EventRow};
 
 /// Reads the log. Cheap to clone.
@@ -133,6 +138,11 @@ impl LogReader {
         if moment > now {
             return Ok(HeadsAt::Ahead { now });
         }
+        Ok(HeadsAt::Settled(self.settle(moment).await?))
+    }
+
+    /// The last event of every lane that was recorded at or before a moment of the past.
+    async fn settle(&self, moment: Timestamp) -> Result<Vec<LaneHead>, ReadError> {
         // 2. Pass each lane's lock once. Whoever took its time before the moment held that lock, and
         //    has committed when we get it; whoever comes after us takes a later time.
         for head in self.heads().await? {
@@ -146,7 +156,7 @@ impl LogReader {
             .bind(moment.to_utc())
             .fetch_all(&self.pool)
             .await?;
-        Ok(HeadsAt::Settled(heads))
+        Ok(heads)
     }
 
     /// At most `limit` events of a history from a place on (1 is the first), in order.

@@ -1,0 +1,8 @@
+-- Events of one lane from a position on, in order, with the hash that no reader of the log is given.
+select
+    lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent, data_hash
+from events
+where lane = $1 and position >= $2
+order by position
+limit $3

@@ -1,0 +1,49 @@
+//! Reading the settings.
+
+use super::*;
+
+const DATABASE: &str = "--write-database-url=postgres://stockbook_command:secret@localhost/w";
+
+fn read(arguments: &[&str]) -> Result<Config, clap::Error> {
+    let program = std::iter::once(OsString::from("command-service"));
+    Config::read(program.chain(arguments.iter().map(OsString::from)))
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Config::command().debug_assert();
+}
+
+#[test]
+fn serve_is_what_happens_when_nothing_is_said() {
+    let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
+    assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
+}
+
+#[test]
+fn verify_needs_the_database_and_nothing_else() {
+    let config = read(&["verify", DATABASE]).expect("settings");
+    assert!(matches!(config.action, Action::Verify(_)), "{config:?}");
+}
+
+#[test]
+fn no_secret_shows_in_debug() {
+    let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
+    assert!(!format!("{config:?}").contains("secret"));
+}
+
+#[test]
+fn settings_at_odds_are_refused() {
+    let brokers = "--kafka-brokers=localhost:9092";
+    for bad in [
+        "--command-deadline-ms=30000",
+        "--batch-bytes-max=999999999",
+        "--lanes=0",
+        "--outcome-retention-days=0",
+    ] {
+        assert!(read(&[DATABASE, brokers, bad]).is_err(), "{bad}");
+    }
+    for bad in ["--listen=8080", "--listen=localhost:http", "--write-database-url=mysql://x"] {
+        assert!(read(&[DATABASE, brokers, bad]).is_err(), "{bad}");
+    }
+}

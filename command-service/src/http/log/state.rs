@@ -1,0 +1,155 @@
+//! The state of a stream, now or earlier.
+
+use axum::Json;
+use axum::http::Uri;
+use serde::Serialize;
+use shared_events::event::{ItemDetails, LocationDetails};
+use shared_events::lane::{PositionToken, Version};
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use tokio::time::timeout;
+
+use super::parameters;
+use crate::http::Desk;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::{Fault, digits, text};
+use crate::http::schema::{ReadProblems, StateQuery, StreamStateBody};
+use crate::inventory::StreamState;
+use crate::log::read::{Folded, Until};
+
+/// A stream's state after some of its events.
+#[derive(Debug, Serialize)]
+pub(super) struct StateAnswer {
+    stream: Stream,
+    version: Version,
+    position: PositionToken,
+    state: View,
+}
+
+/// What a state tells.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum View {
+    Item(Option<ItemView>),
+    Location(Option<LocationDetails>),
+    Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64 },
+}
+
+#[derive(Debug, Serialize)]
+struct ItemView {
+    #[serde(flatten)]
+    details: ItemDetails,
+    retired: bool,
+}
+
+impl From<StreamState> for View {
+    fn from(state: StreamState) -> Self {
+        match state {
+            StreamState::Item(_, item) => {
+                let retired = item.retired;
+                Self::Item(item.details.map(|details| ItemView { details, retired }))
+            }
+            StreamState::Location(_, location) => Self::Location(location.details),
+            StreamState::Stock(_, stock) => Self::Stock {
+                on_hand: stock.figures.on_hand,
+                reserved: stock.figures.reserved,
+                allocated: stock.figures.allocated,
+                available: stock.figures.available(),
+            },
+        }
+    }
+}
+
+/// The state of a stream: now, after a version, or as recorded by a moment.
+///
+/// The name may stand in the path as it is or percent-encoded.
+#[utoipa::path(
+    get, path = "/v1/streams/{stream}/state", tag = "log",
+    params(("stream" = String, Path, example = "stock/85123A/MAIN"), StateQuery),
+    responses(
+        (status = 200, description = "Folded from the stream's events", body = StreamStateBody),
+        ReadProblems,
+    ),
+)]
+pub(super) async fn read_state(
+    desk: Desk,
+    name: &str,
+    uri: &Uri,
+) -> Result<Json<StateAnswer>, Problem> {
+    let until = until(uri)?;
+    let unknown =
+        || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
+    let stream: Stream = name.parse().map_err(|_| unknown())?;
+    let folding = timeout(desk.rules.answer_timeout, desk.log.fold(&stream, until));
+    match folding.await.map_err(|_| Problem::log_unavailable())?? {
+        Folded::State { version, lane, position, state } => Ok(Json(StateAnswer {
+            stream,
+            version,
+            position: std::iter::once((lane, position)).collect(),
+            state: state.into(),
+        })),
+        Folded::Unknown => Err(unknown()),
+        Folded::Beyond { head } => {
+            Err(fault("/version", format!("is beyond the stream's last version, {head}")))
+        }
+        Folded::Ahead { now } => Err(fault("/at", format!("is ahead of the log's clock, {now}"))),
+    }
+}
+
+fn until(uri: &Uri) -> Result<Until, Problem> {
+    let asked = parameters(uri, |query| {
+        let at: Option<Timestamp> = query.optional("at", text);
+        (query.optional("version", digits(0..=i64::MAX - 1)).map(Version), at)
+    })?;
+    match asked {
+        (None, None) => Ok(Until::Head),
+        (Some(version), None) => Ok(Until::Version(version)),
+        (None, Some(moment)) => Ok(Until::Moment(moment)),
+        (Some(_), Some(_)) => Err(fault("/at", "is not taken together with version".to_owned())),
+    }
+}
+
+fn fault(pointer: &str, message: String) -> Problem {
+    Problem::validation_failed(vec![Fault { pointer: pointer.to_owned(), message }])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use shared_events::event::Figures;
+
+    use super::*;
+    use crate::inventory::{ItemState, StockState};
+
+    fn shown(state: StreamState) -> Value {
+        serde_json::to_value(View::from(state)).unwrap()
+    }
+
+    #[test]
+    fn stock_is_told_with_what_may_still_be_sold() {
+        let figures = Figures { on_hand: 10, reserved: 3, allocated: 2 };
+        let key = ("A".parse().unwrap(), "MAIN".parse().unwrap());
+        let state = StreamState::Stock(key, StockState { version: Version(4), figures });
+        let expected = json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5});
+        assert_eq!(shown(state), expected);
+    }
+
+    #[test]
+    fn an_item_is_told_as_it_was_described_and_null_before_that() {
+        let details = json!({
+            "sku": "A", "name": "Jam", "scale": 0, "unit": "each", "reorder_point": 5
+        });
+        let item = ItemState {
+            details: Some(serde_json::from_value(details.clone()).unwrap()),
+            retired: true,
+            ..ItemState::default()
+        };
+        let mut expected = details;
+        expected["retired"] = json!(true);
+        assert_eq!(shown(StreamState::Item("A".parse().unwrap(), item)), expected);
+        for stream in ["item/A", "location/MAIN"] {
+            let initial = StreamState::initial(&stream.parse().unwrap());
+            assert_eq!(shown(initial), Value::Null, "{stream}");
+        }
+    }
+}
