@@ -6,6 +6,7 @@ use futures::future::join_all;
 use integration_tests::api::{Answer, Api};
 use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
+use serde_json::json;
 
 async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
     api.send_with("POST", path, &[("idempotency-key", key)], &lines_at_main(lines)).await
@@ -69,6 +70,10 @@ pub(crate) async fn a_key_used_for_another_request_is_refused(world: Arc<World>)
     keyed(&command, "/v1/receipts", "k2", &[("A", 0)])
         .await
         .expect_problem(422, "validation_failed");
+    let mut early = lines_at_main(&[("A", 1)]);
+    early["occurred_at"] = json!("1969-12-31T23:59:59Z");
+    let early = command.send_with("POST", "/v1/receipts", &[("idempotency-key", "k2")], &early);
+    early.await.expect_problem(422, "occurred_at_out_of_range");
     assert_eq!(events(&stockbook).await, recorded);
     keyed(&command, "/v1/receipts", "k2", &[("A", 1)]).await.expect_status(200);
 }

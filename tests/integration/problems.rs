@@ -30,6 +30,12 @@ pub(crate) async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<Wo
     let large = raw(Some(vec![b' '; 10 << 20])).await.expect_problem(413, "body_too_large");
     assert_eq!(large["limit"], 1 << 20);
 
+    // A small body whose every event would repeat a long note.
+    let mut talkative = lines_at_main(&[("A", 1); 5_000]);
+    talkative["note"] = json!("\u{1F4E6}".repeat(1_000));
+    let answer = raw(Some(talkative.to_string().into_bytes())).await;
+    assert_eq!(answer.expect_problem(413, "body_too_large")["limit"], 8 << 20);
+
     let text = [("content-type", "text/plain")];
     let body = Some(lines_at_main(&[("A", 1)]).to_string().into_bytes());
     let answer = command.try_send(Method::POST, "/v1/receipts", &text, body).await.unwrap();

@@ -165,7 +165,20 @@ impl From<NotExecuted> for Problem {
                 "It waited too long for its turn. It was not executed and will not be.",
             )
             .retry_after(Duration::from_secs(1)),
-            NotExecuted::DatabaseUnavailable | NotExecuted::Stopping => Self::nothing_recorded(),
+            NotExecuted::DatabaseUnavailable => Self::nothing_recorded(),
+            NotExecuted::Stopping => {
+                Self::new(Code::Unavailable, "The service is stopping. Nothing was recorded.")
+                    .retry_after(Duration::from_secs(1))
+            }
+            NotExecuted::TooLarge { limit } => Self::new(
+                Code::BodyTooLarge,
+                "What the command says freely, repeated in each of its events, is too much. Nothing \
+                 was recorded; divide it.",
+            )
+            .with(Members::Limit { limit }),
+            NotExecuted::Unreadable => {
+                Self::internal(&"a stream holds an event that this version does not know")
+            }
             NotExecuted::QueueFull { retry_after } => {
                 Self::new(Code::Overloaded, "The queue is full. Nothing was recorded.")
                     .retry_after(retry_after)

@@ -1,4 +1,5 @@
-//! One transaction for many requests, in six steps.
+//! One transaction for many requests: steps 1 to 5 of six. The sixth, the commit and what follows
+//! it, is the writer's.
 
 use std::collections::BTreeSet;
 
@@ -221,6 +222,11 @@ struct Deciding<'a> {
 
 impl Deciding<'_> {
     fn decide(&mut self, submission: &Submission) -> Outcome {
+        // A key that was decided is answered from, however late: what was done is not called undone.
+        let known = submission.key.as_ref().filter(|_| !submission.validate_only);
+        if let Some(outcome) = known.and_then(|key| self.known.of(key)) {
+            return outcome;
+        }
         if submission.deadline <= Instant::now() {
             return Outcome::NotExecuted(NotExecuted::DeadlinePassed);
         }
@@ -232,15 +238,14 @@ impl Deciding<'_> {
                 Err(rejection) => Outcome::Decided(Decision::Rejected(rejection)),
             };
         }
-        if let Some(outcome) = submission.key.as_ref().and_then(|key| self.known.of(key)) {
-            return outcome;
-        }
         let decision = match decided(self) {
             Err(rejection) => Decision::Rejected(rejection),
             Ok(events) if events.is_empty() => Decision::Unchanged(self.unchanged(submission)),
             Ok(events) => Decision::Accepted(self.record(submission, &events)),
         };
-        if let Some(key) = &submission.key {
+        if let Some(key) = &submission.key
+            && outcomes::is_stored(&decision)
+        {
             self.unrecorded.extend(Unrecorded::of(key, &decision));
             self.known.remember(key, decision.clone());
         }

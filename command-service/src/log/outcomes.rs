@@ -43,6 +43,17 @@ fn name(key: &IdempotencyKey) -> KeyName {
     (key.caller.to_string(), key.key.to_string())
 }
 
+/// Whether a decision is stored under its key. What was wrong with the request's own values is not:
+/// the same request may be right another time.
+pub(super) fn is_stored(decision: &Decision) -> bool {
+    !matches!(
+        decision,
+        Decision::Rejected(
+            Rejection::OccurredAtOutOfRange { .. } | Rejection::QuantityOverflow { .. }
+        )
+    )
+}
+
 /// The number whose lock stands for a key. Two keys may share one; then they wait for each other.
 pub(super) fn lock_number(key: &IdempotencyKey) -> i64 {
     let mut hash = Sha256::new();

@@ -38,6 +38,12 @@ impl Submission {
             let metadata = context.metadata.iter().map(|(name, value)| name.len() + value.len());
             context.note.as_ref().map_or(0, String::len) + metadata.sum::<usize>()
         });
+        let reference = command.cause().and_then(|cause| cause.reference.as_ref());
+        let reference = reference.map_or(0, |reference| {
+            let line = reference.line.as_ref().map_or(0, |line| line.as_str().len());
+            reference.kind.as_str().len() + reference.id.as_str().len() + line
+        });
+        let free = free + reference + self.origin.correlation_id.as_str().len();
         // What an item is may take as much as a few lines.
         (command.places().len() + 8) * LINE + command.places().len().max(1) * free
     }
@@ -113,9 +119,16 @@ pub enum NotExecuted {
     DeadlinePassed,
     /// The database could not be reached, or refused the transaction.
     DatabaseUnavailable,
+    /// Its events would take more bytes than one transaction may.
+    TooLarge {
+        /// The bytes that they may take.
+        limit: usize,
+    },
+    /// A stream that it names holds an event which this binary does not know.
+    Unreadable,
     /// The queue is full; try again after this long.
     QueueFull {
-        /// About how long the queue takes to drain.
+        /// When to try again.
         retry_after: Duration,
     },
     /// The service is stopping.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::batch;
 use super::cache::Cache;
+use super::load::LoadError;
 use super::session::{Session, SessionError};
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
@@ -29,7 +30,7 @@ pub struct WriterConfig {
     pub queue_bytes_max: usize,
     /// Requests in one transaction.
     pub batch_commands_max: usize,
-    /// Estimated bytes in one transaction, unless a single request is larger.
+    /// Estimated bytes in one transaction, and so of one request.
     pub batch_bytes_max: usize,
     /// Bytes of states kept in memory.
     pub cache_bytes_max: usize,
@@ -45,6 +46,7 @@ pub struct Writer {
     queue: mpsc::Sender<Queued>,
     bytes: Arc<Semaphore>,
     bytes_max: usize,
+    command_bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,12 @@ impl Writer {
     /// nothing: what is queued is decided, unless its deadline passes first.
     pub async fn submit(&self, submission: Submission) -> Outcome {
         let full = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
-        let weight = u32::try_from(submission.weight().min(self.bytes_max)).unwrap_or(u32::MAX);
+        let weight = submission.weight();
+        if weight > self.command_bytes_max {
+            let limit = self.command_bytes_max;
+            return Outcome::NotExecuted(NotExecuted::TooLarge { limit });
+        }
+        let weight = u32::try_from(weight.min(self.bytes_max)).unwrap_or(u32::MAX);
         let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(weight) else {
             return Outcome::NotExecuted(full);
         };
@@ -85,7 +92,12 @@ pub struct WriterTask {
 pub fn start(config: WriterConfig, lanes: LaneMap, relay: Handoff) -> (Writer, WriterTask) {
     let (sender, receiver) = mpsc::channel(config.queue_commands_max);
     let bytes_max = config.queue_bytes_max.min(Semaphore::MAX_PERMITS);
-    let writer = Writer { queue: sender, bytes: Arc::new(Semaphore::new(bytes_max)), bytes_max };
+    let writer = Writer {
+        queue: sender,
+        bytes: Arc::new(Semaphore::new(bytes_max)),
+        bytes_max,
+        command_bytes_max: config.batch_bytes_max,
+    };
     (writer, WriterTask { config, queue: receiver, lanes, relay })
 }
 
@@ -136,7 +148,7 @@ impl WriterTask {
         };
         match executed {
             Ok(done) => outcomes = done,
-            Err(Failure::NoEffect) if submissions.len() > 1 => {
+            Err(Failure::NoEffect | Failure::Unreadable) if submissions.len() > 1 => {
                 for submission in &submissions {
                     outcomes.push(self.execute_alone(working, submission).await);
                 }
@@ -150,7 +162,7 @@ impl WriterTask {
     }
 
     async fn execute_alone(&self, working: &mut Working, submission: &Submission) -> Outcome {
-        if submission.deadline <= Instant::now() {
+        if submission.key.is_none() && submission.deadline <= Instant::now() {
             return Outcome::NotExecuted(NotExecuted::DeadlinePassed);
         }
         match self.execute(working, &[submission]).await {
@@ -171,7 +183,11 @@ impl WriterTask {
         let written = batch::write(&mut connection, cache, batch);
         let mut written = match timeout(self.config.batch_timeout, written).await {
             Ok(Ok(written)) => written,
-            Ok(Err(error)) => {
+            Ok(Err(LoadError::Unreadable { stream, source })) => {
+                tracing::error!(%stream, %source, "nothing can be decided on the stream");
+                return Err(Failure::Unreadable);
+            }
+            Ok(Err(LoadError::Database(error))) => {
                 tracing::warn!(%error, requests = batch.len(), "a batch failed before its commit");
                 return Err(Failure::NoEffect);
             }
@@ -212,6 +228,8 @@ struct Working {
 enum Failure {
     /// Certainly without effect, and perhaps because of one request of the batch.
     NoEffect,
+    /// Certainly without effect: a stream that the batch names cannot be read by this binary.
+    Unreadable,
     /// Certainly without effect: there is no database to talk to.
     Unreachable,
     /// The commit was sent and not answered.
@@ -229,6 +247,7 @@ impl Failure {
             Self::NoEffect | Self::Unreachable => {
                 Outcome::NotExecuted(NotExecuted::DatabaseUnavailable)
             }
+            Self::Unreadable => Outcome::NotExecuted(NotExecuted::Unreadable),
             Self::Unknown => Outcome::Unknown,
         }
     }

@@ -89,7 +89,9 @@ pub async fn list_projections(
     parameters.finish()?;
     let read = || read_projections(&service);
     let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|one| (one.lane, one.position, one.lag, one.state));
+    let tag = found.tag(|one| {
+        (one.lane, one.position, one.lag, one.state, one.event.clone(), one.error.clone())
+    });
     Ok(answer(&headers, &position, &tag, &found))
 }
 

@@ -79,10 +79,8 @@ impl Follower {
     /// time, whoever should have applied it, is read from the log.
     pub(super) async fn compare_heads(&mut self, heads: Heads) -> Result<(), Stopping> {
         let Heads { asked_at, lanes } = heads;
-        let is_behind = |(lane, head): (&Lane, &Checkpoint)| self.position(*lane) < head.position;
-        if lanes.iter().any(is_behind) {
-            self.reload().await?;
-        }
+        // Each time: a crash of the read database may have taken back what is remembered here.
+        self.reload().await?;
         let kafka_brings = std::mem::take(&mut self.kafka_brings);
         let patience = if kafka_brings { PATIENCE_WHILE_KAFKA_BRINGS } else { PATIENCE };
         let mut stalled = BTreeSet::new();
