@@ -17,7 +17,7 @@ use sqlx::{FromRow, Row};
 use self::lane::{Difference, Entry, LaneCheck};
 use crate::config::VerifyConfig;
 use crate::log::read::{LaneHead, LogReader, ReadError};
-use crate::log::row::EventRow;
+use crate::log::row::{EventRow, lane_number};
 
 /// Events read from the database, and kept in memory, at a time.
 const PAGE_LEN: i64 = 1_000;
@@ -84,7 +84,7 @@ async fn walk_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
         let before = check.position();
         let limit = PAGE_LEN.min(head.position.0 - before.0);
         let rows = sqlx::query(include_str!("../queries/verify_lane.sql"))
-            .bind(number(head.lane))
+            .bind(lane_number(head.lane))
             .bind(before.next().0)
             .bind(limit)
             .fetch_all(pool)
@@ -128,7 +128,7 @@ async fn check_outcomes(
     to: Position,
 ) -> Result<(), Stopped> {
     let wrong = sqlx::query(include_str!("../queries/verify_outcomes.sql"))
-        .bind(number(lane))
+        .bind(lane_number(lane))
         .bind(from.0)
         .bind(to.0)
         .fetch_optional(pool)
@@ -171,8 +171,4 @@ async fn check_keys(pool: &PgPool) -> Result<(), Stopped> {
         expected: "one outcome".to_owned(),
         found: format!("{} outcomes", row.try_get::<i64, _>("outcomes")?),
     }))
-}
-
-fn number(lane: Lane) -> i16 {
-    i16::try_from(lane.0).expect("a lane is below 1024")
 }

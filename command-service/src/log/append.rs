@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::cache::LaneClock;
-use super::load::{Head, lane_numbers};
+use super::load::Head;
+use super::row::lane_number;
 use super::submission::{IdempotencyKey, Origin};
 
 /// The places a batch may give out: the heads of the lanes it holds locked, and one time for all.
@@ -159,10 +160,6 @@ impl Columns {
             .await?;
         Ok(())
     }
-}
-
-fn lane_number(lane: Lane) -> i16 {
-    lane_numbers(&[lane])[0]
 }
 
 /// An array in Postgres' text form: `unnest` would flatten an array of arrays.

@@ -72,8 +72,7 @@ pub(super) async fn heads(
 
 /// Lanes as Postgres numbers them.
 pub(super) fn lane_numbers(lanes: &[Lane]) -> Vec<i16> {
-    let number = |lane: &Lane| i16::try_from(lane.0).expect("a lane is below 1024");
-    lanes.iter().map(number).collect()
+    lanes.iter().copied().map(row::lane_number).collect()
 }
 
 /// Brings the states of streams that the cache does not hold, and puts them there.
@@ -231,7 +230,7 @@ async fn follow(
     let first = known.position.max(Position(1));
     let limit = if missed > CATCH_UP_MAX { 1 } else { head.clock.position.0 - first.0 + 1 };
     let rows: Vec<EventRow> = sqlx::query_as(include_str!("../../queries/read_lane.sql"))
-        .bind(lane_numbers(&[head.lane])[0])
+        .bind(row::lane_number(head.lane))
         .bind(first.0)
         .bind(limit)
         .fetch_all(connection)

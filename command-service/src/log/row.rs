@@ -38,6 +38,11 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
     }
 }
 
+/// A lane of this log as Postgres numbers it.
+pub fn lane_number(lane: Lane) -> i16 {
+    i16::try_from(lane.0).expect("a lane is below 1024")
+}
+
 /// A lane's number.
 ///
 /// # Errors

@@ -65,7 +65,7 @@ impl Database {
         lanes: &[Lane],
     ) -> Result<BTreeMap<Lane, Position>, DatabaseError> {
         let query = sqlx::query(include_str!("../../queries/relay_read_heads.sql"))
-            .bind(lanes.iter().copied().map(number).collect::<Vec<i16>>());
+            .bind(lanes.iter().copied().map(row::lane_number).collect::<Vec<i16>>());
         self.by_lane(query, |row| row.try_get("position").map(Position)).await
     }
 
@@ -81,7 +81,7 @@ impl Database {
         positions: &BTreeMap<Lane, Position>,
     ) -> Result<BTreeMap<Lane, Chain>, DatabaseError> {
         let (lanes, positions): (Vec<i16>, Vec<i64>) =
-            positions.iter().map(|(lane, position)| (number(*lane), position.0)).unzip();
+            positions.iter().map(|(lane, position)| (row::lane_number(*lane), position.0)).unzip();
         let query = sqlx::query(include_str!("../../queries/relay_read_chains.sql"))
             .bind(lanes)
             .bind(positions);
@@ -100,11 +100,6 @@ impl Database {
         })
         .await
     }
-}
-
-/// A lane as Postgres keeps it.
-pub(super) fn number(lane: Lane) -> i16 {
-    i16::try_from(lane.0).expect("there are at most 1,024 lanes")
 }
 
 async fn bounded<T>(work: impl Future<Output = Result<T, ReadError>>) -> Result<T, DatabaseError> {

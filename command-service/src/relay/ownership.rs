@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
 
-use super::database::number;
+use crate::log::row::lane_number;
 
 /// The first key of the relay's advisory locks; the second is the lane.
 const LOCK_CLASS: i32 = 0x0053_424B;
@@ -68,7 +68,7 @@ impl Ownership {
         marks: &[(Lane, Position)],
     ) -> Result<(), OwnershipError> {
         let (lanes, positions): (Vec<i16>, Vec<i64>) =
-            marks.iter().map(|(lane, position)| (number(*lane), position.0)).unzip();
+            marks.iter().map(|(lane, position)| (lane_number(*lane), position.0)).unzip();
         let query = sqlx::query(include_str!("../../queries/relay_save_marks.sql"))
             .bind(lanes)
             .bind(positions);

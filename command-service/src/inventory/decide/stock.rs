@@ -7,7 +7,7 @@ use shared_events::event::{
 
 use super::check_version;
 use crate::inventory::command::{
-    AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock,
+    AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
 };
 use crate::inventory::ledger::Ledger;
 use crate::inventory::rejection::Rejection;
@@ -19,10 +19,7 @@ pub(super) fn receive_stock(
 ) -> Result<Vec<Event>, Rejection> {
     let mut ledger = Ledger::new(inventory);
     let mut events = Vec::with_capacity(command.lines.len());
-    for line in &command.lines {
-        ledger.check_known(&line.sku, &line.location)?;
-        check_version(line.expected_version, ledger.before(&line.sku, &line.location).version)?;
-    }
+    check_lines(&ledger, &command.lines)?;
     for line in &command.lines {
         let after = ledger.put_in(&line.sku, &line.location, line.quantity)?;
         events.push(Event::StockReceived(StockReceived {
@@ -42,10 +39,7 @@ pub(super) fn issue_stock(
 ) -> Result<Vec<Event>, Rejection> {
     let mut ledger = Ledger::new(inventory);
     let mut events = Vec::with_capacity(command.lines.len());
-    for line in &command.lines {
-        ledger.check_known(&line.sku, &line.location)?;
-        check_version(line.expected_version, ledger.before(&line.sku, &line.location).version)?;
-    }
+    check_lines(&ledger, &command.lines)?;
     for line in &command.lines {
         let after = ledger.take(&line.sku, &line.location, line.quantity, Figures::available);
         events.push(Event::StockIssued(StockIssued {
@@ -151,6 +145,15 @@ pub(super) fn move_stock(
     }
     ledger.check_enough()?;
     Ok(events)
+}
+
+/// What every line names has to be known, and at the version that the line expects.
+fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<(), Rejection> {
+    for line in lines {
+        ledger.check_known(&line.sku, &line.location)?;
+        check_version(line.expected_version, ledger.before(&line.sku, &line.location).version)?;
+    }
+    Ok(())
 }
 
 /// What may be taken out. An accepted shortage may leave less than was promised, but never less
