@@ -6,6 +6,7 @@ select
     events.request_hash,
     coalesce(events.command_lanes, array[events.lane]) as lanes,
     coalesce(events.command_positions, array[events.position]) as positions,
+    events.command_sizes as sizes,
     null as outcome
 from unnest($1::text[], $2::text[]) as asked (caller, key)
 join events on events.caller = asked.caller and events.idempotency_key = asked.key
@@ -14,6 +15,7 @@ select
     commands.caller,
     commands.key,
     commands.request_hash,
+    null,
     null,
     null,
     commands.outcome::text

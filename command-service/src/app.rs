@@ -12,12 +12,14 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{ServeConfig, WriterBounds, milliseconds};
+use crate::deadlines::sweep;
 use crate::http::server::Server;
 use crate::http::{self, Desk, Intake, Rules};
 use crate::log::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::relay::{self, Bounds, RelayConfig};
+use crate::reversals::Reversals;
 
 /// How long a read waits for a connection to the database.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -54,7 +56,8 @@ impl App {
             command_deadline: milliseconds(config.http.command_deadline_ms),
             answer_timeout: milliseconds(config.http.answer_timeout_ms),
         };
-        let desk = Desk { intake: intake_seen, log: LogReader::new(pool), rules };
+        let reversals = Reversals::new(config.write_database_url.clone());
+        let desk = Desk { intake: intake_seen, log: LogReader::new(pool), reversals, rules };
         Self { config, intake, desk }
     }
 
@@ -74,6 +77,7 @@ impl App {
         warn_beyond_loopback(&listener)?;
         // 1. Answer HTTP, with commands not let in yet.
         let log = desk.log.clone();
+        let reversals = desk.reversals.clone();
         let router = http::router(desk);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         let counting = tokio::spawn(keep_metrics());
@@ -82,7 +86,7 @@ impl App {
         let ended = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             ended = server.ended() => ended,
-            ended = work_on(&config, &log, &intake, &mut work) => ended,
+            ended = work_on(&config, &log, reversals, &intake, &mut work) => ended,
         };
         // 3. Stop in the order of a command's way.
         tracing::info!("stopping");
@@ -100,11 +104,12 @@ impl App {
 async fn work_on(
     config: &ServeConfig,
     log: &LogReader,
+    reversals: Reversals,
     intake: &watch::Sender<Intake>,
     work: &mut Option<Work>,
 ) -> anyhow::Result<()> {
     let lanes = learn_lanes(log, config.lanes).await?;
-    work.insert(Work::start(config, lanes, intake)).ended().await
+    work.insert(Work::start(config, lanes, reversals, intake)).ended().await
 }
 
 /// The parts behind the intake.
@@ -113,10 +118,17 @@ struct Work {
     relaying: JoinHandle<()>,
     relay_stop: CancellationToken,
     purging: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+    reversing: JoinHandle<()>,
 }
 
 impl Work {
-    fn start(config: &ServeConfig, lanes: LaneMap, intake: &watch::Sender<Intake>) -> Self {
+    fn start(
+        config: &ServeConfig,
+        lanes: LaneMap,
+        reversals: Reversals,
+        intake: &watch::Sender<Intake>,
+    ) -> Self {
         let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
         let (handoff, relay) = relay::relay(relay_config(config, &lanes), pool);
         let (writer, task) = writer::start(writer_config(config), lanes, handoff);
@@ -125,9 +137,12 @@ impl Work {
         let writing = tokio::spawn(task.run());
         let purging = purge(reading_pool(config, 1, "purge"), config.outcome_retention_days);
         let purging = tokio::spawn(purging);
+        let sweeping = sweep(reading_pool(config, 1, "sweeper"), writer.clone());
+        let sweeping = tokio::spawn(sweeping);
+        let reversing = tokio::spawn(reversals.work(writer.clone()));
         intake.send_replace(Intake::Open(writer));
         tracing::info!("commands are let in");
-        Self { writing, relaying, relay_stop, purging }
+        Self { writing, relaying, relay_stop, purging, sweeping, reversing }
     }
 
     /// Returns when a part ends by itself, which it should not.
@@ -136,6 +151,8 @@ impl Work {
             ended = &mut self.writing => ("writer", ended),
             ended = &mut self.relaying => ("relay", ended),
             ended = &mut self.purging => ("purge", ended),
+            ended = &mut self.sweeping => ("sweeper", ended),
+            ended = &mut self.reversing => ("reversals", ended),
         };
         ended.with_context(|| format!("the {name} failed"))?;
         bail!("the {name} ended by itself");
@@ -145,6 +162,10 @@ impl Work {
     async fn stop(self, config: &ServeConfig) {
         // A delete that is cut off is one that did not happen.
         self.purging.abort();
+        // It holds a way into the queue, which the writer waits for the last of.
+        self.sweeping.abort();
+        // What a reversal has left, whoever comes next goes on with.
+        self.reversing.abort();
         let writing_max = milliseconds(config.writer.batch_timeout_ms)
             + milliseconds(config.writer.commit_timeout_ms)
             + WRITER_STOP_SLACK;

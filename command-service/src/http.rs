@@ -35,6 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use self::problem::{Code, Problem};
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
+use crate::reversals::Reversals;
 
 /// What the handlers work with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Desk {
     pub intake: watch::Receiver<Intake>,
     /// For the log's own endpoints.
     pub log: LogReader,
+    /// To whom reversals of windows go.
+    pub reversals: Reversals,
     /// How commands are treated.
     pub rules: Rules,
 }
@@ -73,15 +76,28 @@ pub struct Rules {
 pub fn router(desk: Desk) -> Router {
     let (router, openapi) = OpenApiRouter::with_openapi(schema::Api::openapi())
         // Commands: PUT /v1/items/{sku}, /v1/locations/{code}, /v1/stock/{sku}/{location};
-        // POST /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves, /v1/items/{sku}/retire.
-        .routes(routes!(commands::register_item))
-        .routes(routes!(commands::register_location))
-        .routes(routes!(commands::receive_stock))
-        .routes(routes!(commands::issue_stock))
-        .routes(routes!(commands::adjust_stock))
-        .routes(routes!(commands::set_stock))
-        .routes(routes!(commands::move_stock))
-        .routes(routes!(commands::retire_item))
+        // POST /v1/items/{sku}/retire, /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves.
+        .routes(routes!(commands::catalogue::register_item))
+        .routes(routes!(commands::catalogue::retire_item))
+        .routes(routes!(commands::catalogue::register_location))
+        .routes(routes!(commands::stock::receive_stock))
+        .routes(routes!(commands::stock::issue_stock))
+        .routes(routes!(commands::stock::adjust_stock))
+        .routes(routes!(commands::stock::set_stock))
+        .routes(routes!(commands::stock::move_stock))
+        // POST /v1/reservations, and of a reservation
+        // /v1/reservations/{id}/extend|confirm|release|cancel|fulfil|return.
+        .routes(routes!(commands::reservation::reserve_stock))
+        .routes(routes!(commands::reservation::extend_reservation))
+        .routes(routes!(commands::reservation::confirm_reservation))
+        .routes(routes!(commands::reservation::release_reservation))
+        .routes(routes!(commands::reservation::cancel_reservation))
+        .routes(routes!(commands::reservation::fulfil_reservation))
+        .routes(routes!(commands::reservation::return_reservation))
+        // POST /v1/reversals, GET /v1/reversals/{id}; POST /v1/batches.
+        .routes(routes!(commands::reversal::reverse))
+        .routes(routes!(commands::reversal::read_progress))
+        .routes(routes!(commands::batch::execute_batch))
         // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/events, and of a stream
         // /v1/streams/{stream}/events and …/state.
         .routes(routes!(log::list_lanes))

@@ -7,6 +7,7 @@
 mod command;
 mod rejection;
 mod state;
+mod working_set;
 mod decide;
 mod ledger;
 #[cfg(test)]
@@ -15,9 +16,13 @@ mod properties;
 mod spec;
 
 pub use command::{
-    AdjustLine, AdjustStock, Command, IssueStock, MoveLine, MoveStock, ReceiveStock, RegisterItem,
-    RegisterLocation, Request, RetireItem, SetStock, StockLine,
+    AdjustLine, AdjustStock, ChangeReservation, Command, IssueStock, MoveLine, MoveStock, Policy,
+    ReceiveStock, RegisterItem, RegisterLocation, Request, ReserveStock, RetireItem, Reverse,
+    SetStock, Step, StockLine, Target, place,
 };
 pub use decide::decide;
-pub use rejection::{Rejection, Shortage};
-pub use state::{Inventory, ItemState, LocationState, StockState, StreamState};
+pub use rejection::{Excess, Irreversible, Rejection, Shortage};
+pub use state::{
+    FOLD_VERSION, Hold, Holds, ItemState, LocationState, ReservationState, StockState, StreamState,
+};
+pub use working_set::{Inventory, PastEvent};

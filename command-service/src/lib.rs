@@ -1,7 +1,8 @@
 //! The write side of Stockbook: decides stock commands and records what happened.
 //!
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
-//! (pure), `log` appends what was decided, `relay` publishes it. `topic` and `migrate` prepare the
+//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` asks for what time
+//! brings about, `reversals` takes back what a window of it holds. `topic` and `migrate` prepare the
 //! ground, `verify` looks whether all that was recorded still holds.
 
 pub mod config;
@@ -10,6 +11,9 @@ pub mod http;
 pub mod inventory;
 pub mod log;
 pub mod relay;
+pub mod deadlines;
+pub mod reversals;
+mod backoff;
 pub mod topic;
 pub mod migrate;
 pub mod verify;

@@ -1,22 +1,29 @@
 //! The log: lanes of events in Postgres, appended by one writer in batches and never changed.
 //!
 //! In the order of a batch's way: [`submission`] is what the writer is asked and answers,
-//! [`writer`] owns the queue, [`session`] its
-//! connection, [`batch`] runs the six steps of a transaction, [`load`] brings states
-//! from the log, [`cache`] keeps them, [`outcomes`] are the stored answers to keyed requests,
-//! [`append`] writes. [`read`] serves the log's
-//! endpoints, [`merge`] puts its lanes in one order for them, [`purge`] forgets old outcomes, and
+//! [`writer`] owns the queue, [`session`] its connection, [`batch`] runs the six steps of a
+//! transaction, [`plan`] finds out before the locks what it touches, [`load`] brings states from the
+//! log, [`snapshot`] spares it long histories, [`cache`] keeps them, [`past`] are the facts that
+//! reversals are about, [`outcomes`] the stored answers to keyed requests, [`deciding`] goes from
+//! request to request, [`append`] writes, and [`due`] keeps the deadlines. [`read`] serves the log's
+//! endpoints, [`rehearsal`] says what reversals would do, [`merge`] puts its lanes in one order, [`purge`] forgets old outcomes, and
 //! [`row`] is an event as Postgres returns it.
 
 pub mod submission;
 pub mod writer;
 mod session;
 mod batch;
+mod plan;
 mod load;
+mod snapshot;
 mod cache;
-mod outcomes;
+pub(crate) mod past;
+pub(crate) mod outcomes;
+mod deciding;
 mod append;
+pub(crate) mod due;
 pub mod read;
+pub(crate) mod rehearsal;
 mod merge;
 pub mod purge;
 pub mod row;

@@ -19,13 +19,13 @@ use sqlx::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::backoff::Backoff;
 use self::database::Database;
 use self::handoff::Inboxes;
 use self::meter::State;
 use self::ownership::{Ownership, OwnershipError};
 use self::publisher::Publisher;
 use self::session::{End, Session};
+use crate::backoff::Backoff;
 use crate::topic::{self, TopicError};
 
 mod handoff;
@@ -43,7 +43,6 @@ mod roster;
 mod watch;
 mod database;
 mod meter;
-mod backoff;
 pub(crate) mod client;
 
 pub use self::handoff::Handoff;

@@ -2,9 +2,11 @@
 //!
 //! Reads page by page, as the service's own role and beside services that write: each lane is read
 //! up to the head it has at the start. What is kept in memory is a lane's streams, one lane at a
-//! time, for a stream lies in one lane.
+//! time, for a stream lies in one lane; then one folded state at a time, to compare each snapshot.
 
 mod lane;
+mod derived;
+mod snapshots;
 
 use std::io::Write;
 use std::time::Instant;
@@ -75,6 +77,10 @@ async fn walk(pool: &PgPool) -> Result<(usize, i64), Stopped> {
     }
     // 3. What no lane can tell alone.
     check_keys(pool).await?;
+    // 4. What is kept beside the log, and what is kept folded.
+    derived::check(pool).await?;
+    let snapshots::Counted { good, foreign } = snapshots::walk(pool).await?;
+    let _ = say(&format!("snapshots: {good} as folded, {foreign} of another log and not believed"));
     Ok((heads.len(), events))
 }
 

@@ -1,10 +1,16 @@
 -- The figure of one pair ($3, $4), whether its item and location are registered, and how far the
--- sku's lane ($2) is applied: one statement, so one moment. One row as long as the lane exists.
+-- sku's lane ($2) is applied, and the location's ($5) if that is not registered: one statement, so
+-- one moment. One row as long as the lane exists.
 select
     c.lane,
     c.position as applied,
     items.sku is not null as item_known,
     locations.code is not null as location_known,
+    case when locations.code is null then (
+        select position
+        from checkpoints
+        where projection = 'stock' and version = $1 and lane = $5
+    ) end as location_applied,
     level.on_hand,
     level.reserved,
     level.allocated,

@@ -18,7 +18,7 @@ use crate::consumer;
 use crate::consumer::assign::Assignment;
 use crate::consumer::gap::{self, Fetcher, LogClient};
 use crate::consumer::receive::Bounds;
-use crate::http::serve::Server;
+use crate::http::server::Server;
 use crate::http::{self, Parts, Service};
 use crate::migrate::{LaneMapError, load_lane_map};
 use crate::projection::Projection;
@@ -81,7 +81,11 @@ impl App {
         warn_beyond_loopback(&listener)?;
         let stop = service.stop.clone();
         // 1. Answer HTTP.
-        let mut server = Server::start(listener, http::router(Arc::clone(&service)))?;
+        let mut server = Server::start(
+            listener,
+            http::router(Arc::clone(&service)),
+            config::count(config.http.connections_max),
+        )?;
         // 2. Learn the lanes; then let events in.
         let mut background = JoinSet::new();
         let working = async {

@@ -70,6 +70,10 @@ pub struct HttpConfig {
     #[arg(long, env = "REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one())]
     pub requests_max: u32,
 
+    /// Connections that may be open; further ones wait in the system's backlog.
+    #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 4_096, value_parser = at_least_one())]
+    pub connections_max: u32,
+
     /// How long an answer may take beyond the wait that the caller asks for, in milliseconds.
     #[arg(long, env = "ANSWER_TIMEOUT_MS", default_value = "5000")]
     pub answer_timeout_ms: Milliseconds,

@@ -7,7 +7,8 @@ pub mod parameters;
 pub mod answer;
 pub mod problem;
 pub mod health;
-pub mod serve;
+pub mod gate;
+pub mod server;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub struct Parts {
     pub pool: PgPool,
     /// The projection that answers.
     pub projection: Projection,
-    /// Which lane each sku belongs to; not known before the database could be asked.
+    /// Which lane each stream belongs to; not known before the database could be asked.
     pub lane_map: OnceLock<LaneMap>,
     /// How far the projection is.
     pub progress: Arc<Progress>,
@@ -78,6 +79,8 @@ pub fn router(service: Service) -> Router {
         .routes(routes!(queries::stock::get_item_stock))
         .routes(routes!(queries::stock::list_stock_levels))
         .routes(routes!(queries::movements::list_movements))
+        .routes(routes!(queries::reservations::get_reservation))
+        .routes(routes!(queries::reservations::list_reservations))
         .routes(routes!(queries::items::get_item))
         .routes(routes!(queries::items::list_items))
         .routes(routes!(queries::items::list_locations))
@@ -96,8 +99,8 @@ pub fn router(service: Service) -> Router {
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(middleware::map_response(problem::of_bare_error))
         .layer(middleware::from_fn_with_state(
-            serve::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
-            serve::guard,
+            gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
+            gate::guard,
         ))
 }
 

@@ -1,7 +1,8 @@
 //! `migrate`: brings the read database to this version's tables, and fixes the number of lanes.
 
 use anyhow::{Context, ensure};
-use shared_events::lane::{LaneMap, SLOTS};
+use shared_events::lane::LaneMap;
+use shared_events::slot::SLOTS;
 use shared_events::values::ValueError;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 

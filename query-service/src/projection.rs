@@ -18,7 +18,7 @@ pub mod progress;
 /// A version of a projection that this binary can keep and answer from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Projection {
-    /// Levels, totals, movements, items and locations.
+    /// Levels, totals, movements, reservations, items and locations.
     StockV1,
 }
 

@@ -4,30 +4,20 @@
 //! views write absolute values.
 
 mod data;
+mod hold;
+mod stock_change;
+mod upcast;
 
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::data::{
     Cause, Context, Figures, ItemDetails, ItemRetired, LocationDetails, Reference, StockAdjusted,
-    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockSet,
+    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
+pub use self::hold::{HeldStock, HoldExtended, PromisedStock, ReservationStep};
+pub use self::stock_change::StockChange;
 use crate::stream::Stream;
-use crate::values::{LocationCode, Sku};
-
-/// What a stock event did, whatever its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StockChange<'a> {
-    /// The item.
-    pub sku: &'a Sku,
-    /// Where.
-    pub location: &'a LocationCode,
-    /// The difference to each figure.
-    pub delta: Figures,
-    /// The figures after it.
-    pub after: Figures,
-    /// Why.
-    pub cause: &'a Cause,
-}
+use crate::time::Timestamp;
 
 impl Event {
     /// The history the fact belongs to.
@@ -43,44 +33,96 @@ impl Event {
             | Self::StockAdjusted(StockAdjusted { sku, location, .. })
             | Self::StockSet(StockSet { sku, location, .. })
             | Self::StockMovedOut(StockMovedOut { sku, location, .. })
-            | Self::StockMovedIn(StockMovedIn { sku, location, .. }) => {
+            | Self::StockMovedIn(StockMovedIn { sku, location, .. })
+            | Self::StockReversed(StockReversed { sku, location, .. })
+            | Self::StockReserved(HeldStock { sku, location, .. })
+            | Self::StockHoldExtended(HoldExtended { sku, location, .. })
+            | Self::StockReleased(HeldStock { sku, location, .. })
+            | Self::StockHoldExpired(HeldStock { sku, location, .. })
+            | Self::StockAllocated(HeldStock { sku, location, .. })
+            | Self::StockDeallocated(PromisedStock { sku, location, .. })
+            | Self::StockFulfilled(PromisedStock { sku, location, .. })
+            | Self::StockReturned(PromisedStock { sku, location, .. }) => {
                 Stream::Stock(sku.clone(), location.clone())
             }
+            Self::ReservationHeld(step)
+            | Self::ReservationExtended(step)
+            | Self::ReservationConfirmed(step)
+            | Self::ReservationReleased(step)
+            | Self::ReservationExpired(step)
+            | Self::ReservationFulfilled(step)
+            | Self::ReservationCancelled(step)
+            | Self::ReservationReturned(step) => Stream::Reservation(step.after.id.clone()),
         }
     }
 
-    /// What the fact did to the stock of an item at a location; nothing for facts about what an
-    /// item or a location is.
-    pub fn stock_change(&self) -> Option<StockChange<'_>> {
-        let (sku, location, on_hand, after, cause) = match self {
+    /// When the fact happened, where that follows from the fact itself and no caller can say: a hold
+    /// ends when it was to end, however late that is noticed.
+    pub fn own_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::StockHoldExpired(hold) => Some(hold.expires_at),
+            Self::ReservationExpired(step) => Some(step.after.expires_at),
             Self::ItemRegistered(_)
             | Self::ItemChanged(_)
             | Self::ItemRetired(_)
             | Self::LocationRegistered(_)
-            | Self::LocationChanged(_) => return None,
-            Self::StockReceived(stock) => {
-                (&stock.sku, &stock.location, stock.quantity, stock.after, &stock.cause)
-            }
-            Self::StockIssued(stock) => {
-                let out = stock.quantity.saturating_neg();
-                (&stock.sku, &stock.location, out, stock.after, &stock.cause)
-            }
-            Self::StockAdjusted(stock) => {
-                (&stock.sku, &stock.location, stock.delta, stock.after, &stock.cause)
-            }
-            Self::StockSet(stock) => {
-                (&stock.sku, &stock.location, stock.delta, stock.after, &stock.cause)
-            }
-            Self::StockMovedOut(stock) => {
-                let out = stock.quantity.saturating_neg();
-                (&stock.sku, &stock.location, out, stock.after, &stock.cause)
-            }
-            Self::StockMovedIn(stock) => {
-                (&stock.sku, &stock.location, stock.quantity, stock.after, &stock.cause)
-            }
-        };
-        let delta = Figures { on_hand, ..Figures::default() };
-        Some(StockChange { sku, location, delta, after, cause })
+            | Self::LocationChanged(_)
+            | Self::StockReceived(_)
+            | Self::StockIssued(_)
+            | Self::StockAdjusted(_)
+            | Self::StockSet(_)
+            | Self::StockMovedOut(_)
+            | Self::StockMovedIn(_)
+            | Self::StockReversed(_)
+            | Self::StockReserved(_)
+            | Self::StockHoldExtended(_)
+            | Self::StockReleased(_)
+            | Self::StockAllocated(_)
+            | Self::StockDeallocated(_)
+            | Self::StockFulfilled(_)
+            | Self::StockReturned(_)
+            | Self::ReservationHeld(_)
+            | Self::ReservationExtended(_)
+            | Self::ReservationConfirmed(_)
+            | Self::ReservationReleased(_)
+            | Self::ReservationFulfilled(_)
+            | Self::ReservationCancelled(_)
+            | Self::ReservationReturned(_) => None,
+        }
+    }
+
+    /// The step of a reservation's life that the fact is, if it is one.
+    pub fn reservation_step(&self) -> Option<&ReservationStep> {
+        match self {
+            Self::ReservationHeld(step)
+            | Self::ReservationExtended(step)
+            | Self::ReservationConfirmed(step)
+            | Self::ReservationReleased(step)
+            | Self::ReservationExpired(step)
+            | Self::ReservationFulfilled(step)
+            | Self::ReservationCancelled(step)
+            | Self::ReservationReturned(step) => Some(step),
+            Self::ItemRegistered(_)
+            | Self::ItemChanged(_)
+            | Self::ItemRetired(_)
+            | Self::LocationRegistered(_)
+            | Self::LocationChanged(_)
+            | Self::StockReceived(_)
+            | Self::StockIssued(_)
+            | Self::StockAdjusted(_)
+            | Self::StockSet(_)
+            | Self::StockMovedOut(_)
+            | Self::StockMovedIn(_)
+            | Self::StockReversed(_)
+            | Self::StockReserved(_)
+            | Self::StockHoldExtended(_)
+            | Self::StockReleased(_)
+            | Self::StockHoldExpired(_)
+            | Self::StockAllocated(_)
+            | Self::StockDeallocated(_)
+            | Self::StockFulfilled(_)
+            | Self::StockReturned(_) => None,
+        }
     }
 }
 
@@ -153,6 +195,11 @@ macro_rules! events {
             ) -> Result<Self, DecodeError> {
                 let event = match (event_type, schema_version) {
                     $((stringify!($name), $version) => serde_json::from_str(json).map(Self::$name),)+
+                    $((stringify!($name), old) if upcast::is_older(old, $version) => {
+                        upcast::upcast(event_type, schema_version, json)
+                            .and_then(serde_json::from_value)
+                            .map(Self::$name)
+                    })+
                     _ => {
                         return Err(DecodeError::UnknownType {
                             event_type: event_type.to_owned(),
@@ -184,7 +231,7 @@ events! {
     /// Goods went out for good.
     StockIssued(StockIssued) = 1,
     /// The count on the books was put right.
-    StockAdjusted(StockAdjusted) = 1,
+    StockAdjusted(StockAdjusted) = 2,
     /// The count on the books was set to what was found.
     StockSet(StockSet) = 1,
     /// Goods left for another location.
@@ -193,4 +240,38 @@ events! {
     StockMovedIn(StockMovedIn) = 1,
     /// An item is not traded any more.
     ItemRetired(ItemRetired) = 1,
+    /// What was booked before is taken back.
+    StockReversed(StockReversed) = 1,
+    /// A quantity is held for a reservation from here on.
+    StockReserved(HeldStock) = 1,
+    /// The hold ends at another moment.
+    StockHoldExtended(HoldExtended) = 1,
+    /// A held quantity was let go.
+    StockReleased(HeldStock) = 1,
+    /// The hold ended by itself.
+    StockHoldExpired(HeldStock) = 1,
+    /// A held quantity is promised firmly from here on.
+    StockAllocated(HeldStock) = 1,
+    /// A promised quantity was let go.
+    StockDeallocated(PromisedStock) = 1,
+    /// A promised quantity went out for good.
+    StockFulfilled(PromisedStock) = 1,
+    /// Of what went out, a quantity came back.
+    StockReturned(PromisedStock) = 1,
+    /// A reservation exists from here on.
+    ReservationHeld(ReservationStep) = 1,
+    /// The reservation ends at another moment.
+    ReservationExtended(ReservationStep) = 1,
+    /// The reservation became a firm promise.
+    ReservationConfirmed(ReservationStep) = 1,
+    /// The reservation, or parts of it, was let go while it was held.
+    ReservationReleased(ReservationStep) = 1,
+    /// The reservation's hold ended by itself.
+    ReservationExpired(ReservationStep) = 1,
+    /// What was promised, or parts of it, went out.
+    ReservationFulfilled(ReservationStep) = 1,
+    /// The promise, or parts of it, was taken back.
+    ReservationCancelled(ReservationStep) = 1,
+    /// Of what went out, parts came back.
+    ReservationReturned(ReservationStep) = 1,
 }

@@ -1,22 +1,14 @@
-//! Where a stream lives in the log, and how far one has read: slots, lanes, positions, tokens.
+//! Where a stream lives in the log, and how far one has read: lanes, positions, tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash64;
 
-use crate::values::ValueError;
-
-/// How many slots keys are spread over; fixed for ever, so that lanes can be added by moving slots.
-pub const SLOTS: u16 = 1024;
-
-/// The slot of a partition key: XXH64 with seed 0 (<https://xxhash.com>), modulo [`SLOTS`].
-pub fn slot_of(key: &str) -> u16 {
-    let slot = XxHash64::oneshot(0, key.as_bytes()) % u64::from(SLOTS);
-    u16::try_from(slot).expect("a remainder of 1024 fits 16 bits")
-}
+use crate::slot::{SLOTS, slot_of};
+use crate::stream::Stream;
+use crate::values::{Sku, ValueError};
 
 /// One of the ordered logs: a log in Postgres, a Kafka partition, a checkpoint and a lock in one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +38,47 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(out)
+    }
+}
+
+/// An event's id: `{lane}-{position}`, such as `3-1042`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId(pub Lane, pub Position);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.0, self.1)
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
+    }
+}
+
+impl FromStr for EventId {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const EXPECTED: ValueError =
+            ValueError { expected: "an event's id: {lane}-{position}, such as 3-1042" };
+        let (lane, position) = text.split_once('-').ok_or(EXPECTED)?;
+        let id = Self(
+            lane.parse().map(Lane).map_err(|_| EXPECTED)?,
+            position.parse().map(Position).map_err(|_| EXPECTED)?,
+        );
+        // One event has one spelling: no sign, no leading zero.
+        if id.to_string() == text { Ok(id) } else { Err(EXPECTED) }
     }
 }
 
@@ -97,9 +130,14 @@ impl LaneMap {
         }
     }
 
-    /// The lane that a partition key belongs to.
-    pub fn lane_of(&self, key: &str) -> Lane {
-        self.0[usize::from(slot_of(key))]
+    /// The lane that a stream lives in.
+    pub fn lane_of(&self, stream: &Stream) -> Lane {
+        self.0[usize::from(stream.slot())]
+    }
+
+    /// The lane of all that concerns one item: its description and its stock everywhere.
+    pub fn lane_of_item(&self, sku: &Sku) -> Lane {
+        self.0[usize::from(slot_of(sku.as_str()))]
     }
 
     /// The lane of every slot, in slot order.
@@ -208,7 +246,7 @@ mod tests {
     #[test]
     fn one_lane_takes_everything() {
         let map = LaneMap::even(1).expect("one lane is legal");
-        assert_eq!(map.lane_of("85123A"), Lane(0));
+        assert_eq!(map.lane_of(&"item/85123A".parse().expect("a stream's name")), Lane(0));
         assert!(LaneMap::even(0).is_err() && LaneMap::even(1025).is_err());
     }
 

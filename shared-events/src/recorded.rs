@@ -1,47 +1,16 @@
 //! A fact with its place in the log: what the log stores, what its endpoints list, what Kafka carries.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::chain::{Chain, Link, data_hash};
 use crate::event::{DecodeError, Event};
+pub use crate::lane::EventId;
 use crate::lane::{Lane, Position, Version};
 use crate::stream::Stream;
 use crate::time::Timestamp;
-use crate::values::{Label, ValueError};
-
-/// An event's id: `{lane}-{position}`, such as `3-1042`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(pub Lane, pub Position);
-
-impl fmt::Display for EventId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", self.0, self.1)
-    }
-}
-
-impl Serialize for EventId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl FromStr for EventId {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        const EXPECTED: ValueError =
-            ValueError { expected: "an event's id: {lane}-{position}, such as 3-1042" };
-        let (lane, position) = text.split_once('-').ok_or(EXPECTED)?;
-        let lane = lane.parse().map(Lane).map_err(|_| EXPECTED)?;
-        let position = position.parse().map(Position).map_err(|_| EXPECTED)?;
-        Ok(Self(lane, position))
-    }
-}
+use crate::values::Label;
 
 /// One fact, with its place. `data` is kept as the bytes that were written.
 #[derive(Debug, Clone, Deserialize)]

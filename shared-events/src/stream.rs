@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::values::{LocationCode, Sku, ValueError};
+use crate::slot::slot_of;
+use crate::values::{LocationCode, ReservationId, Sku, ValueError};
 
 /// The name of one ordered history of facts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,15 +18,18 @@ pub enum Stream {
     Location(LocationCode),
     /// `stock/{sku}/{location}`: the stock of one item at one location.
     Stock(Sku, LocationCode),
+    /// `reservation/{id}`: what is held or promised to somebody.
+    Reservation(ReservationId),
 }
 
 impl Stream {
-    /// The text that decides the lane. An item and all its stock share one key, so all that
-    /// concerns one sku stands in one lane, in order.
-    pub fn key(&self) -> &str {
+    /// The slot that decides the lane. An item and all its stock share one, so all that concerns
+    /// one sku stands in one lane, in order; a reservation's id carries its own.
+    pub fn slot(&self) -> u16 {
         match self {
-            Self::Item(sku) | Self::Stock(sku, _) => sku.as_str(),
-            Self::Location(code) => code.as_str(),
+            Self::Item(sku) | Self::Stock(sku, _) => slot_of(sku.as_str()),
+            Self::Location(code) => slot_of(code.as_str()),
+            Self::Reservation(id) => id.slot(),
         }
     }
 }
@@ -36,6 +40,7 @@ impl fmt::Display for Stream {
             Self::Item(sku) => write!(out, "item/{sku}"),
             Self::Location(code) => write!(out, "location/{code}"),
             Self::Stock(sku, location) => write!(out, "stock/{sku}/{location}"),
+            Self::Reservation(id) => write!(out, "reservation/{id}"),
         }
     }
 }
@@ -51,6 +56,7 @@ impl FromStr for Stream {
             (Some("stock"), Some(sku), Some(location)) => {
                 Self::Stock(sku.parse()?, location.parse()?)
             }
+            (Some("reservation"), Some(id), None) => Self::Reservation(id.parse()?),
             _ => return Err(NOT_A_STREAM),
         };
         if parts.next().is_some() { Err(NOT_A_STREAM) } else { Ok(stream) }
@@ -58,7 +64,7 @@ impl FromStr for Stream {
 }
 
 const NOT_A_STREAM: ValueError = ValueError {
-    expected: "a stream's name: item/{sku}, location/{code} or stock/{sku}/{location}",
+    expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location} or reservation/{id}",
 };
 
 impl TryFrom<String> for Stream {
@@ -81,7 +87,8 @@ mod tests {
 
     #[test]
     fn a_stream_reads_back_from_its_name() {
-        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN"] {
+        let reservation = "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation] {
             let stream: Stream = name.parse().expect("a stream's name");
             assert_eq!(stream.to_string(), name);
         }
@@ -97,9 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn an_item_and_its_stock_share_a_key() {
+    fn an_item_and_its_stock_share_a_slot_and_a_reservation_brings_its_own() {
         let item: Stream = "item/85123A".parse().expect("a stream's name");
         let stock: Stream = "stock/85123A/MAIN".parse().expect("a stream's name");
-        assert_eq!(item.key(), stock.key());
+        assert_eq!(item.slot(), stock.slot());
+        let reservation: Stream =
+            "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("a stream's name");
+        assert_eq!(reservation.slot(), 7);
     }
 }

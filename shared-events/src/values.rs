@@ -5,6 +5,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::slot::SLOTS;
 
 /// Text that does not fit its type; says what would have fitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +85,35 @@ text_value! {
     Label, is_label, "1 to 255 printable characters"
 }
 
+text_value! {
+    /// The id of a reservation, made by the server: `{slot}-{uuid}`. The slot is that of its first
+    /// line's sku, so that a reservation of one line stays in one lane.
+    ReservationId, is_reservation_id, "a reservation's id"
+}
+text_value! {
+    /// The id of a reversal, made by the server.
+    ReversalId, is_uuid, "a reversal's id"
+}
+
+impl ReservationId {
+    /// A new id, for a reservation whose first line's sku has this slot.
+    pub fn new(slot: u16, uuid: Uuid) -> Self {
+        Self(format!("{}-{}", slot % SLOTS, uuid.hyphenated()).into())
+    }
+
+    /// The slot that decides the reservation's lane.
+    pub fn slot(&self) -> u16 {
+        slot_and_uuid(&self.0).map(|(slot, _)| slot).expect("it was checked when it was made")
+    }
+}
+
+impl ReversalId {
+    /// A new id.
+    pub fn new(uuid: Uuid) -> Self {
+        Self(uuid.hyphenated().to_string().into())
+    }
+}
+
 fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text != "."
@@ -98,9 +130,39 @@ fn is_label(text: &str) -> bool {
     (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
+fn is_reservation_id(text: &str) -> bool {
+    slot_and_uuid(text).is_some_and(|(_, uuid)| is_uuid(uuid))
+}
+
+/// One slot has one spelling: no sign, no leading zero.
+fn slot_and_uuid(text: &str) -> Option<(u16, &str)> {
+    let (digits, uuid) = text.split_once('-')?;
+    let slot = digits.parse().ok().filter(|slot: &u16| *slot < SLOTS)?;
+    (slot.to_string() == digits).then_some((slot, uuid))
+}
+
+/// One UUID has one spelling: hyphenated, in lower case.
+fn is_uuid(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string() == text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reservations_id_carries_its_slot_and_has_one_spelling() {
+        let uuid = "019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        let id: ReservationId = format!("1023-{uuid}").parse().expect("an id");
+        assert_eq!(id.slot(), 1023);
+        assert_eq!(ReservationId::new(1023, uuid.parse().expect("a UUID")), id);
+        for bad in ["", "7", uuid, "07-", "1024-", "+7-", "7--", "-"] {
+            let bad = format!("{bad}{uuid}");
+            assert!(bad.parse::<ReservationId>().is_err(), "{bad}");
+        }
+        assert!(format!("7-{}", uuid.to_uppercase()).parse::<ReservationId>().is_err());
+        assert!(format!("7-{}", uuid.replace('-', "")).parse::<ReservationId>().is_err());
+    }
 
     #[test]
     fn names_keep_to_the_safe_characters() {

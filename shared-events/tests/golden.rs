@@ -7,9 +7,9 @@ use std::path::Path;
 
 use shared_events::chain::Chain;
 use shared_events::event::Event;
-use shared_events::lane::slot_of;
 use shared_events::record::{self, Record};
 use shared_events::recorded::RecordedEvent;
+use shared_events::slot::slot_of;
 
 fn golden(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -40,15 +40,37 @@ fn todays_events_encode_to_their_golden_bytes_and_back() {
 }
 
 #[test]
-fn every_golden_event_still_decodes() {
-    let known: BTreeSet<String> =
-        Event::TYPES.iter().map(|(name, version)| file_name(name, *version)).collect();
+fn every_version_that_was_ever_published_is_pinned_and_still_read() {
+    let published: BTreeSet<String> = Event::TYPES
+        .iter()
+        .flat_map(|(name, today)| (1..=*today).map(|version| file_name(name, version)))
+        .collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/events");
-    for entry in fs::read_dir(folder).expect("the golden folder exists") {
-        let name = entry.expect("a folder entry").file_name();
-        let name = format!("events/{}", name.to_string_lossy());
-        assert!(known.contains(&name), "{name} is published, but no event type reads it");
+    let pinned: BTreeSet<String> = fs::read_dir(folder)
+        .expect("the golden folder exists")
+        .map(|entry| entry.expect("a folder entry").file_name())
+        .map(|name| format!("events/{}", name.to_string_lossy()))
+        .collect();
+    assert_eq!(pinned, published);
+    for (name, today) in Event::TYPES {
+        for version in 1..=*today {
+            let event = Event::from_json(name, version, &golden(&file_name(name, version)));
+            let event = event.unwrap_or_else(|error| panic!("{name} version {version}: {error}"));
+            assert_eq!((event.event_type(), event.schema_version()), (*name, *today));
+        }
+        assert!(
+            Event::from_json(name, today + 1, "{}").is_err()
+                && Event::from_json(name, 0, "{}").is_err()
+        );
     }
+}
+
+#[test]
+fn an_adjustment_from_before_shortages_were_told_is_read_as_one_without() {
+    let event = Event::from_json("StockAdjusted", 1, &golden("events/stock_adjusted.v1.json"));
+    let Ok(Event::StockAdjusted(adjusted)) = event else { panic!("{event:?}") };
+    assert!(!adjusted.shortage);
+    assert_eq!(adjusted.delta, -2);
 }
 
 #[test]

@@ -5,14 +5,9 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
-use integration_tests::api::Api;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::Value;
-
-fn instances(stockbook: &Stockbook) -> Vec<Api> {
-    stockbook.commands.iter().map(|service| Api::new(&service.url())).collect()
-}
 
 pub(crate) async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(
     world: Arc<World>,
@@ -21,7 +16,7 @@ pub(crate) async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
     stockbook.receive(&[("A", 100)]).await;
-    let instances = instances(&stockbook);
+    let instances = stockbook.instances();
     let calls = (0..1_000).map(|call: usize| {
         let api = instances[call % 2].clone();
         async move { api.send("POST", "/v1/issues", &lines_at_main(&[("A", 1)])).await }
@@ -48,7 +43,7 @@ pub(crate) async fn orders_in_any_line_order_from_two_instances_never_deadlock(w
     stockbook.register(&skus).await;
     let all: Vec<(&str, i64)> = skus.iter().map(|sku| (*sku, 1_000)).collect();
     stockbook.receive(&all).await;
-    let instances = instances(&stockbook);
+    let instances = stockbook.instances();
     let orders = (0..600_usize).map(|order| {
         let lines = 1 + order % 12;
         let step = [1, 3, 7, 9, 11, 13, 17, 19][order % 8];

@@ -10,13 +10,25 @@ mod tidy;
 mod story;
 mod problems;
 mod idempotency;
+mod catalogue;
 mod append_only;
 mod log;
+mod reservations;
+mod reservation_requests;
+mod reservation_steps;
+mod expiry;
+mod reversals;
+mod reversal_windows;
+mod batches;
+mod batch_requests;
 mod concurrency;
+mod market;
 mod relay;
 mod projection;
 mod replay;
 mod crash;
+mod snapshots;
+mod restore;
 mod evolution;
 
 use std::path::Path;
@@ -84,9 +96,9 @@ fn tidy() -> Vec<Trial> {
         .collect()
 }
 
-fn all(shared: &Shared) -> Vec<Trial> {
-    let mut all = tidy();
-    all.extend(trials! { shared,
+/// What one caller sees of commands and of the log.
+fn commands(shared: &Shared) -> Vec<Trial> {
+    trials! { shared,
         story::{
             a_shops_day_from_registration_to_the_answer,
             stock_is_counted_moved_and_its_item_retired,
@@ -102,6 +114,7 @@ fn all(shared: &Shared) -> Vec<Trial> {
             a_key_used_for_another_request_is_refused,
             one_key_at_two_instances_at_once_has_one_effect,
         }
+        catalogue::{ every_problem_of_the_catalogue_is_met_by_a_request }
         append_only::{
             the_services_role_cannot_change_or_remove_an_event,
             even_the_owner_is_refused_by_the_triggers,
@@ -114,10 +127,63 @@ fn all(shared: &Shared) -> Vec<Trial> {
             a_log_is_verified_while_it_is_written,
             old_refusals_are_forgotten_and_young_ones_kept,
         }
+    }
+}
+
+/// Reservations, reversals and batches.
+fn promises(shared: &Shared) -> Vec<Trial> {
+    trials! { shared,
+        reservations::{
+            a_hold_becomes_a_promise_that_is_kept_in_parts,
+            a_partial_reservation_takes_what_is_there_and_lets_go_in_parts,
+            every_refusal_about_a_reservation_says_its_numbers,
+        }
+        reservation_requests::{
+            a_reservation_that_cannot_be_read_gets_all_its_faults,
+            reservations_are_listed_by_owner_reference_and_status,
+            one_key_makes_one_reservation_and_only_validating_makes_none,
+            an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there,
+        }
+        reservation_steps::{ steps_in_every_order_and_twice_never_pass_the_start }
+        expiry::{
+            the_sweeper_ends_a_hold_that_nobody_asks_about,
+            a_hold_past_its_end_binds_no_decision_even_without_the_sweeper,
+            a_confirmation_and_the_end_of_a_hold_never_both_win,
+        }
+        reversals::{
+            an_event_is_taken_back_once_and_the_reversal_can_be_too,
+            what_has_moved_on_is_not_taken_back_until_that_is,
+            both_halves_of_a_move_are_taken_back_together,
+            a_correlation_of_several_commands_is_taken_back_whole,
+            a_reversal_names_exactly_one_target,
+        }
+        reversal_windows::{
+            a_bad_day_is_taken_back_and_put_back_sku_by_sku,
+            a_window_is_taken_back_to_its_end_though_the_service_is_killed,
+            a_window_takes_only_what_it_names,
+            a_window_by_recorded_at_is_asked_for_once_under_its_key,
+        }
+        batches::{
+            commands_of_an_independent_batch_stand_each_for_itself,
+            an_atomic_batch_happens_whole_or_not_at_all,
+            a_batch_that_is_only_validated_leaves_nothing_and_no_key,
+        }
+        batch_requests::{
+            a_batch_that_cannot_be_read_gets_all_its_faults,
+            a_batch_has_a_thousand_commands_at_most,
+            a_strict_service_wants_the_keys_of_a_batch,
+        }
+    }
+}
+
+/// Many callers, and what can go wrong with the parts.
+fn faults(shared: &Shared) -> Vec<Trial> {
+    trials! { shared,
         concurrency::{
             a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred,
             orders_in_any_line_order_from_two_instances_never_deadlock,
         }
+        market::{ a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail }
         relay::{
             every_partition_equals_its_lane_byte_for_byte,
             a_topic_deleted_and_made_anew_is_filled_again,
@@ -135,9 +201,21 @@ fn all(shared: &Shared) -> Vec<Trial> {
             a_stopping_service_answers_what_it_took_and_ends_cleanly,
             a_paused_instance_holds_up_the_other_for_six_seconds_at_most,
         }
-        evolution::{ a_log_of_november_2026_is_folded_projected_and_answered_from }
-    });
-    all
+        restore::{ a_service_follows_a_log_that_was_restored_under_it }
+        snapshots::{
+            with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same,
+            verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to,
+            the_first_command_on_a_long_history_costs_little_more_than_the_second,
+        }
+        evolution::{
+            a_log_of_november_2026_is_folded_projected_and_answered_from,
+            adjustments_of_version_1_are_read_as_todays,
+        }
+    }
+}
+
+fn all(shared: &Shared) -> Vec<Trial> {
+    [tidy(), commands(shared), promises(shared), faults(shared)].into_iter().flatten().collect()
 }
 
 fn main() -> ExitCode {

@@ -2,9 +2,11 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
 use shared_events::recorded::RecordedEvent;
+
+use crate::stockbook::lines_at_main;
 
 /// One service.
 #[derive(Debug, Clone)]
@@ -24,6 +26,41 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body's bytes.
     pub body: String,
+}
+
+/// The figures of an item at a location, as JSON tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Physically there.
+    pub on_hand: i64,
+    /// Held until a moment.
+    pub reserved: i64,
+    /// Firmly promised.
+    pub allocated: i64,
+    /// The rest.
+    pub available: i64,
+}
+
+impl Figures {
+    /// The figures of this many that are there, held and promised.
+    pub fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
+        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
+    }
+
+    /// Reads them from a JSON object that has them among its members.
+    ///
+    /// # Panics
+    /// It lacks one.
+    #[track_caller]
+    pub fn of(json: &Value) -> Self {
+        let figure = |name: &str| json[name].as_i64().unwrap_or_else(|| panic!("{name}: {json}"));
+        Self {
+            on_hand: figure("on_hand"),
+            reserved: figure("reserved"),
+            allocated: figure("allocated"),
+            available: figure("available"),
+        }
+    }
 }
 
 impl Api {
@@ -94,15 +131,72 @@ impl Api {
         })
     }
 
+    /// Posts a JSON body.
+    ///
+    /// # Panics
+    /// There is no answer.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, &body).await
+    }
+
+    /// Holds stock at MAIN.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn reserve(&self, owner: &str, ttl_seconds: u32, lines: &[(&str, i64)]) -> Answer {
+        let mut body = lines_at_main(lines);
+        body["owner"] = json!(owner);
+        body["ttl_seconds"] = json!(ttl_seconds);
+        self.post("/v1/reservations", body).await.expect_status(201)
+    }
+
+    /// Takes a reservation a step on: extend, confirm, release, cancel, fulfil, return.
+    ///
+    /// # Panics
+    /// There is no answer.
+    pub async fn step(&self, reservation: &str, step: &str, body: Value) -> Answer {
+        self.post(&format!("/v1/reservations/{reservation}/{step}"), body).await
+    }
+
+    /// The state of a stream by the log itself.
+    ///
+    /// # Panics
+    /// The command-service does not know it.
+    pub async fn state(&self, stream: &str) -> Value {
+        let path = format!("/v1/streams/{stream}/state");
+        self.get(&path).await.expect_status(200).json()["state"].clone()
+    }
+
+    /// The figures of an item at MAIN by the log itself.
+    ///
+    /// # Panics
+    /// The command-service does not know it.
+    pub async fn figures(&self, sku: &str) -> Figures {
+        Figures::of(&self.state(&format!("stock/{sku}/MAIN")).await)
+    }
+
     /// A lane of the log, whole.
     ///
     /// # Panics
     /// The service does not list it.
     pub async fn lane(&self, lane: u16) -> Vec<RecordedEvent> {
+        self.events(&format!("/v1/lanes/{lane}"), |event| event.position.0).await
+    }
+
+    /// A stream of the log, whole.
+    ///
+    /// # Panics
+    /// The service does not know it.
+    pub async fn stream(&self, stream: &str) -> Vec<RecordedEvent> {
+        self.events(&format!("/v1/streams/{stream}"), |event| event.version.0).await
+    }
+
+    /// Every event below a path, page by page.
+    async fn events(&self, path: &str, place: fn(&RecordedEvent) -> i64) -> Vec<RecordedEvent> {
         let mut events: Vec<RecordedEvent> = Vec::new();
         loop {
-            let after = events.last().map_or(0, |event| event.position.0);
-            let path = format!("/v1/lanes/{lane}/events?after={after}&limit=10000");
+            let after = events.last().map_or(0, place);
+            let path = format!("{path}/events?after={after}&limit=10000");
             let page = self.get(&path).await.expect_status(200);
             let before = events.len();
             events.extend(
@@ -150,6 +244,35 @@ impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.body))
+    }
+
+    /// The id of the reservation that was answered.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn reservation_id(&self) -> String {
+        let id = &self.json()["reservation"]["id"];
+        id.as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    /// The types of the events that were answered, in their order.
+    pub fn types(&self) -> Vec<String> {
+        let events = self.json()["events"].clone();
+        let types = events.as_array().into_iter().flatten().map(|event| &event["type"]);
+        types.map(|kind| kind.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The answered figures of an item, at the only location that is answered for it.
+    ///
+    /// # Panics
+    /// There are none.
+    #[track_caller]
+    pub fn figures(&self, sku: &str) -> Figures {
+        let json = self.json();
+        let mut all = json["figures"].as_array().into_iter().flatten();
+        let one = all.find(|one| one["sku"] == sku);
+        Figures::of(one.unwrap_or_else(|| panic!("no figures of {sku}: {json}")))
     }
 
     /// A header's text.

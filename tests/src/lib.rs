@@ -7,3 +7,4 @@ pub mod api;
 pub mod topic;
 pub mod eventually;
 pub mod size;
+pub mod seed;

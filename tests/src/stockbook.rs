@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_events::lane::PositionToken;
-use sqlx::PgPool;
+use shared_events::lane::{Lane, Position, PositionToken};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
@@ -141,6 +141,22 @@ impl Stockbook {
         Api::new(&self.queries[0].url())
     }
 
+    /// Every command-service.
+    pub fn instances(&self) -> Vec<Api> {
+        self.commands.iter().map(|service| Api::new(&service.url())).collect()
+    }
+
+    /// A connection to the write database that may do anything.
+    ///
+    /// # Panics
+    /// There is no connection.
+    pub async fn superuser(&self) -> PgConnection {
+        let databases = self.world.servers().databases().expect("there is a Postgres");
+        let mut url = databases.admin_url().clone();
+        url.set_path(self.urls.write.path());
+        PgConnection::connect(url.as_str()).await.expect("the database answers")
+    }
+
     /// Connections to the write database as the service's own role.
     ///
     /// # Panics
@@ -178,14 +194,25 @@ impl Stockbook {
         self.command().send("POST", "/v1/receipts", &lines_at_main(lines)).await.expect_status(200)
     }
 
+    /// The heads of all lanes.
+    ///
+    /// # Panics
+    /// The command-service does not say.
+    pub async fn heads(&self) -> PositionToken {
+        let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
+        let head = |lane: &Value| {
+            let number = |member: &str| lane[member].as_i64().expect("a number");
+            (Lane(u16::try_from(number("lane")).expect("a lane")), Position(number("position")))
+        };
+        lanes["items"].as_array().expect("a list of lanes").iter().map(head).collect()
+    }
+
     /// How many events are recorded, in all lanes together.
     ///
     /// # Panics
     /// The command-service does not say.
     pub async fn recorded(&self) -> i64 {
-        let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
-        let lanes = lanes["items"].as_array().expect("a list of lanes").iter();
-        lanes.filter_map(|lane| lane["position"].as_i64()).sum()
+        self.heads().await.iter().map(|(_, position)| position.0).sum()
     }
 
     /// Walks the whole log: chain, positions, versions, figures, stored outcomes.

@@ -1,6 +1,7 @@
 //! Refusals and failures as RFC 9457 problem documents. Status codes stand here and nowhere else.
 
 mod code;
+mod rejected;
 #[cfg(test)]
 mod tests;
 
@@ -8,15 +9,19 @@ use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use shared_events::lane::EventId;
+use shared_events::reservation::ReservationStatus;
 use shared_events::values::{LocationCode, Sku};
 use uuid::Uuid;
 
 pub use self::code::Code;
+use super::answer::BatchLine;
 use super::request::Fault;
-use crate::inventory::{Rejection, Shortage};
+use crate::inventory::{Excess, Shortage};
 use crate::log::read::ReadError;
 use crate::log::submission::NotExecuted;
+use crate::reversals::WindowError;
 
 /// Nothing was recorded because there was no way to.
 const NOTHING_RECORDED: &str = "Nothing was recorded; the service cannot reach its database now.";
@@ -45,6 +50,10 @@ enum Members {
     Id { id: String },
     Lines { lines: Vec<Shortage> },
     Mismatch { expected: i64, actual: i64 },
+    State { reservation_status: ReservationStatus },
+    Part(Excess),
+    Dependents { dependents: Vec<EventId> },
+    Results { results: Vec<BatchLine> },
     Limit { limit: usize },
 }
 
@@ -89,6 +98,42 @@ impl Problem {
             .with(Members::Limit { limit })
     }
 
+    /// A batch of more commands than the limit.
+    pub(super) fn batch_too_large(limit: usize) -> Self {
+        Self::new(Code::BatchTooLarge, format!("a batch has at most {limit} commands"))
+            .with(Members::Limit { limit })
+    }
+
+    /// Commands together, of which at least one was refused: how each would have ended.
+    pub(super) fn batch_refused(results: Vec<BatchLine>) -> Self {
+        let refused = results.iter().filter(|line| line.is_refused()).count();
+        let detail = format!("commands refused: {refused} of {}", results.len());
+        Self::new(Code::BatchRefused, detail).with(Members::Results { results })
+    }
+
+    /// A key is required and there is none where it belongs.
+    pub(super) fn key_missing(place: &str) -> Self {
+        let detail = format!("this service executes a command only with a key, in {place}");
+        Self::new(Code::IdempotencyKeyMissing, detail)
+    }
+
+    /// The key belongs to another request.
+    pub(super) fn key_reused() -> Self {
+        Self::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used with another route or body",
+        )
+    }
+
+    /// The same request is being executed somewhere else.
+    pub(super) fn key_in_progress() -> Self {
+        Self::new(
+            Code::IdempotencyInProgress,
+            "a request with this Idempotency-Key is being executed now",
+        )
+        .retry_after(Duration::from_secs(1))
+    }
+
     /// Something that is named and does not exist.
     pub(super) fn missing(code: Code, detail: impl Into<String>, id: impl Into<String>) -> Self {
         Self::new(code, detail).with(Members::Id { id: id.into() })
@@ -124,39 +169,6 @@ impl Problem {
     }
 }
 
-impl From<Rejection> for Problem {
-    fn from(rejection: Rejection) -> Self {
-        let detail = rejection.to_string();
-        let (code, members) = match rejection {
-            Rejection::UnknownSku { sku } => (Code::UnknownSku, Members::Item { sku }),
-            Rejection::UnknownLocation { location } => {
-                (Code::UnknownLocation, Members::Location { location })
-            }
-            Rejection::ItemInUse { sku } | Rejection::ItemHasStock { sku } => {
-                (Code::ItemInUse, Members::Item { sku })
-            }
-            Rejection::ItemRetired { sku } => (Code::ItemRetired, Members::Item { sku }),
-            Rejection::InsufficientStock { lines } => {
-                (Code::InsufficientStock, Members::Lines { lines })
-            }
-            Rejection::VersionConflict { expected, actual } => (
-                Code::VersionConflict,
-                Members::Mismatch { expected: expected.0, actual: actual.0 },
-            ),
-            Rejection::StaleQuantity { expected, actual } => {
-                (Code::StaleQuantity, Members::Mismatch { expected, actual })
-            }
-            Rejection::QuantityOverflow { sku: _, location: _ } => {
-                (Code::QuantityOverflow, Members::None {})
-            }
-            Rejection::OccurredAtOutOfRange { earliest: _, latest: _ } => {
-                (Code::OccurredAtOutOfRange, Members::None {})
-            }
-        };
-        Self::new(code, detail).with(members)
-    }
-}
-
 impl From<NotExecuted> for Problem {
     fn from(reason: NotExecuted) -> Self {
         match reason {
@@ -176,6 +188,14 @@ impl From<NotExecuted> for Problem {
                  was recorded; divide it.",
             )
             .with(Members::Limit { limit }),
+            NotExecuted::TooManyEvents { limit } => Self::new(
+                Code::BatchTooLarge,
+                format!(
+                    "One reversal takes back at most {limit} events. Nothing was recorded; reverse \
+                     a window, or event by event."
+                ),
+            )
+            .with(Members::Limit { limit }),
             NotExecuted::Unreadable => {
                 Self::internal(&"a stream holds an event that this version does not know")
             }
@@ -183,6 +203,19 @@ impl From<NotExecuted> for Problem {
                 Self::new(Code::Overloaded, "The queue is full. Nothing was recorded.")
                     .retry_after(retry_after)
             }
+        }
+    }
+}
+
+impl From<WindowError> for Problem {
+    fn from(error: WindowError) -> Self {
+        match error {
+            WindowError::KeyReused => Self::key_reused(),
+            WindowError::TooLarge { limit } => {
+                Self::new(Code::BatchTooLarge, format!("the window {error}"))
+                    .with(Members::Limit { limit })
+            }
+            WindowError::Log(error) => error.into(),
         }
     }
 }
@@ -199,19 +232,25 @@ impl From<ReadError> for Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = self.code.status();
+/// The document, as the body of an answer or a part of one.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let document = Document {
             kind: format!("/problems/{}", self.code.name()),
             title: self.code.title(),
-            status: status.as_u16(),
+            status: self.code.status().as_u16(),
             detail: &self.detail,
             members: &self.members,
         };
-        let body = serde_json::to_vec(&document)
+        document.serialize(serializer)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self)
             .expect("a problem is text, integers and lists of them, which JSON can hold");
-        let mut response = (status, body).into_response();
+        let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(pause) = self.retry_after {

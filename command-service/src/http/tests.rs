@@ -10,14 +10,16 @@ use tower::ServiceExt;
 use super::*;
 
 fn router_without_database() -> Router {
+    const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
     let pool = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(100))
-        .connect_lazy("postgres://nobody@127.0.0.1:1/none")
+        .connect_lazy(NOWHERE)
         .expect("a database URL");
+    let reversals = Reversals::new(NOWHERE.parse().expect("a database URL"));
     let (_intake, seen) = watch::channel(Intake::Opening);
     let second = Duration::from_secs(1);
     let rules = Rules { require_key: true, command_deadline: second, answer_timeout: second };
-    router(Desk { intake: seen, log: LogReader::new(pool), rules })
+    router(Desk { intake: seen, log: LogReader::new(pool), reversals, rules })
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
@@ -49,6 +51,10 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
         ("GET", "/v1/nothing", 404, "not_found"),
         ("DELETE", "/v1/receipts", 405, "method_not_allowed"),
         ("POST", "/v1/receipts", 400, "idempotency_key_missing"),
+        ("POST", "/v1/reservations/7/confirm", 400, "idempotency_key_missing"),
+        ("POST", "/v1/batches", 400, "malformed_body"),
+        ("GET", "/v1/batches", 405, "method_not_allowed"),
+        ("GET", "/v1/reversals/7", 404, "not_found"),
         ("GET", "/problems/teapot", 404, "not_found"),
         ("GET", "/v1/lanes", 503, "unavailable"),
         ("GET", "/v1/lanes?when=now", 422, "validation_failed"),
@@ -133,6 +139,7 @@ async fn the_api_page_knows_every_route_and_needs_no_other_host() {
         paths,
         [
             "/v1/adjustments",
+            "/v1/batches",
             "/v1/events",
             "/v1/issues",
             "/v1/items/{sku}",
@@ -142,6 +149,15 @@ async fn the_api_page_knows_every_route_and_needs_no_other_host() {
             "/v1/locations/{code}",
             "/v1/moves",
             "/v1/receipts",
+            "/v1/reservations",
+            "/v1/reservations/{id}/cancel",
+            "/v1/reservations/{id}/confirm",
+            "/v1/reservations/{id}/extend",
+            "/v1/reservations/{id}/fulfil",
+            "/v1/reservations/{id}/release",
+            "/v1/reservations/{id}/return",
+            "/v1/reversals",
+            "/v1/reversals/{id}",
             "/v1/stock/{sku}/{location}",
             "/v1/streams/{stream}/events",
             "/v1/streams/{stream}/state",

@@ -1,12 +1,21 @@
 //! What can be asked. Every value was checked on the way in; whether it is possible is decided later.
 
-use std::collections::BTreeMap;
+mod catalogue;
+mod stock;
+mod reservation;
+mod reversal;
 
 use shared_events::event::Cause;
-use shared_events::lane::Version;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{Code, LocationCode, Sku};
+use shared_events::values::{LocationCode, ReservationId, Sku};
+
+pub use self::catalogue::{RegisterItem, RegisterLocation, RetireItem};
+pub use self::reservation::{ChangeReservation, Policy, ReserveStock, Step};
+pub use self::reversal::{Reverse, Target};
+pub use self::stock::{
+    AdjustLine, AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
+};
 
 /// A command with what holds for every kind of command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,172 +45,36 @@ pub enum Command {
     MoveStock(MoveStock),
     /// Trade an item no more.
     RetireItem(RetireItem),
-}
-
-/// Members that are absent keep their value, or get their default on a new item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisterItem {
-    /// The item.
-    pub sku: Sku,
-    /// For people; default: the sku.
-    pub name: Option<String>,
-    /// Decimal places of the base unit, 0 to 6; default 0.
-    pub scale: Option<u8>,
-    /// What one unit is; default `each`.
-    pub unit: Option<Code>,
-    /// Low stock begins at this available quantity; default 0, never.
-    pub reorder_point: Option<i64>,
-    /// The caller's own names and values; default none.
-    pub metadata: Option<BTreeMap<String, String>>,
-    /// Refuse unless the item's stream is at this version.
-    pub expected_version: Option<Version>,
-}
-
-/// Members that are absent keep their value, or get their default on a new location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisterLocation {
-    /// The location.
-    pub code: LocationCode,
-    /// For people; default: the code.
-    pub name: Option<String>,
-    /// What sort of place it is; default none.
-    pub kind: Option<Code>,
-    /// Refuse unless the location's stream is at this version.
-    pub expected_version: Option<Version>,
-}
-
-/// An amount of an item at a location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StockLine {
-    /// The item.
-    pub sku: Sku,
-    /// Where.
-    pub location: LocationCode,
-    /// In base units, positive.
-    pub quantity: i64,
-    /// Refuse unless the stock's stream is at this version before the command.
-    pub expected_version: Option<Version>,
-}
-
-/// Take goods in; all lines or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiveStock {
-    /// What comes in.
-    pub lines: Vec<StockLine>,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// Let goods go, only from what is available; all lines or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssueStock {
-    /// What goes out.
-    pub lines: Vec<StockLine>,
-    /// What for.
-    pub purpose: Option<Code>,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// A difference for an item at a location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdjustLine {
-    /// The item.
-    pub sku: Sku,
-    /// Where.
-    pub location: LocationCode,
-    /// The difference to on_hand in base units, not zero.
-    pub delta: i64,
-    /// Refuse unless on_hand is this before the command.
-    pub expected_quantity: Option<i64>,
-    /// Refuse unless the stock's stream is at this version before the command.
-    pub expected_version: Option<Version>,
-}
-
-/// Put the count on the books right; all lines or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdjustStock {
-    /// The differences.
-    pub lines: Vec<AdjustLine>,
-    /// Whether less may be left than was promised, showing available negative.
-    pub accept_shortage: bool,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// Set on_hand of an item at a location.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetStock {
-    /// The item.
-    pub sku: Sku,
-    /// Where.
-    pub location: LocationCode,
-    /// What on_hand becomes, in base units, not negative.
-    pub quantity: i64,
-    /// Refuse unless on_hand is this.
-    pub expected_quantity: Option<i64>,
-    /// Refuse unless the stock's stream is at this version.
-    pub expected_version: Option<Version>,
-    /// Whether less may be left than was promised, showing available negative.
-    pub accept_shortage: bool,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// An amount of an item on its way from one location to another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MoveLine {
-    /// The item.
-    pub sku: Sku,
-    /// Where it leaves.
-    pub from: LocationCode,
-    /// Where it arrives; another location than `from`.
-    pub to: LocationCode,
-    /// In base units, positive.
-    pub quantity: i64,
-    /// Refuse unless the stream of the stock that it leaves is at this version before the command.
-    pub expected_version: Option<Version>,
-}
-
-/// Take goods from one location to another, only from what is available; all lines or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MoveStock {
-    /// What moves.
-    pub lines: Vec<MoveLine>,
-    /// Why.
-    pub cause: Cause,
-}
-
-/// Trade an item no more; possible when nothing of it is left anywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetireItem {
-    /// The item.
-    pub sku: Sku,
-    /// Refuse unless the item's stream is at this version.
-    pub expected_version: Option<Version>,
-    /// Why.
-    pub cause: Cause,
+    /// Hold stock for somebody until a moment.
+    ReserveStock(ReserveStock),
+    /// Take a reservation a step on in its life.
+    ChangeReservation(ChangeReservation),
+    /// Take back what was booked.
+    Reverse(Reverse),
 }
 
 impl Command {
-    /// The streams whose exact state decides the command, which it may add to; the same one may
-    /// come twice.
+    /// The streams whose exact state decides the command, which it may add to, as far as the command
+    /// itself names them; the same one may come twice. [`Self::reservation`] and
+    /// [`Self::reversal`] name more, which only the log knows.
     pub fn streams(&self) -> Vec<Stream> {
-        match self {
+        let own = match self {
             Self::RegisterItem(RegisterItem { sku, .. })
-            | Self::RetireItem(RetireItem { sku, .. }) => vec![Stream::Item(sku.clone())],
-            Self::RegisterLocation(location) => vec![Stream::Location(location.code.clone())],
+            | Self::RetireItem(RetireItem { sku, .. }) => Some(Stream::Item(sku.clone())),
+            Self::RegisterLocation(location) => Some(Stream::Location(location.code.clone())),
+            Self::ReserveStock(ReserveStock { id, .. })
+            | Self::ChangeReservation(ChangeReservation { id, .. }) => {
+                Some(Stream::Reservation(id.clone()))
+            }
             Self::ReceiveStock(_)
             | Self::IssueStock(_)
             | Self::AdjustStock(_)
             | Self::SetStock(_)
-            | Self::MoveStock(_) => {
-                let streams = |(sku, location): (&Sku, &LocationCode)| {
-                    [Stream::Item(sku.clone()), Stream::Stock(sku.clone(), location.clone())]
-                };
-                self.places().into_iter().flat_map(streams).collect()
-            }
-        }
+            | Self::MoveStock(_)
+            | Self::Reverse(_) => None,
+        };
+        let places = self.places().into_iter();
+        own.into_iter().chain(places.flat_map(|(sku, location)| place(sku, location))).collect()
     }
 
     /// The locations that must exist. What is known of one is advisory and read without its lock,
@@ -214,13 +87,23 @@ impl Command {
     pub fn item_everywhere(&self) -> Option<&Sku> {
         match self {
             Self::RetireItem(command) => Some(&command.sku),
-            Self::RegisterItem(_)
-            | Self::RegisterLocation(_)
-            | Self::ReceiveStock(_)
-            | Self::IssueStock(_)
-            | Self::AdjustStock(_)
-            | Self::SetStock(_)
-            | Self::MoveStock(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The reservation whose lines' items and stock decide the command too.
+    pub fn reservation(&self) -> Option<&ReservationId> {
+        match self {
+            Self::ChangeReservation(command) => Some(&command.id),
+            _ => None,
+        }
+    }
+
+    /// What is taken back, whose events' items and stock decide the command too.
+    pub fn reversal(&self) -> Option<&Target> {
+        match self {
+            Self::Reverse(command) => Some(&command.target),
+            _ => None,
         }
     }
 
@@ -233,16 +116,24 @@ impl Command {
             | Self::AdjustStock(AdjustStock { cause, .. })
             | Self::SetStock(SetStock { cause, .. })
             | Self::MoveStock(MoveStock { cause, .. })
-            | Self::RetireItem(RetireItem { cause, .. }) => Some(cause),
+            | Self::RetireItem(RetireItem { cause, .. })
+            | Self::ReserveStock(ReserveStock { cause, .. })
+            | Self::ChangeReservation(ChangeReservation { cause, .. })
+            | Self::Reverse(Reverse { cause, .. }) => Some(cause),
         }
     }
 
     /// Every item and location whose stock the command names, in the order of its lines.
     pub fn places(&self) -> Vec<(&Sku, &LocationCode)> {
         match self {
-            Self::RegisterItem(_) | Self::RegisterLocation(_) | Self::RetireItem(_) => Vec::new(),
+            Self::RegisterItem(_)
+            | Self::RegisterLocation(_)
+            | Self::RetireItem(_)
+            | Self::ChangeReservation(_)
+            | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })
-            | Self::IssueStock(IssueStock { lines, .. }) => {
+            | Self::IssueStock(IssueStock { lines, .. })
+            | Self::ReserveStock(ReserveStock { lines, .. }) => {
                 lines.iter().map(|line| (&line.sku, &line.location)).collect()
             }
             Self::AdjustStock(AdjustStock { lines, .. }) => {
@@ -255,4 +146,9 @@ impl Command {
                 .collect(),
         }
     }
+}
+
+/// The streams that decide what happens to the stock of an item at a location.
+pub fn place(sku: &Sku, location: &LocationCode) -> [Stream; 2] {
+    [Stream::Item(sku.clone()), Stream::Stock(sku.clone(), location.clone())]
 }

@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod stock;
+mod reservation;
+mod reversal;
 
 use chrono::TimeDelta;
 use shared_events::event::Event;
@@ -10,7 +12,7 @@ use shared_events::time::Timestamp;
 
 use super::command::{Command, Request};
 use super::rejection::Rejection;
-use super::state::Inventory;
+use super::working_set::Inventory;
 
 /// How far ahead of the log's clock a caller's `occurred_at` may be.
 const OCCURRED_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
@@ -18,7 +20,11 @@ const OCCURRED_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Decides a request: the events that it makes, none where there is nothing to do.
 ///
 /// `now` is the log's time. The inventory holds every state that [`Command::streams`],
-/// [`Command::locations`] and [`Command::item_everywhere`] name.
+/// [`Command::locations`], [`Command::item_everywhere`] and the lines of [`Command::reservation`]
+/// name, and the facts that [`Command::reversal`] is about with the states of their stock.
+///
+/// Holds whose time has come end first, wherever the request changes the stock that they are on:
+/// their ends are the first of its events, and its rules count without them.
 ///
 /// # Errors
 /// The rule that refuses it; then nothing of it happens.
@@ -31,12 +37,17 @@ pub fn decide(
     match &request.command {
         Command::RegisterItem(command) => catalogue::register_item(inventory, command),
         Command::RegisterLocation(command) => catalogue::register_location(inventory, command),
-        Command::ReceiveStock(command) => stock::receive_stock(inventory, command),
-        Command::IssueStock(command) => stock::issue_stock(inventory, command),
-        Command::AdjustStock(command) => stock::adjust_stock(inventory, command),
-        Command::SetStock(command) => stock::set_stock(inventory, command),
-        Command::MoveStock(command) => stock::move_stock(inventory, command),
-        Command::RetireItem(command) => catalogue::retire_item(inventory, command),
+        Command::ReceiveStock(command) => stock::receive_stock(inventory, now, command),
+        Command::IssueStock(command) => stock::issue_stock(inventory, now, command),
+        Command::AdjustStock(command) => stock::adjust_stock(inventory, now, command),
+        Command::SetStock(command) => stock::set_stock(inventory, now, command),
+        Command::MoveStock(command) => stock::move_stock(inventory, now, command),
+        Command::RetireItem(command) => catalogue::retire_item(inventory, now, command),
+        Command::ReserveStock(command) => reservation::reserve_stock(inventory, now, command),
+        Command::ChangeReservation(command) => {
+            reservation::change_reservation(inventory, now, command)
+        }
+        Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Why a command was refused, with the numbers that refused it.
 
 use serde::{Deserialize, Serialize};
-use shared_events::lane::Version;
+use shared_events::lane::{EventId, Version};
+use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku};
+use shared_events::values::{LocationCode, ReservationId, Sku};
 
 /// The fact that refused a command. Stored with the command's key, so the shape of a variant that
 /// has been released stays readable.
@@ -62,6 +63,62 @@ pub enum Rejection {
         /// What it is.
         actual: i64,
     },
+    /// No reservation has this id.
+    #[error("no reservation {id} exists")]
+    UnknownReservation {
+        /// The id that was named.
+        id: ReservationId,
+    },
+    /// The hold's time has come before the command's.
+    #[error("the reservation's hold has ended")]
+    ReservationExpired {},
+    /// The reservation is not in a state in which this can be done.
+    #[error("the reservation is {}", status.as_str())]
+    ReservationState {
+        /// The state it is in.
+        status: ReservationStatus,
+    },
+    /// More is to be released or cancelled than is held or promised.
+    #[error("line {} has {} left to let go", part.line, part.possible)]
+    OverRelease {
+        /// What was asked of which line, and what is possible.
+        #[serde(flatten)]
+        part: Excess,
+    },
+    /// More is to be fulfilled than is promised.
+    #[error("line {} has {} left to fulfil", part.line, part.possible)]
+    OverFulfil {
+        /// What was asked of which line, and what is possible.
+        #[serde(flatten)]
+        part: Excess,
+    },
+    /// More is to come back than went out.
+    #[error("line {} has {} left that can come back", part.line, part.possible)]
+    OverReturn {
+        /// What was asked of which line, and what is possible.
+        #[serde(flatten)]
+        part: Excess,
+    },
+    /// There is no such event, correlation or reversal.
+    #[error("nothing is recorded under {id}")]
+    UnknownEvent {
+        /// What was named.
+        id: String,
+    },
+    /// It was taken back before.
+    #[error("it was taken back before")]
+    AlreadyReversed {
+        /// The events that took it back.
+        dependents: Vec<EventId>,
+    },
+    /// It cannot be taken back by an opposite.
+    #[error("it cannot be taken back: {}", why.as_str())]
+    NotReversible {
+        /// Why not.
+        why: Irreversible,
+        /// The later events that stand in the way.
+        dependents: Vec<EventId>,
+    },
     /// A figure would pass 2^53 − 1.
     #[error("on_hand of {sku} at {location} would pass 9007199254740991")]
     QuantityOverflow {
@@ -78,6 +135,42 @@ pub enum Rejection {
         /// The latest that is accepted, five minutes ahead of the log's clock.
         latest: Timestamp,
     },
+}
+
+/// More of a reservation's line than is possible, in base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excess {
+    /// The line, from 1.
+    pub line: u32,
+    /// What the command's parts name of it together.
+    pub asked: i64,
+    /// What would be possible.
+    pub possible: i64,
+}
+
+/// Why something cannot be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Irreversible {
+    /// It describes an item or a location, which is described anew instead.
+    Description,
+    /// It is a step of a reservation, which has commands of its own for the way back.
+    Reservation,
+    /// What it brought in has moved on.
+    MovedOn,
+}
+
+impl Irreversible {
+    /// The reason in words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Description => "it describes an item or a location; describe that anew",
+            Self::Reservation => {
+                "it is a step of a reservation; extend, release, cancel or return that"
+            }
+            Self::MovedOn => "what it brought in has moved on",
+        }
+    }
 }
 
 /// An item and location of which more was asked than may be taken.

@@ -72,6 +72,9 @@ impl Places {
     }
 }
 
+/// What an event takes beside its data.
+const EVENT_BYTES: usize = 320;
+
 /// The columns of the events to append, one entry an event.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
@@ -94,6 +97,8 @@ pub(super) struct Columns {
     request_hashes: Vec<Option<Vec<u8>>>,
     command_lanes: Vec<Option<String>>,
     command_positions: Vec<Option<String>>,
+    command_sizes: Vec<Option<String>>,
+    bytes: usize,
 }
 
 impl Columns {
@@ -101,8 +106,32 @@ impl Columns {
         self.lanes.len()
     }
 
+    /// About how many bytes the events take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Adds the events of one command; the first of them becomes the record of its key.
     pub(super) fn add(&mut self, events: &[RecordedEvent], key: Option<&IdempotencyKey>) {
+        self.add_events(events, key, None);
+    }
+
+    /// Adds the events of several commands together, so many of each.
+    pub(super) fn add_together(
+        &mut self,
+        events: &[RecordedEvent],
+        sizes: &[usize],
+        key: Option<&IdempotencyKey>,
+    ) {
+        self.add_events(events, key, Some(array(sizes.iter())));
+    }
+
+    fn add_events(
+        &mut self,
+        events: &[RecordedEvent],
+        key: Option<&IdempotencyKey>,
+        sizes: Option<String>,
+    ) {
         for (nth, event) in events.iter().enumerate() {
             let key = key.filter(|_| nth == 0);
             let is_list = key.is_some() && events.len() > 1;
@@ -117,15 +146,18 @@ impl Columns {
             self.correlation_ids.push(event.correlation_id.to_string());
             self.causation_ids.push(event.causation_id.as_ref().map(ToString::to_string));
             self.data_hashes.push(data_hash(event.data.get()).to_vec());
+            self.bytes += EVENT_BYTES + event.data.get().len();
             self.data.push(event.data.get().to_owned());
             self.chains.push(event.chain.0.to_vec());
             self.traceparents.push(event.traceparent.as_ref().map(ToString::to_string));
             self.callers.push(key.map(|key| key.caller.to_string()));
             self.keys.push(key.map(|key| key.key.to_string()));
             self.request_hashes.push(key.map(|key| key.request_hash.to_vec()));
-            self.command_lanes
-                .push(is_list.then(|| array(events, |event| i64::from(event.lane.0))));
-            self.command_positions.push(is_list.then(|| array(events, |event| event.position.0)));
+            let lanes = || array(events.iter().map(|event| event.lane));
+            let positions = || array(events.iter().map(|event| event.position));
+            self.command_lanes.push(is_list.then(lanes));
+            self.command_positions.push(is_list.then(positions));
+            self.command_sizes.push(sizes.clone().filter(|_| key.is_some()));
         }
     }
 
@@ -156,6 +188,7 @@ impl Columns {
             .bind(self.request_hashes)
             .bind(self.command_lanes)
             .bind(self.command_positions)
+            .bind(self.command_sizes)
             .execute(connection)
             .await?;
         Ok(())
@@ -163,7 +196,7 @@ impl Columns {
 }
 
 /// An array in Postgres' text form: `unnest` would flatten an array of arrays.
-fn array(events: &[RecordedEvent], number: fn(&RecordedEvent) -> i64) -> String {
-    let numbers: Vec<String> = events.iter().map(|event| number(event).to_string()).collect();
+fn array(numbers: impl Iterator<Item: ToString>) -> String {
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
     format!("{{{}}}", numbers.join(","))
 }

@@ -1,75 +1,45 @@
 //! One transaction for many requests: steps 1 to 5 of six. The sixth, the commit and what follows
 //! it, is the writer's.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use shared_events::lane::{Lane, PositionToken};
+use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
-use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::Sku;
-use sqlx::PgConnection;
-use tokio::time::Instant;
+use sqlx::{PgConnection, Row};
 
-use super::append::{Columns, Places};
+use super::append::Places;
 use super::cache::{Cache, LaneClock};
+use super::deciding::{Decided, Deciding};
 use super::load::{self, CaughtUp, Head, LoadError};
-use super::outcomes::{self, KnownOutcomes, Unrecorded};
-use super::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Submission, Unchanged};
-use crate::inventory::{Command, Inventory, decide};
+use super::outcomes;
+use super::past;
+use super::plan::{self, Plan};
+use super::row::lane_number;
+use super::snapshot;
+use super::submission::{IdempotencyKey, Outcome, Submission};
+use crate::inventory::Inventory;
 
 /// How far a lane's time may be ahead of the database's clock before somebody should look.
 const CLOCK_AHEAD_MAX: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
 
-/// What a batch will touch, known before anything is locked.
-#[derive(Debug)]
-struct Plan {
-    /// The streams whose lanes are locked.
-    streams: Vec<Stream>,
-    /// The streams that are only looked at.
-    locations: Vec<Stream>,
-    /// The items whose stock is looked at wherever it is, in the items' own lanes.
-    items_everywhere: Vec<Sku>,
-    /// Ascending, as all writers lock them.
-    lanes: Vec<Lane>,
-    /// Ascending, as all writers lock them.
-    key_locks: Vec<i64>,
-}
-
-impl Plan {
-    fn of(batch: &[&Submission], cache: &Cache) -> Self {
-        let commands = || batch.iter().map(|submission| &submission.request.command);
-        let streams: BTreeSet<Stream> = commands().flat_map(|command| command.streams()).collect();
-        let locations: BTreeSet<Stream> = commands()
-            .flat_map(|command| command.locations())
-            .map(Stream::Location)
-            .filter(|location| !streams.contains(location))
-            .collect();
-        let lanes: BTreeSet<Lane> = streams.iter().map(|stream| cache.lane_of(stream)).collect();
-        let key_locks: BTreeSet<i64> = keys(batch).map(outcomes::lock_number).collect();
-        Self {
-            streams: streams.into_iter().collect(),
-            locations: locations.into_iter().collect(),
-            items_everywhere: commands().filter_map(Command::item_everywhere).cloned().collect(),
-            lanes: lanes.into_iter().collect(),
-            key_locks: key_locks.into_iter().collect(),
-        }
-    }
-
-    fn all_streams(&self) -> impl Iterator<Item = &Stream> {
-        self.streams.iter().chain(&self.locations)
-    }
-}
-
-fn keys<'a>(batch: &'a [&Submission]) -> impl Iterator<Item = &'a IdempotencyKey> {
-    batch.iter().filter(|submission| !submission.validate_only).filter_map(|one| one.key.as_ref())
+/// Why a request has to wait for the next batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deferral {
+    /// Another instance is deciding a request with the same key.
+    KeyBusy,
+    /// It needs lanes that were not locked, which only showed under the locks.
+    LanesMissing,
+    /// The events of the requests before it are as many bytes as one transaction may have.
+    BatchFull,
 }
 
 /// A batch that is written but not committed: what becomes true with the commit.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// How each request of the batch ends, in the batch's order.
-    pub(super) outcomes: Vec<Outcome>,
+    /// How each request of the batch ends, in the batch's order; nothing yet for one that has to wait
+    /// for the next batch.
+    pub(super) outcomes: Vec<Result<Outcome, Deferral>>,
     /// What was appended, in lane order within each lane.
     pub(super) events: Vec<RecordedEvent>,
     /// The states and clocks after the batch.
@@ -95,21 +65,23 @@ pub(super) async fn write(
     connection: &mut PgConnection,
     cache: &mut Cache,
     batch: &[&Submission],
+    bytes_max: usize,
 ) -> Result<Written, LoadError> {
-    // Before the locks, so that they are held briefly: fetch what is cold.
-    let plan = Plan::of(batch, cache);
+    // Before the locks, so that they are held briefly: find out what is touched, fetch what is cold.
+    let plan = Plan::of(connection, cache, batch).await?;
     load_cold(connection, cache, &plan).await?;
 
     // 1. Lock the keys and the lanes that the batch touches.
     sqlx::raw_sql("begin isolation level read committed").execute(&mut *connection).await?;
-    lock(connection, &plan).await?;
+    let Locked { lanes, busy } = lock(connection, &plan).await?;
 
     // 2. In later statements, so with newer snapshots: heads, clock, stored outcomes.
-    let (heads, clock) = load::heads(connection, &plan.lanes).await?;
-    let keys: Vec<&IdempotencyKey> = keys(batch).collect();
+    let (heads, clock) = load::heads(connection, &lanes).await?;
+    let keys: Vec<&IdempotencyKey> =
+        batch.iter().filter_map(|submission| plan::stored_key(submission)).collect();
     let known = outcomes::find(connection, &keys).await?;
 
-    // 3. Bring the cache up to the heads.
+    // 3. Bring the cache up to the heads, and the working set from the cache.
     for head in &heads {
         if load::catch_up(connection, cache, head).await? == CaughtUp::Forked {
             metrics::counter!("stockbook_writer_forks_total").increment(1);
@@ -121,27 +93,29 @@ pub(super) async fn write(
             );
         }
     }
-    let inventory = working_set(connection, cache, &plan).await?;
+    let everywhere = load::stock_streams(connection, &plan.items_everywhere).await?;
+    let streams = plan.all_streams().chain(&everywhere);
+    let mut inventory = plan::states(connection, cache, streams).await?;
+    past::bring(connection, &plan.reversals, &mut inventory).await?;
 
     // 4. Decide in the order of arrival.
     let recorded_at = lane_time(&heads, clock);
-    let mut deciding = Deciding {
-        cache,
-        known,
-        inventory,
-        places: Places::new(&heads, recorded_at),
-        events: Vec::new(),
-        columns: Columns::default(),
-        unrecorded: Vec::new(),
-    };
+    let places = Places::new(&heads, recorded_at);
+    let mut deciding = Deciding::new(cache, &plan, busy, known, inventory, places, bytes_max);
     let outcomes = batch.iter().map(|submission| deciding.decide(submission)).collect();
 
-    // 5. Write events and outcomes.
-    let Deciding { inventory, places, events, columns, unrecorded, .. } = deciding;
+    // 5. Write events and outcomes, and what is derived from the events.
+    let Decided { inventory, places, events, columns, unrecorded, deadlines, reversals } =
+        deciding.end();
     metrics::histogram!("stockbook_writer_batch_events").record(columns.len() as f64);
     if columns.len() > 0 {
         columns.append(connection, recorded_at).await?;
+        reversals.save(connection).await?;
+        deadlines.save(connection).await?;
     }
+    let overdue = cache.overdue.take(|stream| plan.is_locked(stream));
+    let due = snapshot::due(&events, overdue, &inventory);
+    snapshot::save(connection, due, recorded_at).await?;
     outcomes::save(connection, &unrecorded, recorded_at).await?;
     Ok(Written { outcomes, events, inventory, clocks: places.heads().collect() })
 }
@@ -151,7 +125,7 @@ async fn load_cold(
     cache: &mut Cache,
     plan: &Plan,
 ) -> Result<(), LoadError> {
-    let missing: Vec<Stream> =
+    let missing: Vec<_> =
         plan.all_streams().filter(|stream| !cache.contains(stream)).cloned().collect();
     if !missing.is_empty() {
         load::cold(connection, cache, &missing).await?;
@@ -159,41 +133,33 @@ async fn load_cold(
     Ok(())
 }
 
-async fn lock(connection: &mut PgConnection, plan: &Plan) -> Result<(), LoadError> {
-    let locked = sqlx::query(include_str!("../../queries/lock_lanes.sql"))
-        .bind(&plan.key_locks)
-        .bind(load::lane_numbers(&plan.lanes))
-        .fetch_all(connection)
+/// What a batch holds locked.
+struct Locked {
+    lanes: Vec<Lane>,
+    /// The locks of keys that somebody else holds.
+    busy: HashSet<i64>,
+}
+
+async fn lock(connection: &mut PgConnection, plan: &Plan) -> Result<Locked, LoadError> {
+    let (lanes, keys): (Vec<i16>, Vec<Option<i64>>) =
+        plan.needed.iter().map(|(lane, key)| (lane_number(*lane), *key)).unzip();
+    let row = sqlx::query(include_str!("../../queries/lock_lanes.sql"))
+        .bind(plan.key_locks())
+        .bind(lanes)
+        .bind(keys)
+        .fetch_one(connection)
         .await?;
-    if locked.len() == plan.lanes.len() {
-        Ok(())
+    let busy: HashSet<i64> = row.try_get::<Vec<i64>, _>("busy")?.into_iter().collect();
+    let locked: HashSet<i16> = row.try_get::<Vec<i16>, _>("locked")?.into_iter().collect();
+    let is_due = |key: &Option<i64>| key.is_none_or(|key| !busy.contains(&key));
+    let mut lanes: Vec<Lane> =
+        plan.needed.iter().filter(|(_, key)| is_due(key)).map(|(lane, _)| *lane).collect();
+    lanes.dedup();
+    if lanes.iter().all(|lane| locked.contains(&lane_number(*lane))) {
+        Ok(Locked { lanes, busy })
     } else {
         Err(LoadError::Database(sqlx::Error::RowNotFound))
     }
-}
-
-/// The states of everything the batch names: from the cache, or from the log where the cache has
-/// let go of them.
-async fn working_set(
-    connection: &mut PgConnection,
-    cache: &mut Cache,
-    plan: &Plan,
-) -> Result<Inventory, LoadError> {
-    let mut inventory = Inventory::default();
-    let mut missing = Vec::new();
-    let everywhere = load::stock_streams(connection, &plan.items_everywhere).await?;
-    for stream in plan.all_streams().chain(&everywhere) {
-        match cache.get(stream) {
-            Some(state) => inventory.insert(state.clone()),
-            None => missing.push(stream.clone()),
-        }
-    }
-    if !missing.is_empty() {
-        for state in load::cold(connection, cache, &missing).await?.into_states() {
-            inventory.insert(state);
-        }
-    }
-    Ok(inventory)
 }
 
 /// The time of the batch: the database's, but never before what its lanes already say.
@@ -207,82 +173,4 @@ fn lane_time(heads: &[Head], clock: Timestamp) -> Timestamp {
         );
     }
     latest.max(clock)
-}
-
-/// The batch while its requests are decided one after another.
-struct Deciding<'a> {
-    cache: &'a Cache,
-    known: KnownOutcomes,
-    inventory: Inventory,
-    places: Places,
-    events: Vec<RecordedEvent>,
-    columns: Columns,
-    unrecorded: Vec<Unrecorded>,
-}
-
-impl Deciding<'_> {
-    fn decide(&mut self, submission: &Submission) -> Outcome {
-        // A key that was decided is answered from, however late: what was done is not called undone.
-        let known = submission.key.as_ref().filter(|_| !submission.validate_only);
-        if let Some(outcome) = known.and_then(|key| self.known.of(key)) {
-            return outcome;
-        }
-        if submission.deadline <= Instant::now() {
-            return Outcome::NotExecuted(NotExecuted::DeadlinePassed);
-        }
-        let decided =
-            |this: &Self| decide(&this.inventory, &submission.request, this.places.recorded_at());
-        if submission.validate_only {
-            return match decided(self) {
-                Ok(events) => Outcome::Valid(events),
-                Err(rejection) => Outcome::Decided(Decision::Rejected(rejection)),
-            };
-        }
-        let decision = match decided(self) {
-            Err(rejection) => Decision::Rejected(rejection),
-            Ok(events) if events.is_empty() => Decision::Unchanged(self.unchanged(submission)),
-            Ok(events) => Decision::Accepted(self.record(submission, &events)),
-        };
-        if let Some(key) = &submission.key
-            && outcomes::is_stored(&decision)
-        {
-            self.unrecorded.extend(Unrecorded::of(key, &decision));
-            self.known.remember(key, decision.clone());
-        }
-        Outcome::Decided(decision)
-    }
-
-    /// Folds and places the events of an accepted command.
-    fn record(
-        &mut self,
-        submission: &Submission,
-        events: &[shared_events::event::Event],
-    ) -> Vec<RecordedEvent> {
-        let recorded: Vec<RecordedEvent> = events
-            .iter()
-            .map(|event| {
-                let version = self.inventory.evolve(event);
-                let lane = self.cache.lane_of(&event.stream());
-                let occurred_at = submission.request.occurred_at;
-                self.places.place(lane, event, version, occurred_at, &submission.origin)
-            })
-            .collect();
-        self.columns.add(&recorded, submission.key.as_ref());
-        self.events.extend(recorded.iter().cloned());
-        recorded
-    }
-
-    fn unchanged(&self, submission: &Submission) -> Unchanged {
-        let streams = submission.request.command.streams();
-        let position: PositionToken = streams
-            .iter()
-            .map(|stream| self.cache.lane_of(stream))
-            .map(|lane| (lane, self.places.head(lane).position))
-            .collect();
-        Unchanged {
-            position,
-            recorded_at: self.places.recorded_at(),
-            correlation_id: submission.origin.correlation_id.clone(),
-        }
-    }
 }

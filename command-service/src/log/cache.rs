@@ -10,6 +10,7 @@ use shared_events::chain::Chain;
 use shared_events::lane::{Lane, LaneMap, Position};
 use shared_events::stream::Stream;
 
+use super::snapshot::Overdue;
 use crate::inventory::{Inventory, StreamState};
 
 /// A place in a lane and the chain there.
@@ -19,6 +20,13 @@ pub(super) struct LaneClock {
     pub(super) chain: Chain,
 }
 
+/// How much a cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) states: usize,
+    pub(super) bytes: usize,
+}
+
 /// The least recently used states are forgotten when they outweigh the bound.
 pub(super) struct Cache {
     lanes: LaneMap,
@@ -26,15 +34,24 @@ pub(super) struct Cache {
     states: LruCache<Stream, StreamState>,
     bytes: usize,
     bytes_max: usize,
+    /// Streams whose state should be kept as a snapshot.
+    pub(super) overdue: Overdue,
 }
 
 impl Cache {
     pub(super) fn new(lanes: LaneMap, bytes_max: usize) -> Self {
-        Self { lanes, clocks: HashMap::new(), states: LruCache::unbounded(), bytes: 0, bytes_max }
+        Self {
+            lanes,
+            clocks: HashMap::new(),
+            states: LruCache::unbounded(),
+            bytes: 0,
+            bytes_max,
+            overdue: Overdue::default(),
+        }
     }
 
     pub(super) fn lane_of(&self, stream: &Stream) -> Lane {
-        self.lanes.lane_of(stream.key())
+        self.lanes.lane_of(stream)
     }
 
     pub(super) fn clock(&self, lane: Lane) -> Option<LaneClock> {
@@ -43,6 +60,11 @@ impl Cache {
 
     pub(super) fn set_clock(&mut self, lane: Lane, clock: LaneClock) {
         self.clocks.insert(lane, clock);
+    }
+
+    /// How much is remembered.
+    pub(super) fn extent(&self) -> Extent {
+        Extent { states: self.states.len(), bytes: self.bytes }
     }
 
     pub(super) fn contains(&self, stream: &Stream) -> bool {
@@ -54,8 +76,9 @@ impl Cache {
         self.states.get(stream)
     }
 
-    /// Remembers the states of a working set. A location without history is not remembered: its
-    /// lane is read without its lock, so nothing would tell when it comes to be.
+    /// Remembers the states of a working set. A location without history is not remembered, for its
+    /// lane is read without its lock and nothing would tell when it comes to be; nor a reservation
+    /// without, for anybody can ask for any number of ids.
     pub(super) fn put_all(&mut self, inventory: Inventory) {
         for state in inventory.into_states() {
             let stream = state.stream();
@@ -63,7 +86,7 @@ impl Cache {
                 self.clocks.contains_key(&self.lane_of(&stream)),
                 "{stream} has no clock"
             );
-            if matches!(&state, StreamState::Location(_, location) if location.details.is_none()) {
+            if is_unknown(&state) {
                 continue;
             }
             self.bytes += weight(&state);
@@ -86,7 +109,7 @@ impl Cache {
             .states
             .iter()
             .map(|(stream, _)| stream)
-            .filter(|stream| self.lanes.lane_of(stream.key()) == lane)
+            .filter(|stream| self.lanes.lane_of(stream) == lane)
             .cloned()
             .collect();
         for stream in streams {
@@ -104,11 +127,29 @@ impl Cache {
     }
 }
 
+/// Whether it is a name that stands for nothing yet.
+fn is_unknown(state: &StreamState) -> bool {
+    match state {
+        StreamState::Location(_, location) => location.details.is_none(),
+        StreamState::Reservation(_, reservation) => reservation.details.is_none(),
+        StreamState::Item(..) | StreamState::Stock(..) => false,
+    }
+}
+
 /// About how many bytes a state and its key take, map overhead included.
 fn weight(state: &StreamState) -> usize {
     const ENTRY: usize = 320;
+    const HOLD: usize = 128;
+    const LINE: usize = 160;
     match state {
-        StreamState::Stock(..) => ENTRY,
+        StreamState::Stock(_, stock) => ENTRY + stock.holds.len() * HOLD,
+        StreamState::Reservation(_, reservation) => {
+            ENTRY
+                + reservation
+                    .details
+                    .as_ref()
+                    .map_or(0, |details| details.owner.as_str().len() + details.lines.len() * LINE)
+        }
         StreamState::Location(_, location) => {
             ENTRY + location.details.as_ref().map_or(0, |details| details.name.len())
         }

@@ -11,6 +11,7 @@ use sqlx::{PgConnection, Row};
 
 use super::cache::{Cache, LaneClock};
 use super::row::{self, EventRow};
+use super::snapshot::{self, Overdue};
 use crate::inventory::{Inventory, StreamState};
 
 /// A lane that has more missed events than this is forgotten rather than caught up.
@@ -54,6 +55,9 @@ pub(super) async fn heads(
     let mut heads = Vec::with_capacity(rows.len());
     for row in &rows {
         now = now.max(Timestamp::new(row.try_get::<DateTime<Utc>, _>("now")?));
+        if row.try_get::<Option<i16>, _>("lane")?.is_none() {
+            break;
+        }
         let clock = match row.try_get::<Option<i64>, _>("position")? {
             None => LaneClock::default(),
             Some(position) => {
@@ -97,23 +101,29 @@ pub(super) async fn cold(
             cache.set_clock(head.lane, head.clock);
         }
     }
-    let inventory = fold_streams(connection, streams).await?;
+    metrics::counter!("stockbook_writer_cold_streams_total").increment(streams.len() as u64);
+    let inventory = fold_streams(connection, streams, &mut cache.overdue).await?;
     cache.put_all(inventory.clone());
     Ok(inventory)
 }
 
-async fn fold_streams(
+/// Folds each stream from its snapshot on, or from its beginning.
+pub(super) async fn fold_streams(
     connection: &mut PgConnection,
     streams: &[Stream],
+    overdue: &mut Overdue,
 ) -> Result<Inventory, LoadError> {
     let mut inventory = Inventory::default();
     for stream in streams {
         inventory.insert(StreamState::initial(stream));
     }
+    snapshot::bring(connection, streams, &mut inventory).await?;
     let names: Vec<String> = streams.iter().map(Stream::to_string).collect();
+    let known: Vec<i64> = streams.iter().map(|stream| inventory.version(stream).0).collect();
     let mut rows = sqlx::query(include_str!("../../queries/read_streams.sql"))
         .bind(names)
-        .fetch(&mut *connection);
+        .bind(&known)
+        .fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let event = Event::from_json(
             row.try_get("type")?,
@@ -121,10 +131,16 @@ async fn fold_streams(
             row.try_get("data")?,
         );
         let event = event.map_err(|source| unreadable(row.try_get("stream"), source))?;
-        inventory.evolve(&event);
+        if inventory.evolve(&event) != Version(row.try_get("version")?) {
+            let stream = event.stream();
+            return Err(sqlx::Error::Decode(format!("{stream} has a gap").into()).into());
+        }
     }
-    drop(rows);
-    mark_stocked(connection, streams, &mut inventory).await?;
+    for (stream, known) in streams.iter().zip(known) {
+        if let Some(state) = inventory.state(stream) {
+            overdue.note(&state, state.version().0 - known);
+        }
+    }
     Ok(inventory)
 }
 
@@ -134,33 +150,6 @@ fn unreadable(stream: sqlx::Result<&str>, source: DecodeError) -> LoadError {
         Ok(Err(error)) => LoadError::Database(sqlx::Error::Decode(Box::new(error))),
         Err(error) => LoadError::Database(error),
     }
-}
-
-async fn mark_stocked(
-    connection: &mut PgConnection,
-    streams: &[Stream],
-    inventory: &mut Inventory,
-) -> Result<(), LoadError> {
-    let skus: Vec<&str> = streams
-        .iter()
-        .filter_map(|stream| match stream {
-            Stream::Item(sku) => Some(sku.as_str()),
-            Stream::Location(_) | Stream::Stock(..) => None,
-        })
-        .collect();
-    if skus.is_empty() {
-        return Ok(());
-    }
-    let stocked: Vec<String> =
-        sqlx::query_scalar(include_str!("../../queries/find_stocked_items.sql"))
-            .bind(skus)
-            .fetch_all(connection)
-            .await?;
-    for sku in stocked {
-        let sku = sku.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        inventory.mark_stocked(&sku);
-    }
-    Ok(())
 }
 
 /// The streams of all stock of the given items. Complete only while the items' lanes are locked.
@@ -249,6 +238,10 @@ async fn follow(
             return Ok(CaughtUp::Forgotten);
         };
         bring(cache, &mut inventory, &event.stream);
+        // Said even where the stream itself was brought after the event: its item may be older.
+        if let Stream::Stock(sku, _) = &event.stream {
+            inventory.mark_stocked(sku);
+        }
         if inventory.version(&event.stream).next() == event.version {
             inventory.evolve(&fact);
         }
@@ -261,7 +254,7 @@ async fn follow(
 fn bring(cache: &mut Cache, inventory: &mut Inventory, stream: &Stream) {
     let item = match stream {
         Stream::Stock(sku, _) => Some(Stream::Item(sku.clone())),
-        Stream::Item(_) | Stream::Location(_) => None,
+        Stream::Item(_) | Stream::Location(_) | Stream::Reservation(_) => None,
     };
     for stream in item.iter().chain([stream]) {
         if inventory.version(stream) == Version(0)

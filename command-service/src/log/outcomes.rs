@@ -6,13 +6,15 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use shared_events::event::{DecodeError, Event};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use sqlx::{PgConnection, Row};
 
 use super::row::EventRow;
-use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged};
+use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged, Verdict};
 use crate::inventory::Rejection;
 
 /// Whose key, and the key.
@@ -46,11 +48,20 @@ fn name(key: &IdempotencyKey) -> KeyName {
 /// Whether a decision is stored under its key. What was wrong with the request's own values is not:
 /// the same request may be right another time.
 pub(super) fn is_stored(decision: &Decision) -> bool {
+    match decision {
+        Decision::Accepted(_) | Decision::AcceptedTogether { .. } | Decision::Unchanged(_) => true,
+        Decision::Rejected(rejection) => is_fact(rejection),
+        Decision::RefusedTogether(verdicts) => verdicts.iter().all(|verdict| match verdict {
+            Verdict::Possible(_) => true,
+            Verdict::Refused(rejection) => is_fact(rejection),
+        }),
+    }
+}
+
+fn is_fact(rejection: &Rejection) -> bool {
     !matches!(
-        decision,
-        Decision::Rejected(
-            Rejection::OccurredAtOutOfRange { .. } | Rejection::QuantityOverflow { .. }
-        )
+        rejection,
+        Rejection::OccurredAtOutOfRange { .. } | Rejection::QuantityOverflow { .. }
     )
 }
 
@@ -72,6 +83,64 @@ pub(super) fn lock_number(key: &IdempotencyKey) -> i64 {
 enum Stored {
     Unchanged(Unchanged),
     Rejected(Rejection),
+    RefusedTogether(Vec<StoredVerdict>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredVerdict {
+    Possible(Vec<StoredEvent>),
+    Refused(Rejection),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredEvent {
+    #[serde(rename = "type")]
+    event_type: String,
+    schema_version: i16,
+    data: Box<RawValue>,
+}
+
+impl StoredVerdict {
+    fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Refused(rejection) => Self::Refused(rejection.clone()),
+            Verdict::Possible(events) => Self::Possible(
+                events
+                    .iter()
+                    .map(|event| StoredEvent {
+                        event_type: event.event_type().to_owned(),
+                        schema_version: event.schema_version(),
+                        data: event.to_data(),
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn read(self) -> Result<Verdict, DecodeError> {
+        let event = |stored: StoredEvent| {
+            Event::from_json(&stored.event_type, stored.schema_version, stored.data.get())
+        };
+        Ok(match self {
+            Self::Refused(rejection) => Verdict::Refused(rejection),
+            Self::Possible(events) => {
+                Verdict::Possible(events.into_iter().map(event).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+}
+
+impl Stored {
+    fn read(self) -> Result<Decision, DecodeError> {
+        Ok(match self {
+            Self::Unchanged(unchanged) => Decision::Unchanged(unchanged),
+            Self::Rejected(rejection) => Decision::Rejected(rejection),
+            Self::RefusedTogether(verdicts) => Decision::RefusedTogether(
+                verdicts.into_iter().map(StoredVerdict::read).collect::<Result<_, _>>()?,
+            ),
+        })
+    }
 }
 
 /// Reads what is stored under the given keys.
@@ -92,20 +161,32 @@ pub(super) async fn find(
         .await?;
     for row in rows {
         let request_hash = row.try_get::<&[u8], _>("request_hash")?.try_into();
-        let request_hash = request_hash.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let request_hash = request_hash.map_err(unreadable)?;
         let decision = match row.try_get::<Option<&str>, _>("outcome")? {
-            Some(json) => match serde_json::from_str(json) {
-                Ok(Stored::Unchanged(unchanged)) => Decision::Unchanged(unchanged),
-                Ok(Stored::Rejected(rejection)) => Decision::Rejected(rejection),
-                Err(error) => return Err(sqlx::Error::Decode(Box::new(error))),
-            },
-            None => Decision::Accepted(
-                events_at(connection, row.try_get("lanes")?, row.try_get("positions")?).await?,
-            ),
+            Some(json) => {
+                let stored: Stored = serde_json::from_str(json).map_err(unreadable)?;
+                stored.read().map_err(unreadable)?
+            }
+            None => {
+                let (lanes, positions) = (row.try_get("lanes")?, row.try_get("positions")?);
+                let events = events_at(connection, lanes, positions).await?;
+                match row.try_get::<Option<Vec<i32>>, _>("sizes")? {
+                    None => Decision::Accepted(events),
+                    Some(sizes) => {
+                        let sizes =
+                            sizes.into_iter().map(usize::try_from).collect::<Result<_, _>>();
+                        Decision::AcceptedTogether { events, sizes: sizes.map_err(unreadable)? }
+                    }
+                }
+            }
         };
         known.0.insert((row.try_get("caller")?, row.try_get("key")?), (request_hash, decision));
     }
     Ok(known)
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
 }
 
 async fn events_at(
@@ -121,6 +202,26 @@ async fn events_at(
     Ok(rows.into_iter().map(|EventRow(event)| event).collect())
 }
 
+/// Claims a key for something that takes more than one command, in the transaction that begins it: a
+/// command with the same key is then told that it was used. Says whether the key was free.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    key: &IdempotencyKey,
+    unchanged: Unchanged,
+) -> sqlx::Result<bool> {
+    sqlx::query(include_str!("../../queries/lock_key.sql"))
+        .bind(lock_number(key))
+        .execute(&mut *connection)
+        .await?;
+    if find(connection, &[key]).await?.of(key).is_some() {
+        return Ok(false);
+    }
+    let recorded_at = unchanged.recorded_at;
+    let claimed = Unrecorded::of(key, &Decision::Unchanged(unchanged));
+    save(connection, claimed.as_slice(), recorded_at).await?;
+    Ok(true)
+}
+
 /// An outcome without events that is to be stored.
 #[derive(Debug)]
 pub(super) struct Unrecorded {
@@ -134,7 +235,10 @@ impl Unrecorded {
     /// The row for a decision; none for an accepted one, whose events are its record.
     pub(super) fn of(key: &IdempotencyKey, decision: &Decision) -> Option<Self> {
         let stored = match decision {
-            Decision::Accepted(_) => return None,
+            Decision::Accepted(_) | Decision::AcceptedTogether { .. } => return None,
+            Decision::RefusedTogether(verdicts) => {
+                Stored::RefusedTogether(verdicts.iter().map(StoredVerdict::of).collect())
+            }
             Decision::Unchanged(unchanged) => Stored::Unchanged(unchanged.clone()),
             Decision::Rejected(rejection) => Stored::Rejected(rejection.clone()),
         };

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 use shared_events::chain::Chain;
-use shared_events::lane::{Lane, Position, Version};
+use shared_events::lane::{EventId, Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -49,6 +49,25 @@ pub fn lane_number(lane: Lane) -> i16 {
 /// The column is missing, or holds no lane.
 pub fn lane(row: &PgRow, column: &'static str) -> sqlx::Result<Lane> {
     parsed(column, u16::try_from(row.try_get::<i16, _>(column)?)).map(Lane)
+}
+
+/// An event's id.
+///
+/// # Errors
+/// A column is missing, or holds something else.
+pub fn event_id(row: &PgRow, lane: &'static str, position: &'static str) -> sqlx::Result<EventId> {
+    Ok(EventId(self::lane(row, lane)?, Position(row.try_get(position)?)))
+}
+
+/// The ids of events whose lanes and positions stand side by side.
+///
+/// # Errors
+/// One of them is no lane.
+pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<EventId>> {
+    let id = |(lane, position): (i16, i64)| {
+        Ok(EventId(parsed("lanes", u16::try_from(lane)).map(Lane)?, Position(position)))
+    };
+    lanes.into_iter().zip(positions).map(id).collect()
 }
 
 /// A chain link.

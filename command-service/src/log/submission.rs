@@ -6,17 +6,18 @@ use serde::{Deserialize, Serialize};
 use shared_events::event::Event;
 use shared_events::lane::PositionToken;
 use shared_events::recorded::RecordedEvent;
+use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
-use crate::inventory::{Rejection, Request};
+use crate::inventory::{Command, Rejection, Request};
 
 /// One request on its way into the log.
 #[derive(Debug)]
 pub struct Submission {
     /// What is asked.
-    pub request: Request,
+    pub asked: Asked,
     /// Who asks, and what it belongs to.
     pub origin: Origin,
     /// The caller's key, if the outcome is to be stored.
@@ -31,8 +32,11 @@ impl Submission {
     /// About how many bytes the request's events will take: a line's share, and what the caller
     /// gave freely, which each of its events repeats.
     pub fn weight(&self) -> usize {
+        self.asked.requests().iter().map(|request| self.weight_of(&request.command)).sum()
+    }
+
+    fn weight_of(&self, command: &Command) -> usize {
         const LINE: usize = 640;
-        let command = &self.request.command;
         let context = command.cause().and_then(|cause| cause.context.as_ref());
         let free = context.map_or(0, |context| {
             let metadata = context.metadata.iter().map(|(name, value)| name.len() + value.len());
@@ -46,6 +50,25 @@ impl Submission {
         let free = free + reference + self.origin.correlation_id.as_str().len();
         // What an item is may take as much as a few lines.
         (command.places().len() + 8) * LINE + command.places().len().max(1) * free
+    }
+}
+
+/// What one submission asks.
+#[derive(Debug)]
+pub enum Asked {
+    /// One command.
+    One(Request),
+    /// Several commands, in this order, all or none.
+    Together(Vec<Request>),
+}
+
+impl Asked {
+    /// The commands in their order.
+    pub fn requests(&self) -> &[Request] {
+        match self {
+            Self::One(request) => std::slice::from_ref(request),
+            Self::Together(requests) => requests,
+        }
     }
 }
 
@@ -82,6 +105,10 @@ pub enum Outcome {
     Replayed(Decision),
     /// It is possible: the events it would make. Nothing was recorded.
     Valid(Vec<Event>),
+    /// All of it is possible: the events that each command would make. Nothing was recorded.
+    ValidTogether(Vec<Vec<Event>>),
+    /// Another request with the same key is being decided, by another instance.
+    InProgress,
     /// The key was used for another request.
     KeyReused,
     /// It was not executed.
@@ -95,10 +122,39 @@ pub enum Outcome {
 pub enum Decision {
     /// Recorded.
     Accepted(Vec<RecordedEvent>),
+    /// Several commands together, recorded: their events one after another, and how many are of each
+    /// command. At least one has some.
+    AcceptedTogether {
+        /// All events, in the order decided.
+        events: Vec<RecordedEvent>,
+        /// How many of them each command made, in the order of the commands.
+        sizes: Vec<usize>,
+    },
     /// Nothing to do.
     Unchanged(Unchanged),
     /// Refused.
     Rejected(Rejection),
+    /// Several commands together, of which at least one was refused, and so all.
+    RefusedTogether(Vec<Verdict>),
+}
+
+/// How one of several commands would have ended, when they were refused together.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It was possible: the events it would have made.
+    Possible(Vec<Event>),
+    /// It was refused.
+    Refused(Rejection),
+}
+
+impl Verdict {
+    /// The events it would have made; nothing where it was refused.
+    pub fn events(&self) -> Option<&Vec<Event>> {
+        match self {
+            Self::Possible(events) => Some(events),
+            Self::Refused(_) => None,
+        }
+    }
 }
 
 /// The answer to a command that found nothing to do.
@@ -110,6 +166,9 @@ pub struct Unchanged {
     pub recorded_at: Timestamp,
     /// The request's correlation id.
     pub correlation_id: Label,
+    /// The reservation as it stands, where the command is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<Reservation>,
 }
 
 /// Why a request was certainly not executed.
@@ -122,6 +181,11 @@ pub enum NotExecuted {
     /// Its events would take more bytes than one transaction may.
     TooLarge {
         /// The bytes that they may take.
+        limit: usize,
+    },
+    /// It would take back more events than one reversal may.
+    TooManyEvents {
+        /// The events that it may take back.
         limit: usize,
     },
     /// A stream that it names holds an event which this binary does not know.

@@ -3,16 +3,19 @@
 //! While a batch is committed, requests queue; all that queued becomes the next batch. There is no
 //! timer: a lone request is a batch of one, and a busy service commits hundreds at once.
 
+mod queue;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use shared_events::lane::LaneMap;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::batch;
-use super::cache::Cache;
+use self::queue::{Batches, Bounds, Queued};
+use super::batch::{self, Deferral};
+use super::cache::{Cache, Extent};
 use super::load::LoadError;
 use super::session::{Session, SessionError};
 use super::submission::{NotExecuted, Outcome, Submission};
@@ -49,13 +52,6 @@ pub struct Writer {
     command_bytes_max: usize,
 }
 
-#[derive(Debug)]
-struct Queued {
-    submission: Submission,
-    answer: oneshot::Sender<Outcome>,
-    bytes: OwnedSemaphorePermit,
-}
-
 impl Writer {
     /// Puts a request into the queue and waits for how it ends. Dropping the future cancels
     /// nothing: what is queued is decided, unless its deadline passes first.
@@ -71,7 +67,8 @@ impl Writer {
             return Outcome::NotExecuted(full);
         };
         let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Queued { submission, answer, bytes }) {
+        let queued = Queued { submission, answer, bytes, since: Instant::now(), patience: None };
+        match self.queue.try_send(queued) {
             Ok(()) => answered.await.unwrap_or(Outcome::Unknown),
             Err(TrySendError::Full(_)) => Outcome::NotExecuted(full),
             Err(TrySendError::Closed(_)) => Outcome::NotExecuted(NotExecuted::Stopping),
@@ -83,7 +80,7 @@ impl Writer {
 #[derive(Debug)]
 pub struct WriterTask {
     config: WriterConfig,
-    queue: mpsc::Receiver<Queued>,
+    batches: Batches,
     lanes: LaneMap,
     relay: Handoff,
 }
@@ -98,7 +95,7 @@ pub fn start(config: WriterConfig, lanes: LaneMap, relay: Handoff) -> (Writer, W
         bytes_max,
         command_bytes_max: config.batch_bytes_max,
     };
-    (writer, WriterTask { config, queue: receiver, lanes, relay })
+    (writer, WriterTask { config, batches: Batches::new(receiver), lanes, relay })
 }
 
 impl WriterTask {
@@ -108,38 +105,23 @@ impl WriterTask {
             session: Session::new(self.config.database.clone(), self.config.batch_timeout),
             cache: Cache::new(self.lanes.clone(), self.config.cache_bytes_max),
         };
-        let mut held_back = None;
-        while let Some(batch) = self.next_batch(&mut held_back).await {
-            self.process(&mut working, batch).await;
-        }
-    }
-
-    /// Waits for a request and takes what else has queued, up to the bounds. A request that would
-    /// pass the byte bound is held back for the next batch.
-    async fn next_batch(&mut self, held_back: &mut Option<Queued>) -> Option<Vec<Queued>> {
-        let first = match held_back.take() {
-            Some(queued) => queued,
-            None => self.queue.recv().await?,
+        let bounds = Bounds {
+            commands_max: self.config.batch_commands_max,
+            bytes_max: self.config.batch_bytes_max,
         };
-        let mut bytes = first.bytes.num_permits();
-        let mut batch = vec![first];
-        while batch.len() < self.config.batch_commands_max {
-            let Ok(next) = self.queue.try_recv() else {
-                break;
-            };
-            bytes += next.bytes.num_permits();
-            if bytes > self.config.batch_bytes_max {
-                *held_back = Some(next);
-                break;
-            }
-            batch.push(next);
+        while let Some(batch) = self.batches.next(bounds).await {
+            let deferred = self.process(&mut working, batch).await;
+            self.batches.defer(deferred);
+            working.report(self.batches.len());
         }
-        Some(batch)
     }
 
     /// Executes a batch; one that fails without effect is tried again, then request by request, so
-    /// that one bad request cannot fail its neighbours.
-    async fn process(&self, working: &mut Working, batch: Vec<Queued>) {
+    /// that one bad request cannot fail its neighbours. Returns those that have to wait.
+    async fn process(&self, working: &mut Working, batch: Vec<Queued>) -> Vec<Queued> {
+        for queued in batch.iter().filter(|queued| queued.patience.is_none()) {
+            metrics::histogram!("stockbook_writer_wait_seconds").record(queued.since.elapsed());
+        }
         let submissions: Vec<&Submission> = batch.iter().map(|queued| &queued.submission).collect();
         let mut outcomes = Vec::with_capacity(batch.len());
         let executed = match self.execute(working, &submissions).await {
@@ -153,21 +135,30 @@ impl WriterTask {
                     outcomes.push(self.execute_alone(working, submission).await);
                 }
             }
-            Err(failure) => outcomes.resize(submissions.len(), failure.outcome()),
+            Err(failure) => outcomes.resize_with(submissions.len(), || Ok(failure.outcome())),
         }
-        for (queued, outcome) in batch.into_iter().zip(outcomes) {
-            // Nobody waits any more when the client has gone; the outcome stands all the same.
-            let _ = queued.answer.send(outcome);
+        let mut deferred = Vec::new();
+        for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome.or_else(|deferral| queued.defer(deferral)) {
+                // Nobody waits any more when the client has gone; the outcome stands all the same.
+                Ok(outcome) => drop(queued.answer.send(outcome)),
+                Err(_) => deferred.push(queued),
+            }
         }
+        deferred
     }
 
-    async fn execute_alone(&self, working: &mut Working, submission: &Submission) -> Outcome {
+    async fn execute_alone(
+        &self,
+        working: &mut Working,
+        submission: &Submission,
+    ) -> Result<Outcome, Deferral> {
         if submission.key.is_none() && submission.deadline <= Instant::now() {
-            return Outcome::NotExecuted(NotExecuted::DeadlinePassed);
+            return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
         }
         match self.execute(working, &[submission]).await {
-            Ok(mut outcomes) => outcomes.pop().unwrap_or(Outcome::Unknown),
-            Err(failure) => failure.outcome(),
+            Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(Outcome::Unknown)),
+            Err(failure) => Ok(failure.outcome()),
         }
     }
 
@@ -176,11 +167,11 @@ impl WriterTask {
         &self,
         working: &mut Working,
         batch: &[&Submission],
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Result<Vec<Result<Outcome, Deferral>>, Failure> {
         let started = Instant::now();
         let Working { session, cache } = working;
         let mut connection = session.take().await.map_err(Failure::from_session)?;
-        let written = batch::write(&mut connection, cache, batch);
+        let written = batch::write(&mut connection, cache, batch, self.config.batch_bytes_max);
         let mut written = match timeout(self.config.batch_timeout, written).await {
             Ok(Ok(written)) => written,
             Ok(Err(LoadError::Unreadable { stream, source })) => {
@@ -196,6 +187,7 @@ impl WriterTask {
                 return Err(Failure::NoEffect);
             }
         };
+        let committing = Instant::now();
         let commit = sqlx::raw_sql("commit").execute(&mut connection);
         match timeout(self.config.commit_timeout, commit).await {
             Ok(Ok(_)) => session.give_back(connection),
@@ -211,6 +203,7 @@ impl WriterTask {
             }
         }
         written.remember(cache);
+        metrics::histogram!("stockbook_writer_commit_seconds").record(committing.elapsed());
         metrics::histogram!("stockbook_writer_batch_commands").record(batch.len() as f64);
         metrics::histogram!("stockbook_writer_batch_seconds").record(started.elapsed());
         self.relay.offer(written.events);
@@ -221,6 +214,15 @@ impl WriterTask {
 struct Working {
     session: Session,
     cache: Cache,
+}
+
+impl Working {
+    fn report(&self, queued: usize) {
+        let Extent { states, bytes } = self.cache.extent();
+        metrics::gauge!("stockbook_writer_cache_states").set(states as f64);
+        metrics::gauge!("stockbook_writer_cache_bytes").set(bytes as f64);
+        metrics::gauge!("stockbook_writer_queue_commands").set(queued as f64);
+    }
 }
 
 /// How a transaction failed.

@@ -12,11 +12,11 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::database::{Database, DatabaseError};
 use super::inbox::{Inbox, Source, event_bytes};
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
+use crate::backoff::Backoff;
 
 /// How long to wait when the producer is full of other lanes' records.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);

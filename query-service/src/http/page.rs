@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku};
+use shared_events::values::{LocationCode, ReservationId, Sku};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
@@ -39,6 +39,7 @@ pub struct Page<T> {
 pub enum Cursor {
     StockLevel { sku: Sku, location: LocationCode },
     Movement { recorded_at: Timestamp, lane: Lane, position: Position },
+    Reservation { made_at: Timestamp, id: ReservationId },
     Item { sku: Sku },
     Location { code: LocationCode },
 }
@@ -91,15 +92,38 @@ pub fn of_rows<T>(
     cursor: impl Fn(&T) -> Cursor,
 ) -> Result<Reflecting<Page<T>>, Problem> {
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let position = reflected(first)?;
     let limit = usize::try_from(limit).unwrap_or_default();
-    let mut items = Vec::with_capacity(rows.len().min(limit));
-    for row in rows.iter().take(limit) {
+    page(first, &rows[..rows.len().min(limit)], rows.len() > limit, item, cursor)
+}
+
+/// Makes a page of the rows of a list query that ends its pages itself and says in `goes_on` whether
+/// rows follow.
+///
+/// # Errors
+/// A row is not what the query promises.
+pub fn of_ended_rows<T>(
+    rows: &[PgRow],
+    item: impl Fn(&PgRow) -> sqlx::Result<T>,
+    cursor: impl Fn(&T) -> Cursor,
+) -> Result<Reflecting<Page<T>>, Problem> {
+    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    page(first, rows, first.try_get("goes_on")?, item, cursor)
+}
+
+fn page<T>(
+    first: &PgRow,
+    rows: &[PgRow],
+    goes_on: bool,
+    item: impl Fn(&PgRow) -> sqlx::Result<T>,
+    cursor: impl Fn(&T) -> Cursor,
+) -> Result<Reflecting<Page<T>>, Problem> {
+    let position = reflected(first)?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
         if row.try_get("present")? {
             items.push(item(row)?);
         }
     }
-    let goes_on = rows.len() > limit;
     let next_cursor = items.last().filter(|_| goes_on).map(|last| cursor(last).encode());
     Ok(Reflecting { position: position.clone(), found: Page { items, next_cursor, position } })
 }
@@ -127,7 +151,7 @@ impl<T> Page<T> {
 mod tests {
     use super::*;
 
-    fn cursors() -> [Cursor; 4] {
+    fn cursors() -> [Cursor; 5] {
         [
             Cursor::StockLevel {
                 sku: "85123A".parse().expect("a sku"),
@@ -137,6 +161,10 @@ mod tests {
                 recorded_at: "2026-11-20T10:00:00.000001Z".parse().expect("a time"),
                 lane: Lane(3),
                 position: Position(1042),
+            },
+            Cursor::Reservation {
+                made_at: "2026-11-20T10:00:00.000001Z".parse().expect("a time"),
+                id: "117-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("an id"),
             },
             Cursor::Item { sku: "85123A".parse().expect("a sku") },
             Cursor::Location { code: "MAIN".parse().expect("a location") },

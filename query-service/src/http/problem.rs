@@ -26,6 +26,8 @@ pub enum Problem {
     UnknownSku(String),
     /// No location with this code was registered.
     UnknownLocation(String),
+    /// No reservation with this id was made.
+    UnknownReservation(String),
     /// There is nothing at this path.
     NotFound,
     /// The path is there, the method is not.
@@ -70,6 +72,7 @@ impl Problem {
         match self {
             Self::UnknownSku(_) => &kinds::UNKNOWN_SKU,
             Self::UnknownLocation(_) => &kinds::UNKNOWN_LOCATION,
+            Self::UnknownReservation(_) => &kinds::UNKNOWN_RESERVATION,
             Self::NotFound => &kinds::NOT_FOUND,
             Self::MethodNotAllowed => &kinds::METHOD_NOT_ALLOWED,
             Self::NotYetApplied(_) => &kinds::NOT_YET_APPLIED,
@@ -93,6 +96,9 @@ impl Problem {
                 format!("no location is registered as {location:?}"),
                 json!({ "location": location }),
             ),
+            Self::UnknownReservation(id) => {
+                (format!("no reservation was made as {id:?}"), json!({ "id": id }))
+            }
             Self::NotFound => ("there is nothing at this path".to_owned(), json!({})),
             Self::MethodNotAllowed => {
                 ("this path has other methods, see the Allow header".to_owned(), json!({}))

@@ -2,18 +2,22 @@
 
 pub mod stock;
 pub mod movements;
+pub mod reservations;
 pub mod items;
 pub mod projections;
 
 use std::str::FromStr;
 
+use shared_events::event::Reference;
 use shared_events::lane::Lane;
-use shared_events::values::{LocationCode, Sku, ValueError};
+use shared_events::stream::Stream;
+use shared_events::values::{Label, LocationCode, Sku, ValueError};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::database;
 use crate::http::Service;
+use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
 
 /// A sku in a path; text that can be none is one that nobody registered.
@@ -27,9 +31,28 @@ fn location(text: &str) -> Result<LocationCode, Problem> {
 }
 
 /// The lane that decides all answers about a sku.
-fn lane_of(service: &Service, sku: &Sku) -> Result<i16, Problem> {
+fn lane_of_item(service: &Service, sku: &Sku) -> Result<i16, Problem> {
     let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
-    Ok(database::lane_column(lane_map.lane_of(sku.as_str())))
+    Ok(database::lane_column(lane_map.lane_of_item(sku)))
+}
+
+/// The lane that decides what is known of a stream.
+fn lane_of(service: &Service, stream: &Stream) -> Result<i16, Problem> {
+    let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
+    Ok(database::lane_column(lane_map.lane_of(stream)))
+}
+
+/// Takes `reference`: a document's type and id with a slash between; the type has none.
+fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>, Problem> {
+    let Some(text) = parameters.take_text("reference") else {
+        return Ok(None);
+    };
+    let parts =
+        text.split_once('/').and_then(|(kind, id)| Some((kind.parse().ok()?, id.parse().ok()?)));
+    match parts {
+        Some(reference) => Ok(Some(reference)),
+        None => Err(invalid("reference", "type/id, such as invoice/536365")),
+    }
 }
 
 /// The lane that a row was written from.
@@ -40,4 +63,17 @@ fn lane(row: &PgRow) -> sqlx::Result<Lane> {
 /// A value as it was stored, which has passed its rules before.
 fn stored<T: FromStr<Err = ValueError>>(text: String) -> sqlx::Result<T> {
     text.parse().map_err(|error: ValueError| sqlx::Error::Decode(error.into()))
+}
+
+/// The outside document behind a row, if it names one.
+fn reference(row: &PgRow) -> sqlx::Result<Option<Reference>> {
+    let Some(kind) = row.try_get::<Option<String>, _>("reference_type")? else {
+        return Ok(None);
+    };
+    let line: Option<String> = row.try_get("reference_line")?;
+    Ok(Some(Reference {
+        kind: stored(kind)?,
+        id: stored(row.try_get("reference_id")?)?,
+        line: line.map(stored).transpose()?,
+    }))
 }

@@ -30,7 +30,8 @@ pub struct Freshness {
 pub struct Reflecting<T> {
     /// The position of every lane that decided the answer.
     pub position: PositionToken,
-    /// What was found.
+    /// What was found. Where it can be that nothing is there, this is a `Result`: not to be there is
+    /// true as of a position too.
     pub found: T,
 }
 
@@ -65,8 +66,8 @@ impl Freshness {
 
 /// Reads once the position is applied.
 ///
-/// What is known to be applied may be ahead of the database after a crash of it, so what was read has
-/// to say itself that it is fresh enough; else it is read again.
+/// What is known to be applied may be ahead of the database after a crash of it, so what was read, or
+/// found missing, has to say itself that it is fresh enough; else it is read again.
 ///
 /// # Errors
 /// The time is up, or the reading failed.
@@ -107,4 +108,86 @@ where
 
 fn too_early(service: &Service, wanted: &Freshness) -> Problem {
     Problem::NotYetApplied(service.progress.applied_of(&wanted.at_least))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, OnceLock};
+
+    use shared_events::lane::LaneMap;
+    use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config::{HttpConfig, Milliseconds};
+    use crate::http::Parts;
+    use crate::metrics;
+    use crate::projection::Projection;
+
+    fn token(text: &str) -> PositionToken {
+        text.parse().expect("a valid token")
+    }
+
+    /// A service that knows 0:5 to be applied, and asks its database nothing.
+    fn service() -> Service {
+        let parts = Parts {
+            pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new()),
+            projection: Projection::StockV1,
+            lane_map: OnceLock::from(LaneMap::even(1).expect("one lane is legal")),
+            progress: Arc::default(),
+            assignment: Arc::default(),
+            settings: HttpConfig {
+                requests_max: 1,
+                connections_max: 1,
+                answer_timeout_ms: Milliseconds(LONGEST),
+                drain_timeout_ms: Milliseconds(LONGEST),
+            },
+            recorder: metrics::recorder(),
+            stop: CancellationToken::new(),
+        };
+        parts.progress.raise(token("0:5").iter());
+        Arc::new(parts)
+    }
+
+    /// What is found at a position: something from 0:5 on, nothing before.
+    fn found_at(position: &str) -> Reflecting<Result<(), Problem>> {
+        let position = token(position);
+        let found = if position == token("0:5") { Ok(()) } else { Err(Problem::NotFound) };
+        Reflecting { position, found }
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_in_a_view_that_is_behind_is_looked_for_again() {
+        let service = service();
+        let wanted = Freshness { at_least: token("0:5"), wait: LONGEST };
+        let reads = AtomicUsize::new(0);
+        let read = || async {
+            let is_first = reads.fetch_add(1, Ordering::Relaxed) == 0;
+            Ok(found_at(if is_first { "0:4" } else { "0:5" }))
+        };
+        let apply = async {
+            loop {
+                service.progress.raise(token("0:5").iter());
+                tokio::task::yield_now().await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = fresh(&service, &wanted, read) => answer,
+            () = apply => unreachable!("it goes on for ever"),
+        };
+        let answer = answer.expect("an answer in time");
+        assert!(answer.found.is_ok(), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_in_a_view_that_stays_behind_is_not_yet_applied() {
+        let service = service();
+        let wanted = Freshness { at_least: token("0:5"), wait: Duration::from_millis(20) };
+        let answer = fresh(&service, &wanted, || async { Ok(found_at("0:4")) }).await;
+        match answer {
+            Err(Problem::NotYetApplied(position)) => assert_eq!(position, token("0:4")),
+            other => panic!("another answer: {other:?}"),
+        }
+    }
 }

@@ -121,7 +121,7 @@ impl Plan {
     }
 
     fn add_fact(&mut self, lane_map: &LaneMap, fact: &Fact) -> Result<(), Unappliable> {
-        let belongs_to = lane_map.lane_of(fact.recorded.stream.key());
+        let belongs_to = lane_map.lane_of(&fact.recorded.stream);
         if belongs_to != fact.recorded.lane {
             return Err(Unappliable::WrongLane { belongs_to });
         }
@@ -224,7 +224,7 @@ mod tests {
         let mut log = Log::with_lanes(1);
         log.register_item("85123A", 0);
         let other = LaneMap::even(2).expect("two lanes are legal");
-        assert_eq!(other.lane_of("85123A"), Lane(1));
+        assert_eq!(other.lane_of(&log.events[0].stream), Lane(1));
         let plan = planned(&other, arrivals(&log));
         assert!(plan.advances.is_empty());
         assert!(plan.stops[&Lane(0)].error.contains("lane 1"));

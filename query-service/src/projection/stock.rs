@@ -7,11 +7,14 @@ mod spec;
 
 use std::collections::BTreeMap;
 
-use shared_events::event::{Cause, Event, Figures, ItemDetails, LocationDetails, StockChange};
+use shared_events::event::{
+    Cause, Event, Figures, ItemDetails, LocationDetails, ReservationStep, StockChange,
+};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
+use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
-use shared_events::values::{Label, LocationCode, Sku};
+use shared_events::values::{Label, LocationCode, ReservationId, Sku};
 
 /// What a batch changes, folded per key: of each row only the last state is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Changes {
     pub totals: BTreeMap<Sku, Addition>,
     /// Every change of stock.
     pub movements: Vec<Movement>,
+    /// Reservations, as they stand after their last step.
+    pub reservations: BTreeMap<ReservationId, ReservationRow>,
 }
 
 /// The event that a row shows the state after.
@@ -67,6 +72,18 @@ pub struct Movement {
     pub after: Figures,
 }
 
+/// A reservation, as it stands after its last step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationRow {
+    /// The last step.
+    pub place: Place,
+    /// When the first step that was folded was recorded. For a reservation that has no row yet that
+    /// is its first of all; a row that is there keeps its own.
+    pub made_at: Timestamp,
+    /// All that is known of it.
+    pub reservation: Reservation,
+}
+
 /// An event that contradicts itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
@@ -103,10 +120,27 @@ impl Changes {
             | Event::StockAdjusted(_)
             | Event::StockSet(_)
             | Event::StockMovedOut(_)
-            | Event::StockMovedIn(_) => {
+            | Event::StockMovedIn(_)
+            | Event::StockReversed(_)
+            | Event::StockReserved(_)
+            | Event::StockHoldExtended(_)
+            | Event::StockReleased(_)
+            | Event::StockHoldExpired(_)
+            | Event::StockAllocated(_)
+            | Event::StockDeallocated(_)
+            | Event::StockFulfilled(_)
+            | Event::StockReturned(_) => {
                 let change = event.stock_change().expect("a fact about stock changes stock");
                 self.fold_stock(recorded, event.event_type(), change)?;
             }
+            Event::ReservationHeld(step)
+            | Event::ReservationExtended(step)
+            | Event::ReservationConfirmed(step)
+            | Event::ReservationReleased(step)
+            | Event::ReservationExpired(step)
+            | Event::ReservationFulfilled(step)
+            | Event::ReservationCancelled(step)
+            | Event::ReservationReturned(step) => self.fold_reservation(place, step),
         }
         Ok(())
     }
@@ -118,13 +152,16 @@ impl Changes {
         StockChange { sku, location, delta, after, cause }: StockChange<'_>,
     ) -> Result<(), Unfit> {
         let place = Place::of(recorded);
-        // A movement shows the figures before it, so they have to exist.
-        difference(after, delta).ok_or(Unfit::Overflow)?;
-        let (before, events) = match self.totals.get(sku) {
+        // A movement shows the figures before it, so they have to exist; what is available too.
+        let before = difference(after, delta).ok_or(Unfit::Overflow)?;
+        for figures in [before, delta, after] {
+            available(figures).ok_or(Unfit::Overflow)?;
+        }
+        let (folded, events) = match self.totals.get(sku) {
             Some(total) => (total.delta, total.events),
             None => (Figures::default(), 0),
         };
-        let added = sum(before, delta).ok_or(Unfit::Overflow)?;
+        let added = sum(folded, delta).ok_or(Unfit::Overflow)?;
         self.totals.insert(sku.clone(), Addition { place, delta: added, events: events + 1 });
         self.levels.insert((sku.clone(), location.clone()), (place, after));
         self.movements.push(Movement {
@@ -140,6 +177,14 @@ impl Changes {
             after,
         });
         Ok(())
+    }
+
+    fn fold_reservation(&mut self, place: Place, step: &ReservationStep) {
+        let reservation = step.after.clone();
+        let earlier = self.reservations.get(&reservation.id);
+        let made_at = earlier.map_or(place.recorded_at, |row| row.made_at);
+        let row = ReservationRow { place, made_at, reservation };
+        self.reservations.insert(step.after.id.clone(), row);
     }
 }
 
@@ -168,4 +213,8 @@ fn difference(left: Figures, right: Figures) -> Option<Figures> {
         reserved: left.reserved.checked_sub(right.reserved)?,
         allocated: left.allocated.checked_sub(right.allocated)?,
     })
+}
+
+fn available(Figures { on_hand, reserved, allocated }: Figures) -> Option<i64> {
+    on_hand.checked_sub(reserved)?.checked_sub(allocated)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::values::{Code, Label, LocationCode, Sku};
+use crate::lane::EventId;
+use crate::values::{Code, Label, LocationCode, ReversalId, Sku};
 
 /// The three kept figures of an item at a location, in base units; none is ever negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,6 +144,28 @@ pub struct StockAdjusted {
     /// Where.
     pub location: LocationCode,
     /// The difference to on_hand in base units, not zero.
+    pub delta: i64,
+    /// Whether less is left than was promised, which the caller accepted. Since version 2.
+    pub shortage: bool,
+    /// The figures after this fact.
+    pub after: Figures,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// What was booked before is taken back: the exact opposite of an earlier fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockReversed {
+    /// The item.
+    pub sku: Sku,
+    /// Where.
+    pub location: LocationCode,
+    /// The fact that is taken back; it may itself have taken back another.
+    pub reverses: EventId,
+    /// What belongs to one reversal.
+    pub reversal: ReversalId,
+    /// The difference to on_hand in base units, not zero: the opposite of that fact's.
     pub delta: i64,
     /// The figures after this fact.
     pub after: Figures,

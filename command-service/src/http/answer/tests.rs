@@ -1,13 +1,14 @@
 //! Outcomes in, responses out.
 
+mod batch;
+
 use axum::body::to_bytes;
 use serde_json::json;
-use shared_events::event::Cause;
-
-use shared_events::event::{Figures, StockReceived};
+use shared_events::event::{Cause, Figures, ReservationStep, StockReceived, StockReversed};
 
 use super::*;
 use crate::inventory::Rejection;
+use crate::log::submission::Unchanged;
 
 fn recorded(position: i64, stream: &str, version: i64, event: &Event) -> RecordedEvent {
     serde_json::from_value(json!({
@@ -70,6 +71,7 @@ async fn a_repeated_request_gets_the_same_status_and_bytes() {
             position: "3:7".parse().expect("a token"),
             recorded_at: "2026-11-20T10:00:00Z".parse().expect("a time"),
             correlation_id: id(),
+            reservation: None,
         }),
         Decision::Rejected(Rejection::StaleQuantity { expected: 3, actual: 10 }),
     ];
@@ -113,9 +115,84 @@ async fn a_command_with_nothing_to_do_answers_with_its_lanes_heads() {
         position: "3:7".parse().expect("a token"),
         recorded_at: "2026-11-20T10:00:00Z".parse().expect("a time"),
         correlation_id: id(),
+        reservation: None,
     };
     let response = render(Outcome::Decided(Decision::Unchanged(unchanged)), &id());
     assert_eq!(response.headers()[STOCK_POSITION], "3:7");
     let expected = r#"{"position":"3:7","recorded_at":"2026-11-20T10:00:00.000000Z","correlation_id":"c-2","events":[],"figures":[]}"#;
     assert_eq!(body(response).await, expected);
+}
+
+/// A step of a reservation, after which it is of this status.
+fn step(status: &str) -> ReservationStep {
+    serde_json::from_value(json!({"after": {
+        "id": "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002", "owner": "cart-7", "status": status,
+        "expires_at": "2026-11-20T10:15:00Z", "reference": null,
+        "lines": [{
+            "line": 1, "sku": "A", "location": "MAIN", "requested": 3, "quantity": 3,
+            "released": 0, "fulfilled": 0, "returned": 0,
+        }],
+    }}))
+    .expect("a step")
+}
+
+#[tokio::test]
+async fn a_new_reservation_is_answered_as_created_and_whole() {
+    let held = Event::ReservationHeld(step("held"));
+    let stream = held.stream().to_string();
+    let made = Decision::Accepted(vec![recorded(1, &stream, 1, &held)]);
+    let response = render(Outcome::Decided(made), &id());
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let shown: serde_json::Value = serde_json::from_str(&body(response).await).expect("JSON");
+    let expected = serde_json::to_value(step("held").after).expect("JSON");
+    assert_eq!(shown["reservation"], expected);
+
+    let valid = render(Outcome::Valid(vec![held]), &id());
+    assert_eq!(valid.status(), StatusCode::OK);
+    let shown: serde_json::Value = serde_json::from_str(&body(valid).await).expect("JSON");
+    assert_eq!(shown["reservation"], expected);
+}
+
+#[tokio::test]
+async fn a_reservation_is_shown_where_a_step_was_done_before_and_as_its_last_step_left_it() {
+    let steps =
+        [Event::ReservationHeld(step("held")), Event::ReservationReleased(step("released"))];
+    let response = render(Outcome::Valid(steps.to_vec()), &id());
+    assert!(body(response).await.contains(r#""status":"released""#));
+    let unchanged = Unchanged {
+        position: "3:7".parse().expect("a token"),
+        recorded_at: "2026-11-20T10:00:00Z".parse().expect("a time"),
+        correlation_id: id(),
+        reservation: Some(step("cancelled").after),
+    };
+    let response = render(Outcome::Decided(Decision::Unchanged(unchanged)), &id());
+    assert!(body(response).await.contains(r#""status":"cancelled""#));
+}
+
+#[tokio::test]
+async fn a_reversal_tells_its_id() {
+    let reversal = "019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+    let reversed = Event::StockReversed(StockReversed {
+        sku: "A".parse().expect("a sku"),
+        location: "MAIN".parse().expect("a location"),
+        reverses: "3-7".parse().expect("an id"),
+        reversal: reversal.parse().expect("an id"),
+        delta: -1,
+        after: Figures::default(),
+        cause: Cause::default(),
+    });
+    let decided = Decision::Accepted(vec![recorded(8, "stock/A/MAIN", 2, &reversed)]);
+    for outcome in [Outcome::Decided(decided), Outcome::Valid(vec![reversed])] {
+        let shown: serde_json::Value =
+            serde_json::from_str(&body(render(outcome, &id())).await).expect("JSON");
+        assert_eq!(shown["reversal_id"], reversal);
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_use_is_told_when_to_come_back() {
+    let response = render(Outcome::InProgress, &id());
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert!(body(response).await.contains("/problems/idempotency_in_progress"));
 }

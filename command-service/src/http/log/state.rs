@@ -5,6 +5,7 @@ use axum::http::Uri;
 use serde::Serialize;
 use shared_events::event::{ItemDetails, LocationDetails};
 use shared_events::lane::{PositionToken, Version};
+use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use tokio::time::timeout;
@@ -33,6 +34,7 @@ enum View {
     Item(Option<ItemView>),
     Location(Option<LocationDetails>),
     Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64 },
+    Reservation(Option<Reservation>),
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +58,7 @@ impl From<StreamState> for View {
                 allocated: stock.figures.allocated,
                 available: stock.figures.available(),
             },
+            StreamState::Reservation(_, reservation) => Self::Reservation(reservation.details),
         }
     }
 }
@@ -129,7 +132,7 @@ mod tests {
     fn stock_is_told_with_what_may_still_be_sold() {
         let figures = Figures { on_hand: 10, reserved: 3, allocated: 2 };
         let key = ("A".parse().unwrap(), "MAIN".parse().unwrap());
-        let state = StreamState::Stock(key, StockState { version: Version(4), figures });
+        let state = StreamState::Stock(key, StockState { figures, ..StockState::default() });
         let expected = json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5});
         assert_eq!(shown(state), expected);
     }
@@ -147,7 +150,8 @@ mod tests {
         let mut expected = details;
         expected["retired"] = json!(true);
         assert_eq!(shown(StreamState::Item("A".parse().unwrap(), item)), expected);
-        for stream in ["item/A", "location/MAIN"] {
+        let reservation = "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        for stream in ["item/A", "location/MAIN", reservation] {
             let initial = StreamState::initial(&stream.parse().unwrap());
             assert_eq!(shown(initial), Value::Null, "{stream}");
         }

@@ -66,9 +66,13 @@ catalogue! {
         "No item is registered under `sku`. Register it with PUT /v1/items/{sku} first."
     UnknownLocation "unknown_location" NOT_FOUND "The location is not known"
         "No location is registered under `location`. Register it with PUT /v1/locations/{code} first."
+    UnknownReservation "unknown_reservation" NOT_FOUND "The reservation is not known"
+        "No reservation has the id `id`. It is told in the answer to POST /v1/reservations."
     UnknownStream "unknown_stream" NOT_FOUND "The stream is not known"
-        "Nothing was ever recorded in the stream `id`. Streams are item/{sku}, location/{code} and \
-         stock/{sku}/{location}."
+        "Nothing was ever recorded in the stream `id`. Streams are item/{sku}, location/{code}, \
+         stock/{sku}/{location} and reservation/{id}."
+    UnknownEvent "unknown_event" NOT_FOUND "There is nothing to reverse"
+        "No event, correlation or reversal is recorded under `id`."
     NotFound "not_found" NOT_FOUND "There is nothing here"
         "The path leads nowhere, or to something that does not exist."
     ItemInUse "item_in_use" CONFLICT "The item is in use"
@@ -86,15 +90,46 @@ catalogue! {
     StaleQuantity "stale_quantity" CONFLICT "The quantity is not the one expected"
         "The request named `expected_quantity`, and on_hand is another one: `actual`. Look at it \
          again, then decide."
+    ReservationExpired "reservation_expired" CONFLICT "The reservation has expired"
+        "The hold ended before the request came, and what it held is available again. Reserve anew. \
+         `reservation_status` is `expired`."
+    ReservationState "reservation_state" CONFLICT "The reservation is in another state"
+        "This cannot be done to a reservation that is `reservation_status`: one that is held is extended, \
+         confirmed or released; one that is confirmed is fulfilled or cancelled; what is fulfilled \
+         can be returned."
+    OverRelease "over_release" CONFLICT "More is let go than is held"
+        "The parts name more of `line` than is held or promised: `asked` against `possible`. Nothing \
+         was recorded."
+    OverFulfil "over_fulfil" CONFLICT "More is fulfilled than is promised"
+        "The parts name more of `line` than is promised: `asked` against `possible`. Nothing was \
+         recorded."
+    OverReturn "over_return" CONFLICT "More is returned than went out"
+        "The parts name more of `line` than was fulfilled and has not come back yet: `asked` against \
+         `possible`. Nothing was recorded."
+    AlreadyReversed "already_reversed" CONFLICT "It is reversed already"
+        "It was taken back before, by the events in `dependents`. A reversal can itself be reversed."
+    NotReversible "not_reversible" CONFLICT "It cannot be reversed"
+        "It cannot be taken back by an exact opposite: it describes an item or a location, is a step \
+         of a reservation, or what it brought in has moved on. `dependents` lists the later events \
+         that stand in the way; reverse those first. Nothing was recorded."
+    BatchRefused "batch_refused" CONFLICT "The batch is refused"
+        "The commands of an atomic batch happen together or not at all, and at least one was refused. \
+         `results` says of each how it would have ended. Nothing was recorded."
     IdempotencyKeyMissing "idempotency_key_missing" BAD_REQUEST "An Idempotency-Key is required"
         "This service executes a command only with an Idempotency-Key header, so that repeating it \
-         is safe."
+         is safe. In an independent batch each command has an `idempotency_key` instead."
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY
         "The Idempotency-Key belongs to another request"
         "The key was used with another route or body. A key names one request; repeat exactly that \
          one, or use a new key."
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT "The same request is being executed"
+        "Another request with this Idempotency-Key is being executed now. Repeat it after \
+         Retry-After seconds to get its answer."
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "The body is too large"
         "A body has at most `limit` bytes. Divide the command."
+    BatchTooLarge "batch_too_large" PAYLOAD_TOO_LARGE "Too much is asked at once"
+        "A batch has at most `limit` commands; divide it. Or a reversal would take back more than \
+         `limit` events; reverse a window, or event by event."
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
         "The path exists, but not with this method; the Allow header names those it has."
     UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
@@ -147,16 +182,28 @@ mod tests {
                 ("quantity_overflow", 422),
                 ("unknown_sku", 404),
                 ("unknown_location", 404),
+                ("unknown_reservation", 404),
                 ("unknown_stream", 404),
+                ("unknown_event", 404),
                 ("not_found", 404),
                 ("item_in_use", 409),
                 ("item_retired", 409),
                 ("insufficient_stock", 409),
                 ("version_conflict", 412),
                 ("stale_quantity", 409),
+                ("reservation_expired", 409),
+                ("reservation_state", 409),
+                ("over_release", 409),
+                ("over_fulfil", 409),
+                ("over_return", 409),
+                ("already_reversed", 409),
+                ("not_reversible", 409),
+                ("batch_refused", 409),
                 ("idempotency_key_missing", 400),
                 ("idempotency_key_reused", 422),
+                ("idempotency_in_progress", 409),
                 ("body_too_large", 413),
+                ("batch_too_large", 413),
                 ("method_not_allowed", 405),
                 ("unsupported_media_type", 415),
                 ("unavailable", 503),

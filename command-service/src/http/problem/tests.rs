@@ -4,8 +4,10 @@ use axum::body::to_bytes;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use shared_events::lane::Version;
+use shared_events::values::ReservationId;
 
 use super::*;
+use crate::inventory::{Irreversible, Rejection};
 
 /// Status, Retry-After and document.
 async fn document(problem: Problem) -> (StatusCode, Option<String>, Value) {
@@ -15,7 +17,9 @@ async fn document(problem: Problem) -> (StatusCode, Option<String>, Value) {
     let retry_after = response.headers().get(RETRY_AFTER);
     let retry_after = retry_after.map(|value| value.to_str().expect("digits").to_owned());
     let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-    (status, retry_after, serde_json::from_slice(&bytes).expect("JSON"))
+    let text = std::str::from_utf8(&bytes).expect("UTF-8");
+    assert_eq!(text.matches("\"status\":").count(), 1, "{text}");
+    (status, retry_after, serde_json::from_str(text).expect("JSON"))
 }
 
 #[tokio::test]
@@ -71,17 +75,64 @@ async fn a_rejection_tells_what_refused_it() {
         ),
     ];
     for (rejection, name, members) in cases {
-        let (status, retry_after, document) = document(rejection.into()).await;
-        let code = Code::of_name(name).expect("a code");
-        assert_eq!((status, retry_after), (code.status(), None), "{name}");
-        let mut expected = json!({
-            "type": format!("/problems/{name}"), "title": code.title(),
-            "status": status.as_u16(), "detail": document["detail"],
-        });
-        let members = members.as_object().expect("members").clone();
-        expected.as_object_mut().expect("an object").extend(members);
-        assert_eq!(document, expected);
+        tells(rejection, name, &members).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_reservation_or_a_reversal_is_refused_for_is_told() {
+    let id: ReservationId = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("an id");
+    let part = Excess { line: 2, asked: 5, possible: 3 };
+    let excess = json!({"line": 2, "asked": 5, "possible": 3});
+    let dependents: Vec<EventId> = vec!["3-9".parse().expect("an id")];
+    let cases = [
+        (
+            Rejection::UnknownReservation { id: id.clone() },
+            "unknown_reservation",
+            json!({"id": id}),
+        ),
+        (
+            Rejection::ReservationExpired {},
+            "reservation_expired",
+            json!({"reservation_status": "expired"}),
+        ),
+        (
+            Rejection::ReservationState { status: ReservationStatus::Fulfilled },
+            "reservation_state",
+            json!({"reservation_status": "fulfilled"}),
+        ),
+        (Rejection::OverRelease { part }, "over_release", excess.clone()),
+        (Rejection::OverFulfil { part }, "over_fulfil", excess.clone()),
+        (Rejection::OverReturn { part }, "over_return", excess),
+        (Rejection::UnknownEvent { id: "3-7".to_owned() }, "unknown_event", json!({"id": "3-7"})),
+        (
+            Rejection::AlreadyReversed { dependents: dependents.clone() },
+            "already_reversed",
+            json!({"dependents": ["3-9"]}),
+        ),
+        (
+            Rejection::NotReversible { why: Irreversible::MovedOn, dependents },
+            "not_reversible",
+            json!({"dependents": ["3-9"]}),
+        ),
+    ];
+    for (rejection, name, members) in cases {
+        tells(rejection, name, &members).await;
+    }
+}
+
+/// The rejection is told by this code, with its title and status, and these members.
+async fn tells(rejection: Rejection, name: &str, members: &Value) {
+    let (status, retry_after, document) = document(rejection.into()).await;
+    let code = Code::of_name(name).expect("a code");
+    assert_eq!((status, retry_after), (code.status(), None), "{name}");
+    let mut expected = json!({
+        "type": format!("/problems/{name}"), "title": code.title(),
+        "status": status.as_u16(), "detail": document["detail"],
+    });
+    let members = members.as_object().expect("members").clone();
+    expected.as_object_mut().expect("an object").extend(members);
+    assert_eq!(document, expected);
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ use super::header;
 use crate::http::problem::{Code, Problem};
 
 /// Bytes that the body of one command may have.
-pub(in crate::http) const BODY_BYTES_MAX: usize = 1 << 20;
+pub(super) const COMMAND_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes that the body of a batch may have.
+pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// What is read of a body that is too large, only to be dropped: a caller that is still sending
 /// when the connection closes never sees the answer.
@@ -20,8 +23,12 @@ const DROPPED_BYTES_MAX: usize = 16 << 20;
 /// How long a body may take to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 
-/// Reads a body that must be there and must be JSON by its media type.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// Reads a body of at most `bytes_max`, which must be there and must be JSON by its media type.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Err(Problem::new(Code::MalformedBody, "there is no body"));
     }
@@ -31,7 +38,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
             "a body is sent as Content-Type: application/json, in UTF-8",
         ));
     }
-    let collected = timeout(ARRIVAL_MAX, collect(body)).await;
+    let collected = timeout(ARRIVAL_MAX, collect(body, bytes_max)).await;
     let bytes = collected.unwrap_or_else(|_| {
         Err(Problem::new(Code::MalformedBody, "the body did not arrive within ten seconds"))
     })?;
@@ -41,13 +48,13 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
     Ok(bytes)
 }
 
-async fn collect(body: Body) -> Result<Bytes, Problem> {
+async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > DROPPED_BYTES_MAX {
-        return Err(Problem::body_too_large(BODY_BYTES_MAX));
+        return Err(Problem::body_too_large(bytes_max));
     }
     let mut chunks = body.into_data_stream();
-    let mut collected = Vec::with_capacity(announced.min(BODY_BYTES_MAX));
+    let mut collected = Vec::with_capacity(announced.min(bytes_max));
     let mut received = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
@@ -57,12 +64,12 @@ async fn collect(body: Body) -> Result<Bytes, Problem> {
         if received > DROPPED_BYTES_MAX {
             break;
         }
-        if received <= BODY_BYTES_MAX {
+        if received <= bytes_max {
             collected.extend_from_slice(&chunk);
         }
     }
-    if received > BODY_BYTES_MAX {
-        return Err(Problem::body_too_large(BODY_BYTES_MAX));
+    if received > bytes_max {
+        return Err(Problem::body_too_large(bytes_max));
     }
     Ok(collected.into())
 }

@@ -12,7 +12,19 @@ use super::value::{metadata_value, note, text};
 const METADATA_LEN_MAX: usize = 20;
 const METADATA_NAME_CHARS_MAX: usize = 64;
 
-pub(super) fn cause(body: &mut Members<'_>, reason: Option<Code>) -> Cause {
+/// Why, where a reason may be given.
+pub(super) fn cause(body: &mut Members<'_>) -> Cause {
+    let reason = body.optional("reason", text);
+    beside(body, reason)
+}
+
+/// Why, where a reason must be given.
+pub(super) fn cause_with_reason(body: &mut Members<'_>) -> Cause {
+    let reason = body.required("reason", text);
+    beside(body, reason)
+}
+
+fn beside(body: &mut Members<'_>, reason: Option<Code>) -> Cause {
     let reference = body.object("reference", |reference| {
         let kind = reference.required("type", text);
         let id = reference.required("id", text);
@@ -25,6 +37,7 @@ pub(super) fn cause(body: &mut Members<'_>, reason: Option<Code>) -> Cause {
     Cause { reason, reference, context: (!is_empty).then_some(Context { note, metadata }) }
 }
 
+/// The caller's own names and values.
 pub(super) fn metadata(body: &mut Members<'_>) -> Option<BTreeMap<String, String>> {
     body.object("metadata", |metadata| {
         if metadata.len() > METADATA_LEN_MAX {

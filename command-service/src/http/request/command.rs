@@ -1,264 +1,150 @@
-//! JSON bodies as commands.
+//! JSON objects as commands: one form for each, read the same way in a request of its own and in a
+//! batch.
 
-use std::str::FromStr;
+mod catalogue;
+mod stock;
+mod reservation;
+mod reversal;
 
-use serde_json::Value;
-use shared_events::lane::Version;
-use shared_events::values::{LocationCode, Sku, ValueError};
-
-use super::cause::{cause, metadata};
-use super::reader::{Fault, Faults, MISSING, Members, Place};
-use super::value::{amount, amount_or_null, boolean, delta, name, quantity, scale, text, version};
-use crate::inventory::{
-    AdjustLine, AdjustStock, Command, IssueStock, MoveLine, MoveStock, ReceiveStock, RegisterItem,
-    RegisterLocation, Request, RetireItem, SetStock, StockLine,
-};
+pub(super) use self::reversal::{Reversal, Window, reversal};
+use super::address::Address;
+use super::reader::{Fault, MISSING, Members};
+use super::value::text;
+use crate::inventory::{Command, Request};
 
 /// Lines that one command may have.
-pub(super) const LINES_MAX: usize = 5_000;
+const LINES_MAX: usize = 5_000;
 
-/// What a route asks for, with what its path names.
-#[derive(Debug, Clone)]
+/// What may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Form {
-    /// `PUT /v1/items/{sku}`
-    Item {
-        /// As it stands in the path.
-        sku: String,
-    },
-    /// `PUT /v1/locations/{code}`
-    Location {
-        /// As it stands in the path.
-        code: String,
-    },
-    /// `POST /v1/receipts`
+    /// RegisterItem, ChangeItem: `PUT /v1/items/{sku}`
+    Item,
+    /// RegisterLocation, ChangeLocation: `PUT /v1/locations/{code}`
+    Location,
+    /// ReceiveStock: `POST /v1/receipts`
     Receipt,
-    /// `POST /v1/issues`
+    /// IssueStock: `POST /v1/issues`
     Issue,
-    /// `POST /v1/adjustments`
+    /// AdjustStock: `POST /v1/adjustments`
     Adjustment,
-    /// `PUT /v1/stock/{sku}/{location}`
-    Count {
-        /// As it stands in the path.
-        sku: String,
-        /// As it stands in the path.
-        location: String,
-    },
-    /// `POST /v1/moves`
+    /// SetStock: `PUT /v1/stock/{sku}/{location}`
+    Count,
+    /// MoveStock: `POST /v1/moves`
     Move,
-    /// `POST /v1/items/{sku}/retire`
-    Retirement {
-        /// As it stands in the path.
-        sku: String,
-    },
+    /// RetireItem: `POST /v1/items/{sku}/retire`
+    Retirement,
+    /// ReserveStock: `POST /v1/reservations`
+    Reservation,
+    /// ExtendReservation: `POST /v1/reservations/{id}/extend`
+    Extension,
+    /// ConfirmReservation: `POST /v1/reservations/{id}/confirm`
+    Confirmation,
+    /// ReleaseReservation: `POST /v1/reservations/{id}/release`
+    Release,
+    /// CancelReservation: `POST /v1/reservations/{id}/cancel`
+    Cancellation,
+    /// FulfilReservation: `POST /v1/reservations/{id}/fulfil`
+    Fulfilment,
+    /// ReturnReservation: `POST /v1/reservations/{id}/return`
+    Return,
+    /// Reverse, but of a window: `POST /v1/reversals`
+    Reversal,
 }
 
 impl Form {
+    /// What commands are called in a batch. To register and to change is the same command, which
+    /// takes a thing from what it is to what it should be.
+    pub(in crate::http) const TYPES: [(&str, Self); 18] = [
+        ("register_item", Self::Item),
+        ("change_item", Self::Item),
+        ("retire_item", Self::Retirement),
+        ("register_location", Self::Location),
+        ("change_location", Self::Location),
+        ("receive_stock", Self::Receipt),
+        ("issue_stock", Self::Issue),
+        ("move_stock", Self::Move),
+        ("adjust_stock", Self::Adjustment),
+        ("set_stock", Self::Count),
+        ("reserve_stock", Self::Reservation),
+        ("extend_reservation", Self::Extension),
+        ("confirm_reservation", Self::Confirmation),
+        ("release_reservation", Self::Release),
+        ("cancel_reservation", Self::Cancellation),
+        ("fulfil_reservation", Self::Fulfilment),
+        ("return_reservation", Self::Return),
+        ("reverse", Self::Reversal),
+    ];
+
     /// Whether the command is about one stream, which If-Match can speak of.
-    pub(super) fn is_of_one_stream(&self) -> bool {
+    pub(in crate::http) fn is_of_one_stream(self) -> bool {
         match self {
-            Self::Item { .. }
-            | Self::Location { .. }
-            | Self::Count { .. }
-            | Self::Retirement { .. } => true,
-            Self::Receipt | Self::Issue | Self::Adjustment | Self::Move => false,
+            Self::Item
+            | Self::Location
+            | Self::Count
+            | Self::Retirement
+            | Self::Extension
+            | Self::Confirmation
+            | Self::Release
+            | Self::Cancellation
+            | Self::Fulfilment
+            | Self::Return => true,
+            Self::Receipt
+            | Self::Issue
+            | Self::Adjustment
+            | Self::Move
+            | Self::Reservation
+            | Self::Reversal => false,
         }
     }
 
     /// Whether a request without a body says all there is to say.
-    pub(super) fn needs_no_body(&self) -> bool {
-        matches!(self, Self::Retirement { .. })
+    pub(super) fn needs_no_body(self) -> bool {
+        matches!(
+            self,
+            Self::Retirement
+                | Self::Confirmation
+                | Self::Release
+                | Self::Cancellation
+                | Self::Fulfilment
+        )
     }
 
     /// Whether nothing is wrong but that an adjustment does not say why.
-    pub(super) fn lacks_only_reason(&self, faults: &[Fault]) -> bool {
+    pub(super) fn lacks_only_reason(self, faults: &[Fault]) -> bool {
         let reason = Fault { pointer: "/reason".to_owned(), message: MISSING.to_owned() };
-        matches!(self, Self::Adjustment) && faults == [reason]
+        self == Self::Adjustment && faults == [reason]
     }
 
-    /// Reads the body; nothing after noting what is wrong with it, all of it.
-    pub(super) fn read(
-        &self,
-        body: Value,
-        expected_version: Option<Version>,
-        faults: &mut Faults,
-    ) -> Option<Request> {
+    /// Reads the members; nothing after noting what is wrong with them, all of it, or where the path
+    /// names something that cannot exist.
+    ///
+    /// In every reader, all members are read before the first `?`, so that every fault is found.
+    pub(super) fn read(self, address: Address<'_>, body: &mut Members<'_>) -> Option<Request> {
+        // A reversal happens when it is recorded.
+        let occurred_at =
+            if self == Self::Reversal { None } else { body.optional("occurred_at", text) };
+        Some(Request { command: self.command(address, body)?, occurred_at })
+    }
+
+    fn command(self, address: Address<'_>, body: &mut Members<'_>) -> Option<Command> {
         match self {
-            Self::Item { sku } => {
-                let sku = subject("sku", sku, faults);
-                request(body, faults, |body| register_item(body, sku, expected_version))
-            }
-            Self::Location { code } => {
-                let code = subject("code", code, faults);
-                request(body, faults, |body| register_location(body, code, expected_version))
-            }
-            Self::Receipt => request(body, faults, receive_stock),
-            Self::Issue => request(body, faults, issue_stock),
-            Self::Adjustment => request(body, faults, adjust_stock),
-            Self::Count { sku, location } => {
-                let sku = subject("sku", sku, faults);
-                let location = subject("location", location, faults);
-                request(body, faults, |body| set_stock(body, sku, location, expected_version))
-            }
-            Self::Move => request(body, faults, move_stock),
-            Self::Retirement { sku } => {
-                let sku = subject("sku", sku, faults);
-                request(body, faults, |body| retire_item(body, sku, expected_version))
-            }
+            Self::Item => catalogue::register_item(address, body),
+            Self::Location => catalogue::register_location(address, body),
+            Self::Retirement => catalogue::retire_item(address, body),
+            Self::Receipt => stock::receive_stock(body),
+            Self::Issue => stock::issue_stock(body),
+            Self::Adjustment => stock::adjust_stock(body),
+            Self::Count => stock::set_stock(address, body),
+            Self::Move => stock::move_stock(body),
+            Self::Reservation => reservation::reserve_stock(body),
+            Self::Extension => reservation::change(address, body, reservation::extend),
+            Self::Confirmation => reservation::change(address, body, reservation::confirm),
+            Self::Release => reservation::change(address, body, reservation::release),
+            Self::Cancellation => reservation::change(address, body, reservation::cancel),
+            Self::Fulfilment => reservation::change(address, body, reservation::fulfil),
+            Self::Return => reservation::change(address, body, reservation::take_back),
+            Self::Reversal => reversal::reverse(body),
         }
     }
-}
-
-/// What the path names.
-fn subject<T>(name: &str, text: &str, faults: &mut Faults) -> Option<T>
-where
-    T: FromStr<Err = ValueError>,
-{
-    match text.parse() {
-        Ok(subject) => Some(subject),
-        Err(error) => {
-            faults.note(Place::Member(&Place::Root, name), error.to_string());
-            None
-        }
-    }
-}
-
-// In every reader below, all members are read before the first `?`, so that every fault is found.
-
-fn request(
-    body: Value,
-    faults: &mut Faults,
-    command: impl FnOnce(&mut Members<'_>) -> Option<Command>,
-) -> Option<Request> {
-    Members::read(Place::Root, body, faults, |body| {
-        let occurred_at = body.optional("occurred_at", text);
-        Some(Request { command: command(body)?, occurred_at })
-    })
-}
-
-fn register_item(
-    body: &mut Members<'_>,
-    sku: Option<Sku>,
-    expected_version: Option<Version>,
-) -> Option<Command> {
-    let name = body.optional("name", name);
-    let scale = body.optional("scale", scale);
-    let unit = body.optional("unit", text);
-    let reorder_point = body.optional("reorder_point", amount);
-    let metadata = metadata(body);
-    Some(Command::RegisterItem(RegisterItem {
-        sku: sku?,
-        name,
-        scale,
-        unit,
-        reorder_point,
-        metadata,
-        expected_version,
-    }))
-}
-
-fn register_location(
-    body: &mut Members<'_>,
-    code: Option<LocationCode>,
-    expected_version: Option<Version>,
-) -> Option<Command> {
-    let name = body.optional("name", name);
-    let kind = body.optional("kind", text);
-    Some(Command::RegisterLocation(RegisterLocation { code: code?, name, kind, expected_version }))
-}
-
-fn receive_stock(body: &mut Members<'_>) -> Option<Command> {
-    let lines = body.list("lines", LINES_MAX, stock_line);
-    let reason = body.optional("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::ReceiveStock(ReceiveStock { lines: lines?, cause }))
-}
-
-fn issue_stock(body: &mut Members<'_>) -> Option<Command> {
-    let lines = body.list("lines", LINES_MAX, stock_line);
-    let purpose = body.optional("purpose", text);
-    let reason = body.optional("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::IssueStock(IssueStock { lines: lines?, purpose, cause }))
-}
-
-fn adjust_stock(body: &mut Members<'_>) -> Option<Command> {
-    let lines = body.list("lines", LINES_MAX, adjust_line);
-    let accept_shortage = body.optional("accept_shortage", boolean).unwrap_or(false);
-    let reason = body.required("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::AdjustStock(AdjustStock { lines: lines?, accept_shortage, cause }))
-}
-
-fn set_stock(
-    body: &mut Members<'_>,
-    sku: Option<Sku>,
-    location: Option<LocationCode>,
-    expected_version: Option<Version>,
-) -> Option<Command> {
-    let quantity = body.required("quantity", amount);
-    let expected_quantity = body.required("expected_quantity", amount_or_null);
-    let accept_shortage = body.optional("accept_shortage", boolean).unwrap_or(false);
-    let reason = body.optional("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::SetStock(SetStock {
-        sku: sku?,
-        location: location?,
-        quantity: quantity?,
-        expected_quantity: expected_quantity?,
-        expected_version,
-        accept_shortage,
-        cause,
-    }))
-}
-
-fn move_stock(body: &mut Members<'_>) -> Option<Command> {
-    let lines = body.list("lines", LINES_MAX, move_line);
-    let reason = body.optional("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::MoveStock(MoveStock { lines: lines?, cause }))
-}
-
-fn move_line(line: &mut Members<'_>) -> Option<MoveLine> {
-    let sku = line.required("sku", text);
-    let from: Option<LocationCode> = line.required("from", text);
-    let to = line.required("to", |value| match text::<LocationCode>(value)? {
-        to if Some(&to) == from.as_ref() => Err("must be another location than `from`".to_owned()),
-        to => Ok(to),
-    });
-    let quantity = line.required("quantity", quantity);
-    let expected_version = line.optional("expected_version", version);
-    Some(MoveLine { sku: sku?, from: from?, to: to?, quantity: quantity?, expected_version })
-}
-
-fn retire_item(
-    body: &mut Members<'_>,
-    sku: Option<Sku>,
-    expected_version: Option<Version>,
-) -> Option<Command> {
-    let reason = body.optional("reason", text);
-    let cause = cause(body, reason);
-    Some(Command::RetireItem(RetireItem { sku: sku?, expected_version, cause }))
-}
-
-fn stock_line(line: &mut Members<'_>) -> Option<StockLine> {
-    let sku = line.required("sku", text);
-    let location = line.required("location", text);
-    let quantity = line.required("quantity", quantity);
-    let expected_version = line.optional("expected_version", version);
-    Some(StockLine { sku: sku?, location: location?, quantity: quantity?, expected_version })
-}
-
-fn adjust_line(line: &mut Members<'_>) -> Option<AdjustLine> {
-    let sku = line.required("sku", text);
-    let location = line.required("location", text);
-    let delta = line.required("delta", delta);
-    let expected_quantity = line.optional("expected_quantity", amount);
-    let expected_version = line.optional("expected_version", version);
-    Some(AdjustLine {
-        sku: sku?,
-        location: location?,
-        delta: delta?,
-        expected_quantity,
-        expected_version,
-    })
 }

@@ -7,6 +7,7 @@ use shared_events::lane::Version;
 use shared_events::values::{AMOUNT_MAX, Label};
 
 use super::reader::{Faults, Members, Place};
+use super::value::key;
 
 /// The caller's name for one request.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -18,10 +19,10 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The key, if there is one: 1 to 255 printable ASCII characters.
 pub(super) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
     let text = only(headers, &IDEMPOTENCY_KEY, "Idempotency-Key", faults)?;
-    match text.parse() {
-        Ok(key) if text.is_ascii() => Some(key),
-        _ => {
-            note(faults, "Idempotency-Key", "must be 1 to 255 printable ASCII characters");
+    match key(Value::String(text.to_owned())) {
+        Ok(key) => Some(key),
+        Err(message) => {
+            note(faults, "Idempotency-Key", &message);
             None
         }
     }

@@ -106,12 +106,10 @@ impl<'a> Members<'a> {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, String>,
     ) -> Option<T> {
-        if self.left.contains_key(name) {
-            self.optional(name, read)
-        } else {
+        if !self.has(name) {
             self.note(name, MISSING);
-            None
         }
+        self.optional(name, read)
     }
 
     /// The value of a member that is an object itself; nothing where it is absent or faulty.
@@ -125,14 +123,27 @@ impl<'a> Members<'a> {
     }
 
     /// The items of a member that must be a list of 1 to `len_max` objects; nothing after noting
-    /// a fault.
+    /// that it is missing or faulty.
     pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        len_max: usize,
+        read: impl FnMut(&mut Members<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if !self.has(name) {
+            self.note(name, MISSING);
+        }
+        self.optional_list(name, len_max, read)
+    }
+
+    /// The same of a member that may be absent.
+    pub(super) fn optional_list<T>(
         &mut self,
         name: &str,
         len_max: usize,
         mut read: impl FnMut(&mut Members<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let values = self.required(name, |value| match value {
+        let values = self.optional(name, |value| match value {
             Value::Array(values) if (1..=len_max).contains(&values.len()) => Ok(values),
             _ => Err(format!("must be a list of 1 to {len_max} objects")),
         })?;
@@ -164,6 +175,21 @@ impl<'a> Members<'a> {
         whole.then_some(rest)
     }
 
+    /// Whether a member is there that was not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// Takes whatever is left, where it cannot be known what it should be.
+    pub(super) fn pass_over_rest(&mut self) {
+        self.left.clear();
+    }
+
+    /// The members left, as they stand.
+    pub(super) fn left(&self) -> &Map<String, Value> {
+        &self.left
+    }
+
     /// How many members are left.
     pub(super) fn len(&self) -> usize {
         self.left.len()
@@ -174,7 +200,8 @@ impl<'a> Members<'a> {
         self.faults.note(self.place, message);
     }
 
-    fn note(&mut self, name: &str, message: impl Into<String>) {
+    /// Notes a fault of a member.
+    pub(super) fn note(&mut self, name: &str, message: impl Into<String>) {
         self.faults.note(Place::Member(&self.place, name), message);
     }
 }

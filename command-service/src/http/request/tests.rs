@@ -1,63 +1,81 @@
 //! Requests in, submissions or problems out.
 
+mod batch;
 mod described;
+mod reservation;
+mod reversal;
 
 use axum::body::{Bytes, to_bytes};
 use axum::http::Request;
-use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::described::full;
 use super::*;
-use crate::inventory::Command;
+use crate::inventory::{self, Command};
 
-fn head(uri: &str, headers: &[(&str, &str)]) -> Parts {
+/// A reservation's id.
+const ID: &str = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+
+/// What the paths of the tests' requests name.
+const PATH: [(&str, &str); 4] =
+    [("sku", "85123A"), ("location", "MAIN"), ("code", "MAIN"), ("id", ID)];
+
+fn arrived(uri: &str, headers: &[(&str, &str)], body: &str) -> Arrived {
     let mut request = Request::builder().method("POST").uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(()).expect("a request").into_parts().0
+    let (head, ()) = request.body(()).expect("a request").into_parts();
+    let body = Bytes::from(body.to_owned());
+    Arrived { head, path: PATH.into_iter().collect(), body, deadline: Instant::now() }
 }
 
-fn parsed(form: &Form, head: &Parts, body: &str) -> Result<Submission, Problem> {
-    parse(form, head, &Bytes::from(body.to_owned()), Instant::now())
+/// A request with nothing to say beside its body.
+fn plain(body: &Value) -> Arrived {
+    arrived("/", &[], &body.to_string())
 }
 
-fn accepted(form: &Form, body: &Value) -> Submission {
-    parsed(form, &head("/", &[]), &body.to_string()).expect("a valid request")
+fn accepted(form: Form, body: &Value) -> inventory::Request {
+    only(parse(form, &plain(body)).expect("a valid request"))
+}
+
+fn only(submission: Submission) -> inventory::Request {
+    match submission.asked {
+        Asked::One(request) => request,
+        Asked::Together(requests) => panic!("several: {requests:?}"),
+    }
 }
 
 /// The problem document.
-async fn refused(form: &Form, head: &Parts, body: &str) -> Value {
-    let problem = parsed(form, head, body).expect_err("a refused request");
+async fn document(problem: Problem) -> Value {
     let bytes = to_bytes(problem.into_response().into_body(), usize::MAX).await.expect("a body");
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
+async fn refused(form: Form, arrived: &Arrived) -> Value {
+    document(parse(form, arrived).expect_err("a refused request")).await
+}
+
 /// The pointers of all faults, in the order told.
-async fn pointers(form: &Form, body: &Value) -> Vec<String> {
-    let problem = refused(form, &head("/", &[]), &body.to_string()).await;
+fn faults_of(problem: &Value) -> Vec<&str> {
     assert_eq!(problem["type"], "/problems/validation_failed", "{problem}");
     let errors = problem["errors"].as_array().expect("errors");
-    errors.iter().map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect()
+    errors.iter().map(|error| error["pointer"].as_str().expect("a pointer")).collect()
 }
 
-fn item() -> Form {
-    Form::Item { sku: "85123A".to_owned() }
-}
-
-fn location() -> Form {
-    Form::Location { code: "MAIN".to_owned() }
+async fn pointers(form: Form, body: &Value) -> Vec<String> {
+    let problem = refused(form, &plain(body)).await;
+    faults_of(&problem).into_iter().map(str::to_owned).collect()
 }
 
 #[test]
 fn every_member_arrives_in_the_command() {
-    let submission = accepted(&Form::Adjustment, &full(&Form::Adjustment));
-    assert_eq!(submission.request.occurred_at, "2010-12-01T08:26:00Z".parse().ok());
-    let Command::AdjustStock(command) = submission.request.command else {
-        panic!("not an adjustment: {:?}", submission.request.command);
+    let request = accepted(Form::Adjustment, &full(Form::Adjustment));
+    assert_eq!(request.occurred_at, "2010-12-01T08:26:00Z".parse().ok());
+    let Command::AdjustStock(command) = request.command else {
+        panic!("not an adjustment: {:?}", request.command);
     };
     assert!(command.accept_shortage);
     assert_eq!(command.lines.len(), 1);
@@ -80,12 +98,12 @@ async fn an_amount_is_a_positive_integer_that_every_reader_keeps_exact() {
         ["0", "-1", "1.5", "1.0", "1e2", "-0", "9007199254740992", "9223372036854775808", "null"]
     {
         let body = format!(r#"{{"lines":[{{"sku":"A","location":"B","quantity":{bad}}}]}}"#);
-        let problem = refused(&Form::Receipt, &head("/", &[]), &body).await;
+        let problem = refused(Form::Receipt, &arrived("/", &[], &body)).await;
         assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{bad}: {problem}");
         assert_eq!(problem["status"], 422);
     }
     let most = json!({"lines": [{"sku": "A", "location": "B", "quantity": 9007199254740991i64}]});
-    accepted(&Form::Receipt, &most);
+    accepted(Form::Receipt, &most);
 }
 
 #[tokio::test]
@@ -100,7 +118,7 @@ async fn all_faults_are_told_at_once_each_with_its_place() {
         "x": 1,
     });
     assert_eq!(
-        pointers(&Form::Receipt, &body).await,
+        pointers(Form::Receipt, &body).await,
         [
             "/occurred_at",
             "/lines/0/sku",
@@ -131,19 +149,17 @@ async fn what_is_out_of_its_range_is_refused_at_its_place() {
         (0..21).map(|number| (number.to_string(), json!("x"))).collect();
     let adjust = |delta: Value| json!({"reason": "count", "lines": [{"sku": "A", "location": "B", "delta": delta}]});
     let cases = [
-        (item(), json!([]), ""),
-        (item(), json!({"name": long(256)}), "/name"),
-        (item(), json!({"name": "a\u{7}"}), "/name"),
-        (item(), json!({"scale": 7}), "/scale"),
-        (item(), json!({"unit": "Each"}), "/unit"),
-        (item(), json!({"reorder_point": -1}), "/reorder_point"),
-        (item(), json!({"metadata": many}), "/metadata"),
-        (item(), json!({"metadata": {(long(65)): ""}}), &*format!("/metadata/{}", long(65))),
-        (item(), json!({"metadata": {"a": long(256)}}), "/metadata/a"),
-        (item(), json!({"name": null}), "/name"),
-        (Form::Item { sku: "a/b".to_owned() }, json!({}), "/sku"),
-        (Form::Location { code: "..".to_owned() }, json!({}), "/code"),
-        (location(), json!({"metadata": {}}), "/metadata"),
+        (Form::Item, json!([]), ""),
+        (Form::Item, json!({"name": long(256)}), "/name"),
+        (Form::Item, json!({"name": "a\u{7}"}), "/name"),
+        (Form::Item, json!({"scale": 7}), "/scale"),
+        (Form::Item, json!({"unit": "Each"}), "/unit"),
+        (Form::Item, json!({"reorder_point": -1}), "/reorder_point"),
+        (Form::Item, json!({"metadata": many}), "/metadata"),
+        (Form::Item, json!({"metadata": {(long(65)): ""}}), &*format!("/metadata/{}", long(65))),
+        (Form::Item, json!({"metadata": {"a": long(256)}}), "/metadata/a"),
+        (Form::Item, json!({"name": null}), "/name"),
+        (Form::Location, json!({"metadata": {}}), "/metadata"),
         (Form::Receipt, json!({"lines": []}), "/lines"),
         (Form::Receipt, json!({"lines": vec![line.clone(); 5_001]}), "/lines"),
         (Form::Receipt, json!({"lines": [line], "note": long(1_001)}), "/note"),
@@ -152,24 +168,23 @@ async fn what_is_out_of_its_range_is_refused_at_its_place() {
         (Form::Adjustment, adjust(json!(-9_007_199_254_740_992i64)), "/lines/0/delta"),
     ];
     for (form, body, pointer) in cases {
-        assert_eq!(pointers(&form, &body).await, [pointer], "{body}");
+        assert_eq!(pointers(form, &body).await, [pointer], "{body}");
     }
-    accepted(&Form::Receipt, &json!({"lines": vec![line; 5_000]}));
+    accepted(Form::Receipt, &json!({"lines": vec![line; 5_000]}));
 }
 
 #[tokio::test]
 async fn an_adjustment_without_a_reason_has_its_own_problem() {
     let line = json!({"sku": "A", "location": "B", "delta": 1});
-    let problem =
-        refused(&Form::Adjustment, &head("/", &[]), &json!({"lines": [line]}).to_string()).await;
+    let problem = refused(Form::Adjustment, &plain(&json!({"lines": [line]}))).await;
     assert_eq!(problem["type"], "/problems/reason_required");
-    assert_eq!(pointers(&Form::Adjustment, &json!({"lines": []})).await, ["/lines", "/reason"]);
+    assert_eq!(pointers(Form::Adjustment, &json!({"lines": []})).await, ["/lines", "/reason"]);
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_malformed() {
     for bad in ["", "{", r#"{"lines":[],"lines":[]}"#] {
-        let problem = refused(&Form::Receipt, &head("/", &[]), bad).await;
+        let problem = refused(Form::Receipt, &arrived("/", &[], bad)).await;
         assert_eq!(problem["type"], "/problems/malformed_body", "{bad}");
     }
 }
@@ -177,7 +192,7 @@ async fn a_body_that_is_not_json_is_malformed() {
 #[tokio::test]
 async fn headers_and_query_are_checked_with_the_body() {
     let long = "k".repeat(256);
-    let bad = head(
+    let bad = arrived(
         "/?validat_only=true&validate_only=maybe",
         &[
             ("Idempotency-Key", long.as_str()),
@@ -185,12 +200,11 @@ async fn headers_and_query_are_checked_with_the_body() {
             ("Correlation-Id", ""),
             ("If-Match", "7"),
         ],
+        r#"{"x":1}"#,
     );
-    let problem = refused(&item(), &bad, r#"{"x":1}"#).await;
-    let errors = problem["errors"].as_array().expect("errors");
-    let pointers: Vec<&str> = errors.iter().filter_map(|error| error["pointer"].as_str()).collect();
+    let problem = refused(Form::Item, &bad).await;
     assert_eq!(
-        pointers,
+        faults_of(&problem),
         [
             "/Idempotency-Key",
             "/Actor",
@@ -205,15 +219,31 @@ async fn headers_and_query_are_checked_with_the_body() {
 
 #[tokio::test]
 async fn a_precondition_is_never_passed_over() {
-    let guarded = head("/", &[("If-Match", "\"7\"")]);
-    let submission = parsed(&item(), &guarded, "{}").expect("a valid request");
-    let Command::RegisterItem(command) = submission.request.command else {
-        panic!("not an item: {:?}", submission.request.command);
+    let guarded = |body: &Value| arrived("/", &[("If-Match", "\"7\"")], &body.to_string());
+    let request = only(parse(Form::Item, &guarded(&json!({}))).expect("a valid request"));
+    let Command::RegisterItem(command) = request.command else {
+        panic!("not an item: {:?}", request.command);
     };
     assert_eq!(command.expected_version.map(|version| version.0), Some(7));
-    let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]}).to_string();
-    let problem = refused(&Form::Receipt, &guarded, &lines).await;
-    assert_eq!(problem["errors"][0]["pointer"], "/If-Match");
+    let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]});
+    assert_eq!(faults_of(&refused(Form::Receipt, &guarded(&lines)).await), ["/If-Match"]);
+}
+
+#[tokio::test]
+async fn what_the_path_names_is_checked_like_a_member() {
+    for (form, name, bad, pointer) in [
+        (Form::Item, "sku", "a/b", "/sku"),
+        (Form::Location, "code", "..", "/code"),
+        (Form::Count, "location", "", "/location"),
+    ] {
+        let path = PATH.map(|(known, value)| (known, if known == name { bad } else { value }));
+        let body = json!({"quantity": 1, "expected_quantity": null, "x": 1});
+        let body = if form == Form::Count { body } else { json!({"x": 1}) };
+        let arrived = Arrived { path: path.into_iter().collect(), ..plain(&body) };
+        assert_eq!(faults_of(&refused(form, &arrived).await), [pointer, "/x"]);
+    }
+    // A body does not speak of what the path names.
+    assert_eq!(pointers(Form::Item, &json!({"sku": "85123A"})).await, ["/sku"]);
 }
 
 #[test]
@@ -221,7 +251,7 @@ fn the_fingerprint_of_a_request_is_its_route_and_body() {
     let hash = |uri: &str, headers: &[(&str, &str)], body: &str| {
         let mut all = vec![("Idempotency-Key", "k1")];
         all.extend(headers);
-        let submission = parsed(&item(), &head(uri, &all), body).expect("a valid request");
+        let submission = parse(Form::Item, &arrived(uri, &all, body)).expect("a valid request");
         submission.key.expect("a key").request_hash
     };
     let first = hash("/v1/items/A", &[], "{}");
@@ -232,18 +262,19 @@ fn the_fingerprint_of_a_request_is_its_route_and_body() {
 
 #[tokio::test]
 async fn a_count_says_what_it_expects_even_if_that_is_nothing_in_particular() {
-    let form = Form::Count { sku: "85123A".to_owned(), location: "MAIN".to_owned() };
     let read = |expected: Value| {
-        let submission = accepted(&form, &json!({"quantity": 5, "expected_quantity": expected}));
-        let Command::SetStock(command) = submission.request.command else { panic!("not a count") };
+        let body = json!({"quantity": 5, "expected_quantity": expected});
+        let Command::SetStock(command) = accepted(Form::Count, &body).command else {
+            panic!("not a count")
+        };
         command.expected_quantity
     };
     assert_eq!((read(json!(null)), read(json!(7))), (None, Some(7)));
-    assert_eq!(pointers(&form, &json!({"quantity": 5})).await, ["/expected_quantity"]);
+    assert_eq!(pointers(Form::Count, &json!({"quantity": 5})).await, ["/expected_quantity"]);
 }
 
 #[tokio::test]
 async fn goods_move_to_another_location() {
     let line = json!({"sku": "A", "from": "MAIN", "to": "MAIN", "quantity": 1});
-    assert_eq!(pointers(&Form::Move, &json!({"lines": [line]})).await, ["/lines/0/to"]);
+    assert_eq!(pointers(Form::Move, &json!({"lines": [line]})).await, ["/lines/0/to"]);
 }

@@ -12,6 +12,9 @@ use shared_events::values::{AMOUNT_MAX, Label};
 const NOTE_CHARS_MAX: usize = 1_000;
 const METADATA_VALUE_CHARS_MAX: usize = 255;
 
+/// How long a hold may last: thirty days.
+const TTL_SECONDS_MAX: u32 = 2_592_000;
+
 /// Text that is parsed into a checked value.
 pub(in crate::http) fn text<T: FromStr<Err: Display>>(value: Value) -> Result<T, String> {
     match value {
@@ -91,6 +94,42 @@ pub(super) fn delta(value: Value) -> Result<i64, String> {
     match value.as_i64() {
         Some(number) if number != 0 && (-AMOUNT_MAX..=AMOUNT_MAX).contains(&number) => Ok(number),
         _ => Err(format!("must be an integer from -{AMOUNT_MAX} to {AMOUNT_MAX}, not 0")),
+    }
+}
+
+/// The number of a line, from 1.
+pub(super) fn line_number(value: Value) -> Result<u32, String> {
+    whole(1..=u32::MAX)(value)
+}
+
+/// How long a hold lasts, in seconds.
+pub(super) fn ttl_seconds(value: Value) -> Result<u32, String> {
+    whole(1..=TTL_SECONDS_MAX)(value)
+}
+
+fn whole(range: RangeInclusive<u32>) -> impl Fn(Value) -> Result<u32, String> {
+    let number = integer(i64::from(*range.start())..=i64::from(*range.end()));
+    move |value| {
+        number(value).map(|number| u32::try_from(number).expect("the range is one of 32 bits"))
+    }
+}
+
+/// One of some words, each with what it stands for.
+pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(Value) -> Result<T, String> {
+    move |value| {
+        let found = words.iter().find(|(word, _)| value.as_str() == Some(*word));
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            format!("must be one of {}", words.join(", "))
+        })
+    }
+}
+
+/// An idempotency key.
+pub(super) fn key(value: Value) -> Result<Label, String> {
+    match text::<Label>(value) {
+        Ok(key) if key.as_str().is_ascii() => Ok(key),
+        _ => Err("must be 1 to 255 printable ASCII characters".to_owned()),
     }
 }
 

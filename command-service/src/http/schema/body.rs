@@ -1,232 +1,58 @@
 //! The bodies of commands. What may be absent has a default here, so that OpenAPI does not call it
 //! nullable: a member is there with a value, or it is not there.
 
-use std::collections::BTreeMap;
+mod catalogue;
+mod stock;
+mod reservation;
+mod reversal;
+mod batch;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// Absent members keep their value, or get their default on a new item.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Item)]
-pub(in crate::http) struct ItemBody {
-    /// For people; default: the sku.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 255)]
-    name: String,
-    /// Decimal places of the base unit; default 0. Fixed once there is stock history.
-    #[serde(default)]
-    #[schema(minimum = 0, maximum = 6)]
-    scale: u8,
-    /// What one unit is; default `each`.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    unit: String,
-    /// Low stock begins at this available quantity; default 0, never.
-    #[serde(default)]
-    #[schema(minimum = 0, maximum = 9007199254740991i64)]
-    reorder_point: i64,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
+pub(in crate::http) use self::batch::BatchBody;
+#[cfg(test)]
+pub(in crate::http) use self::batch::BatchCommand;
+pub(in crate::http) use self::catalogue::{ItemBody, LocationBody, RetirementBody};
+pub(in crate::http) use self::reservation::{
+    CancellationBody, ConfirmationBody, ExtensionBody, FulfilmentBody, ReleaseBody,
+    ReservationBody, ReturnBody,
+};
+pub(in crate::http) use self::reversal::ReversalBody;
+pub(in crate::http) use self::stock::{
+    AdjustmentBody, CountBody, IssueBody, MoveBody, ReceiptBody,
+};
 
-/// Absent members keep their value, or get their default on a new location.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Location)]
-pub(in crate::http) struct LocationBody {
-    /// For people; default: the code.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 255)]
-    name: String,
-    /// What sort of place it is.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    kind: String,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
+/// Declares bodies that may also say why and when, which most may.
+macro_rules! bodies {
+    ($($(#[$attribute:meta])* $body:ident { $($members:tt)* })+) => {$(
+        #[derive(Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        $(#[$attribute])*
+        pub(in crate::http) struct $body {
+            $($members)*
+            /// A code of your own.
+            #[serde(default)]
+            #[schema(pattern = "^[a-z0-9_]{1,64}$")]
+            reason: String,
+            #[serde(default)]
+            #[schema(inline)]
+            reference: super::Reference,
+            /// A sentence for people.
+            #[serde(default)]
+            #[schema(min_length = 1, max_length = 1_000)]
+            note: String,
+            /// Your own names and values, at most 20.
+            #[serde(default)]
+            metadata: std::collections::BTreeMap<String, String>,
+            /// When it happened; default the recorded time.
+            #[serde(default)]
+            #[schema(format = DateTime)]
+            occurred_at: String,
+        }
+    )+};
 }
-
-/// Goods that come in.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Receipt)]
-pub(in crate::http) struct ReceiptBody {
-    #[schema(min_items = 1, max_items = 5_000)]
-    lines: Vec<StockLine>,
-    /// A code of your own.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
-
-/// Goods that go out.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Issue)]
-pub(in crate::http) struct IssueBody {
-    #[schema(min_items = 1, max_items = 5_000)]
-    lines: Vec<StockLine>,
-    /// What for, such as `sale`.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    purpose: String,
-    /// A code of your own.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
-
-/// Differences that put the count on the books right.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Adjustment)]
-pub(in crate::http) struct AdjustmentBody {
-    #[schema(min_items = 1, max_items = 5_000)]
-    lines: Vec<AdjustLine>,
-    /// A code of your own, such as `count`.
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    /// Accept that less is left than was promised.
-    #[serde(default)]
-    accept_shortage: bool,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
-
-/// What was found at a count.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Count)]
-pub(in crate::http) struct CountBody {
-    /// What on_hand becomes, in base units.
-    #[schema(minimum = 0, maximum = 9007199254740991i64)]
-    quantity: i64,
-    /// Refuse unless on_hand is this; null where you expect nothing in particular.
-    #[schema(minimum = 0, required = true)]
-    expected_quantity: Option<i64>,
-    /// Accept that less is left than was promised.
-    #[serde(default)]
-    accept_shortage: bool,
-    /// A code of your own.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
-
-/// Goods that move.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Move)]
-pub(in crate::http) struct MoveBody {
-    #[schema(min_items = 1, max_items = 5_000)]
-    lines: Vec<MoveLine>,
-    /// A code of your own.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
-
-/// Why an item is retired.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Retirement)]
-pub(in crate::http) struct RetirementBody {
-    /// A code of your own.
-    #[serde(default)]
-    #[schema(pattern = "^[a-z0-9_]{1,64}$")]
-    reason: String,
-    #[serde(default)]
-    #[schema(inline)]
-    reference: Reference,
-    /// A sentence for people.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 1_000)]
-    note: String,
-    /// Your own names and values, at most 20.
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    /// When it happened; default the recorded time.
-    #[serde(default)]
-    #[schema(format = DateTime)]
-    occurred_at: String,
-}
+use bodies;
 
 /// An amount of an item at a location.
 #[derive(Deserialize, ToSchema)]
@@ -237,42 +63,6 @@ struct StockLine {
     /// In base units.
     #[schema(minimum = 1, maximum = 9007199254740991i64)]
     quantity: i64,
-    /// Refuse unless the stock's stream is at this version; 0 is no history.
-    #[serde(default)]
-    #[schema(minimum = 0)]
-    expected_version: i64,
-}
-
-/// An amount of an item on its way from one location to another.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct MoveLine {
-    sku: String,
-    from: String,
-    /// Another location than `from`.
-    to: String,
-    /// In base units.
-    #[schema(minimum = 1, maximum = 9007199254740991i64)]
-    quantity: i64,
-    /// Refuse unless the stream of the stock at `from` is at this version.
-    #[serde(default)]
-    #[schema(minimum = 0)]
-    expected_version: i64,
-}
-
-/// A difference for an item at a location.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AdjustLine {
-    sku: String,
-    location: String,
-    /// In base units, not 0.
-    #[schema(minimum = -9007199254740991i64, maximum = 9007199254740991i64)]
-    delta: i64,
-    /// Refuse unless on_hand is this.
-    #[serde(default)]
-    #[schema(minimum = 0)]
-    expected_quantity: i64,
     /// Refuse unless the stock's stream is at this version; 0 is no history.
     #[serde(default)]
     #[schema(minimum = 0)]

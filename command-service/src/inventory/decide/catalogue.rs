@@ -1,12 +1,14 @@
 //! What items and locations are.
 
 use shared_events::event::{Context, Event, Figures, ItemDetails, ItemRetired, LocationDetails};
+use shared_events::time::Timestamp;
 use shared_events::values::Code;
 
 use super::check_version;
 use crate::inventory::command::{RegisterItem, RegisterLocation, RetireItem};
+use crate::inventory::ledger::Ledger;
 use crate::inventory::rejection::Rejection;
-use crate::inventory::state::Inventory;
+use crate::inventory::working_set::Inventory;
 
 pub(super) fn register_item(
     inventory: &Inventory,
@@ -80,6 +82,7 @@ pub(super) fn register_location(
 
 pub(super) fn retire_item(
     inventory: &Inventory,
+    now: Timestamp,
     command: &RetireItem,
 ) -> Result<Vec<Event>, Rejection> {
     let sku = || command.sku.clone();
@@ -89,8 +92,15 @@ pub(super) fn retire_item(
     if item.retired {
         return Ok(Vec::new());
     }
-    if inventory.stock_everywhere(&command.sku).any(|stock| stock.figures != Figures::default()) {
-        return Err(Rejection::ItemHasStock { sku: sku() });
+    let mut ledger = Ledger::new(inventory, now);
+    let mut locations: Vec<_> =
+        inventory.stock_everywhere(&command.sku).map(|(location, _)| location).collect();
+    locations.sort_unstable();
+    for location in locations {
+        if ledger.figures(&command.sku, location) != Figures::default() {
+            return Err(Rejection::ItemHasStock { sku: sku() });
+        }
     }
-    Ok(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause: command.cause.clone() })])
+    let cause = command.cause.clone();
+    ledger.settle(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause })])
 }

@@ -4,6 +4,7 @@ use shared_events::event::{
     Event, Figures, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived,
     StockSet,
 };
+use shared_events::time::Timestamp;
 
 use super::check_version;
 use crate::inventory::command::{
@@ -11,13 +12,14 @@ use crate::inventory::command::{
 };
 use crate::inventory::ledger::Ledger;
 use crate::inventory::rejection::Rejection;
-use crate::inventory::state::Inventory;
+use crate::inventory::working_set::Inventory;
 
 pub(super) fn receive_stock(
     inventory: &Inventory,
+    now: Timestamp,
     command: &ReceiveStock,
 ) -> Result<Vec<Event>, Rejection> {
-    let mut ledger = Ledger::new(inventory);
+    let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(command.lines.len());
     check_lines(&ledger, &command.lines)?;
     for line in &command.lines {
@@ -30,14 +32,15 @@ pub(super) fn receive_stock(
             cause: command.cause.clone(),
         }));
     }
-    Ok(events)
+    ledger.settle(events)
 }
 
 pub(super) fn issue_stock(
     inventory: &Inventory,
+    now: Timestamp,
     command: &IssueStock,
 ) -> Result<Vec<Event>, Rejection> {
-    let mut ledger = Ledger::new(inventory);
+    let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(command.lines.len());
     check_lines(&ledger, &command.lines)?;
     for line in &command.lines {
@@ -51,15 +54,15 @@ pub(super) fn issue_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.check_enough()?;
-    Ok(events)
+    ledger.settle(events)
 }
 
 pub(super) fn adjust_stock(
     inventory: &Inventory,
+    now: Timestamp,
     command: &AdjustStock,
 ) -> Result<Vec<Event>, Rejection> {
-    let mut ledger = Ledger::new(inventory);
+    let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(command.lines.len());
     for line in &command.lines {
         ledger.check_known(&line.sku, &line.location)?;
@@ -78,20 +81,21 @@ pub(super) fn adjust_stock(
             sku: line.sku.clone(),
             location: line.location.clone(),
             delta: line.delta,
+            shortage: after.available() < 0,
             after,
             cause: command.cause.clone(),
         }));
     }
-    ledger.check_enough()?;
-    Ok(events)
+    ledger.settle(events)
 }
 
 pub(super) fn set_stock(
     inventory: &Inventory,
+    now: Timestamp,
     command: &SetStock,
 ) -> Result<Vec<Event>, Rejection> {
     let SetStock { sku, location, .. } = command;
-    let mut ledger = Ledger::new(inventory);
+    let mut ledger = Ledger::new(inventory, now);
     ledger.check_known(sku, location)?;
     let before = ledger.before(sku, location);
     check_version(command.expected_version, before.version)?;
@@ -102,8 +106,7 @@ pub(super) fn set_stock(
         more @ 1.. => ledger.put_in(sku, location, more)?,
         less => ledger.take(sku, location, -less, takeable(command.accept_shortage)),
     };
-    ledger.check_enough()?;
-    Ok(vec![Event::StockSet(StockSet {
+    ledger.settle(vec![Event::StockSet(StockSet {
         sku: sku.clone(),
         location: location.clone(),
         delta,
@@ -114,9 +117,10 @@ pub(super) fn set_stock(
 
 pub(super) fn move_stock(
     inventory: &Inventory,
+    now: Timestamp,
     command: &MoveStock,
 ) -> Result<Vec<Event>, Rejection> {
-    let mut ledger = Ledger::new(inventory);
+    let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(2 * command.lines.len());
     for line in &command.lines {
         ledger.check_known(&line.sku, &line.from)?;
@@ -143,12 +147,11 @@ pub(super) fn move_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.check_enough()?;
-    Ok(events)
+    ledger.settle(events)
 }
 
 /// What every line names has to be known, and at the version that the line expects.
-fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<(), Rejection> {
+pub(super) fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<(), Rejection> {
     for line in lines {
         ledger.check_known(&line.sku, &line.location)?;
         check_version(line.expected_version, ledger.before(&line.sku, &line.location).version)?;

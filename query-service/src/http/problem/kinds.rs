@@ -13,9 +13,10 @@ pub(super) struct Kind {
 }
 
 /// All of them.
-pub(super) const ALL: [&Kind; 12] = [
+pub(super) const ALL: [&Kind; 13] = [
     &UNKNOWN_SKU,
     &UNKNOWN_LOCATION,
+    &UNKNOWN_RESERVATION,
     &NOT_FOUND,
     &METHOD_NOT_ALLOWED,
     &NOT_YET_APPLIED,
@@ -42,6 +43,14 @@ pub(super) const UNKNOWN_LOCATION: Kind = Kind {
     title: "Unknown location",
     help: "No location with this code was registered, as far as the views have applied the \
            log. If it was just registered, ask again with <code>min_position</code>.",
+};
+
+pub(super) const UNKNOWN_RESERVATION: Kind = Kind {
+    code: "unknown_reservation",
+    status: StatusCode::NOT_FOUND,
+    title: "Unknown reservation",
+    help: "No reservation with this id was made, as far as the views have applied the log. If it \
+           was just made, ask again with <code>min_position</code>.",
 };
 
 pub(super) const NOT_FOUND: Kind = Kind {

@@ -19,7 +19,7 @@ use crate::http::answer::{Tag, answer, place};
 use crate::http::page::{self, Cursor, Page};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of, sku, stored};
+use crate::http::queries::{lane, lane_of_item, sku, stored};
 use crate::http::wait::{Freshness, Reflecting, fresh};
 
 /// An item, as last described.
@@ -99,21 +99,27 @@ pub async fn get_item(
     let sku = sku(&sku_text)?;
     let read = || read_item(&service, &sku);
     let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = Tag::of_versions(&[found.version]);
-    Ok(answer(&headers, &position, &tag, &found))
+    let item = found?;
+    let tag = Tag::of_versions(&[item.version]);
+    Ok(answer(&headers, &position, &tag, &item))
 }
 
-async fn read_item(service: &Service, sku: &Sku) -> Result<Reflecting<Item>, Problem> {
+async fn read_item(
+    service: &Service,
+    sku: &Sku,
+) -> Result<Reflecting<Result<Item, Problem>>, Problem> {
     let row = sqlx::query(include_str!("../../../queries/get_item.sql"))
         .bind(service.projection.version())
-        .bind(lane_of(service, sku)?)
+        .bind(lane_of_item(service, sku)?)
         .bind(sku.as_str())
         .fetch_one(&service.pool)
         .await?;
-    if !row.try_get("present")? {
-        return Err(Problem::UnknownSku(sku.to_string()));
-    }
-    Ok(Reflecting { position: place(lane(&row)?, row.try_get("applied")?), found: item(&row)? })
+    let found = if row.try_get("present")? {
+        Ok(item(&row)?)
+    } else {
+        Err(Problem::UnknownSku(sku.to_string()))
+    };
+    Ok(Reflecting { position: place(lane(&row)?, row.try_get("applied")?), found })
 }
 
 /// Items by sku.
@@ -140,7 +146,10 @@ pub async fn list_items(
     let wanted = Freshness::take(&mut parameters, &service)?;
     let after = Cursor::take(&mut parameters, |cursor| match cursor {
         Cursor::Item { sku } => Some(sku),
-        Cursor::StockLevel { .. } | Cursor::Movement { .. } | Cursor::Location { .. } => None,
+        Cursor::StockLevel { .. }
+        | Cursor::Movement { .. }
+        | Cursor::Reservation { .. }
+        | Cursor::Location { .. } => None,
     })?;
     let limit = page::take_limit(&mut parameters)?;
     parameters.finish()?;
@@ -204,7 +213,10 @@ pub async fn list_locations(
     let wanted = Freshness::take(&mut parameters, &service)?;
     let after = Cursor::take(&mut parameters, |cursor| match cursor {
         Cursor::Location { code } => Some(code),
-        Cursor::StockLevel { .. } | Cursor::Movement { .. } | Cursor::Item { .. } => None,
+        Cursor::StockLevel { .. }
+        | Cursor::Movement { .. }
+        | Cursor::Reservation { .. }
+        | Cursor::Item { .. } => None,
     })?;
     let limit = page::take_limit(&mut parameters)?;
     parameters.finish()?;

@@ -18,7 +18,7 @@ use crate::http::answer::{answer, place};
 use crate::http::page::{self, Cursor, Page};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, stored};
+use crate::http::queries::{lane, reference, stored, take_reference};
 use crate::http::wait::{Freshness, Reflecting, fresh};
 
 /// One change of stock.
@@ -159,7 +159,10 @@ impl Filter {
                 Cursor::Movement { recorded_at, lane, position } => {
                     Some((recorded_at, lane, position))
                 }
-                Cursor::StockLevel { .. } | Cursor::Item { .. } | Cursor::Location { .. } => None,
+                Cursor::StockLevel { .. }
+                | Cursor::Reservation { .. }
+                | Cursor::Item { .. }
+                | Cursor::Location { .. } => None,
             })?,
             limit: page::take_limit(parameters)?,
         })
@@ -173,19 +176,6 @@ fn take_type(parameters: &mut Parameters) -> Result<Option<String>, Problem> {
         Ok(name)
     } else {
         Err(invalid("type", "a type of event, such as StockReceived"))
-    }
-}
-
-/// Takes `reference`: a document's type and id with a slash between; the type has none.
-fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>, Problem> {
-    let Some(text) = parameters.take_text("reference") else {
-        return Ok(None);
-    };
-    let parts =
-        text.split_once('/').and_then(|(kind, id)| Some((kind.parse().ok()?, id.parse().ok()?)));
-    match parts {
-        Some(reference) => Ok(Some(reference)),
-        None => Err(invalid("reference", "type/id, such as invoice/536365")),
     }
 }
 
@@ -246,16 +236,4 @@ fn movement(row: &PgRow) -> sqlx::Result<Movement> {
         delta,
         after,
     })
-}
-
-fn reference(row: &PgRow) -> sqlx::Result<Option<Reference>> {
-    let Some(kind) = row.try_get::<Option<String>, _>("reference_type")? else {
-        return Ok(None);
-    };
-    let line: Option<String> = row.try_get("reference_line")?;
-    Ok(Some(Reference {
-        kind: stored(kind)?,
-        id: stored(row.try_get("reference_id")?)?,
-        line: line.map(stored).transpose()?,
-    }))
 }

@@ -4,17 +4,20 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use shared_events::lane::Position;
+use shared_events::stream::Stream;
 use shared_events::values::{LocationCode, Sku};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
+use crate::database;
 use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL, TOTAL, Tag, answer, place};
 use crate::http::page::{self, Cursor, Page};
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of, location, sku, stored};
+use crate::http::queries::{lane, lane_of, lane_of_item, location, sku, stored};
 use crate::http::wait::{Freshness, Reflecting, fresh};
 
 /// The figures of one sku at one location.
@@ -84,38 +87,38 @@ pub async fn get_stock_level(
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     let read = || read_stock_level(&service, &sku, &location);
     let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = Tag::of_versions(&[found.figure.version]);
-    Ok(answer(&headers, &position, &tag, &found))
+    let level = found?;
+    let tag = Tag::of_versions(&[level.figure.version]);
+    Ok(answer(&headers, &position, &tag, &level))
 }
 
 async fn read_stock_level(
     service: &Service,
     sku: &Sku,
     location: &LocationCode,
-) -> Result<Reflecting<StockLevel>, Problem> {
+) -> Result<Reflecting<Result<StockLevel, Problem>>, Problem> {
+    let location_lane = lane_of(service, &Stream::Location(location.clone()))?;
     let row = sqlx::query(include_str!("../../../queries/get_stock_level.sql"))
         .bind(service.projection.version())
-        .bind(lane_of(service, sku)?)
+        .bind(lane_of_item(service, sku)?)
         .bind(sku.as_str())
         .bind(location.as_str())
+        .bind(location_lane)
         .fetch_one(&service.pool)
         .await?;
-    let has_history = row.try_get::<Option<i64>, _>("version")?.is_some();
-    if !has_history && !row.try_get("item_known")? {
-        return Err(Problem::UnknownSku(sku.to_string()));
-    }
-    if !has_history && !row.try_get("location_known")? {
-        return Err(Problem::UnknownLocation(location.to_string()));
-    }
     let lane = lane(&row)?;
-    Ok(Reflecting {
-        position: place(lane, row.try_get("applied")?),
-        found: StockLevel {
-            sku: sku.clone(),
-            location: location.clone(),
-            figure: Figure::of(&row, lane, &LEVEL)?,
-        },
-    })
+    let mut position = place(lane, row.try_get("applied")?);
+    let has_history = row.try_get::<Option<i64>, _>("version")?.is_some();
+    let found = if !has_history && !row.try_get("item_known")? {
+        Err(Problem::UnknownSku(sku.to_string()))
+    } else if !has_history && !row.try_get("location_known")? {
+        position.reach(database::lane(location_lane), Position(row.try_get("location_applied")?));
+        Err(Problem::UnknownLocation(location.to_string()))
+    } else {
+        let figure = Figure::of(&row, lane, &LEVEL)?;
+        Ok(StockLevel { sku: sku.clone(), location: location.clone(), figure })
+    };
+    Ok(Reflecting { position, found })
 }
 
 /// One sku: totals, and every location that has a history of it.
@@ -145,7 +148,7 @@ pub async fn get_item_stock(
     let sku = sku(&sku_text)?;
     let read = || read_item_stock(&service, &sku);
     let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let (stock, item_version) = found;
+    let (stock, item_version) = found?;
     let tag = Tag::of_versions(&[stock.totals.version, item_version]);
     Ok(answer(&headers, &position, &tag, &stock))
 }
@@ -153,18 +156,19 @@ pub async fn get_item_stock(
 async fn read_item_stock(
     service: &Service,
     sku: &Sku,
-) -> Result<Reflecting<(ItemStock, i64)>, Problem> {
+) -> Result<Reflecting<Result<(ItemStock, i64), Problem>>, Problem> {
     let rows = sqlx::query(include_str!("../../../queries/get_item_stock.sql"))
         .bind(service.projection.version())
-        .bind(lane_of(service, sku)?)
+        .bind(lane_of_item(service, sku)?)
         .bind(sku.as_str())
         .fetch_all(&service.pool)
         .await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let Some(item_version) = first.try_get("item_version")? else {
-        return Err(Problem::UnknownSku(sku.to_string()));
-    };
     let lane = lane(first)?;
+    let position = place(lane, first.try_get("applied")?);
+    let Some(item_version) = first.try_get("item_version")? else {
+        return Ok(Reflecting { position, found: Err(Problem::UnknownSku(sku.to_string())) });
+    };
     let mut locations = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(location) = row.try_get::<Option<String>, _>("location")? {
@@ -180,10 +184,7 @@ async fn read_item_stock(
         totals: Figure::of(first, lane, &TOTAL)?,
         locations,
     };
-    Ok(Reflecting {
-        position: place(lane, first.try_get("applied")?),
-        found: (stock, item_version),
-    })
+    Ok(Reflecting { position, found: Ok((stock, item_version)) })
 }
 
 /// Pairs with a history, by sku and location.
@@ -247,7 +248,10 @@ impl Filter {
             low: parameters.take_switch("low")?,
             after: Cursor::take(parameters, |cursor| match cursor {
                 Cursor::StockLevel { sku, location } => Some((sku, location)),
-                Cursor::Movement { .. } | Cursor::Item { .. } | Cursor::Location { .. } => None,
+                Cursor::Movement { .. }
+                | Cursor::Reservation { .. }
+                | Cursor::Item { .. }
+                | Cursor::Location { .. } => None,
             })?,
             limit: page::take_limit(parameters)?,
         })

@@ -1,12 +1,13 @@
 //! Writes what a batch changes into the tables of `stock`, one statement a table.
 
 use chrono::{DateTime, Utc};
-use shared_events::event::{Context, Figures};
+use shared_events::event::{Context, Figures, Reference};
+use shared_events::reservation::ReservationLine;
 use shared_events::values::{Code, Label};
 use sqlx::PgConnection;
 
 use crate::database;
-use crate::projection::stock::{Changes, Movement, Place};
+use crate::projection::stock::{Changes, Place};
 
 /// Writes every table that has rows to write, inside the caller's transaction.
 ///
@@ -26,6 +27,9 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
         write_levels(changes, connection).await?;
         write_totals(changes, connection).await?;
         write_movements(changes, connection).await?;
+    }
+    if !changes.reservations.is_empty() {
+        write_reservations(changes, connection).await?;
     }
     if !changes.items.is_empty() {
         sqlx::query(include_str!("../../../queries/copy_reorder_points.sql"))
@@ -125,6 +129,7 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
     let after = Columns::of(changes.movements.iter().map(|one| one.after));
     let delta = Columns::of(changes.movements.iter().map(|one| one.delta));
     let movements = || changes.movements.iter();
+    let references = References::of(movements().map(|one| one.cause.reference.as_ref()));
     sqlx::query(include_str!("../../../queries/insert_movements.sql"))
         .bind(places.lanes)
         .bind(places.positions)
@@ -132,9 +137,9 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
         .bind(column(movements().map(|one| one.location.as_str())))
         .bind(column(movements().map(|one| one.event_type)))
         .bind(column(movements().map(|one| code(one.cause.reason.as_ref()))))
-        .bind(column(movements().map(|one| reference(one).kind)))
-        .bind(column(movements().map(|one| reference(one).id)))
-        .bind(column(movements().map(|one| reference(one).line)))
+        .bind(references.kinds)
+        .bind(references.ids)
+        .bind(references.lines)
         .bind(column(movements().map(|one| label(one.actor.as_ref()))))
         .bind(column(movements().map(|one| one.correlation_id.as_str())))
         .bind(column(movements().map(|one| one.occurred_at.to_utc())))
@@ -145,6 +150,30 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
         .bind(delta.on_hand)
         .bind(delta.reserved)
         .bind(delta.allocated)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_reservations(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let rows = || changes.reservations.values();
+    let reservations = || rows().map(|row| &row.reservation);
+    let places = Places::of(rows().map(|row| &row.place));
+    let references = References::of(reservations().map(|one| one.reference.as_ref()));
+    sqlx::query(include_str!("../../../queries/upsert_reservations.sql"))
+        .bind(column(reservations().map(|one| one.id.as_str())))
+        .bind(places.lanes)
+        .bind(column(reservations().map(|one| one.owner.as_str())))
+        .bind(column(reservations().map(|one| one.status.as_str())))
+        .bind(column(reservations().map(|one| one.expires_at.to_utc())))
+        .bind(references.kinds)
+        .bind(references.ids)
+        .bind(references.lines)
+        .bind(column(reservations().map(|one| reservation_lines(&one.lines))))
+        .bind(column(rows().map(|row| row.made_at.to_utc())))
+        .bind(places.versions)
+        .bind(places.positions)
+        .bind(places.recorded_at)
         .execute(connection)
         .await?;
     Ok(())
@@ -192,22 +221,21 @@ impl Columns {
     }
 }
 
-/// The columns of a movement's outside document, null where there is none.
-#[derive(Default)]
-struct ReferenceColumns<'a> {
-    kind: Option<&'a str>,
-    id: Option<&'a str>,
-    line: Option<&'a str>,
+/// Outside documents, a column each for their parts; null where there is none.
+struct References<'a> {
+    kinds: Vec<Option<&'a str>>,
+    ids: Vec<Option<&'a str>>,
+    lines: Vec<Option<&'a str>>,
 }
 
-fn reference(movement: &Movement) -> ReferenceColumns<'_> {
-    match &movement.cause.reference {
-        Some(reference) => ReferenceColumns {
-            kind: Some(reference.kind.as_str()),
-            id: Some(reference.id.as_str()),
-            line: label(reference.line.as_ref()),
-        },
-        None => ReferenceColumns::default(),
+impl<'a> References<'a> {
+    fn of(references: impl Iterator<Item = Option<&'a Reference>> + Clone) -> Self {
+        let each = || references.clone();
+        Self {
+            kinds: column(each().map(|one| one.map(|one| one.kind.as_str()))),
+            ids: column(each().map(|one| one.map(|one| one.id.as_str()))),
+            lines: column(each().map(|one| label(one?.line.as_ref()))),
+        }
     }
 }
 
@@ -225,4 +253,9 @@ fn metadata(context: Option<&Context>) -> String {
         return "{}".to_owned();
     };
     serde_json::to_string(&context.metadata).expect("a map of text to text is always JSON")
+}
+
+/// The lines of a reservation, as JSON.
+fn reservation_lines(lines: &[ReservationLine]) -> String {
+    serde_json::to_string(lines).expect("a list of text and integers is always JSON")
 }

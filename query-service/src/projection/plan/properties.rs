@@ -7,12 +7,14 @@ use proptest::prelude::*;
 use shared_events::event::{Figures, ItemDetails, LocationDetails};
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
-use shared_events::values::{LocationCode, Sku};
+use shared_events::reservation::Part;
+use shared_events::values::{LocationCode, ReservationId, Sku};
 
 use super::{Arrivals, Checkpoint, Plan, plan};
 use crate::projection::delivery::{Arrival, Fact};
 use crate::projection::stock::sample::Log;
-use crate::projection::stock::{Changes, Movement, Place};
+use crate::projection::stock::sample::hold::Step;
+use crate::projection::stock::{Changes, Movement, Place, ReservationRow};
 
 const LANES: u16 = 3;
 
@@ -24,8 +26,9 @@ struct Tables {
     retired: BTreeMap<Sku, Place>,
     locations: BTreeMap<LocationCode, (Place, LocationDetails)>,
     levels: BTreeMap<(Sku, LocationCode), (Place, Figures)>,
-    totals: BTreeMap<Sku, (i64, i64, Position)>,
+    totals: BTreeMap<Sku, (Figures, i64, Position)>,
     movements: BTreeMap<(Lane, Position), Movement>,
+    reservations: BTreeMap<ReservationId, ReservationRow>,
 }
 
 impl Tables {
@@ -39,21 +42,31 @@ impl Tables {
             let before = self.checkpoints.insert(advance.lane, advance.after);
             assert_eq!(before.map(|at| at.position), Some(advance.before));
         }
-        let Changes { items, retired, locations, levels, totals, movements } = plan.changes.clone();
+        let Changes { items, retired, locations, levels, totals, movements, reservations } =
+            plan.changes.clone();
         self.items.extend(items);
         self.retired.extend(retired);
         self.locations.extend(locations);
         self.levels.extend(levels);
         for (sku, added) in totals {
-            let (on_hand, version, position) = self.totals.entry(sku).or_default();
+            let (figures, version, position) = self.totals.entry(sku).or_default();
             assert!(*position < added.place.position);
-            *on_hand += added.delta.on_hand;
+            figures.on_hand += added.delta.on_hand;
+            figures.reserved += added.delta.reserved;
+            figures.allocated += added.delta.allocated;
             *version += added.events;
             *position = added.place.position;
         }
         for movement in movements {
             let key = (movement.place.lane, movement.place.position);
             assert!(self.movements.insert(key, movement).is_none(), "applied twice");
+        }
+        for (id, mut row) in reservations {
+            if let Some(kept) = self.reservations.get(&id) {
+                assert!(kept.place.position < row.place.position);
+                row.made_at = kept.made_at;
+            }
+            self.reservations.insert(id, row);
         }
     }
 
@@ -95,9 +108,13 @@ enum Told {
     Adjust(u8, u8, i64),
     Move(u8, i64),
     Retire(u8),
+    Set(u8, u8, i64),
+    Reverse(u8, u8, i64),
+    Reserve(u8, u8, i64),
+    Step(prop::sample::Index, Step, bool),
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn plain() -> impl Strategy<Value = Told> {
     let (sku, location, amount) = (0..6u8, 0..3u8, 1..100i64);
     prop_oneof![
         (sku.clone(), 0..9i64).prop_map(|(sku, point)| Told::Item(sku, point)),
@@ -107,8 +124,23 @@ fn told() -> impl Strategy<Value = Told> {
         (sku.clone(), location.clone(), amount).prop_map(|(s, l, n)| Told::Issue(s, l, n)),
         (sku.clone(), 1..100i64).prop_map(|(s, n)| Told::Move(s, n)),
         sku.clone().prop_map(Told::Retire),
-        (sku, location, -9..9i64).prop_map(|(s, l, n)| Told::Adjust(s, l, n)),
+        (sku.clone(), location.clone(), -9..9i64).prop_map(|(s, l, n)| Told::Adjust(s, l, n)),
+        (sku.clone(), location.clone(), -9..9i64).prop_map(|(s, l, n)| Told::Set(s, l, n)),
+        (sku, location, -9..9i64).prop_map(|(s, l, n)| Told::Reverse(s, l, n)),
     ]
+}
+
+fn promise() -> impl Strategy<Value = Told> {
+    let step = prop::sample::select(&Step::ALL[..]);
+    prop_oneof![
+        1 => (0..6u8, 0..3u8, 1..9i64).prop_map(|(s, l, n)| Told::Reserve(s, l, n)),
+        3 => (any::<prop::sample::Index>(), step, any::<bool>())
+            .prop_map(|(which, step, half)| Told::Step(which, step, half)),
+    ]
+}
+
+fn told() -> impl Strategy<Value = Told> {
+    prop_oneof![plain(), promise()]
 }
 
 fn log_of(tellings: &[Told]) -> Log {
@@ -122,9 +154,33 @@ fn log_of(tellings: &[Told]) -> Log {
             Told::Move(s, n) => log.move_stock(&format!("S{s}"), "L0", "L1", *n),
             Told::Retire(s) => log.retire_item(&format!("S{s}")),
             Told::Adjust(s, l, n) => log.adjust(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Set(s, l, n) => log.set(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Reverse(s, l, n) => log.reverse(&format!("S{s}"), &format!("L{l}"), *n),
+            Told::Reserve(s, l, n) => reserve(&mut log, *s, *l, *n),
+            Told::Step(which, step, half) => {
+                if log.reservations() == 0 {
+                    reserve(&mut log, 0, 0, 8);
+                }
+                let which = which.index(log.reservations());
+                let whole = log.whole(which, *step).into_iter();
+                let halved = |part: Part| Part { quantity: (part.quantity + 1) / 2, ..part };
+                let parts = whole.map(|part| if *half { halved(part) } else { part });
+                let parts: Vec<Part> = parts.collect();
+                log.step(which, *step, &parts);
+            }
         }
     }
     log
+}
+
+/// Two lines, whose skus are mostly in different lanes.
+fn reserve(log: &mut Log, sku: u8, location: u8, quantity: i64) {
+    let (one, other) = (format!("S{sku}"), format!("S{}", (sku + 1) % 6));
+    let location = format!("L{location}");
+    log.reserve(&[
+        (&one, &location, quantity + 3, quantity),
+        (&other, &location, quantity, quantity),
+    ]);
 }
 
 proptest! {

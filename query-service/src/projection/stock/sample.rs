@@ -1,17 +1,23 @@
 //! A small log to test with: events as the command-service would record them.
 
+pub(crate) mod hold;
+
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
 use serde_json::value::RawValue;
 use shared_events::chain::Chain;
 use shared_events::event::{
     Cause, Event, Figures, ItemDetails, ItemRetired, LocationDetails, StockAdjusted, StockIssued,
-    StockMovedIn, StockMovedOut, StockReceived,
+    StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
-use shared_events::lane::{Lane, LaneMap, Position, Version};
+use shared_events::lane::{EventId, Lane, LaneMap, Position, Version};
 use shared_events::recorded::RecordedEvent;
+use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::{LocationCode, ReversalId, Sku};
+use uuid::Uuid;
 
 /// Lanes of events, each in order, with its chain.
 pub(crate) struct Log {
@@ -20,7 +26,8 @@ pub(crate) struct Log {
     pub(crate) events: Vec<RecordedEvent>,
     heads: BTreeMap<Lane, (Position, Chain)>,
     versions: BTreeMap<Stream, Version>,
-    on_hand: BTreeMap<Stream, i64>,
+    figures: BTreeMap<Stream, Figures>,
+    reservations: Vec<Reservation>,
 }
 
 impl Log {
@@ -30,7 +37,8 @@ impl Log {
             events: Vec::new(),
             heads: BTreeMap::new(),
             versions: BTreeMap::new(),
-            on_hand: BTreeMap::new(),
+            figures: BTreeMap::new(),
+            reservations: Vec::new(),
         }
     }
 
@@ -48,7 +56,10 @@ impl Log {
             reorder_point,
             context: None,
         };
-        self.record(Stream::Item(item.sku.clone()), &Event::ItemRegistered(item));
+        let stream = Stream::Item(item.sku.clone());
+        let is_known = self.versions.contains_key(&stream);
+        let told = if is_known { Event::ItemChanged } else { Event::ItemRegistered };
+        self.record(stream, &told(item));
     }
 
     pub(crate) fn retire_item(&mut self, sku: &str) {
@@ -63,72 +74,97 @@ impl Log {
             kind: None,
             context: None,
         };
-        self.record(Stream::Location(location.code.clone()), &Event::LocationRegistered(location));
+        let stream = Stream::Location(location.code.clone());
+        let is_known = self.versions.contains_key(&stream);
+        let told = if is_known { Event::LocationChanged } else { Event::LocationRegistered };
+        self.record(stream, &told(location));
     }
 
     pub(crate) fn receive(&mut self, sku: &str, location: &str, quantity: i64) {
-        let stream = stock(sku, location);
-        let received = StockReceived {
-            sku: sku.parse().expect("a sku"),
-            location: location.parse().expect("a location"),
-            quantity,
-            after: self.change(&stream, quantity),
-            cause: Cause::default(),
-        };
-        self.record(stream, &Event::StockReceived(received));
+        self.change_stock(sku, location, on_hand(quantity), |sku, location, after| {
+            let cause = Cause::default();
+            Event::StockReceived(StockReceived { sku, location, quantity, after, cause })
+        });
     }
 
     pub(crate) fn issue(&mut self, sku: &str, location: &str, quantity: i64) {
-        let stream = stock(sku, location);
-        let issued = StockIssued {
-            sku: sku.parse().expect("a sku"),
-            location: location.parse().expect("a location"),
-            quantity,
-            purpose: None,
-            after: self.change(&stream, -quantity),
-            cause: Cause::default(),
-        };
-        self.record(stream, &Event::StockIssued(issued));
+        self.change_stock(sku, location, on_hand(-quantity), |sku, location, after| {
+            let (purpose, cause) = (None, Cause::default());
+            Event::StockIssued(StockIssued { sku, location, quantity, purpose, after, cause })
+        });
     }
 
     pub(crate) fn adjust(&mut self, sku: &str, location: &str, delta: i64) {
-        let stream = stock(sku, location);
-        let adjusted = StockAdjusted {
-            sku: sku.parse().expect("a sku"),
-            location: location.parse().expect("a location"),
-            delta,
-            after: self.change(&stream, delta),
-            cause: Cause { reason: Some("count".parse().expect("a code")), ..Cause::default() },
-        };
-        self.record(stream, &Event::StockAdjusted(adjusted));
+        self.change_stock(sku, location, on_hand(delta), |sku, location, after| {
+            let shortage = after.available() < 0;
+            let cause = because("count");
+            Event::StockAdjusted(StockAdjusted { sku, location, delta, shortage, after, cause })
+        });
+    }
+
+    pub(crate) fn set(&mut self, sku: &str, location: &str, delta: i64) {
+        self.change_stock(sku, location, on_hand(delta), |sku, location, after| {
+            let cause = because("count");
+            Event::StockSet(StockSet { sku, location, delta, after, cause })
+        });
     }
 
     pub(crate) fn move_stock(&mut self, sku: &str, from: &str, to: &str, quantity: i64) {
-        let (source, target) = (stock(sku, from), stock(sku, to));
-        let out = StockMovedOut {
-            sku: sku.parse().expect("a sku"),
-            location: from.parse().expect("a location"),
-            to: to.parse().expect("a location"),
-            quantity,
-            after: self.change(&source, -quantity),
-            cause: Cause::default(),
-        };
-        self.record(source, &Event::StockMovedOut(out));
-        let inward = StockMovedIn {
-            sku: sku.parse().expect("a sku"),
-            location: to.parse().expect("a location"),
-            from: from.parse().expect("a location"),
-            quantity,
-            after: self.change(&target, quantity),
-            cause: Cause::default(),
-        };
-        self.record(target, &Event::StockMovedIn(inward));
+        let (origin, target) = (place(from), place(to));
+        self.change_stock(sku, from, on_hand(-quantity), |sku, location, after| {
+            let cause = Cause::default();
+            Event::StockMovedOut(StockMovedOut {
+                sku,
+                location,
+                to: target,
+                quantity,
+                after,
+                cause,
+            })
+        });
+        self.change_stock(sku, to, on_hand(quantity), |sku, location, after| {
+            let cause = Cause::default();
+            Event::StockMovedIn(StockMovedIn {
+                sku,
+                location,
+                from: origin,
+                quantity,
+                after,
+                cause,
+            })
+        });
     }
 
-    fn change(&mut self, stream: &Stream, delta: i64) -> Figures {
-        let on_hand = self.on_hand.entry(stream.clone()).or_default();
-        *on_hand += delta;
-        Figures { on_hand: *on_hand, reserved: 0, allocated: 0 }
+    /// Takes back the first event, as if that had changed this stock by the opposite.
+    pub(crate) fn reverse(&mut self, sku: &str, location: &str, delta: i64) {
+        self.change_stock(sku, location, on_hand(delta), |sku, location, after| {
+            Event::StockReversed(StockReversed {
+                sku,
+                location,
+                reverses: EventId(Lane(0), Position(1)),
+                reversal: ReversalId::new(Uuid::from_u128(1)),
+                delta,
+                after,
+                cause: because("booked_twice"),
+            })
+        });
+    }
+
+    fn change_stock(
+        &mut self,
+        sku: &str,
+        location: &str,
+        delta: Figures,
+        event: impl FnOnce(Sku, LocationCode, Figures) -> Event,
+    ) {
+        let (sku, location): (Sku, _) = (sku.parse().expect("a sku"), place(location));
+        let stream = Stream::Stock(sku.clone(), location.clone());
+        let figures = self.figures.entry(stream.clone()).or_default();
+        figures.on_hand += delta.on_hand;
+        figures.reserved += delta.reserved;
+        figures.allocated += delta.allocated;
+        let event = event(sku, location, *figures);
+        self.record(stream, &event);
     }
 
     /// An event that only a newer version of Stockbook knows.
@@ -149,10 +185,11 @@ impl Log {
         schema_version: i16,
         data: Box<RawValue>,
     ) {
-        let lane = self.lane_map.lane_of(stream.key());
+        let lane = self.lane_map.lane_of(&stream);
         let (position, chain) = self.heads.get(&lane).copied().unwrap_or_default();
         let version = self.versions.entry(stream.clone()).or_default();
         *version = version.next();
+        let recorded_at = at(i64::try_from(self.events.len()).expect("a small log"));
         let mut recorded = RecordedEvent {
             lane,
             position: position.next(),
@@ -160,8 +197,8 @@ impl Log {
             version: *version,
             event_type: event_type.to_owned(),
             schema_version,
-            occurred_at: Timestamp::UNIX_EPOCH,
-            recorded_at: Timestamp::UNIX_EPOCH,
+            occurred_at: recorded_at,
+            recorded_at,
             actor: None,
             correlation_id: "c-1".parse().expect("a label"),
             causation_id: None,
@@ -175,6 +212,19 @@ impl Log {
     }
 }
 
-fn stock(sku: &str, location: &str) -> Stream {
-    Stream::Stock(sku.parse().expect("a sku"), location.parse().expect("a location"))
+fn on_hand(on_hand: i64) -> Figures {
+    Figures { on_hand, ..Figures::default() }
+}
+
+fn because(reason: &str) -> Cause {
+    Cause { reason: Some(reason.parse().expect("a code")), ..Cause::default() }
+}
+
+fn place(location: &str) -> LocationCode {
+    location.parse().expect("a location")
+}
+
+/// So many seconds after the first moment there is.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::new(DateTime::from_timestamp(seconds, 0).expect("a few seconds after 1970"))
 }

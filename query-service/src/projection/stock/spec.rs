@@ -1,11 +1,14 @@
 //! What each event does: given a log, when it is folded, then these rows.
 
+mod reservations;
+
 use shared_events::event::Figures;
 use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::{LocationCode, Sku};
 
 use crate::projection::stock::sample::Log;
+use crate::projection::stock::sample::hold::Step;
 use crate::projection::stock::{Changes, Unfit};
 
 fn folded(events: &[RecordedEvent]) -> Changes {
@@ -114,6 +117,7 @@ fn an_event_in_the_stream_of_something_else_is_refused_and_changes_nothing() {
     log.receive("A", "MAIN", 5);
     log.register_item("A", 0);
     log.register_location("MAIN");
+    log.reserve(&[("A", "MAIN", 2, 2)]);
     let stream = "item/B".parse().expect("a stream");
     for recorded in &mut log.events {
         recorded.stream = Clone::clone(&stream);
@@ -129,9 +133,42 @@ fn figures_beyond_64_bits_are_refused_and_change_nothing() {
     let mut log = Log::with_lanes(1);
     log.receive("A", "MAIN", i64::MAX);
     log.receive("A", "SHOP", 1);
-    let before = folded(&log.events[..1]);
+    refuses_the_last_of(&log.events);
+}
+
+#[test]
+fn what_is_available_beyond_64_bits_is_refused_and_changes_nothing() {
+    let mut log = Log::with_lanes(1);
+    log.receive("A", "MAIN", i64::MAX);
+    let which = log.reserve(&[("A", "MAIN", 1, 1)]);
+    let whole = log.whole(which, Step::Release);
+    log.step(which, Step::Release, &whole);
+    log.step(which, Step::Release, &whole);
+    refuses_the_last_of(&log.events);
+}
+
+#[track_caller]
+fn refuses_the_last_of(events: &[RecordedEvent]) {
+    let (last, earlier) = events.split_last().expect("a log with events");
+    let before = folded(earlier);
     let mut changes = before.clone();
-    let event = log.events[1].event().expect("an event of today");
-    assert_eq!(changes.fold(&log.events[1], &event), Err(Unfit::Overflow));
+    let event = last.event().expect("an event of today");
+    assert_eq!(changes.fold(last, &event), Err(Unfit::Overflow));
     assert_eq!(changes, before);
+}
+
+#[test]
+fn a_reversal_and_a_count_change_only_what_is_there() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 5);
+        log.reserve(&[("A", "MAIN", 2, 2)]);
+        log.reverse("A", "MAIN", -1);
+        log.set("A", "MAIN", 3);
+    });
+    let figures = changes.levels[&pair("A", "MAIN")].1;
+    assert_eq!(figures, Figures { on_hand: 7, reserved: 2, allocated: 0 });
+    let deltas: Vec<i64> = changes.movements.iter().map(|one| one.delta.on_hand).collect();
+    assert_eq!(deltas, [5, 0, -1, 3]);
+    let types: Vec<&str> = changes.movements.iter().map(|one| one.event_type).collect();
+    assert_eq!(types, ["StockReceived", "StockReserved", "StockReversed", "StockSet"]);
 }

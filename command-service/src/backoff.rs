@@ -6,17 +6,17 @@ use std::time::Duration;
 /// Waits that double from `first` up to `max`, each shortened by up to half at random, so that
 /// many waiters do not come back together.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     max: Duration,
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, max: Duration) -> Self {
+    pub(crate) fn new(first: Duration, max: Duration) -> Self {
         Self { next: first, max }
     }
 
-    pub(super) async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         let wait = self.next / 2 + self.next.mul_f64(random() / 2.0);
         self.next = (self.next * 2).min(self.max);
         tokio::time::sleep(wait).await;

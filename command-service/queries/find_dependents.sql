@@ -1,0 +1,24 @@
+-- Of each given event the first hundred later ones of its stream that made less available and were not
+-- taken back.
+select asked.lane, asked.position, later.position as dependent
+from unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[])
+    as asked (lane, position, stream, version)
+cross join lateral (
+    select events.position
+    from events
+    where events.stream = asked.stream
+        and events.version > asked.version
+        and (
+            events.type in ('StockIssued', 'StockMovedOut', 'StockReserved')
+            or (
+                events.type in ('StockAdjusted', 'StockSet', 'StockReversed')
+                and (events.data ->> 'delta')::bigint < 0
+            )
+        )
+        and not exists (
+            select from reversals
+            where reversals.lane = events.lane and reversals.position = events.position
+        )
+    order by events.version
+    limit 100
+) as later

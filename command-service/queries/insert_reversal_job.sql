@@ -1,0 +1,6 @@
+-- Makes a job; no row where there is one of this id already.
+insert into reversal_jobs (
+    reversal, request_hash, request, position, events, steps, is_done, started_at
+)
+values ($1, $2, $3::json, $4, $5, $6, $6 = 0, clock_timestamp())
+on conflict (reversal) do nothing

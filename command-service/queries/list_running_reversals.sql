@@ -1,0 +1,6 @@
+-- The jobs that are not done, the oldest first, at most $1.
+select reversal, request::text as request
+from reversal_jobs
+where not is_done
+order by started_at
+limit $1

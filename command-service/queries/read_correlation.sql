@@ -1,0 +1,8 @@
+-- What was done under a correlation id, but for what took something back, at most $2 events.
+select
+    lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent
+from events
+where correlation_id = $1 and type <> 'StockReversed'
+order by lane, position
+limit $2

@@ -1,0 +1,28 @@
+-- The events of a lane after a position and up to another, and where $4 is given those that happened from
+-- $4 to before $5, that match and were not taken back; at most $10. Of a move both halves match or none,
+-- for each names the other's location. To be planned with its values: a null means that all match.
+select
+    events.position, events.correlation_id, events.recorded_at,
+    events.type = 'StockMovedOut' as is_moved_out
+from events
+where events.lane = $1
+    and events.position > $2
+    and events.position <= $3
+    and ($4::timestamptz is null or events.occurred_at >= $4 and events.occurred_at < $5)
+    and events.type = any($6)
+    and ($7::text is null or events.actor = $7)
+    and (
+        $8::text is null
+        or events.stream >= 'stock/' || $8 || '/' and events.stream < 'stock/' || $8 || '0'
+    )
+    and (
+        $9::text is null
+        or events.stream like 'stock/%' and split_part(events.stream, '/', 3) = $9
+        or events.type = 'StockMovedOut' and events.data ->> 'to' = $9
+        or events.type = 'StockMovedIn' and events.data ->> 'from' = $9
+    )
+    and not exists (
+        select from reversals
+        where reversals.lane = events.lane and reversals.position = events.position
+    )
+limit $10

@@ -1,0 +1,110 @@
+//! The sweeper: when a hold's time has come, it asks the writer to expire the reservation.
+//!
+//! It decides nothing. A reservation that was confirmed or extended meanwhile is left alone by the
+//! same decision that any command goes through, so several sweepers at once do no harm.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use shared_events::event::Cause;
+use shared_events::stream::Stream;
+use shared_events::values::{Label, ReservationId};
+use sqlx::Row;
+use sqlx::postgres::PgPool;
+use tokio::time::{Instant, sleep};
+
+use crate::inventory::{ChangeReservation, Command, Request, Step};
+use crate::log::due::EXPIRE_RESERVATION;
+use crate::log::submission::{Asked, Decision, Origin, Outcome, Submission};
+use crate::log::writer::Writer;
+
+/// Reservations that are expired at a time.
+const SWEEP_MAX: i64 = 500;
+
+/// Between two looks when nothing more is due.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// After a look that failed, or that left everything as it was.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a request of the sweeper may wait for its turn.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
+
+/// Who expires, as it stands in the events.
+const ACTOR: &str = "stockbook";
+
+/// Expires reservations whose time has come, for ever.
+pub async fn sweep(pool: PgPool, writer: Writer) {
+    loop {
+        let pause = match find_due(&pool).await {
+            Ok(due) => expire(&writer, due).await,
+            Err(error) => {
+                tracing::warn!(%error, "what is due cannot be read; trying again in {RETRY_PAUSE:?}");
+                RETRY_PAUSE
+            }
+        };
+        sleep(pause).await;
+    }
+}
+
+/// The reservations that are due, the longest overdue first.
+async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<ReservationId>> {
+    let rows = sqlx::query(include_str!("../queries/find_due.sql"))
+        .bind(EXPIRE_RESERVATION)
+        .bind(SWEEP_MAX)
+        .fetch_all(pool)
+        .await?;
+    let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
+    metrics::gauge!("stockbook_sweeper_lag_seconds").set(overdue);
+    let reservation = |stream: &str| match stream.parse() {
+        Ok(Stream::Reservation(id)) => Ok(id),
+        Ok(_) => Err(sqlx::Error::Decode(format!("{stream} is no reservation").into())),
+        Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
+    };
+    rows.iter().map(|row| reservation(row.try_get("stream")?)).collect()
+}
+
+/// Asks the writer to expire each; says how long to wait before the next look.
+async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
+    let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
+    let asked = due.len();
+    let outcomes = join_all(due.into_iter().map(|id| writer.submit(expiry(id)))).await;
+    let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
+    let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Decided(Decision::Accepted(_)));
+    let expired = outcomes.iter().filter(accepted).count();
+    metrics::counter!("stockbook_sweeper_expired_total").increment(expired as u64);
+    if decided < asked {
+        tracing::warn!(asked, decided, "not every hold that ended could be expired now");
+        return RETRY_PAUSE;
+    }
+    if is_full { Duration::ZERO } else { LOOK_AGAIN }
+}
+
+fn expiry(id: ReservationId) -> Submission {
+    let correlation_id = label(id.as_str());
+    let command = ChangeReservation {
+        id,
+        step: Step::Expire,
+        expected_version: None,
+        cause: Cause::default(),
+    };
+    Submission {
+        asked: Asked::One(Request {
+            command: Command::ChangeReservation(command),
+            occurred_at: None,
+        }),
+        origin: Origin {
+            actor: Some(label(ACTOR)),
+            correlation_id,
+            causation_id: None,
+            traceparent: None,
+        },
+        key: None,
+        validate_only: false,
+        deadline: Instant::now() + REQUEST_MAX,
+    }
+}
+
+fn label(text: &str) -> Label {
+    text.parse().expect("an id, or a word, is a few printable characters")
+}

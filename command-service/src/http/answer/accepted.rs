@@ -1,0 +1,233 @@
+//! What an accepted command did, as a body.
+
+use std::collections::HashMap;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use shared_events::event::{DecodeError, Event, StockChange};
+use shared_events::lane::{EventId, PositionToken, Version};
+use shared_events::recorded::RecordedEvent;
+use shared_events::reservation::Reservation;
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, LocationCode, ReversalId, Sku};
+use utoipa::ToSchema;
+
+use crate::http::schema::ReservationShape;
+use crate::log::submission::Unchanged;
+
+/// What an accepted command did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Accepted {
+    /// The position token that reflects the command; absent when it was only validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "3:1042")]
+    pub(super) position: Option<PositionToken>,
+    /// The log's time; absent when it was only validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, format = DateTime)]
+    recorded_at: Option<Timestamp>,
+    /// What belongs together; absent only in a batch that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    correlation_id: Option<Label>,
+    /// The reversal's id, where something was reversed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    reversal_id: Option<ReversalId>,
+    /// The reservation afterwards, where the command is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ReservationShape, required = false)]
+    reservation: Option<Reservation>,
+    /// What happened, in the order of the command's lines; nothing where there was nothing to do.
+    events: Vec<EventLine>,
+    /// The figures afterwards, of every item and location whose stock changed.
+    figures: Vec<FigureLine>,
+}
+
+/// One event of a command.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedEvent)]
+struct EventLine {
+    /// Absent when the command was only validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "3-1042")]
+    id: Option<EventId>,
+    #[schema(value_type = String, example = "stock/85123A/MAIN")]
+    stream: Stream,
+    /// Absent when the command was only validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false)]
+    version: Option<Version>,
+    #[serde(rename = "type")]
+    event_type: String,
+}
+
+/// The stock of an item at a location, in base units.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedFigure)]
+struct FigureLine {
+    #[schema(value_type = String)]
+    sku: Sku,
+    #[schema(value_type = String)]
+    location: LocationCode,
+    on_hand: i64,
+    reserved: i64,
+    allocated: i64,
+    /// on_hand − reserved − allocated.
+    available: i64,
+    /// Absent when the command was only validated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = i64, required = false)]
+    version: Option<Version>,
+}
+
+/// Where and when events were recorded together.
+#[derive(Debug, Clone)]
+pub(super) struct Recording {
+    pub(super) position: PositionToken,
+    recorded_at: Timestamp,
+    correlation_id: Label,
+}
+
+impl Recording {
+    /// What the events of one transaction share; nothing where there are none.
+    pub(super) fn of(events: &[RecordedEvent]) -> Option<Self> {
+        events.first().map(|first| Self {
+            position: events.iter().map(|event| (event.lane, event.position)).collect(),
+            recorded_at: first.recorded_at,
+            correlation_id: first.correlation_id.clone(),
+        })
+    }
+}
+
+impl Accepted {
+    /// What the recorded events of one command did, and the status that says so.
+    ///
+    /// # Errors
+    /// An event is not one that this binary knows.
+    pub(super) fn recorded(
+        events: &[RecordedEvent],
+        recording: Recording,
+    ) -> Result<(StatusCode, Self), DecodeError> {
+        let mut effect = Effect::default();
+        for recorded in events {
+            effect.follow(&recorded.event()?, Some(recorded.version));
+        }
+        let status = effect.status();
+        let lines = events.iter().map(EventLine::of_recorded).collect();
+        let Recording { position, recorded_at, correlation_id } = recording;
+        let accepted = Self {
+            position: Some(position),
+            recorded_at: Some(recorded_at),
+            ..effect.accepted(Some(correlation_id), lines)
+        };
+        Ok((status, accepted))
+    }
+
+    /// What the events of one command would do, and the status that would say so.
+    pub(super) fn possible(events: &[Event], correlation_id: Option<Label>) -> (StatusCode, Self) {
+        let mut effect = Effect::default();
+        for event in events {
+            effect.follow(event, None);
+        }
+        let status = effect.status();
+        let lines = events.iter().map(EventLine::of_possible).collect();
+        (status, effect.accepted(correlation_id, lines))
+    }
+
+    /// Nothing happened because there was nothing to do.
+    pub(super) fn unchanged(unchanged: Unchanged) -> Self {
+        let Unchanged { position, recorded_at, correlation_id, reservation } = unchanged;
+        Self {
+            position: Some(position),
+            recorded_at: Some(recorded_at),
+            reservation,
+            ..Effect::default().accepted(Some(correlation_id), Vec::new())
+        }
+    }
+}
+
+impl EventLine {
+    fn of_recorded(event: &RecordedEvent) -> Self {
+        Self {
+            id: Some(event.id()),
+            stream: event.stream.clone(),
+            version: Some(event.version),
+            event_type: event.event_type.clone(),
+        }
+    }
+
+    fn of_possible(event: &Event) -> Self {
+        Self {
+            id: None,
+            stream: event.stream(),
+            version: None,
+            event_type: event.event_type().to_owned(),
+        }
+    }
+}
+
+/// What a command's events come to, one after another.
+#[derive(Debug, Default)]
+struct Effect {
+    names_something_new: bool,
+    reservation: Option<Reservation>,
+    reversal_id: Option<ReversalId>,
+    /// The last figures of every stock stream, in the order in which the streams first appear.
+    figures: Vec<FigureLine>,
+    places: HashMap<(Sku, LocationCode), usize>,
+}
+
+impl Effect {
+    fn follow(&mut self, event: &Event, version: Option<Version>) {
+        self.names_something_new |= matches!(
+            event,
+            Event::ItemRegistered(_) | Event::LocationRegistered(_) | Event::ReservationHeld(_)
+        );
+        if let Some(step) = event.reservation_step() {
+            self.reservation = Some(step.after.clone());
+        }
+        if let Event::StockReversed(reversed) = event {
+            self.reversal_id = Some(reversed.reversal.clone());
+        }
+        if let Some(change) = event.stock_change() {
+            self.count(change, version);
+        }
+    }
+
+    fn count(&mut self, change: StockChange<'_>, version: Option<Version>) {
+        let StockChange { sku, location, after, .. } = change;
+        let line = FigureLine {
+            sku: sku.clone(),
+            location: location.clone(),
+            on_hand: after.on_hand,
+            reserved: after.reserved,
+            allocated: after.allocated,
+            available: after.available(),
+            version,
+        };
+        let next = self.figures.len();
+        match *self.places.entry((sku.clone(), location.clone())).or_insert(next) {
+            place if place == next => self.figures.push(line),
+            place => self.figures[place] = line,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        if self.names_something_new { StatusCode::CREATED } else { StatusCode::OK }
+    }
+
+    /// The body without its place in the log.
+    fn accepted(self, correlation_id: Option<Label>, events: Vec<EventLine>) -> Accepted {
+        Accepted {
+            position: None,
+            recorded_at: None,
+            correlation_id,
+            reversal_id: self.reversal_id,
+            reservation: self.reservation,
+            events,
+            figures: self.figures,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! An inventory with its log, and what has to hold after every command.
+
+use std::collections::{BTreeMap, HashMap};
+
+use shared_events::event::{Event, StockReversed};
+use shared_events::lane::{EventId, Lane, LaneMap, Position};
+
+use super::asks::{Ask, By, What};
+use super::rules::{check_change, check_order, check_reservations};
+use crate::inventory::spec::asking::{correlation, id, reserve, reverse, step};
+use crate::inventory::spec::{at, beginning, when_at};
+use crate::inventory::*;
+
+/// An inventory with the log of all that it was folded from.
+pub(super) struct World {
+    inventory: Inventory,
+    log: Vec<Logged>,
+    heads: HashMap<Lane, i64>,
+    lanes: LaneMap,
+    /// Seconds since the beginning.
+    now: i64,
+    /// How many commands were asked; each is a correlation of its own.
+    commands: usize,
+}
+
+struct Logged {
+    id: EventId,
+    event: Event,
+    command: usize,
+    reversed_by: Option<EventId>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut world = Self {
+            inventory: Inventory::default(),
+            log: Vec::new(),
+            heads: HashMap::new(),
+            lanes: LaneMap::even(3).unwrap(),
+            now: 0,
+            commands: 0,
+        };
+        for event in beginning() {
+            world.fold(event);
+        }
+        world
+    }
+
+    /// Asks, if what it is about exists; returns the command that it came to, and what was decided.
+    pub(super) fn ask(&mut self, ask: &Ask) -> Option<(Command, Result<Vec<Event>, Rejection>)> {
+        self.now += ask.seconds;
+        let command = self.command(&ask.what)?;
+        let outcome = self.run(&command);
+        Some((command, outcome))
+    }
+
+    fn command(&self, what: &What) -> Option<Command> {
+        let number = u128::try_from(self.commands).unwrap();
+        match what {
+            What::Itself(command) => Some(command.clone()),
+            What::Reserve { lines, ttl_seconds, policy } => {
+                let (lines, ttl_seconds, policy) = (lines.clone(), *ttl_seconds, *policy);
+                let command = ReserveStock { lines, ttl_seconds, policy, ..reserve(number, &[]) };
+                Some(Command::ReserveStock(command))
+            }
+            What::Step { of, step: next } => {
+                let held = self.log.iter().filter_map(|logged| match &logged.event {
+                    Event::ReservationHeld(held) => Some((logged.command, held.after.id.clone())),
+                    _ => None,
+                });
+                let all: Vec<_> = held.collect();
+                let (made_by, made) = all.get(of.index(all.len().max(1)))?;
+                let made_by = u128::try_from(*made_by).unwrap();
+                assert_eq!(*made, id(made_by));
+                Some(step(made_by, next.clone()))
+            }
+            What::Reverse { of, by } => {
+                let logged = &self.log[of.index(self.log.len())];
+                let of_command = self.log.iter().filter(|other| other.command == logged.command);
+                let target = match (by, &logged.event) {
+                    (By::Event, _) => Target::Event(logged.id),
+                    (By::Reversal, Event::StockReversed(one)) => {
+                        Target::Reversal(one.reversal.clone())
+                    }
+                    (By::Command | By::Reversal, _) => correlation(logged.command),
+                    (By::Some, _) => Target::Events(
+                        of_command.map(|one| one.id).filter(|id| id.1.0 % 2 == 0).collect(),
+                    ),
+                };
+                Some(reverse(number, target))
+            }
+        }
+    }
+
+    /// Decides a command and goes on with its events.
+    pub(super) fn run(&mut self, command: &Command) -> Result<Vec<Event>, Rejection> {
+        let outcome = self.decide(command);
+        if let Ok(events) = &outcome {
+            self.accept(command, events);
+        }
+        self.commands += 1;
+        outcome
+    }
+
+    pub(super) fn decide(&self, command: &Command) -> Result<Vec<Event>, Rejection> {
+        match command.reversal() {
+            None => when_at(&self.inventory, self.now, command.clone()),
+            Some(target) => {
+                let mut inventory = self.inventory.clone();
+                inventory.insert_selection(target.clone(), self.select(target));
+                when_at(&inventory, self.now, command.clone())
+            }
+        }
+    }
+
+    /// The events of a target, as the log finds them.
+    fn select(&self, target: &Target) -> Vec<(EventId, PastEvent)> {
+        let half = |id: &EventId| {
+            let index = self.index(*id)?;
+            Some(self.log[self.other_half(index)?].id)
+        };
+        let is_named = |logged: &Logged| match target {
+            Target::Event(id) => logged.id == *id || half(id) == Some(logged.id),
+            Target::Correlation(_) => correlation(logged.command) == *target,
+            Target::Reversal(reversal) => match &logged.event {
+                Event::StockReversed(reversed) => reversed.reversal == *reversal,
+                _ => false,
+            },
+            Target::Events(ids) => ids.contains(&logged.id),
+        };
+        let named = self.log.iter().enumerate().filter(|(_, logged)| is_named(logged));
+        named.map(|(index, logged)| (logged.id, self.past(index))).collect()
+    }
+
+    fn past(&self, index: usize) -> PastEvent {
+        let Logged { event, reversed_by, .. } = &self.log[index];
+        let later = self.log[index + 1..].iter().filter(|later| {
+            let change = later.event.stock_change();
+            later.event.stream() == event.stream()
+                && later.reversed_by.is_none()
+                && change.is_some_and(|change| change.delta.available() < 0)
+        });
+        PastEvent {
+            event: event.clone(),
+            is_reversed: reversed_by.is_some(),
+            reversed_by: *reversed_by,
+            dependents: later.map(|later| later.id).collect(),
+        }
+    }
+
+    /// Where the other half of a move stands, or of what took a move back.
+    fn other_half(&self, index: usize) -> Option<usize> {
+        match &self.log[index].event {
+            Event::StockMovedOut(_) => Some(index + 1),
+            Event::StockMovedIn(_) => Some(index - 1),
+            Event::StockReversed(StockReversed { reverses, .. }) => {
+                let other = self.other_half(self.index(*reverses)?)?;
+                self.index(self.log[other].reversed_by?)
+            }
+            _ => None,
+        }
+    }
+
+    fn index(&self, id: EventId) -> Option<usize> {
+        self.log.iter().position(|logged| logged.id == id)
+    }
+
+    fn accept(&mut self, command: &Command, events: &[Event]) {
+        check_order(events);
+        for event in events {
+            check_change(&self.inventory, command, event);
+            self.fold(event.clone());
+        }
+        for change in events.iter().filter_map(Event::stock_change) {
+            let stock = self.inventory.stock(change.sku, change.location);
+            assert_eq!(stock.holds.lapsed(at(self.now)).count(), 0, "all that lapsed has ended");
+        }
+        check_reservations(&self.inventory, at(self.now));
+    }
+
+    fn fold(&mut self, event: Event) {
+        let lane = self.lanes.lane_of(&event.stream());
+        let head = self.heads.entry(lane).or_default();
+        *head += 1;
+        let id = EventId(lane, Position(*head));
+        if let Event::StockReversed(StockReversed { reverses, delta, .. }) = &event {
+            let index = self.index(*reverses).expect("what is taken back is in the log");
+            let earlier = &mut self.log[index];
+            assert_eq!(earlier.reversed_by.replace(id), None, "only once");
+            let opposite = earlier.event.stock_change().map(|change| -change.delta.on_hand);
+            assert_eq!(opposite, Some(*delta));
+        }
+        self.inventory.evolve(&event);
+        self.log.push(Logged { id, event, command: self.commands, reversed_by: None });
+    }
+
+    /// As between two batches, with a cache or a snapshot in between.
+    pub(super) fn take_apart_and_put_together(&mut self) {
+        for state in std::mem::take(&mut self.inventory).into_states() {
+            let written = serde_json::to_string(&state).expect("a state is written as JSON");
+            let read = serde_json::from_str(&written).expect("a state is read again");
+            assert_eq!(state, read);
+            self.inventory.insert(read);
+        }
+    }
+
+    /// How many commands were asked.
+    pub(super) fn commands(&self) -> usize {
+        self.commands
+    }
+
+    pub(super) fn events(&self) -> Vec<&Event> {
+        self.log.iter().map(|logged| &logged.event).collect()
+    }
+
+    pub(super) fn reversals_of_reversals(&self) -> usize {
+        let is_reversal = |logged: &&Logged| matches!(logged.event, Event::StockReversed(_));
+        self.log.iter().filter(is_reversal).filter(|logged| logged.reversed_by.is_some()).count()
+    }
+
+    /// Every state, in the order of the streams' names.
+    pub(super) fn states(&self) -> Vec<StreamState> {
+        sorted(self.inventory.clone())
+    }
+
+    /// Every state as the log alone makes it.
+    pub(super) fn folded(&self) -> Vec<StreamState> {
+        let mut inventory = Inventory::default();
+        for logged in &self.log {
+            inventory.evolve(&logged.event);
+        }
+        sorted(inventory)
+    }
+
+    /// on_hand of every stock stream where there is something, by the stream's name.
+    pub(super) fn on_hand(&self) -> BTreeMap<String, i64> {
+        let figures = self.inventory.clone().into_states().filter_map(|state| match state {
+            StreamState::Stock((sku, location), stock) => {
+                Some((format!("{sku}/{location}"), stock.figures.on_hand))
+            }
+            _ => None,
+        });
+        figures.filter(|(_, on_hand)| *on_hand != 0).collect()
+    }
+}
+
+fn sorted(inventory: Inventory) -> Vec<StreamState> {
+    let mut states: Vec<_> = inventory.into_states().collect();
+    states.sort_by_key(StreamState::stream);
+    states
+}

@@ -1,0 +1,71 @@
+//! What items and locations are.
+
+use super::*;
+
+#[test]
+fn a_new_item_gets_the_defaults() {
+    let events = when(&Inventory::default(), Command::RegisterItem(register("A")));
+    assert_eq!(events, Ok(vec![Event::ItemRegistered(item("A"))]));
+}
+
+#[test]
+fn changing_an_item_keeps_the_members_that_are_absent() {
+    let mut inventory = given(&[]);
+    inventory.evolve(&Event::ItemChanged(ItemDetails { reorder_point: 7, ..item("A") }));
+    let named = RegisterItem { name: Some("Lantern".to_owned()), ..register("A") };
+    let after = ItemDetails { name: "Lantern".to_owned(), reorder_point: 7, ..item("A") };
+    assert_eq!(when(&inventory, Command::RegisterItem(named)), Ok(vec![Event::ItemChanged(after)]));
+}
+
+#[test]
+fn registering_what_is_known_alike_makes_no_event() {
+    let inventory = given(&[]);
+    assert_eq!(when(&inventory, Command::RegisterItem(register("A"))), Ok(vec![]));
+    assert_eq!(when(&inventory, Command::RegisterLocation(locate("MAIN"))), Ok(vec![]));
+}
+
+#[test]
+fn the_scale_of_an_item_stays_once_stock_events_name_it() {
+    let scaled = || Command::RegisterItem(RegisterItem { scale: Some(2), ..register("A") });
+    let changed = ItemDetails { scale: 2, ..item("A") };
+    assert_eq!(when(&given(&[]), scaled()), Ok(vec![Event::ItemChanged(changed)]));
+    let used = given(&[receive(&[("A", 1)]), issue(&[("A", 1)])]);
+    assert_eq!(when(&used, scaled()), Err(Rejection::ItemInUse { sku: "A".parse().unwrap() }));
+}
+
+#[test]
+fn a_new_location_gets_the_defaults_and_is_changed_by_what_is_given() {
+    let events = when(&Inventory::default(), Command::RegisterLocation(locate("WEST")));
+    assert_eq!(events, Ok(vec![Event::LocationRegistered(location("WEST"))]));
+    let kind = "warehouse".parse().ok();
+    let command = RegisterLocation { kind: kind.clone(), ..locate("MAIN") };
+    let after = LocationDetails { kind, ..location("MAIN") };
+    assert_eq!(
+        when(&given(&[]), Command::RegisterLocation(command)),
+        Ok(vec![Event::LocationChanged(after)])
+    );
+}
+
+#[test]
+fn an_item_is_retired_only_when_nothing_of_it_is_left_anywhere() {
+    let sku = || "A".parse().unwrap();
+    let inventory = given(&[receive(&[("A", 5)]), moving(&[("A", "MAIN", "WEST", 5)])]);
+    assert_eq!(when(&inventory, retire("A")), Err(Rejection::ItemHasStock { sku: sku() }));
+    assert!(when(&inventory, retire("B")).is_ok(), "B never had any");
+    assert_eq!(
+        when(&inventory, retire("C")),
+        Err(Rejection::UnknownSku { sku: "C".parse().unwrap() })
+    );
+}
+
+#[test]
+fn a_retired_item_is_neither_changed_nor_stocked_again() {
+    let sku = || "A".parse().unwrap();
+    let inventory = given(&[receive(&[("A", 1)]), issue(&[("A", 1)]), retire("A")]);
+    let retired = || Err(Rejection::ItemRetired { sku: sku() });
+    assert_eq!(when(&inventory, retire("A")), Ok(vec![]), "once is enough");
+    assert_eq!(when(&inventory, Command::RegisterItem(register("A"))), retired());
+    assert_eq!(when(&inventory, receive(&[("A", 1)])), retired());
+    assert_eq!(when(&inventory, adjust(&[("A", 1)], false)), retired());
+    assert_eq!(when(&inventory, set(1, None, false)), retired());
+}

@@ -1,0 +1,157 @@
+//! What becomes of a reservation while it is held.
+
+use super::*;
+use shared_events::event::Reference;
+
+/// Five of A and two of B, of which one reservation holds three and two.
+fn held() -> Inventory {
+    given(&[receive(&[("A", 5), ("B", 2)]), reserving(1, &[("A", 3), ("B", 2)])])
+}
+
+fn release(asked: &[(u32, i64)]) -> Command {
+    step(1, Step::Release(Some(parts(asked))))
+}
+
+fn extend(ttl_seconds: u32) -> Command {
+    step(1, Step::Extend { ttl_seconds })
+}
+
+#[test]
+fn extending_counts_the_time_from_now_on_and_may_end_it_earlier() {
+    for (seconds, ttl_seconds, ends) in [(10, 60, 70), (10, 5, 15)] {
+        let mut inventory = held();
+        let events = then(&mut inventory, seconds, extend(ttl_seconds));
+        let [Event::ReservationExtended(step), Event::StockHoldExtended(first), _] =
+            events.as_slice()
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!(step.after.expires_at, at(ends));
+        assert_eq!((first.expired_at, first.expires_at), (at(60), at(ends)));
+        assert_eq!((first.line, first.quantity), (1, 3));
+        assert_eq!(figures_after(&events), [[5, 3, 0], [2, 2, 0]]);
+        assert!(when_at(&inventory, ends - 1, step_confirm()).is_ok());
+        let late = when_at(&inventory, ends, step_confirm());
+        assert_eq!(late, Err(Rejection::ReservationExpired {}));
+    }
+}
+
+fn step_confirm() -> Command {
+    step(1, Step::Confirm)
+}
+
+#[test]
+fn extending_leaves_out_lines_that_were_let_go_and_changes_nothing_to_the_same_moment() {
+    let mut inventory = held();
+    then(&mut inventory, 0, release(&[(1, 3)]));
+    let events = when_at(&inventory, 1, extend(60)).unwrap();
+    assert_eq!(types(&events), ["ReservationExtended", "StockHoldExtended"]);
+    assert_eq!(when_at(&inventory, 1, extend(59)), Ok(vec![]));
+}
+
+#[test]
+fn confirming_makes_a_firm_promise_of_all_that_is_held() {
+    let mut inventory = held();
+    then(&mut inventory, 0, release(&[(1, 1)]));
+    let events = then(&mut inventory, 0, step_confirm());
+    assert_eq!(types(&events), ["ReservationConfirmed", "StockAllocated", "StockAllocated"]);
+    assert_eq!(figures_after(&events), [[5, 0, 2], [2, 0, 2]]);
+    assert_eq!(own_step(&events).after.status, ReservationStatus::Confirmed);
+    assert!(inventory.stock(&"A".parse().unwrap(), &"MAIN".parse().unwrap()).holds.is_empty());
+    assert_eq!(when_at(&inventory, 0, step_confirm()), Ok(vec![]), "once is enough");
+    assert_eq!(when_at(&inventory, 61, step_confirm()), Ok(vec![]), "a promise does not end");
+}
+
+#[test]
+fn a_confirmation_that_names_a_document_gives_it_to_the_reservation() {
+    let reference = |id: &str| Reference {
+        kind: "order".parse().unwrap(),
+        id: id.parse().unwrap(),
+        line: None,
+    };
+    let cause = |id| Cause { reference: Some(reference(id)), ..Cause::default() };
+    let first = ReserveStock { cause: cause("1"), ..reserve(1, &[("A", 1)]) };
+    let inventory = given(&[receive(&[("A", 1)]), Command::ReserveStock(first)]);
+    let events = when(&inventory, step_confirm()).unwrap();
+    assert_eq!(own_step(&events).after.reference, Some(reference("1")));
+    let Command::ChangeReservation(command) = step_confirm() else { unreachable!() };
+    let named = ChangeReservation { cause: cause("2"), ..command };
+    let events = when(&inventory, Command::ChangeReservation(named)).unwrap();
+    assert_eq!(own_step(&events).after.reference, Some(reference("2")));
+}
+
+#[test]
+fn releasing_all_lets_every_line_go_once() {
+    let mut inventory = held();
+    let events = then(&mut inventory, 0, step(1, Step::Release(None)));
+    assert_eq!(types(&events), ["ReservationReleased", "StockReleased", "StockReleased"]);
+    assert_eq!(figures_after(&events), [[5, 0, 0], [2, 0, 0]]);
+    let ReservationStep { parts: released, after, .. } = own_step(&events);
+    assert_eq!(released, &parts(&[(1, 3), (2, 2)]));
+    assert_eq!(after.status, ReservationStatus::Released);
+    assert_eq!(when(&inventory, step(1, Step::Release(None))), Ok(vec![]), "once is enough");
+    assert_eq!(when(&inventory, release(&[(1, 1)])), wrong_state(ReservationStatus::Released));
+}
+
+#[test]
+fn releasing_in_parts_adds_up_to_a_release_of_all() {
+    let mut inventory = held();
+    let events = then(&mut inventory, 0, release(&[(2, 1), (1, 1), (2, 1)]));
+    assert_eq!(own_step(&events).parts, parts(&[(1, 1), (2, 2)]), "of a line together, in order");
+    assert_eq!(own_step(&events).after.status, ReservationStatus::Held);
+    assert_eq!(figures_after(&events), [[5, 2, 0], [2, 0, 0]]);
+    let events = then(&mut inventory, 0, release(&[(1, 2)]));
+    assert_eq!(own_step(&events).after.status, ReservationStatus::Released);
+    let released: Vec<i64> =
+        own_step(&events).after.lines.iter().map(|line| line.released).collect();
+    assert_eq!(released, [3, 2]);
+}
+
+#[test]
+fn more_than_is_held_is_not_released_nor_a_line_that_is_not_there() {
+    let over = |line, asked, possible| {
+        Err(Rejection::OverRelease { part: Excess { line, asked, possible } })
+    };
+    let inventory = held();
+    assert_eq!(when(&inventory, release(&[(1, 4)])), over(1, 4, 3));
+    assert_eq!(when(&inventory, release(&[(1, 2), (2, 1), (1, 2)])), over(1, 4, 3));
+    assert_eq!(when(&inventory, release(&[(1, 1), (3, 1)])), over(3, 1, 0));
+    assert_eq!(when(&inventory, release(&[(0, 1)])), over(0, 1, 0));
+    assert_eq!(when(&inventory, release(&[(1, i64::MAX), (1, 2)])), over(1, i64::MAX, 3));
+}
+
+#[test]
+fn what_is_only_held_is_neither_cancelled_nor_fulfilled_nor_returned() {
+    let inventory = held();
+    let steps = [Step::Cancel(None), Step::Fulfil(None), Step::Return(parts(&[(1, 1)]))];
+    for one in steps {
+        assert_eq!(when(&inventory, step(1, one)), wrong_state(ReservationStatus::Held));
+    }
+}
+
+#[test]
+fn what_was_let_go_is_neither_extended_nor_confirmed() {
+    let mut inventory = held();
+    then(&mut inventory, 0, step(1, Step::Release(None)));
+    for command in [extend(60), step_confirm(), step(1, Step::Cancel(None))] {
+        assert_eq!(when(&inventory, command), wrong_state(ReservationStatus::Released));
+    }
+}
+
+#[test]
+fn a_reservation_has_to_exist_and_to_be_at_the_version_that_is_expected() {
+    let inventory = held();
+    let unknown = Rejection::UnknownReservation { id: id(2) };
+    let at_version = |number, version| {
+        Command::ChangeReservation(ChangeReservation {
+            id: id(number),
+            step: Step::Cancel(None),
+            expected_version: Some(Version(version)),
+            cause: Cause::default(),
+        })
+    };
+    assert_eq!(when(&inventory, at_version(2, 7)), Err(unknown));
+    let conflict = Rejection::VersionConflict { expected: Version(7), actual: Version(1) };
+    assert_eq!(when(&inventory, at_version(1, 7)), Err(conflict), "before its state is looked at");
+    assert_eq!(when(&inventory, at_version(1, 1)), wrong_state(ReservationStatus::Held));
+}

@@ -1,0 +1,241 @@
+//! Taking back what was booked.
+
+use shared_events::lane::{EventId, Lane, Position};
+
+use super::*;
+
+/// An inventory with the log that it is folded from, all in lane 0 from position 1 on.
+struct Logged {
+    inventory: Inventory,
+    log: Vec<Event>,
+}
+
+fn place(position: usize) -> EventId {
+    EventId(Lane(0), Position(i64::try_from(position).unwrap()))
+}
+
+impl Logged {
+    fn new() -> Self {
+        Self { inventory: given(&[]), log: Vec::new() }
+    }
+
+    /// Goes on with a command that must be accepted; returns the places of its events.
+    fn then(&mut self, command: Command) -> Vec<EventId> {
+        let first = self.log.len() + 1;
+        let events = then(&mut self.inventory, 0, command);
+        for (position, event) in (first..).zip(&events) {
+            if let Event::StockReversed(reversed) = event {
+                self.inventory.mark_reversed(reversed.reverses, place(position));
+            }
+        }
+        self.log.extend(events);
+        (first..=self.log.len()).map(place).collect()
+    }
+
+    /// Says what a reversal is about: these places of the log, on each of which these depend.
+    fn select(&mut self, target: &Target, selection: &[(EventId, &[EventId])]) {
+        let past = selection.iter().map(|(id, dependents)| {
+            let event = self.log[usize::try_from(id.1.0).unwrap() - 1].clone();
+            let dependents = dependents.to_vec();
+            (*id, PastEvent { event, is_reversed: false, reversed_by: None, dependents })
+        });
+        let past: Vec<_> = past.collect();
+        self.inventory.insert_selection(target.clone(), past);
+    }
+
+    fn when(&self, command: Command) -> Result<Vec<Event>, Rejection> {
+        when(&self.inventory, command)
+    }
+}
+
+fn not_reversible(why: Irreversible, dependents: &[EventId]) -> Result<Vec<Event>, Rejection> {
+    Err(Rejection::NotReversible { why, dependents: dependents.to_vec() })
+}
+
+#[test]
+fn a_reversal_books_the_exact_opposites_the_newest_first() {
+    let mut logged = Logged::new();
+    let target = correlation(1);
+    let mut ids = logged.then(receive(&[("A", 5), ("B", 2)]));
+    ids.extend(logged.then(issue(&[("A", 3)])));
+    let [received, of_b, issued] = ids[..] else { panic!("{ids:?}") };
+    logged.select(&target, &[(received, &[]), (of_b, &[]), (issued, &[])]);
+    let events = logged.when(reverse(1, target)).unwrap();
+    let reversed: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::StockReversed(one) => (one.reverses, one.delta, one.after.on_hand),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reversed, [(issued, 3, 5), (of_b, -2, 0), (received, -5, 0)]);
+    let Event::StockReversed(first) = &events[0] else { unreachable!() };
+    assert_eq!(first.reversal, super::asking::reversal(1));
+}
+
+#[test]
+fn every_kind_of_booking_can_be_taken_back() {
+    let bookings = [
+        (receive(&[("A", 1)]), vec![5]),
+        (issue(&[("A", 1)]), vec![5]),
+        (adjust(&[("A", -2)], false), vec![5]),
+        (adjust(&[("A", 2)], false), vec![5]),
+        (set(9, None, false), vec![5]),
+        (moving(&[("A", "MAIN", "WEST", 2)]), vec![0, 5]),
+    ];
+    for (booking, on_hand) in bookings {
+        let mut logged = Logged::new();
+        logged.then(receive(&[("A", 5)]));
+        let ids = logged.then(booking);
+        let selection: Vec<(EventId, &[EventId])> = ids.iter().map(|id| (*id, &[][..])).collect();
+        logged.select(&event(ids[0]), &selection);
+        let events = logged.when(reverse(1, event(ids[0]))).unwrap();
+        assert_eq!(on_hand_after(&events), on_hand);
+    }
+}
+
+#[test]
+fn a_reversal_can_be_taken_back_and_each_only_once() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    logged.select(&event(received), &[(received, &[])]);
+    let first = logged.then(reverse(1, event(received)))[0];
+    let done = |by| Err(Rejection::AlreadyReversed { dependents: vec![by] });
+    assert_eq!(logged.when(reverse(2, event(received))), done(first));
+    logged.select(&Target::Reversal(reversal(1)), &[(first, &[])]);
+    let second = logged.then(reverse(2, Target::Reversal(reversal(1))))[0];
+    assert_eq!(on_hand_after(&logged.log), [5, 0, 5]);
+    assert_eq!(logged.when(reverse(3, Target::Reversal(reversal(1)))), done(second));
+    assert_eq!(logged.when(reverse(3, event(received))), done(first));
+}
+
+#[test]
+fn what_was_taken_back_already_is_left_out() {
+    let mut logged = Logged::new();
+    let ids = logged.then(receive(&[("A", 5), ("B", 2)]));
+    logged.select(&event(ids[0]), &[(ids[0], &[])]);
+    logged.then(reverse(1, event(ids[0])));
+    logged.select(&correlation(1), &[(ids[0], &[]), (ids[1], &[])]);
+    let events = logged.when(reverse(2, correlation(1))).unwrap();
+    assert_eq!(on_hand_after(&events), [0]);
+}
+
+#[test]
+fn a_selection_that_took_itself_back_is_taken_back_already() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    logged.select(&correlation(1), &[(received, &[])]);
+    let first = logged.then(reverse(1, correlation(1)))[0];
+    logged.select(&correlation(1), &[(received, &[]), (first, &[])]);
+    let done = Err(Rejection::AlreadyReversed { dependents: vec![first] });
+    assert_eq!(logged.when(reverse(2, correlation(1))), done);
+    logged.select(&event(first), &[(first, &[])]);
+    let second = logged.then(reverse(2, event(first)))[0];
+    logged.select(&correlation(1), &[(received, &[]), (first, &[]), (second, &[])]);
+    let events = logged.when(reverse(3, correlation(1))).unwrap();
+    assert_eq!(on_hand_after(&events), [0], "what it comes to is taken back");
+}
+
+#[test]
+fn what_has_moved_on_is_refused_with_the_later_events_of_the_short_streams() {
+    let mut logged = Logged::new();
+    let ids = logged.then(receive(&[("A", 5), ("B", 2)]));
+    let held = logged.then(reserving(1, &[("A", 1)]))[1];
+    let issued = logged.then(issue(&[("B", 2)]))[0];
+    let moved = logged.then(moving(&[("A", "MAIN", "WEST", 1)]))[0];
+    logged.select(&correlation(1), &[(ids[0], &[moved, held]), (ids[1], &[issued])]);
+    let refused = logged.when(reverse(1, correlation(1)));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, issued, moved]));
+    logged.select(&correlation(2), &[(ids[0], &[moved, held]), (moved, &[])]);
+    let refused = logged.when(reverse(1, correlation(2)));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]), "but for its own");
+    logged.then(receive(&[("B", 2)]));
+    let refused = logged.when(reverse(1, correlation(1)));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, moved]));
+    logged.then(receive(&[("A", 2)]));
+    assert!(logged.when(reverse(1, correlation(1))).is_ok(), "what came in instead will do");
+}
+
+#[test]
+fn putting_back_is_refused_for_a_retired_item_and_beyond_the_largest_figure() {
+    let mut logged = Logged::new();
+    logged.then(receive(&[("A", 5)]));
+    let issued = logged.then(issue(&[("A", 5)]))[0];
+    logged.select(&event(issued), &[(issued, &[])]);
+    let mut full = logged.inventory.clone();
+    then(&mut full, 0, receive(&[("A", AMOUNT_MAX)]));
+    assert!(matches!(
+        when(&full, reverse(1, event(issued))),
+        Err(Rejection::QuantityOverflow { .. })
+    ));
+    logged.then(retire("A"));
+    let retired = Err(Rejection::ItemRetired { sku: "A".parse().unwrap() });
+    assert_eq!(logged.when(reverse(1, event(issued))), retired);
+}
+
+#[test]
+fn what_is_not_recorded_is_not_taken_back() {
+    let unknown = |id: &str| Err(Rejection::UnknownEvent { id: id.to_owned() });
+    let logged = Logged::new();
+    assert_eq!(logged.when(reverse(1, event(place(7)))), unknown("0-7"));
+    assert_eq!(logged.when(reverse(1, correlation(7))), unknown("c7"));
+}
+
+#[test]
+fn a_reservation_has_commands_of_its_own_for_the_way_back() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    let [own, held] = logged.then(reserving(1, &[("A", 1)]))[..] else { panic!("two events") };
+    for one in [own, held] {
+        logged.select(&event(one), &[(one, &[])]);
+        let refused = logged.when(reverse(1, event(one)));
+        assert_eq!(refused, not_reversible(Irreversible::Reservation, &[]));
+    }
+    logged.select(&correlation(1), &[(received, &[]), (held, &[]), (own, &[])]);
+    let refused = logged.when(reverse(1, correlation(1)));
+    assert_eq!(refused, not_reversible(Irreversible::Reservation, &[own, held]));
+}
+
+#[test]
+fn descriptions_are_passed_over_unless_there_is_nothing_else() {
+    let mut logged = Logged::new();
+    let named = RegisterItem { name: Some("Lantern".to_owned()), ..register("A") };
+    let changed = logged.then(Command::RegisterItem(named))[0];
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    for target in [event(changed), correlation(1)] {
+        logged.select(&target, &[(changed, &[])]);
+        let refused = logged.when(reverse(1, target));
+        assert_eq!(refused, not_reversible(Irreversible::Description, &[]));
+    }
+    logged.select(&correlation(2), &[(changed, &[]), (received, &[])]);
+    assert_eq!(on_hand_after(&logged.when(reverse(1, correlation(2))).unwrap()), [0]);
+}
+
+#[test]
+fn the_end_of_a_hold_is_passed_over_for_it_is_a_fact_of_time() {
+    let mut logged = Logged::new();
+    logged.then(receive(&[("A", 5)]));
+    logged.then(reserving(1, &[("A", 1)]));
+    let lapsed = when_at(&logged.inventory, 60, issue(&[("A", 5)])).unwrap();
+    fold(&mut logged.inventory, &lapsed);
+    logged.log.extend(lapsed);
+    let [end, issued] = [4, 5].map(place);
+    logged.select(&correlation(1), &[(end, &[]), (issued, &[])]);
+    let events = when_at(&logged.inventory, 60, reverse(1, correlation(1))).unwrap();
+    assert_eq!(figures_after(&events), [[5, 0, 0]]);
+    logged.select(&event(end), &[(end, &[])]);
+    let refused = logged.when(reverse(1, event(end)));
+    assert_eq!(refused, not_reversible(Irreversible::Reservation, &[]));
+}
+
+#[test]
+fn a_reversal_ends_the_holds_whose_time_has_come_first() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    let held = logged.then(reserving(1, &[("A", 1)]))[1];
+    logged.select(&event(received), &[(received, &[held])]);
+    let refused = logged.when(reverse(1, event(received)));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]));
+    let events = when_at(&logged.inventory, 60, reverse(1, event(received))).unwrap();
+    assert_eq!(types(&events), ["StockHoldExpired", "StockReversed"]);
+}

@@ -1,0 +1,274 @@
+//! The working set that decisions look at, and the fold of events into it.
+
+use std::collections::HashMap;
+
+use shared_events::event::{
+    Event, HeldStock, HoldExtended, ItemRetired, PromisedStock, StockAdjusted, StockIssued,
+    StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
+};
+use shared_events::lane::{EventId, Version};
+use shared_events::reservation::Reservation;
+use shared_events::stream::Stream;
+use shared_events::values::{LocationCode, ReservationId, Sku};
+
+use super::command::Target;
+use super::state::{Hold, ItemState, LocationState, ReservationState, StockState, StreamState};
+
+/// The working set: the states of all streams that the decisions at hand look at, and the facts that
+/// reversals are about. A stream that is not in it has no history.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    items: HashMap<Sku, ItemState>,
+    locations: HashMap<LocationCode, LocationState>,
+    stock: HashMap<(Sku, LocationCode), StockState>,
+    reservations: HashMap<ReservationId, ReservationState>,
+    selections: HashMap<Target, Vec<EventId>>,
+    past: HashMap<EventId, PastEvent>,
+}
+
+/// A recorded fact that a reversal is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEvent {
+    /// What happened.
+    pub event: Event,
+    /// Whether it was taken back.
+    pub is_reversed: bool,
+    /// The event that took it back, as far as that has its place in the log.
+    pub reversed_by: Option<EventId>,
+    /// The later events of its stream that made less available and are not themselves taken back,
+    /// the first hundred of them.
+    pub dependents: Vec<EventId>,
+}
+
+impl Inventory {
+    /// Folds an event that follows on what is known; returns its version in its stream.
+    pub fn evolve(&mut self, event: &Event) -> Version {
+        match event {
+            Event::ItemRegistered(details) | Event::ItemChanged(details) => {
+                let item = self.items.entry(details.sku.clone()).or_default();
+                item.version = item.version.next();
+                item.details = Some(details.clone());
+                item.version
+            }
+            Event::ItemRetired(ItemRetired { sku, .. }) => {
+                let item = self.items.entry(sku.clone()).or_default();
+                item.version = item.version.next();
+                item.retired = true;
+                item.version
+            }
+            Event::LocationRegistered(details) | Event::LocationChanged(details) => {
+                let location = self.locations.entry(details.code.clone()).or_default();
+                location.version = location.version.next();
+                location.details = Some(details.clone());
+                location.version
+            }
+            Event::StockReceived(StockReceived { sku, location, after, .. })
+            | Event::StockIssued(StockIssued { sku, location, after, .. })
+            | Event::StockAdjusted(StockAdjusted { sku, location, after, .. })
+            | Event::StockSet(StockSet { sku, location, after, .. })
+            | Event::StockMovedOut(StockMovedOut { sku, location, after, .. })
+            | Event::StockMovedIn(StockMovedIn { sku, location, after, .. })
+            | Event::StockDeallocated(PromisedStock { sku, location, after, .. })
+            | Event::StockFulfilled(PromisedStock { sku, location, after, .. })
+            | Event::StockReturned(PromisedStock { sku, location, after, .. }) => {
+                let stock = self.follow_stock(sku, location);
+                stock.figures = *after;
+                stock.version
+            }
+            Event::StockReversed(StockReversed { sku, location, after, reverses, .. }) => {
+                if let Some(past) = self.past.get_mut(reverses) {
+                    past.is_reversed = true;
+                }
+                let stock = self.follow_stock(sku, location);
+                stock.figures = *after;
+                stock.version
+            }
+            Event::StockReserved(held) => self.follow_hold(held, held.quantity),
+            Event::StockReleased(held)
+            | Event::StockHoldExpired(held)
+            | Event::StockAllocated(held) => self.follow_hold(held, -held.quantity),
+            Event::StockHoldExtended(extended) => self.follow_extension(extended),
+            Event::ReservationHeld(step)
+            | Event::ReservationExtended(step)
+            | Event::ReservationConfirmed(step)
+            | Event::ReservationReleased(step)
+            | Event::ReservationExpired(step)
+            | Event::ReservationFulfilled(step)
+            | Event::ReservationReturned(step) => self.follow_reservation(&step.after).version,
+            Event::ReservationCancelled(step) => {
+                let reservation = self.follow_reservation(&step.after);
+                reservation.cancelled = true;
+                reservation.version
+            }
+        }
+    }
+
+    fn follow_stock(&mut self, sku: &Sku, location: &LocationCode) -> &mut StockState {
+        self.mark_stocked(sku);
+        let stock = self.stock.entry((sku.clone(), location.clone())).or_default();
+        stock.version = stock.version.next();
+        stock
+    }
+
+    fn follow_hold(&mut self, held: &HeldStock, difference: i64) -> Version {
+        let hold = Hold {
+            expires_at: held.expires_at,
+            reservation: held.reservation.clone(),
+            line: held.line,
+        };
+        let stock = self.follow_stock(&held.sku, &held.location);
+        stock.holds.change(hold, difference);
+        stock.figures = held.after;
+        stock.version
+    }
+
+    fn follow_extension(&mut self, extended: &HoldExtended) -> Version {
+        let hold = |expires_at| Hold {
+            expires_at,
+            reservation: extended.reservation.clone(),
+            line: extended.line,
+        };
+        let stock = self.follow_stock(&extended.sku, &extended.location);
+        stock.holds.change(hold(extended.expired_at), -extended.quantity);
+        stock.holds.change(hold(extended.expires_at), extended.quantity);
+        stock.figures = extended.after;
+        stock.version
+    }
+
+    fn follow_reservation(&mut self, after: &Reservation) -> &mut ReservationState {
+        let reservation = self.reservations.entry(after.id.clone()).or_default();
+        reservation.version = reservation.version.next();
+        reservation.details = Some(after.clone());
+        reservation
+    }
+
+    /// What is known of an item.
+    pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
+        self.items.get(sku)
+    }
+
+    /// What is known of a location.
+    pub fn location(&self, code: &LocationCode) -> Option<&LocationState> {
+        self.locations.get(code)
+    }
+
+    /// What is known of a reservation.
+    pub fn reservation(&self, id: &ReservationId) -> Option<&ReservationState> {
+        self.reservations.get(id)
+    }
+
+    /// The stock of an item at a location; all zeros where there is no history.
+    pub fn stock(&self, sku: &Sku, location: &LocationCode) -> StockState {
+        self.stock.get(&(sku.clone(), location.clone())).cloned().unwrap_or_default()
+    }
+
+    /// The stock of an item at every location that is in the working set.
+    pub fn stock_everywhere(
+        &self,
+        sku: &Sku,
+    ) -> impl Iterator<Item = (&LocationCode, &StockState)> + '_ {
+        let sku = sku.clone();
+        let of_item = self.stock.iter().filter(move |((one, _), _)| *one == sku);
+        of_item.map(|((_, location), stock)| (location, stock))
+    }
+
+    /// The events that a reversal takes back, in no order; none where nothing is recorded of it.
+    pub fn selection(&self, target: &Target) -> &[EventId] {
+        self.selections.get(target).map_or(&[], Vec::as_slice)
+    }
+
+    /// A fact that a reversal is about.
+    pub fn past(&self, id: EventId) -> Option<&PastEvent> {
+        self.past.get(&id)
+    }
+
+    /// Puts a state into the working set.
+    pub fn insert(&mut self, state: StreamState) {
+        match state {
+            StreamState::Item(sku, item) => drop(self.items.insert(sku, item)),
+            StreamState::Location(code, location) => drop(self.locations.insert(code, location)),
+            StreamState::Stock(key, stock) => drop(self.stock.insert(key, stock)),
+            StreamState::Reservation(id, state) => drop(self.reservations.insert(id, state)),
+        }
+    }
+
+    /// Puts in what a reversal is about.
+    pub fn insert_selection(
+        &mut self,
+        target: Target,
+        events: impl IntoIterator<Item = (EventId, PastEvent)>,
+    ) {
+        let mut ids = Vec::new();
+        for (id, past) in events {
+            ids.push(id);
+            self.past.entry(id).or_insert(past);
+        }
+        self.selections.insert(target, ids);
+    }
+
+    /// Copies the stock of an item at every location from another working set.
+    pub fn copy_stock_everywhere(&mut self, from: &Self, sku: &Sku) {
+        let of_item = from.stock.iter().filter(|((one, _), _)| one == sku);
+        self.stock.extend(of_item.map(|(key, stock)| (key.clone(), stock.clone())));
+    }
+
+    /// Copies what a reversal is about from another working set.
+    pub fn copy_selection(&mut self, from: &Self, target: &Target) {
+        let ids = from.selection(target).to_vec();
+        let past = ids.iter().filter_map(|id| Some((*id, from.past(*id)?.clone())));
+        self.past.extend(past);
+        self.selections.insert(target.clone(), ids);
+    }
+
+    /// Notes where a fact stands that takes back another.
+    pub fn mark_reversed(&mut self, event: EventId, by: EventId) {
+        if let Some(past) = self.past.get_mut(&event) {
+            past.is_reversed = true;
+            past.reversed_by = Some(by);
+        }
+    }
+
+    /// Notes that stock events name the item, if the item is in the working set.
+    pub fn mark_stocked(&mut self, sku: &Sku) {
+        if let Some(item) = self.items.get_mut(sku) {
+            item.stocked = true;
+        }
+    }
+
+    /// The version of a stream; 0 where there is no history.
+    pub fn version(&self, stream: &Stream) -> Version {
+        self.state(stream).map(|state| state.version()).unwrap_or_default()
+    }
+
+    /// What is known of a stream, if it is in the working set.
+    pub fn state(&self, stream: &Stream) -> Option<StreamState> {
+        match stream {
+            Stream::Item(sku) => {
+                self.items.get(sku).map(|item| StreamState::Item(sku.clone(), item.clone()))
+            }
+            Stream::Location(code) => self
+                .locations
+                .get(code)
+                .map(|location| StreamState::Location(code.clone(), location.clone())),
+            Stream::Stock(sku, location) => {
+                let key = (sku.clone(), location.clone());
+                self.stock.get(&key).map(|stock| StreamState::Stock(key.clone(), stock.clone()))
+            }
+            Stream::Reservation(id) => self
+                .reservations
+                .get(id)
+                .map(|state| StreamState::Reservation(id.clone(), state.clone())),
+        }
+    }
+
+    /// Takes the working set apart into the states of its streams, in no order.
+    pub fn into_states(self) -> impl Iterator<Item = StreamState> {
+        let items = self.items.into_iter().map(|(sku, item)| StreamState::Item(sku, item));
+        let locations =
+            self.locations.into_iter().map(|(code, state)| StreamState::Location(code, state));
+        let stock = self.stock.into_iter().map(|(key, stock)| StreamState::Stock(key, stock));
+        let reservations = self.reservations.into_iter();
+        let reservations = reservations.map(|(id, state)| StreamState::Reservation(id, state));
+        items.chain(locations).chain(stock).chain(reservations)
+    }
+}

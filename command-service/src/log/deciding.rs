@@ -1,0 +1,241 @@
+//! A batch while its requests are decided one after another, each on what the one before it left.
+
+use std::collections::HashSet;
+
+use shared_events::event::Event;
+use shared_events::lane::PositionToken;
+use shared_events::recorded::RecordedEvent;
+use tokio::time::Instant;
+
+use super::append::{Columns, Places};
+use super::batch::Deferral;
+use super::cache::Cache;
+use super::due::Deadlines;
+use super::outcomes::{self, KnownOutcomes, Unrecorded};
+use super::past::{REVERSED_EVENTS_MAX, Reversals, Selected};
+use super::plan::{self, Plan};
+use super::submission::{
+    Asked, Decision, IdempotencyKey, NotExecuted, Outcome, Submission, Unchanged, Verdict,
+};
+use crate::inventory::{Command, Inventory, Request, decide};
+
+/// The batch while it is decided.
+pub(super) struct Deciding<'a> {
+    cache: &'a Cache,
+    plan: &'a Plan,
+    /// The locks of keys that another instance holds.
+    busy: HashSet<i64>,
+    known: KnownOutcomes,
+    /// From how many bytes of events on nothing more is decided.
+    bytes_max: usize,
+    decided: Decided,
+}
+
+/// What is to be written.
+pub(super) struct Decided {
+    pub(super) inventory: Inventory,
+    pub(super) places: Places,
+    pub(super) events: Vec<RecordedEvent>,
+    pub(super) columns: Columns,
+    pub(super) unrecorded: Vec<Unrecorded>,
+    pub(super) deadlines: Deadlines,
+    pub(super) reversals: Reversals,
+}
+
+impl<'a> Deciding<'a> {
+    pub(super) fn new(
+        cache: &'a Cache,
+        plan: &'a Plan,
+        busy: HashSet<i64>,
+        known: KnownOutcomes,
+        inventory: Inventory,
+        places: Places,
+        bytes_max: usize,
+    ) -> Self {
+        let decided = Decided {
+            inventory,
+            places,
+            events: Vec::new(),
+            columns: Columns::default(),
+            unrecorded: Vec::new(),
+            deadlines: Deadlines::default(),
+            reversals: Reversals::default(),
+        };
+        Self { cache, plan, busy, known, bytes_max, decided }
+    }
+
+    pub(super) fn end(self) -> Decided {
+        self.decided
+    }
+
+    pub(super) fn decide(&mut self, submission: &Submission) -> Result<Outcome, Deferral> {
+        // A key that was decided is answered from, however late: what was done is not called undone.
+        let key = plan::stored_key(submission);
+        if let Some(outcome) = key.and_then(|key| self.known.of(key)) {
+            return Ok(outcome);
+        }
+        if submission.deadline <= Instant::now() {
+            return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
+        }
+        if key.is_some_and(|key| self.busy.contains(&outcomes::lock_number(key))) {
+            return Err(Deferral::KeyBusy);
+        }
+        // How much a step of a reservation, or a reversal, makes shows only here.
+        if self.decided.columns.bytes() >= self.bytes_max {
+            return Err(Deferral::BatchFull);
+        }
+        let commands = || submission.asked.requests().iter().map(|request| &request.command);
+        if commands().any(|command| self.is_too_large(command)) {
+            let limit = REVERSED_EVENTS_MAX;
+            return Ok(Outcome::NotExecuted(NotExecuted::TooManyEvents { limit }));
+        }
+        if !commands().all(|command| self.plan.covers(command, &self.decided.inventory)) {
+            return Err(Deferral::LanesMissing);
+        }
+        Ok(match &submission.asked {
+            Asked::One(request) => self.decide_one(submission, request),
+            Asked::Together(requests) => self.decide_together(submission, requests),
+        })
+    }
+
+    fn is_too_large(&self, command: &Command) -> bool {
+        let selected = command.reversal().and_then(|target| self.plan.reversals.get(target));
+        matches!(selected, Some(Selected::TooMany))
+    }
+
+    fn decide_one(&mut self, submission: &Submission, request: &Request) -> Outcome {
+        let decided = decide(&self.decided.inventory, request, self.decided.places.recorded_at());
+        let decision = match decided {
+            Err(rejection) => Decision::Rejected(rejection),
+            Ok(events) if submission.validate_only => return Outcome::Valid(events),
+            Ok(events) if events.is_empty() => Decision::Unchanged(self.unchanged(submission)),
+            Ok(events) => {
+                let events = self.place(submission, request, &events);
+                self.decided.columns.add(&events, submission.key.as_ref());
+                Decision::Accepted(events)
+            }
+        };
+        self.conclude(submission, decision)
+    }
+
+    /// All or none: each is decided on a copy of what it touches, with what the ones before it would
+    /// leave; only when none is refused does any of it happen.
+    fn decide_together(&mut self, submission: &Submission, requests: &[Request]) -> Outcome {
+        let mut scratch = self.scratch(requests);
+        let mut verdicts = Vec::with_capacity(requests.len());
+        for request in requests {
+            let decided = decide(&scratch, request, self.decided.places.recorded_at());
+            verdicts.push(match decided {
+                Ok(events) => {
+                    for event in &events {
+                        scratch.evolve(event);
+                    }
+                    Verdict::Possible(events)
+                }
+                Err(rejection) => Verdict::Refused(rejection),
+            });
+        }
+        let possible: Option<Vec<&Vec<Event>>> = verdicts.iter().map(Verdict::events).collect();
+        let decision = match possible {
+            None => Decision::RefusedTogether(verdicts),
+            Some(made) if submission.validate_only => {
+                return Outcome::ValidTogether(made.into_iter().cloned().collect());
+            }
+            Some(made) if made.iter().all(|events| events.is_empty()) => {
+                Decision::Unchanged(self.unchanged(submission))
+            }
+            Some(made) => {
+                let sizes: Vec<usize> = made.iter().map(|events| events.len()).collect();
+                let mut events = Vec::with_capacity(sizes.iter().sum());
+                for (request, made) in requests.iter().zip(made) {
+                    events.extend(self.place(submission, request, made));
+                }
+                let key = submission.key.as_ref();
+                self.decided.columns.add_together(&events, &sizes, key);
+                Decision::AcceptedTogether { events, sizes }
+            }
+        };
+        self.conclude(submission, decision)
+    }
+
+    /// A copy of what the requests touch.
+    fn scratch(&self, requests: &[Request]) -> Inventory {
+        let known = &self.decided.inventory;
+        let mut scratch = Inventory::default();
+        for command in requests.iter().map(|request| &request.command) {
+            let streams = self.plan.touched(command, known);
+            for state in streams.iter().filter_map(|stream| known.state(stream)) {
+                scratch.insert(state);
+            }
+            if let Some(sku) = command.item_everywhere() {
+                scratch.copy_stock_everywhere(known, sku);
+            }
+            if let Some(target) = command.reversal() {
+                scratch.copy_selection(known, target);
+            }
+        }
+        scratch
+    }
+
+    /// Stores the decision with its key, if it is one that is stored.
+    fn conclude(&mut self, submission: &Submission, decision: Decision) -> Outcome {
+        if let Some(key) = plan::stored_key(submission)
+            && outcomes::is_stored(&decision)
+        {
+            self.store(key, &decision);
+        }
+        Outcome::Decided(decision)
+    }
+
+    fn store(&mut self, key: &IdempotencyKey, decision: &Decision) {
+        self.decided.unrecorded.extend(Unrecorded::of(key, decision));
+        self.known.remember(key, decision.clone());
+    }
+
+    /// Folds the events of an accepted command and gives them their places.
+    fn place(
+        &mut self,
+        submission: &Submission,
+        request: &Request,
+        events: &[Event],
+    ) -> Vec<RecordedEvent> {
+        let Decided { inventory, places, deadlines, reversals, .. } = &mut self.decided;
+        let mut recorded = Vec::with_capacity(events.len());
+        for event in events {
+            let version = inventory.evolve(event);
+            let lane = self.cache.lane_of(&event.stream());
+            let occurred_at = event.own_time().or(request.occurred_at);
+            let placed = places.place(lane, event, version, occurred_at, &submission.origin);
+            if let Event::StockReversed(reversed) = event {
+                inventory.mark_reversed(reversed.reverses, placed.id());
+            }
+            reversals.add(event, placed.id());
+            deadlines.add(event);
+            recorded.push(placed);
+        }
+        self.decided.events.extend(recorded.iter().cloned());
+        recorded
+    }
+
+    fn unchanged(&self, submission: &Submission) -> Unchanged {
+        let Decided { inventory, places, .. } = &self.decided;
+        let commands = || submission.asked.requests().iter().map(|request| &request.command);
+        let position: PositionToken = commands()
+            .flat_map(Command::streams)
+            .map(|stream| self.cache.lane_of(&stream))
+            .map(|lane| (lane, places.head(lane).position))
+            .collect();
+        let reservation = match &submission.asked {
+            Asked::One(request) => request.command.reservation(),
+            Asked::Together(_) => None,
+        };
+        Unchanged {
+            position,
+            recorded_at: places.recorded_at(),
+            correlation_id: submission.origin.correlation_id.clone(),
+            reservation: reservation
+                .and_then(|id| inventory.reservation(id))
+                .and_then(|state| state.details.clone()),
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Reversals of a window: what was booked between two moments is taken back, one correlation after
+//! another, the newest first.
+//!
+//! A request becomes a job in Postgres: `window` selects its events, as far as they are recorded by
+//! then, `steps` puts them in order, `jobs` keeps them. `worker` hands one step after another to the
+//! writer, at whichever instance, and goes on where another one ended. `rehearsal` only says what
+//! would happen.
+
+mod progress;
+mod window;
+mod steps;
+mod jobs;
+mod worker;
+mod rehearsal;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared_events::event::Cause;
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, LocationCode, ReversalId, Sku};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::Notify;
+
+use self::jobs::Inserted;
+pub use self::progress::{Progress, REFUSALS_MAX, Refusal, Status};
+use crate::config::DatabaseUrl;
+use crate::log::read::ReadError;
+use crate::log::submission::{IdempotencyKey, Origin};
+
+/// What is to be taken back, and by whom.
+#[derive(Debug, Clone)]
+pub struct WindowRequest {
+    /// The id that the reversal gets, unless it has a key, which then gives it one.
+    pub id: ReversalId,
+    /// Which moment of an event lies in the window.
+    pub by: WindowBy,
+    /// The window's first moment.
+    pub from: Timestamp,
+    /// The first moment after the window.
+    pub to: Timestamp,
+    /// Only of this item.
+    pub sku: Option<Sku>,
+    /// Only at this location.
+    pub location: Option<LocationCode>,
+    /// Only what this actor asked for.
+    pub actor: Option<Label>,
+    /// Why.
+    pub cause: Cause,
+    /// Who asks, and what it belongs to.
+    pub origin: Origin,
+    /// The caller's key.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl WindowRequest {
+    /// The id under which it is done. The same key gives the same one, so that one key has one job.
+    fn reversal_id(&self) -> ReversalId {
+        let Some(key) = &self.key else {
+            return self.id.clone();
+        };
+        let mut hash = Sha256::new();
+        for text in [key.caller.as_str(), key.key.as_str()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text.as_bytes());
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        let (bytes, _) = digest.split_first_chunk().expect("a digest is longer than a UUID");
+        ReversalId::new(uuid::Builder::from_custom_bytes(*bytes).into_uuid())
+    }
+}
+
+/// Which moment of an event lies in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowBy {
+    /// When it was written.
+    RecordedAt,
+    /// When it happened.
+    OccurredAt,
+}
+
+/// Why there is no progress to tell of.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// The key was used for another request.
+    #[error("the key was used for another request")]
+    KeyReused,
+    /// The window holds more events than one reversal may have.
+    #[error("holds more than {limit} events that match; ask for a smaller one")]
+    TooLarge {
+        /// The events that it may have.
+        limit: usize,
+    },
+    /// The database cannot be reached, or holds what this binary cannot read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+}
+
+impl From<sqlx::Error> for WindowError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+/// Connections for requests; one is held while a window is read.
+const CONNECTIONS_MAX: u32 = 3;
+
+/// How long a request waits for a connection.
+const ACQUIRE_MAX: Duration = Duration::from_secs(5);
+
+/// A large window takes its time. Statements are planned with their values, for they differ in how
+/// much they match.
+const SETTINGS: [(&str, &str); 5] = [
+    ("statement_timeout", "60s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("jit", "off"),
+];
+
+/// Starts reversals of windows and tells how far they are. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reversals {
+    database: DatabaseUrl,
+    pool: PgPool,
+    /// Told when there is a new job.
+    started: Arc<Notify>,
+}
+
+impl Reversals {
+    /// Works on this database. Connects to nothing yet; to be called inside a runtime.
+    pub fn new(database: DatabaseUrl) -> Self {
+        let name = "command-service reversals";
+        let options = database.options().application_name(name).options(SETTINGS);
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS_MAX)
+            .acquire_timeout(ACQUIRE_MAX)
+            .connect_lazy_with(options);
+        Self { database, pool, started: Arc::default() }
+    }
+
+    /// Starts a reversal; a repeated request with the same key gets the first one's progress. Dropping
+    /// the future cancels nothing.
+    ///
+    /// # Errors
+    /// See [`WindowError`].
+    pub async fn start(&self, request: WindowRequest) -> Result<Progress, WindowError> {
+        // In a task of its own, so that no transaction is left half begun when the client hangs up.
+        let this = self.clone();
+        let begun = tokio::spawn(async move { this.begin(request).await }).await;
+        begun.unwrap_or_else(|error| {
+            tracing::error!(%error, "a reversal could not be begun");
+            Err(sqlx::Error::WorkerCrashed.into())
+        })
+    }
+
+    async fn begin(&self, request: WindowRequest) -> Result<Progress, WindowError> {
+        // 1. A key that was used is answered from what it was used for.
+        let id = request.reversal_id();
+        if let Some(progress) = self.started_before(&id, &request).await? {
+            return Ok(progress);
+        }
+        // 2. Select what is recorded by now.
+        let window = window::select(&self.pool, &request).await?;
+        // 3. Keep it as a job; a request with the same key may have been first.
+        match jobs::insert(&self.pool, &id, &request, &window).await? {
+            Inserted::New => {
+                self.started.notify_one();
+                Ok(window.progress(id, window.status(), false))
+            }
+            Inserted::Known => {
+                self.started_before(&id, &request).await?.ok_or(WindowError::KeyReused)
+            }
+            Inserted::KeyUsed => Err(WindowError::KeyReused),
+        }
+    }
+
+    async fn started_before(
+        &self,
+        id: &ReversalId,
+        request: &WindowRequest,
+    ) -> Result<Option<Progress>, WindowError> {
+        let Some(key) = &request.key else {
+            return Ok(None);
+        };
+        match jobs::find(&self.pool, id).await? {
+            Some(job) if job.request_hash.as_deref() == Some(&key.request_hash) => {
+                Ok(Some(job.progress))
+            }
+            Some(_) => Err(WindowError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    /// What a reversal would do if it were started now. Nothing is recorded.
+    ///
+    /// # Errors
+    /// See [`WindowError`].
+    pub async fn dry_run(&self, request: &WindowRequest) -> Result<Progress, WindowError> {
+        let window = window::select(&self.pool, request).await?;
+        rehearsal::rehearse(&self.pool, request, window).await
+    }
+
+    /// How far a reversal is; nothing where there is none of this id.
+    ///
+    /// # Errors
+    /// See [`WindowError`].
+    pub async fn progress(&self, id: &ReversalId) -> Result<Option<Progress>, WindowError> {
+        Ok(jobs::find(&self.pool, id).await?.map(|job| job.progress))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(key: Option<&str>) -> WindowRequest {
+        let origin = Origin {
+            actor: None,
+            correlation_id: "c".parse().unwrap(),
+            causation_id: None,
+            traceparent: None,
+        };
+        WindowRequest {
+            id: "019a9f3c-5a3e-7cc1-8a05-0242ac120003".parse().unwrap(),
+            by: WindowBy::RecordedAt,
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::UNIX_EPOCH,
+            sku: None,
+            location: None,
+            actor: None,
+            cause: Cause::default(),
+            origin,
+            key: key.map(|key| IdempotencyKey {
+                caller: "somebody".parse().unwrap(),
+                key: key.parse().unwrap(),
+                request_hash: [0; 32],
+            }),
+        }
+    }
+
+    #[test]
+    fn one_key_gives_one_id_and_without_a_key_it_is_the_requests_own() {
+        let id = |key| request(key).reversal_id();
+        assert_eq!(id(None), request(None).id);
+        assert_eq!(id(Some("a")), id(Some("a")));
+        assert_ne!(id(Some("a")), id(Some("b")));
+        assert_eq!(id(Some("a")).as_str().parse(), Ok(id(Some("a"))));
+    }
+}

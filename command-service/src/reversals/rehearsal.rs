@@ -1,0 +1,105 @@
+//! What a reversal of a window would do.
+
+use shared_events::lane::EventId;
+use sqlx::postgres::PgPool;
+
+use super::progress::{Progress, REFUSALS_MAX, Refusal, Status, may_yet};
+use super::steps::{Step, fitting};
+use super::window::Window;
+use super::{WindowError, WindowRequest};
+use crate::inventory::{Rejection, Reverse, Target};
+use crate::log::rehearsal::Rehearsal;
+
+/// Events that are brought together, unless one step alone has more.
+const EVENTS_TOGETHER: usize = 2_000;
+
+/// Decides the steps of a window in memory, in passes as a job would, refusals included.
+pub(super) async fn rehearse(
+    pool: &PgPool,
+    request: &WindowRequest,
+    window: Window,
+) -> Result<Progress, WindowError> {
+    let id = request.reversal_id();
+    let mut progress = window.progress(id.clone(), Status::Done, true);
+    let reverse = |step: &Step| Reverse {
+        id: id.clone(),
+        target: Target::Events(step.events.clone()),
+        cause: request.cause.clone(),
+    };
+    let mut rehearsal = Rehearsal::new(window.now);
+    let mut refused: Vec<(usize, Rejection)> = Vec::new();
+    // 1. The first pass meets each step, with what is known of its events.
+    let mut connection = pool.acquire().await?;
+    let mut nth = 0;
+    for steps in together(&window.steps) {
+        let events: Vec<EventId> = steps.iter().flat_map(|step| &step.events).copied().collect();
+        rehearsal.bring(&mut connection, &events).await?;
+        for step in steps {
+            if let Err(rejection) = rehearsal.reverse(reverse(step)) {
+                refused.push((nth, rejection));
+            }
+            nth += 1;
+        }
+    }
+    drop(connection);
+    // 2. Further ones meet what was refused, as long as one made progress.
+    loop {
+        let before = refused.len();
+        refused = std::mem::take(&mut refused)
+            .into_iter()
+            .filter_map(|(nth, rejection)| {
+                if !may_yet(&rejection) {
+                    return Some((nth, rejection));
+                }
+                Some((nth, rehearsal.reverse(reverse(&window.steps[nth])).err()?))
+            })
+            .collect();
+        if refused.len() == before {
+            break;
+        }
+        // A large window is decided for a while, and others want to work too.
+        tokio::task::yield_now().await;
+    }
+    progress.refused = refused.len() as u64;
+    progress.reversed = progress.correlations - progress.refused;
+    let refusals = refused.into_iter().take(REFUSALS_MAX).map(|(nth, rejection)| Refusal {
+        correlation_id: window.steps[nth].correlation_id.clone(),
+        rejection,
+    });
+    progress.refusals = refusals.collect();
+    Ok(progress)
+}
+
+/// The steps in stretches of about as many events as are brought together.
+fn together(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    let mut rest = steps;
+    std::iter::from_fn(move || {
+        let len = fitting(rest.iter().map(|step| step.events.len()), EVENTS_TOGETHER);
+        let (stretch, others) = rest.split_at(len);
+        rest = others;
+        (!stretch.is_empty()).then_some(stretch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_events::lane::{Lane, Position};
+
+    use super::*;
+
+    #[test]
+    fn steps_are_brought_in_stretches_and_none_is_left_out() {
+        let step = |events: usize| Step {
+            correlation_id: "c".parse().unwrap(),
+            events: vec![EventId(Lane(0), Position(1)); events],
+        };
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            let steps: Vec<Step> = sizes.iter().map(|size| step(*size)).collect();
+            together(&steps).map(<[Step]>::len).collect()
+        };
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[1_000, 1_000, 1]), [2, 1]);
+        assert_eq!(lengths(&[5_000, 1, 5_000]), [1, 1, 1]);
+        assert_eq!(lengths(&[1; 3_000]), [2_000, 1_000]);
+    }
+}

@@ -1,0 +1,98 @@
+//! What a batch may look like, and how large it may be.
+
+use std::sync::Arc;
+
+use integration_tests::stockbook::Stockbook;
+use integration_tests::world::World;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::batches::{batch, issue, keyed, ok, receive, results, send};
+
+/// The pointers of all the faults, in order.
+fn pointers(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().expect("errors").iter();
+    let mut pointers: Vec<&str> = errors.filter_map(|error| error["pointer"].as_str()).collect();
+    pointers.sort_unstable();
+    pointers
+}
+
+pub(crate) async fn a_batch_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    let before = stockbook.heads().await;
+    let mut colourful = issue("A", 1);
+    colourful["colour"] = json!(1);
+    for (batch, expected) in [
+        (json!({"commands": [receive("A", 1)]}), vec!["/mode"]),
+        (batch("some", json!([])), vec!["/commands", "/mode"]),
+        (
+            batch("atomic", json!([receive("A", 0), {"type": "make_tea"}, 7, {}, colourful])),
+            vec![
+                "/commands/0/lines/0/quantity",
+                "/commands/1/type",
+                "/commands/2",
+                "/commands/3/type",
+                "/commands/4/colour",
+            ],
+        ),
+        (
+            batch("atomic", json!([keyed("k", receive("A", 1))])),
+            vec!["/commands/0/idempotency_key"],
+        ),
+        (batch("independent", json!([{"type": "confirm_reservation"}])), vec!["/commands/0/id"]),
+        (
+            batch("independent", json!([{"type": "register_item", "sku": "no spaces"}])),
+            vec!["/commands/0/sku"],
+        ),
+    ] {
+        let problem = command.post("/v1/batches", batch).await;
+        let problem = problem.expect_problem(422, "validation_failed");
+        assert_eq!(pointers(&problem), expected, "{problem}");
+    }
+    assert_eq!(stockbook.heads().await, before, "a refused batch was recorded");
+}
+
+pub(crate) async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    let many = json!(vec![receive("A", 1); 1_001]);
+    let many = send(&command, "atomic", many).await.expect_problem(413, "batch_too_large");
+    assert_eq!(many["limit"], 1_000, "{many}");
+    let json_type = [("content-type", "application/json")];
+    let large = Some(vec![b' '; (8 << 20) + 1]);
+    let large = command.try_send(Method::POST, "/v1/batches", &json_type, large).await.unwrap();
+    assert_eq!(large.expect_problem(413, "body_too_large")["limit"], 8 << 20);
+
+    let before = stockbook.recorded().await;
+    for mode in ["atomic", "independent"] {
+        let most = json!(vec![receive("A", 1); 1_000]);
+        let most = send(&command, mode, most).await.expect_status(200).json();
+        assert_eq!(results(&most), vec![ok(200); 1_000], "{mode}");
+    }
+    assert_eq!(stockbook.recorded().await, before + 2_000);
+    // Larger than the body of a command by itself may be.
+    let mut spaced = batch("atomic", json!([receive("A", 1)])).to_string().into_bytes();
+    spaced.resize(8 << 20, b' ');
+    let spaced = command.try_send(Method::POST, "/v1/batches", &json_type, Some(spaced)).await;
+    spaced.unwrap().expect_status(200);
+}
+
+pub(crate) async fn a_strict_service_wants_the_keys_of_a_batch(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 4).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    stockbook.add_command_service(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let strict = stockbook.instances().remove(1);
+    let one = json!([receive("A", 1)]);
+    send(&strict, "atomic", one.clone()).await.expect_problem(400, "idempotency_key_missing");
+    send(&strict, "independent", one).await.expect_problem(400, "idempotency_key_missing");
+    let keys = json!([keyed("s1", receive("A", 1)), keyed("s2", receive("A", 1))]);
+    let keys = send(&strict, "independent", keys).await.expect_status(200).json();
+    assert_eq!(results(&keys), [ok(200), ok(200)], "{keys}");
+    let header = [("idempotency-key", "s3")];
+    let body = batch("atomic", json!([receive("A", 1)]));
+    strict.send_with("POST", "/v1/batches", &header, &body).await.expect_status(200);
+}

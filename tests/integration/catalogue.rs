@@ -1,0 +1,209 @@
+//! Every problem that the command-service knows, each brought about by a request.
+
+mod pressure;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use integration_tests::api::{Answer, Api};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What a problem carries beside the usual members.
+type Members = &'static [&'static str];
+
+/// A member that is a header.
+const RETRY_AFTER: &str = "Retry-After";
+
+/// The published table: code, status, members.
+const TABLE: [(&str, u16, Members); 35] = [
+    ("malformed_body", 400, &[]),
+    ("validation_failed", 422, &["errors"]),
+    ("reason_required", 422, &[]),
+    ("occurred_at_out_of_range", 422, &[]),
+    ("quantity_overflow", 422, &[]),
+    ("unknown_sku", 404, &["sku"]),
+    ("unknown_location", 404, &["location"]),
+    ("unknown_reservation", 404, &["id"]),
+    ("unknown_stream", 404, &["id"]),
+    ("unknown_event", 404, &["id"]),
+    ("not_found", 404, &[]),
+    ("item_retired", 409, &[]),
+    ("item_in_use", 409, &[]),
+    ("insufficient_stock", 409, &["lines"]),
+    ("version_conflict", 412, &["expected", "actual"]),
+    ("stale_quantity", 409, &["expected", "actual"]),
+    ("reservation_expired", 409, &["reservation_status"]),
+    ("reservation_state", 409, &["reservation_status"]),
+    ("over_release", 409, &["line", "asked", "possible"]),
+    ("over_fulfil", 409, &["line", "asked", "possible"]),
+    ("over_return", 409, &["line", "asked", "possible"]),
+    ("already_reversed", 409, &["dependents"]),
+    ("not_reversible", 409, &["dependents"]),
+    ("batch_refused", 409, &["results"]),
+    ("idempotency_key_missing", 400, &[]),
+    ("idempotency_key_reused", 422, &[]),
+    ("idempotency_in_progress", 409, &[RETRY_AFTER]),
+    ("body_too_large", 413, &["limit"]),
+    ("batch_too_large", 413, &["limit"]),
+    ("method_not_allowed", 405, &[]),
+    ("unsupported_media_type", 415, &[]),
+    ("unavailable", 503, &[RETRY_AFTER]),
+    ("overloaded", 503, &[RETRY_AFTER]),
+    ("deadline_exceeded", 503, &[RETRY_AFTER]),
+    ("internal", 500, &["id"]),
+];
+
+/// The codes that were met.
+#[derive(Debug, Default)]
+struct Met(BTreeSet<&'static str>);
+
+impl Met {
+    /// The answer is this problem, as the table has it.
+    #[track_caller]
+    fn meet(&mut self, answer: Answer, code: &str) -> Value {
+        let (code, status, members) =
+            TABLE.into_iter().find(|(one, ..)| *one == code).expect("a code of the table");
+        let retry_after = answer.header(RETRY_AFTER).map(str::parse::<u32>);
+        let problem = answer.expect_problem(status, code);
+        for member in members {
+            if *member == RETRY_AFTER {
+                assert!(matches!(retry_after, Some(Ok(1..))), "no Retry-After: {problem}");
+            } else {
+                assert!(!problem[member].is_null(), "no {member}: {problem}");
+            }
+        }
+        self.0.insert(code);
+        problem
+    }
+}
+
+pub(crate) async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    let mut met = Met::default();
+    let command = stockbook.command();
+    command.send("PUT", "/v1/locations/MAIN", &json!({})).await.expect_status(201);
+    unreadable(&command, &mut met).await;
+    of_stock(&command, &mut met).await;
+    of_reservations(&command, &mut met).await;
+    of_reversals(&command, &mut met).await;
+    pressure::of_keys(&mut stockbook, &mut met).await;
+    pressure::of_time_and_space(&mut stockbook, &mut met).await;
+    pressure::of_the_database(&mut stockbook, &mut met).await;
+
+    let missed: Vec<&str> =
+        TABLE.iter().map(|(code, ..)| *code).filter(|code| !met.0.contains(code)).collect();
+    assert!(missed.is_empty(), "not met: {missed:?}");
+    for (code, status, _) in TABLE {
+        let page = command.get(&format!("/problems/{code}")).await.expect_status(200);
+        assert!(page.body.contains(code) && page.body.contains(&status.to_string()), "{page:?}");
+    }
+    let unlisted: Vec<String> = documented(&command)
+        .await
+        .into_iter()
+        .filter(|code| !met.0.contains(code.as_str()))
+        .collect();
+    assert!(unlisted.is_empty(), "in openapi.json and not in the table: {unlisted:?}");
+    println!("{} problems met", met.0.len());
+}
+
+/// The codes that openapi.json names, as the descriptions of answers that are problems.
+async fn documented(command: &Api) -> BTreeSet<String> {
+    let openapi = command.get("/openapi.json").await.expect_status(200).json();
+    let paths = openapi["paths"].as_object().expect("paths").values();
+    let operations = paths.flat_map(|path| path.as_object().expect("operations").values());
+    let answers =
+        operations.flat_map(|operation| operation["responses"].as_object().expect("answers"));
+    let problems = answers.filter(|(status, _)| status.as_str() >= "400");
+    let codes: BTreeSet<String> = problems
+        .flat_map(|(_, problem)| problem["description"].as_str().expect("codes").split(','))
+        .map(|code| code.trim().to_owned())
+        .collect();
+    assert!(codes.contains("insufficient_stock"), "{codes:?}");
+    codes
+}
+
+/// What is wrong with a request whatever is in stock.
+async fn unreadable(command: &Api, met: &mut Met) {
+    let raw = async |path: &str, kind: &str, body: Vec<u8>| {
+        let kind = [("content-type", kind)];
+        command.try_send(Method::POST, path, &kind, Some(body)).await.expect("an answer")
+    };
+    let json_type = "application/json";
+    met.meet(raw("/v1/receipts", json_type, b"{".to_vec()).await, "malformed_body");
+    met.meet(raw("/v1/receipts", json_type, b"{}".to_vec()).await, "validation_failed");
+    met.meet(raw("/v1/receipts", "text/plain", b"{}".to_vec()).await, "unsupported_media_type");
+    let large = raw("/v1/receipts", json_type, vec![b' '; (1 << 20) + 1]).await;
+    assert_eq!(met.meet(large, "body_too_large")["limit"], 1 << 20);
+    let many = json!({"mode": "atomic", "commands": vec![json!({"type": "receive_stock", "lines": []}); 1_001]});
+    assert_eq!(
+        met.meet(command.post("/v1/batches", many).await, "batch_too_large")["limit"],
+        1_000
+    );
+    let adjusted = json!({"lines": [{"sku": "A", "location": "MAIN", "delta": 1}]});
+    met.meet(command.post("/v1/adjustments", adjusted).await, "reason_required");
+    met.meet(command.get("/v1/receipts").await, "method_not_allowed");
+    met.meet(command.get("/v1/nothing").await, "not_found");
+    met.meet(command.get("/v1/streams/stock/A/MAIN/events").await, "unknown_stream");
+}
+
+async fn of_stock(command: &Api, met: &mut Met) {
+    for sku in ["A", "B"] {
+        command.send("PUT", &format!("/v1/items/{sku}"), &json!({})).await.expect_status(201);
+    }
+    let receive = async |lines: Value| command.post("/v1/receipts", lines).await;
+    receive(lines_at_main(&[("A", 5)])).await.expect_status(200);
+    met.meet(receive(lines_at_main(&[("NONE", 1)])).await, "unknown_sku");
+    let nowhere = json!({"lines": [{"sku": "A", "location": "NONE", "quantity": 1}]});
+    met.meet(receive(nowhere).await, "unknown_location");
+    met.meet(receive(lines_at_main(&[("A", 9_007_199_254_740_991)])).await, "quantity_overflow");
+    let mut early = lines_at_main(&[("A", 1)]);
+    early["occurred_at"] = json!("1969-12-31T23:59:59Z");
+    met.meet(receive(early).await, "occurred_at_out_of_range");
+    let short = command.post("/v1/issues", lines_at_main(&[("A", 6)])).await;
+    met.meet(short, "insufficient_stock");
+    let count = json!({"quantity": 5, "expected_quantity": 4});
+    met.meet(command.send("PUT", "/v1/stock/A/MAIN", &count).await, "stale_quantity");
+    let stale = [("if-match", "\"9\"")];
+    let stale = command.send_with("PUT", "/v1/items/A", &stale, &json!({"name": "a"})).await;
+    met.meet(stale, "version_conflict");
+    met.meet(command.post("/v1/items/A/retire", json!({})).await, "item_in_use");
+    command.post("/v1/items/B/retire", json!({})).await.expect_status(200);
+    met.meet(receive(lines_at_main(&[("B", 1)])).await, "item_retired");
+}
+
+async fn of_reservations(command: &Api, met: &mut Met) {
+    let part = |quantity: i64| json!({"lines": [{"line": 1, "quantity": quantity}]});
+    let brief = command.reserve("brief", 1, &[("A", 1)]).await.reservation_id();
+    let held = command.reserve("long", 600, &[("A", 2)]).await.reservation_id();
+    met.meet(command.step(&held, "fulfil", json!({})).await, "reservation_state");
+    met.meet(command.step(&held, "release", part(3)).await, "over_release");
+    command.step(&held, "confirm", json!({})).await.expect_status(200);
+    met.meet(command.step(&held, "fulfil", part(3)).await, "over_fulfil");
+    met.meet(command.step(&held, "return", part(1)).await, "over_return");
+    let last = if held.ends_with('0') { '1' } else { '0' };
+    let unknown = format!("{}{last}", &held[..held.len() - 1]);
+    met.meet(command.step(&unknown, "confirm", json!({})).await, "unknown_reservation");
+    let release = async || command.step(&brief, "release", part(9)).await;
+    let over = integration_tests::eventually::eventually;
+    let late = over("the hold ends", release, |answer| !answer.body.contains("over_release")).await;
+    met.meet(late, "reservation_expired");
+}
+
+async fn of_reversals(command: &Api, met: &mut Met) {
+    let reverse = async |event: &str| command.post("/v1/reversals", json!({"event": event})).await;
+    let id = |answer: Answer| answer.json()["events"][0]["id"].as_str().expect("an id").to_owned();
+    met.meet(reverse("0-99999").await, "unknown_event");
+    let received = command.post("/v1/receipts", lines_at_main(&[("A", 5)])).await;
+    let issued = command.post("/v1/issues", lines_at_main(&[("A", 7)])).await;
+    let (received, issued) = (id(received.expect_status(200)), id(issued.expect_status(200)));
+    met.meet(reverse(&received).await, "not_reversible");
+    reverse(&issued).await.expect_status(200);
+    met.meet(reverse(&issued).await, "already_reversed");
+    let issue =
+        json!({"type": "issue_stock", "lines": [{"sku": "A", "location": "MAIN", "quantity": 99}]});
+    let batch = json!({"mode": "atomic", "commands": [issue]});
+    met.meet(command.post("/v1/batches", batch).await, "batch_refused");
+}

@@ -1,0 +1,181 @@
+//! What may be asked about reservations, and what a list of them holds.
+
+use std::sync::Arc;
+
+use integration_tests::api::{Api, Figures};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::json;
+
+pub(crate) async fn a_reservation_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 5)]).await;
+    let id = command.reserve("cart", 600, &[("A", 1)]).await.reservation_id();
+    let before = stockbook.heads().await;
+    let good = json!({"sku": "A", "location": "MAIN", "quantity": 1});
+    let path = |step: &str| format!("/v1/reservations/{id}/{step}");
+    for (path, body, expected) in [
+        (
+            "/v1/reservations".to_owned(),
+            json!({"lines": [good], "ttl_seconds": 0, "policy": "some"}),
+            vec!["/owner", "/policy", "/ttl_seconds"],
+        ),
+        (
+            "/v1/reservations".to_owned(),
+            json!({"owner": "o", "lines": [], "ttl_seconds": 2_592_001}),
+            vec!["/lines", "/ttl_seconds"],
+        ),
+        (path("extend"), json!({}), vec!["/ttl_seconds"]),
+        (path("extend"), json!({"ttl_seconds": 1.5}), vec!["/ttl_seconds"]),
+        (
+            path("release"),
+            json!({"lines": [{"line": 0, "quantity": 0}]}),
+            vec!["/lines/0/line", "/lines/0/quantity"],
+        ),
+        (path("return"), json!({}), vec!["/lines"]),
+        (path("confirm"), json!({"lines": []}), vec!["/lines"]),
+    ] {
+        let problem = command.post(&path, body).await.expect_problem(422, "validation_failed");
+        let mut pointers: Vec<&str> = problem["errors"]
+            .as_array()
+            .expect("errors")
+            .iter()
+            .filter_map(|error| error["pointer"].as_str())
+            .collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, expected, "{path}: {problem}");
+    }
+    let mut body = lines_at_main(&[("NONE", 1)]);
+    body["owner"] = json!("cart");
+    body["ttl_seconds"] = json!(60);
+    let unknown = command.post("/v1/reservations", body.clone()).await;
+    assert_eq!(unknown.expect_problem(404, "unknown_sku")["sku"], "NONE");
+    body["lines"] = json!([{"sku": "A", "location": "NONE", "quantity": 1}]);
+    let unknown = command.post("/v1/reservations", body).await;
+    assert_eq!(unknown.expect_problem(404, "unknown_location")["location"], "NONE");
+    assert_eq!(stockbook.heads().await, before, "a refusal was recorded");
+}
+
+/// The ids that a list of the query side names, page after page.
+async fn listed(query: &Api, filter: &str, position: &str) -> Vec<String> {
+    let first = format!("/v1/reservations?{filter}limit=2&min_position={position}&wait_ms=30000");
+    let mut page = query.get(&first).await.expect_status(200).json();
+    let mut ids = Vec::new();
+    loop {
+        let items = page["items"].as_array().expect("a list");
+        assert!(items.len() <= 2, "{page}");
+        ids.extend(items.iter().map(|item| item["id"].as_str().expect("an id").to_owned()));
+        let Some(cursor) = page["next_cursor"].as_str() else {
+            ids.sort_unstable();
+            return ids;
+        };
+        let next = format!("/v1/reservations?{filter}limit=2&cursor={cursor}");
+        page = query.get(&next).await.expect_status(200).json();
+    }
+}
+
+pub(crate) async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B", "C"]).await;
+    stockbook.receive(&[("A", 50), ("B", 50), ("C", 50)]).await;
+    let mut ids = Vec::new();
+    for (owner, sku) in [("ann", "A"), ("bob", "B"), ("ann", "C"), ("ann", "A"), ("bob", "C")] {
+        ids.push(command.reserve(owner, 600, &[(sku, 1)]).await.reservation_id());
+    }
+    let order = json!({"reference": {"type": "order", "id": "O/1"}});
+    command.step(&ids[0], "confirm", order).await.expect_status(200);
+    command.step(&ids[3], "release", json!({})).await.expect_status(200);
+    let position = stockbook.heads().await.to_string();
+    let query = stockbook.query();
+    for (filter, expected) in [
+        ("owner=ann&", vec![0, 2, 3]),
+        ("owner=bob&", vec![1, 4]),
+        ("status=held&", vec![1, 2, 4]),
+        ("owner=ann&status=released&", vec![3]),
+        ("reference=order/O%2F1&", vec![0]),
+        ("owner=nobody&", vec![]),
+        ("", vec![0, 1, 2, 3, 4]),
+    ] {
+        let mut expected: Vec<String> =
+            expected.into_iter().map(|nth: usize| ids[nth].clone()).collect();
+        expected.sort_unstable();
+        assert_eq!(listed(&query, filter, &position).await, expected, "{filter}");
+    }
+}
+
+pub(crate) async fn one_key_makes_one_reservation_and_only_validating_makes_none(
+    world: Arc<World>,
+) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 5)]).await;
+    let before = stockbook.heads().await;
+    let mut body = lines_at_main(&[("A", 3)]);
+    body["owner"] = json!("cart");
+    body["ttl_seconds"] = json!(600);
+    let key = [("idempotency-key", "cart-1")];
+    let path = "/v1/reservations?validate_only=true";
+    let valid = command.send_with("POST", path, &key, &body).await.expect_status(200);
+    assert_eq!(valid.types(), ["ReservationHeld", "StockReserved"]);
+    assert_eq!(valid.figures("A"), Figures::new(5, 3, 0));
+    assert!(valid.json()["events"][0]["id"].is_null(), "{valid:?}");
+    assert_eq!(stockbook.heads().await, before, "validating was recorded");
+
+    let held = command.send_with("POST", "/v1/reservations", &key, &body).await.expect_status(201);
+    let again = command.send_with("POST", "/v1/reservations", &key, &body).await.expect_status(201);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body, held.body, "another id, or another end");
+    let confirm = format!("/v1/reservations/{}/confirm", held.reservation_id());
+    let valid = command.post(&format!("{confirm}?validate_only=true"), json!({})).await;
+    assert_eq!(valid.expect_status(200).figures("A"), Figures::new(5, 0, 3));
+    assert_eq!(command.figures("A").await, Figures::new(5, 3, 0));
+    // A repeated step that had nothing to do any more is told as it was told first.
+    let key = [("idempotency-key", "confirm-1")];
+    let first = command.send_with("POST", &confirm, &key, &json!({})).await.expect_status(200);
+    command.step(&held.reservation_id(), "fulfil", json!({})).await.expect_status(200);
+    let again = command.send_with("POST", &confirm, &key, &json!({})).await.expect_status(200);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body, first.body);
+    stockbook.verify().await;
+}
+
+pub(crate) async fn an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there(
+    world: Arc<World>,
+) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 10)]).await;
+    let id = command.reserve("order", 600, &[("A", 6)]).await.reservation_id();
+    command.step(&id, "confirm", json!({})).await.expect_status(200);
+    let line = json!({"sku": "A", "location": "MAIN", "delta": -7});
+    let mut lost = json!({"lines": [line], "reason": "lost"});
+    let refused = command.post("/v1/adjustments", lost.clone()).await;
+    refused.expect_problem(409, "insufficient_stock");
+    lost["accept_shortage"] = json!(true);
+    let lost = command.post("/v1/adjustments", lost).await.expect_status(200);
+    assert_eq!(lost.figures("A"), Figures::new(3, 0, 6));
+    let seen = stockbook.read_at("/v1/stock/A/MAIN", &lost.position()).await.json();
+    assert_eq!((Figures::of(&seen), &seen["available"]), (Figures::new(3, 0, 6), &json!(-3)));
+    let history = command.stream("stock/A/MAIN").await;
+    let data = history.last().expect("an adjustment").data.get().to_owned();
+    assert!(data.contains("\"shortage\":true"), "{data}");
+
+    let problem = command.step(&id, "fulfil", json!({})).await;
+    let problem = problem.expect_problem(409, "insufficient_stock");
+    let short = json!({"sku": "A", "location": "MAIN", "requested": 6, "available": 3});
+    assert_eq!(problem["lines"], json!([short]));
+    let part = json!({"lines": [{"line": 1, "quantity": 3}]});
+    let part = command.step(&id, "fulfil", part).await.expect_status(200);
+    assert_eq!(part.figures("A"), Figures::new(0, 0, 3));
+    let issue = command.post("/v1/issues", lines_at_main(&[("A", 1)])).await;
+    issue.expect_problem(409, "insufficient_stock");
+    stockbook.receive(&[("A", 3)]).await;
+    let rest = command.step(&id, "fulfil", json!({})).await.expect_status(200);
+    assert_eq!(rest.figures("A"), Figures::new(0, 0, 0));
+    stockbook.verify().await;
+}

@@ -1,0 +1,253 @@
+//! The life of a reservation, from the hold to what comes back.
+
+use std::sync::Arc;
+
+use integration_tests::api::{Answer, Figures};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+use shared_events::time::Timestamp;
+
+/// A member of the answered reservation's line, counted from 1.
+fn line(answer: &Answer, line: usize, member: &str) -> i64 {
+    answer.json()["reservation"]["lines"][line - 1][member].as_i64().expect("an amount")
+}
+
+/// The answer's reservation is in this state.
+#[track_caller]
+fn assert_status(answer: &Answer, status: &str) {
+    assert_eq!(answer.json()["reservation"]["status"], status, "{}", answer.body);
+}
+
+/// The query side tells the same reservation, member by member.
+async fn assert_query_agrees(stockbook: &Stockbook, answer: &Answer) {
+    let path = format!("/v1/reservations/{}", answer.reservation_id());
+    let seen = stockbook.read_at(&path, &answer.position()).await;
+    assert!(seen.header("stock-position").is_some(), "{seen:?}");
+    let (seen, answer) = (seen.json(), answer.json());
+    for (member, value) in answer["reservation"].as_object().expect("a reservation") {
+        assert_eq!(&seen[member], value, "{member}: {seen}");
+    }
+}
+
+/// The moment that a member names, in microseconds.
+fn micros(value: &Value) -> i64 {
+    let moment: Timestamp = value.as_str().expect("a moment").parse().expect("a moment");
+    moment.unix_micros()
+}
+
+pub(crate) async fn a_hold_becomes_a_promise_that_is_kept_in_parts(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B"]).await;
+    stockbook.receive(&[("A", 10), ("B", 4)]).await;
+    let mut body = lines_at_main(&[("A", 6), ("B", 4)]);
+    body["owner"] = json!("cart-7");
+    body["ttl_seconds"] = json!(600);
+    body["reference"] = json!({"type": "cart", "id": "7"});
+    let held = command.post("/v1/reservations", body).await.expect_status(201);
+    let id = held.reservation_id();
+    assert_status(&held, "held");
+    let reservation = held.json()["reservation"].clone();
+    assert_eq!(
+        (&reservation["owner"], &reservation["reference"]["id"]),
+        (&"cart-7".into(), &"7".into())
+    );
+    assert_eq!(held.json()["events"][0]["stream"], format!("reservation/{id}"));
+    assert_eq!(held.types(), ["ReservationHeld", "StockReserved", "StockReserved"]);
+    assert_eq!(held.figures("A"), Figures::new(10, 6, 0));
+    assert_eq!(held.figures("B"), Figures::new(4, 4, 0));
+    assert_eq!(
+        micros(&reservation["expires_at"]),
+        micros(&held.json()["recorded_at"]) + 600_000_000
+    );
+    assert_query_agrees(&stockbook, &held).await;
+
+    let extended = command.step(&id, "extend", json!({"ttl_seconds": 30})).await.expect_status(200);
+    assert_eq!(extended.types(), ["ReservationExtended", "StockHoldExtended", "StockHoldExtended"]);
+    let (answer, ends) = (extended.json(), extended.json()["reservation"]["expires_at"].clone());
+    assert_eq!(micros(&ends), micros(&answer["recorded_at"]) + 30_000_000);
+
+    let part = json!({"lines": [{"line": 1, "quantity": 1}]});
+    let released = command.step(&id, "release", part).await.expect_status(200);
+    assert_status(&released, "held");
+    assert_eq!(
+        (line(&released, 1, "released"), released.figures("A")),
+        (1, Figures::new(10, 5, 0))
+    );
+
+    let order = json!({"reference": {"type": "order", "id": "17"}});
+    let confirmed = command.step(&id, "confirm", order).await.expect_status(200);
+    assert_status(&confirmed, "confirmed");
+    assert_eq!(confirmed.json()["reservation"]["reference"]["id"], "17");
+    assert_eq!(confirmed.figures("A"), Figures::new(10, 0, 5));
+    assert_eq!(confirmed.figures("B"), Figures::new(4, 0, 4));
+    assert_no_event(&stockbook, &id, "confirm", "confirmed").await;
+
+    let parts = json!({"lines": [{"line": 1, "quantity": 2}, {"line": 2, "quantity": 4}]});
+    let fulfilled = command.step(&id, "fulfil", parts).await.expect_status(200);
+    assert_status(&fulfilled, "confirmed");
+    assert_eq!(fulfilled.types(), ["ReservationFulfilled", "StockFulfilled", "StockFulfilled"]);
+    assert_eq!(fulfilled.figures("A"), Figures::new(8, 0, 3));
+    assert_eq!(fulfilled.figures("B"), Figures::new(0, 0, 0));
+
+    let cancelled = command.step(&id, "cancel", json!({})).await.expect_status(200);
+    assert_status(&cancelled, "fulfilled");
+    assert_eq!((line(&cancelled, 1, "released"), line(&cancelled, 1, "fulfilled")), (4, 2));
+    assert_eq!(cancelled.figures("A"), Figures::new(8, 0, 0));
+    assert_no_event(&stockbook, &id, "cancel", "fulfilled").await;
+
+    let back = json!({"lines": [{"line": 1, "quantity": 1}]});
+    let returned = command.step(&id, "return", back).await.expect_status(200);
+    assert_status(&returned, "fulfilled");
+    assert_eq!((line(&returned, 1, "returned"), returned.figures("A")), (1, Figures::new(9, 0, 0)));
+    assert_query_agrees(&stockbook, &returned).await;
+    assert_views_agree(&stockbook, &returned).await;
+    stockbook.verify().await;
+}
+
+/// The stock's figures and the way there, as the query side tells them after the life.
+async fn assert_views_agree(stockbook: &Stockbook, returned: &Answer) {
+    let figure = stockbook.read_at("/v1/stock/A/MAIN", &returned.position()).await.json();
+    assert_eq!(Figures::of(&figure), Figures::new(9, 0, 0));
+    let movements = "/v1/movements?sku=A&limit=200";
+    let movements = stockbook.read_at(movements, &returned.position()).await.json();
+    let types: Vec<&str> = movements["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|movement| movement["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types[..3], ["StockReceived", "StockReserved", "StockHoldExtended"], "{movements}");
+}
+
+/// A whole step that is done already is answered, with the reservation, and leaves no event.
+async fn assert_no_event(stockbook: &Stockbook, id: &str, step: &str, status: &str) {
+    let before = stockbook.heads().await;
+    let again = stockbook.command().step(id, step, json!({})).await.expect_status(200);
+    assert!(again.types().is_empty(), "{again:?}");
+    assert_status(&again, status);
+    assert_eq!(stockbook.heads().await, before, "{step} again was recorded");
+    for (lane, position) in again.position().iter() {
+        assert_eq!(before.get(lane), Some(position), "{again:?}");
+    }
+}
+
+pub(crate) async fn a_partial_reservation_takes_what_is_there_and_lets_go_in_parts(
+    world: Arc<World>,
+) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B", "C"]).await;
+    stockbook.receive(&[("A", 10), ("B", 4)]).await;
+    let mut body = lines_at_main(&[("A", 6), ("B", 9), ("C", 5), ("A", 6)]);
+    body["owner"] = json!("cart-8");
+    body["ttl_seconds"] = json!(600);
+    let short = command.post("/v1/reservations", body.clone()).await;
+    let short = short.expect_problem(409, "insufficient_stock");
+    let place = |sku: &str, requested: i64, available: i64| json!({"sku": sku, "location": "MAIN", "requested": requested, "available": available});
+    let mut lines = short["lines"].as_array().expect("lines").clone();
+    lines.sort_by_key(|line| line["sku"].to_string());
+    assert_eq!(lines, [place("A", 12, 10), place("B", 9, 4), place("C", 5, 0)]);
+
+    body["policy"] = json!("partial");
+    let held = command.post("/v1/reservations", body.clone()).await.expect_status(201);
+    let id = held.reservation_id();
+    for (number, (requested, quantity)) in [(6, 6), (9, 4), (5, 0), (6, 4)].into_iter().enumerate()
+    {
+        let seen = (line(&held, number + 1, "requested"), line(&held, number + 1, "quantity"));
+        assert_eq!(seen, (requested, quantity), "line {}: {}", number + 1, held.body);
+    }
+    assert_eq!(
+        held.types(),
+        ["ReservationHeld", "StockReserved", "StockReserved", "StockReserved"]
+    );
+    assert_eq!(command.figures("A").await, Figures::new(10, 10, 0));
+    let nothing = command.post("/v1/reservations", body).await;
+    nothing.expect_problem(409, "insufficient_stock");
+
+    let parts = json!({"lines": [{"line": 4, "quantity": 3}, {"line": 4, "quantity": 1}]});
+    let released = command.step(&id, "release", parts).await.expect_status(200);
+    assert_status(&released, "held");
+    assert_eq!(line(&released, 4, "released"), 4);
+    let released = command.step(&id, "release", json!({})).await.expect_status(200);
+    assert_status(&released, "released");
+    assert_eq!(released.figures("A"), Figures::new(10, 0, 0));
+    assert_eq!(released.figures("B"), Figures::new(4, 0, 0));
+    assert_no_event(&stockbook, &id, "release", "released").await;
+    assert_query_agrees(&stockbook, &released).await;
+    stockbook.verify().await;
+}
+
+pub(crate) async fn every_refusal_about_a_reservation_says_its_numbers(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 10)]).await;
+    let held = command.reserve("cart-9", 600, &[("A", 4), ("A", 2)]).await;
+    let id = held.reservation_id();
+    let parts = |parts: &[(u32, i64)]| {
+        let part = |(line, quantity): &(u32, i64)| json!({"line": line, "quantity": quantity});
+        json!({"lines": parts.iter().map(part).collect::<Vec<_>>()})
+    };
+    let before = stockbook.heads().await;
+    let refused = async |step: &str, body: Value, code: &str| {
+        command.step(&id, step, body).await.expect_problem(409, code)
+    };
+    let excess = |problem: &Value| json!([problem["line"], problem["asked"], problem["possible"]]);
+    for step in ["cancel", "fulfil"] {
+        assert_eq!(
+            refused(step, json!({}), "reservation_state").await["reservation_status"],
+            "held"
+        );
+    }
+    assert_eq!(
+        refused("return", parts(&[(1, 1)]), "reservation_state").await["reservation_status"],
+        "held"
+    );
+    let over = refused("release", parts(&[(1, 3), (2, 1), (1, 2)]), "over_release").await;
+    assert_eq!(excess(&over), json!([1, 5, 4]), "{over}");
+    let over = refused("release", parts(&[(3, 7)]), "over_release").await;
+    assert_eq!(excess(&over), json!([3, 7, 0]), "{over}");
+    let stale = [("if-match", "\"7\"")];
+    let path = format!("/v1/reservations/{id}/confirm");
+    let stale = command.send_with("POST", &path, &stale, &json!({})).await;
+    let stale = stale.expect_problem(412, "version_conflict");
+    assert_eq!((&stale["expected"], &stale["actual"]), (&json!(7), &json!(1)), "{stale}");
+    // Another id of the same form.
+    let last = if id.ends_with('0') { '1' } else { '0' };
+    let unknown = format!("{}{last}", &id[..id.len() - 1]);
+    let problem = command.step(&unknown, "confirm", json!({})).await;
+    assert_eq!(problem.expect_problem(404, "unknown_reservation")["id"], json!(unknown));
+    let problem = stockbook.query().get(&format!("/v1/reservations/{unknown}")).await;
+    problem.expect_problem(404, "unknown_reservation");
+    assert_eq!(stockbook.heads().await, before, "a refusal was recorded");
+
+    command.step(&id, "confirm", json!({})).await.expect_status(200);
+    for (step, body) in [("extend", json!({"ttl_seconds": 5})), ("release", json!({}))] {
+        assert_eq!(
+            refused(step, body, "reservation_state").await["reservation_status"],
+            "confirmed"
+        );
+    }
+    let over = refused("cancel", parts(&[(2, 3)]), "over_release").await;
+    assert_eq!(excess(&over), json!([2, 3, 2]), "{over}");
+    let over = refused("fulfil", parts(&[(1, 5)]), "over_fulfil").await;
+    assert_eq!(excess(&over), json!([1, 5, 4]), "{over}");
+    let over = refused("return", parts(&[(1, 1)]), "over_return").await;
+    assert_eq!(excess(&over), json!([1, 1, 0]), "{over}");
+    command.step(&id, "fulfil", json!({})).await.expect_status(200);
+    assert_eq!(
+        refused("fulfil", json!({}), "reservation_state").await["reservation_status"],
+        "fulfilled"
+    );
+    assert_eq!(
+        refused("confirm", json!({}), "reservation_state").await["reservation_status"],
+        "fulfilled"
+    );
+    command.step(&id, "return", parts(&[(1, 4)])).await.expect_status(200);
+    let over = refused("return", parts(&[(1, 1)]), "over_return").await;
+    assert_eq!(excess(&over), json!([1, 1, 0]), "{over}");
+    stockbook.verify().await;
+}

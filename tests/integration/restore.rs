@@ -1,0 +1,80 @@
+//! A database that is put back to an earlier state under a running service.
+
+use std::sync::Arc;
+
+use integration_tests::api::{Api, Figures};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+
+/// Forgets the events after a position, as a restore to that moment would.
+async fn restore(stockbook: &Stockbook, position: i64) {
+    let mut superuser = stockbook.superuser().await;
+    // The triggers do not fire for a replica.
+    sqlx::raw_sql("set session_replication_role = replica").execute(&mut superuser).await.unwrap();
+    let forget = sqlx::query("delete from events where position > $1").bind(position);
+    let forgotten = forget.execute(&mut superuser).await.unwrap().rows_affected();
+    assert!(forgotten > 0, "nothing was recorded after {position}");
+}
+
+/// How often the service found that the log is not the one it knew.
+async fn forks(api: &Api) -> u64 {
+    let metrics = api.get("/metrics").await.expect_status(200).body;
+    let line = metrics.lines().find(|line| line.starts_with("stockbook_writer_forks_total"));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().expect("a number"))
+}
+
+async fn receive(api: &Api, quantity: i64) -> i64 {
+    let lines = lines_at_main(&[("A", quantity)]);
+    api.post("/v1/receipts", lines).await.expect_status(200).figures("A").on_hand
+}
+
+async fn head(stockbook: &Stockbook) -> i64 {
+    stockbook.recorded().await
+}
+
+/// A service that knew better than the log would invent or lose units.
+pub(crate) async fn a_service_follows_a_log_that_was_restored_under_it(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 1).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    let warm = stockbook.command();
+    receive(&warm, 10).await;
+    let earlier = head(&stockbook).await;
+    receive(&warm, 5).await;
+    assert_eq!(receive(&warm, 5).await, 20);
+    assert_eq!(forks(&warm).await, 0);
+
+    // The head is behind what the service knows.
+    restore(&stockbook, earlier).await;
+    let short = warm.post("/v1/issues", lines_at_main(&[("A", 11)])).await;
+    assert_eq!(short.expect_problem(409, "insufficient_stock")["lines"][0]["available"], 10);
+    assert_eq!(forks(&warm).await, 1);
+    let sold = warm.post("/v1/issues", lines_at_main(&[("A", 4)])).await.expect_status(200);
+    assert_eq!(sold.figures("A"), Figures::new(6, 0, 0));
+    stockbook.verify().await;
+
+    // Another instance wrote on meanwhile: as many events, other ones.
+    let earlier = head(&stockbook).await;
+    assert_eq!(receive(&warm, 1).await, 7);
+    restore(&stockbook, earlier).await;
+    stockbook.add_command_service(&[]).await;
+    let other = stockbook.instances().remove(1);
+    assert_eq!(receive(&other, 2).await, 8);
+    let sold = warm.post("/v1/issues", lines_at_main(&[("A", 8)])).await.expect_status(200);
+    assert_eq!(sold.figures("A"), Figures::new(0, 0, 0));
+    assert_eq!(forks(&warm).await, 2);
+    stockbook.verify().await;
+
+    // And more events than the service knew.
+    let earlier = head(&stockbook).await;
+    assert_eq!(receive(&warm, 3).await, 3);
+    restore(&stockbook, earlier).await;
+    receive(&other, 1).await;
+    assert_eq!(receive(&other, 1).await, 2);
+    let short = warm.post("/v1/issues", lines_at_main(&[("A", 3)])).await;
+    assert_eq!(short.expect_problem(409, "insufficient_stock")["lines"][0]["available"], 2);
+    assert_eq!(forks(&warm).await, 3);
+    assert_eq!(receive(&warm, 1).await, 3);
+    assert_eq!(forks(&other).await, 0, "it knew nothing that was taken away");
+    stockbook.verify().await;
+}

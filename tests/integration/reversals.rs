@@ -1,0 +1,219 @@
+//! What was booked is taken back by exact opposites, once, and only where nothing has moved on.
+
+use std::sync::Arc;
+
+use integration_tests::api::{Answer, Api, Figures};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+
+/// The id of an answered event, counted from 0.
+fn event(answer: &Answer, nth: usize) -> String {
+    answer.json()["events"][nth]["id"].as_str().expect("an event's id").to_owned()
+}
+
+fn reversal_id(answer: &Answer) -> String {
+    let id = &answer.json()["reversal_id"];
+    id.as_str().unwrap_or_else(|| panic!("no reversal_id: {}", answer.body)).to_owned()
+}
+
+async fn reverse(api: &Api, target: Value) -> Answer {
+    api.post("/v1/reversals", target).await
+}
+
+async fn issue(api: &Api, lines: &[(&str, i64)]) -> Answer {
+    api.post("/v1/issues", lines_at_main(lines)).await.expect_status(200)
+}
+
+async fn on_hand(api: &Api, sku: &str) -> i64 {
+    api.figures(sku).await.on_hand
+}
+
+pub(crate) async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B"]).await;
+    let received = stockbook.receive(&[("A", 10), ("B", 5)]).await;
+    let of_a = event(&received, 0);
+    let before = stockbook.heads().await;
+
+    let dry = reverse(&command, json!({"event": of_a, "dry_run": true})).await.expect_status(200);
+    reversal_id(&dry);
+    assert_eq!(dry.types(), ["StockReversed"]);
+    assert_eq!(dry.figures("A"), Figures::new(0, 0, 0));
+    assert!(dry.json()["events"][0]["id"].is_null(), "{dry:?}");
+    assert!(!dry.headers.contains_key("stock-position"), "{dry:?}");
+    let unasked = json!({"event": of_a});
+    let valid = command.post("/v1/reversals?validate_only=true", unasked).await.expect_status(200);
+    assert_eq!(valid.types(), ["StockReversed"]);
+    assert_eq!(stockbook.heads().await, before, "a dry run was recorded");
+
+    let done = reverse(&command, json!({"event": of_a})).await.expect_status(200);
+    assert_eq!(
+        (done.types().as_slice(), done.figures("A")),
+        (&["StockReversed".to_owned()][..], Figures::new(0, 0, 0))
+    );
+    assert_eq!(on_hand(&command, "B").await, 5, "another event of the command was taken back");
+    let history = command.stream("stock/A/MAIN").await;
+    let data: Value = serde_json::from_str(history[1].data.get()).unwrap();
+    assert_eq!((&data["reverses"], &data["delta"]), (&json!(of_a), &json!(-10)), "{data}");
+    assert_eq!(data["reversal"], reversal_id(&done));
+    assert_eq!(history[1].occurred_at, history[1].recorded_at);
+    let by = event(&done, 0);
+    let again = reverse(&command, json!({"event": of_a})).await;
+    assert_eq!(again.expect_problem(409, "already_reversed")["dependents"], json!([by]));
+
+    let first = reversal_id(&done);
+    let undone = reverse(&command, json!({"reversal": first})).await.expect_status(200);
+    assert_ne!(reversal_id(&undone), first);
+    assert_eq!(undone.figures("A"), Figures::new(10, 0, 0));
+    let again = reverse(&command, json!({"reversal": first})).await;
+    let again = again.expect_problem(409, "already_reversed");
+    assert_eq!(again["dependents"], json!([event(&undone, 0)]));
+    let twice = reverse(&command, json!({"event": by})).await;
+    twice.expect_problem(409, "already_reversed");
+
+    let seen = stockbook.read_at("/v1/stock/A/MAIN", &undone.position()).await.json();
+    assert_eq!(Figures::of(&seen), Figures::new(10, 0, 0));
+    for (target, id) in [
+        (json!({"event": "0-99999"}), "0-99999"),
+        (json!({"correlation_id": "nobody's"}), "nobody's"),
+        (
+            json!({"reversal": "01a1fcbf-b216-74cf-ad13-831cc591985b"}),
+            "01a1fcbf-b216-74cf-ad13-831cc591985b",
+        ),
+    ] {
+        let unknown = reverse(&command, target).await.expect_problem(404, "unknown_event");
+        assert_eq!(unknown["id"], id, "{unknown}");
+    }
+    stockbook.verify().await;
+}
+
+pub(crate) async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B"]).await;
+    let received = stockbook.receive(&[("A", 10), ("B", 10)]).await;
+    let sold = issue(&command, &[("A", 7)]).await;
+    let held = command.reserve("cart", 600, &[("B", 4)]).await;
+    let before = stockbook.heads().await;
+    let refused = reverse(&command, json!({"event": event(&received, 0)})).await;
+    let refused = refused.expect_problem(409, "not_reversible");
+    assert_eq!(refused["dependents"], json!([event(&sold, 0)]), "{refused}");
+    let refused = reverse(&command, json!({"event": event(&received, 1)})).await;
+    let refused = refused.expect_problem(409, "not_reversible");
+    assert_eq!(refused["dependents"], json!([event(&held, 1)]), "{refused}");
+    let correlation = received.json()["correlation_id"].clone();
+    let whole = reverse(&command, json!({"correlation_id": correlation})).await;
+    let whole = whole.expect_problem(409, "not_reversible");
+    assert_eq!(whole["dependents"].as_array().map(Vec::len), Some(2), "{whole}");
+    // Facts of reservations and of names have ways back of their own.
+    for target in [
+        json!({"event": event(&held, 0)}),
+        json!({"event": event(&held, 1)}),
+        json!({"correlation_id": held.json()["correlation_id"]}),
+    ] {
+        reverse(&command, target).await.expect_problem(409, "not_reversible");
+    }
+    let item = command.stream("item/A").await[0].id().to_string();
+    reverse(&command, json!({"event": item})).await.expect_problem(409, "not_reversible");
+    assert_eq!(stockbook.heads().await, before, "a refusal was recorded");
+
+    reverse(&command, json!({"event": event(&sold, 0)})).await.expect_status(200);
+    command.step(&held.reservation_id(), "release", json!({})).await.expect_status(200);
+    let whole = reverse(&command, json!({"correlation_id": correlation})).await.expect_status(200);
+    assert_eq!(whole.types(), ["StockReversed", "StockReversed"]);
+    assert_eq!((on_hand(&command, "A").await, on_hand(&command, "B").await), (0, 0));
+    stockbook.verify().await;
+}
+
+pub(crate) async fn both_halves_of_a_move_are_taken_back_together(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B"]).await;
+    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    stockbook.receive(&[("A", 10), ("B", 10)]).await;
+    let line = |sku: &str| json!({"sku": sku, "from": "MAIN", "to": "WEST", "quantity": 4});
+    let lines = json!({"lines": [line("A"), line("B"), line("A")]});
+    let moved = command.post("/v1/moves", lines).await.expect_status(200);
+    // Out, in, out, in, out, in: the second half of the third line.
+    let last = event(&moved, 5);
+    let back = reverse(&command, json!({"event": last})).await.expect_status(200);
+    assert_eq!(back.types(), ["StockReversed", "StockReversed"]);
+    let there =
+        |state: Value| (state["on_hand"].as_i64().unwrap(), state["available"].as_i64().unwrap());
+    assert_eq!(there(command.state("stock/A/MAIN").await), (6, 6));
+    assert_eq!(there(command.state("stock/A/WEST").await), (4, 4));
+    assert_eq!(there(command.state("stock/B/WEST").await), (4, 4));
+    let other = reverse(&command, json!({"event": event(&moved, 4)})).await;
+    other.expect_problem(409, "already_reversed");
+    let rest = json!({"correlation_id": moved.json()["correlation_id"]});
+    let rest = reverse(&command, rest).await.expect_status(200);
+    assert_eq!(rest.types().len(), 4, "{rest:?}");
+    for (sku, on_hand) in [("A", 10), ("B", 10)] {
+        assert_eq!(command.figures(sku).await, Figures::new(on_hand, 0, 0));
+        assert_eq!(there(command.state(&format!("stock/{sku}/WEST")).await), (0, 0));
+        let seen = stockbook.read_at(&format!("/v1/stock/{sku}"), &rest.position()).await.json();
+        assert_eq!(seen["on_hand"], on_hand, "{seen}");
+    }
+    stockbook.verify().await;
+}
+
+pub(crate) async fn a_correlation_of_several_commands_is_taken_back_whole(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A", "B", "C"]).await;
+    stockbook.receive(&[("A", 10), ("B", 10), ("C", 10)]).await;
+    let day = [("correlation-id", "bad-day"), ("idempotency-key", "reversal-1")];
+    let send = async |path: &str, body: Value| {
+        command.send_with("POST", path, &day[..1], &body).await.expect_status(200)
+    };
+    send("/v1/issues", lines_at_main(&[("A", 3), ("B", 2), ("A", 1)])).await;
+    let adjusted = json!({"sku": "C", "location": "MAIN", "delta": -4});
+    send("/v1/adjustments", json!({"lines": [adjusted], "reason": "lost"})).await;
+    send("/v1/receipts", lines_at_main(&[("C", 2), ("A", 2)])).await;
+    let count = json!({"quantity": 30, "expected_quantity": null});
+    let counted = command.send_with("PUT", "/v1/stock/B/MAIN", &day[..1], &count).await;
+    counted.expect_status(200);
+    let target = json!({"correlation_id": "bad-day", "reason": "wrong_day"});
+    let done = command.send_with("POST", "/v1/reversals", &day[1..], &target).await;
+    let done = done.expect_status(200);
+    assert_eq!(done.types().len(), 7, "{done:?}");
+    for sku in ["A", "B", "C"] {
+        assert_eq!(on_hand(&command, sku).await, 10, "{sku}");
+    }
+    let again = command.send_with("POST", "/v1/reversals", &day[1..], &target).await;
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!((again.status, &again.body), (200, &done.body), "the reversal's id, too");
+    reverse(&command, target).await.expect_problem(409, "already_reversed");
+    stockbook.verify().await;
+}
+
+pub(crate) async fn a_reversal_names_exactly_one_target(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    for (target, pointers) in [
+        (json!({}), &[""][..]),
+        (json!({"event": "0-1", "correlation_id": "c"}), &[""]),
+        (json!({"event": "1"}), &["/event"]),
+        (json!({"reversal": "x"}), &["/reversal"]),
+        (json!({"event": "0-1", "dry_run": "yes"}), &["/dry_run"]),
+        (json!({"event": "0-1", "occurred_at": "2010-12-01T00:00:00Z"}), &["/occurred_at"]),
+        (
+            json!({"window": {"by": "noon", "from": "x"}}),
+            &["/window/by", "/window/from", "/window/to"],
+        ),
+    ] {
+        let problem = reverse(&command, target.clone()).await;
+        let problem = problem.expect_problem(422, "validation_failed");
+        let errors = problem["errors"].as_array().expect("errors").iter();
+        let mut seen: Vec<&str> = errors.filter_map(|error| error["pointer"].as_str()).collect();
+        seen.sort_unstable();
+        // Which member is too many or missing can be told in several ways.
+        if pointers == [""] {
+            assert!(!seen.is_empty(), "{target}: {problem}");
+        } else {
+            assert_eq!(seen, pointers, "{target}: {problem}");
+        }
+    }
+}
