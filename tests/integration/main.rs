@@ -19,6 +19,7 @@ mod reservation_steps;
 mod expiry;
 mod reversals;
 mod reversal_windows;
+mod reversal_jobs;
 mod batches;
 mod batch_requests;
 mod concurrency;
@@ -162,6 +163,11 @@ fn promises(shared: &Shared) -> Vec<Trial> {
             a_window_is_taken_back_to_its_end_though_the_service_is_killed,
             a_window_takes_only_what_it_names,
             a_window_by_recorded_at_is_asked_for_once_under_its_key,
+        }
+        reversal_jobs::{
+            a_dry_run_tells_what_the_job_then_does_refusals_included,
+            a_key_begins_one_job_and_is_used_up_by_it,
+            another_instance_goes_on_where_one_is_paused,
         }
         batches::{
             commands_of_an_independent_batch_stand_each_for_itself,

@@ -1,0 +1,135 @@
+//! Jobs that reverse a window: what a dry run tells of them, what a key does, and who goes on with one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use integration_tests::api::Api;
+use integration_tests::eventually::eventually;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+
+/// All that there is, by the time it was recorded.
+fn everything() -> Value {
+    let (from, to) = ("1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z");
+    json!({"window": {"by": "recorded_at", "from": from, "to": to}, "reason": "drill"})
+}
+
+/// Waits until a job is done, and tells how.
+async fn done(api: &Api, id: &Value) -> Value {
+    let path = format!("/v1/reversals/{}", id.as_str().expect("an id"));
+    let progress = async || api.get(&path).await.expect_status(200).json();
+    eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
+}
+
+/// What was refused, and why.
+fn refused(progress: &Value) -> BTreeSet<(String, String)> {
+    let refusals = progress["refusals"].as_array().expect("refusals").iter();
+    let told =
+        |one: &Value| (one["correlation_id"].to_string(), one["problem"]["detail"].to_string());
+    refusals.map(told).collect()
+}
+
+pub(crate) async fn a_dry_run_tells_what_the_job_then_does_refusals_included(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    let skus = ["A", "B", "C", "D", "E", "F"];
+    stockbook.register(&skus).await;
+    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    for nth in 0..60 {
+        let (one, other) = (skus[nth % 6], skus[(nth * 5 + 1) % 6]);
+        let quantity = 1 + i64::try_from(nth * 7 % 5).expect("a small number");
+        let moved = json!({"sku": one, "from": "MAIN", "to": "WEST", "quantity": quantity});
+        let (path, body) = match nth % 3 {
+            0 => ("/v1/receipts", lines_at_main(&[(one, 10), (other, 10)])),
+            1 => ("/v1/moves", json!({"lines": [moved]})),
+            _ => ("/v1/issues", lines_at_main(&[(other, quantity)])),
+        };
+        // Some find too little; those are no part of the past.
+        command.post(path, body).await;
+    }
+    // Steps of reservations stand in the way of themselves, and what they hold in that of its receipt.
+    command.reserve("ann", 3_600, &[("B", 3)]).await;
+    let mixed = [("correlation-id", "mixed")];
+    command.send_with("POST", "/v1/receipts", &mixed, &lines_at_main(&[("C", 4)])).await;
+    let line = json!({"sku": "C", "location": "MAIN", "quantity": 2});
+    let reserved = json!({"owner": "bob", "ttl_seconds": 3_600, "lines": [line]});
+    command.send_with("POST", "/v1/reservations", &mixed, &reserved).await.expect_status(201);
+
+    let before = stockbook.heads().await;
+    let mut dry = everything();
+    dry["dry_run"] = json!(true);
+    let dry = command.post("/v1/reversals", dry).await.expect_status(200).json();
+    assert_eq!(stockbook.heads().await, before, "a dry run was recorded");
+    let started = command.post("/v1/reversals", everything()).await.expect_status(202).json();
+    let job = done(&command, &started["reversal_id"]).await;
+    for member in ["events", "correlations", "reversed", "refused", "position"] {
+        assert_eq!(dry[member], job[member], "{member}: {dry} {job}");
+    }
+    assert_eq!(refused(&dry), refused(&job));
+    assert!(job["refused"].as_i64() > Some(2), "{job}");
+    stockbook.verify().await;
+}
+
+pub(crate) async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 5)]).await;
+    let (window, receipt) = (everything(), lines_at_main(&[("A", 1)]));
+    let key = [("idempotency-key", "for-a-window")];
+    let begin = || command.send_with("POST", "/v1/reversals", &key, &window);
+    let begun = join_all((0..4).map(|_| begin())).await.into_iter();
+    let ids: BTreeSet<String> =
+        begun.map(|one| one.expect_status(202).json()["reversal_id"].to_string()).collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let again = begin().await.expect_status(202).json();
+    assert_eq!(done(&command, &again["reversal_id"]).await["reversed"], 1);
+    assert_eq!(command.figures("A").await.on_hand, 0);
+
+    let mut other = everything();
+    other["reason"] = json!("another");
+    let other = command.send_with("POST", "/v1/reversals", &key, &other).await;
+    other.expect_problem(422, "idempotency_key_reused");
+    let other = command.send_with("POST", "/v1/receipts", &key, &receipt).await;
+    other.expect_problem(422, "idempotency_key_reused");
+    let key = [("idempotency-key", "for-a-receipt")];
+    command.send_with("POST", "/v1/receipts", &key, &receipt).await.expect_status(200);
+    let other = command.send_with("POST", "/v1/reversals", &key, &window).await;
+    other.expect_problem(422, "idempotency_key_reused");
+    stockbook.verify().await;
+}
+
+pub(crate) async fn another_instance_goes_on_where_one_is_paused(world: Arc<World>) {
+    const RECEIPTS: i64 = 600;
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A", "B", "C", "D"]).await;
+    let command = stockbook.command();
+    let skus = ["A", "B", "C", "D"].into_iter().cycle();
+    let receipts = (0..RECEIPTS).zip(skus).map(|(_, sku)| {
+        let command = command.clone();
+        async move { command.post("/v1/receipts", lines_at_main(&[(sku, 1)])).await.status }
+    });
+    assert!(join_all(receipts).await.iter().all(|status| *status == 200));
+    let database = stockbook.write_database().await;
+    let reversed = "select count(*) from events where type = 'StockReversed'";
+    let reversed =
+        async || -> i64 { sqlx::query_scalar(reversed).fetch_one(&database).await.unwrap() };
+
+    let started = command.post("/v1/reversals", everything()).await.expect_status(202).json();
+    eventually("something is taken back", &reversed, |seen| *seen > 0).await;
+    stockbook.commands[0].process().pause().expect("the service can be paused");
+    let when_paused = reversed().await;
+    let other = stockbook.instances().remove(1);
+    let job = done(&other, &started["reversal_id"]).await;
+    println!("paused after {when_paused} of {RECEIPTS}: {job}");
+    assert!(when_paused < RECEIPTS, "it was done before it was paused");
+    assert_eq!((reversed().await, &job["reversed"]), (RECEIPTS, &json!(RECEIPTS)));
+    stockbook.commands[0].process().resume().expect("the service can be resumed");
+    let ended = stockbook.commands[0].stop().await.expect("the service stops");
+    assert!(ended.success(), "{ended}");
+    assert_eq!(reversed().await, RECEIPTS, "something was taken back twice");
+    stockbook.verify().await;
+}
