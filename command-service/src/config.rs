@@ -134,8 +134,9 @@ pub struct WriterBounds {
     #[arg(long, env = "BATCH_COMMANDS_MAX", default_value_t = 512, value_parser = at_least_one())]
     pub batch_commands_max: u32,
 
-    /// Bytes of commands in one transaction, unless a single one is larger.
-    #[arg(long, env = "BATCH_BYTES_MAX", default_value_t = 8 << 20, value_parser = at_least_one())]
+    /// Bytes of events, as estimated beforehand, in one transaction, and so of one command or one
+    /// atomic batch.
+    #[arg(long, env = "BATCH_BYTES_MAX", default_value_t = 16 << 20, value_parser = at_least_one())]
     pub batch_bytes_max: u32,
 
     /// Bytes of states kept in memory.

@@ -70,6 +70,10 @@ impl From<KafkaError> for TopicError {
     }
 }
 
+/// Bytes that a record may have. A step of a reservation repeats all its lines, which may be 5,000:
+/// the largest event is a third of this.
+pub(crate) const RECORD_BYTES_MAX: usize = 8 << 20;
+
 /// Makes the topic with one partition a lane, and waits until every partition has a leader. Fine
 /// when it is there already with that many partitions.
 ///
@@ -136,9 +140,11 @@ impl Topic {
 
     fn create(&self, lanes: u16, replication_factor: u16) -> Result<(), TopicError> {
         let replication = TopicReplication::Fixed(i32::from(replication_factor));
+        let record_bytes_max = RECORD_BYTES_MAX.to_string();
         let mut topic = NewTopic::new(&self.name, i32::from(lanes), replication)
             .set("cleanup.policy", "delete")
-            .set("retention.ms", "-1");
+            .set("retention.ms", "-1")
+            .set("max.message.bytes", &record_bytes_max);
         if replication_factor >= 3 {
             // Else an acknowledgement could mean a single copy.
             topic = topic.set("min.insync.replicas", "2");

@@ -192,6 +192,7 @@ fn faults(shared: &Shared) -> Vec<Trial> {
         market::{ a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail }
         relay::{
             every_partition_equals_its_lane_byte_for_byte,
+            the_largest_events_reach_the_topic_and_the_views,
             a_topic_deleted_and_made_anew_is_filled_again,
         }
         projection::{

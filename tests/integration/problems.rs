@@ -34,7 +34,7 @@ pub(crate) async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<Wo
     let mut talkative = lines_at_main(&[("A", 1); 5_000]);
     talkative["note"] = json!("\u{1F4E6}".repeat(1_000));
     let answer = raw(Some(talkative.to_string().into_bytes())).await;
-    assert_eq!(answer.expect_problem(413, "body_too_large")["limit"], 8 << 20);
+    assert_eq!(answer.expect_problem(413, "body_too_large")["limit"], 16 << 20);
 
     let text = [("content-type", "text/plain")];
     let body = Some(lines_at_main(&[("A", 1)]).to_string().into_bytes());

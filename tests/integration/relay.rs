@@ -31,6 +31,32 @@ async fn trade(stockbook: &Stockbook) {
     }
 }
 
+/// A reservation of as many lines as there may be, with long names: each of its steps says all of it.
+pub(crate) async fn the_largest_events_reach_the_topic_and_the_views(world: Arc<World>) {
+    const LINES: usize = 5_000;
+    const EACH: i64 = 100_000_000_000;
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    let sku = "x".repeat(64);
+    stockbook.register(&[&sku]).await;
+    stockbook.receive(&[(&sku, EACH * 5_000)]).await;
+    let held = command.reserve("cart-9", 600, &vec![(sku.as_str(), EACH); LINES]).await;
+    let id = held.reservation_id();
+    command.step(&id, "confirm", json!({})).await.expect_status(200);
+    let fulfilled = command.step(&id, "fulfil", json!({})).await.expect_status(200);
+    let token = fulfilled.header("stock-position").expect("a position").parse().expect("a token");
+    let mut largest = 0;
+    for lane in 0..stockbook.lanes {
+        let sizes = command.lane(lane).await.into_iter().map(|event| event.data.get().len());
+        largest = largest.max(sizes.max().unwrap_or_default());
+    }
+    println!("the largest event has {largest} bytes");
+    assert!(largest > 1 << 20, "{largest} bytes: more than Kafka takes by default");
+    assert_topic_equals_log(&stockbook).await;
+    let seen = stockbook.read_at(&format!("/v1/reservations/{id}"), &token).await.json();
+    assert_eq!(seen["status"], "fulfilled");
+}
+
 /// Waits until every partition holds its lane, and compares each byte of each record.
 pub(crate) async fn assert_topic_equals_log(stockbook: &Stockbook) {
     for lane in 0..stockbook.lanes {

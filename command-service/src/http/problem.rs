@@ -184,8 +184,8 @@ impl From<NotExecuted> for Problem {
             }
             NotExecuted::TooLarge { limit } => Self::new(
                 Code::BodyTooLarge,
-                "What the command says freely, repeated in each of its events, is too much. Nothing \
-                 was recorded; divide it.",
+                "Its events would take more bytes than one transaction may. Nothing was recorded; \
+                 divide it.",
             )
             .with(Members::Limit { limit }),
             NotExecuted::TooManyEvents { limit } => Self::new(

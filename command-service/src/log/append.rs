@@ -72,9 +72,6 @@ impl Places {
     }
 }
 
-/// What an event takes beside its data.
-const EVENT_BYTES: usize = 320;
-
 /// The columns of the events to append, one entry an event.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
@@ -98,17 +95,11 @@ pub(super) struct Columns {
     command_lanes: Vec<Option<String>>,
     command_positions: Vec<Option<String>>,
     command_sizes: Vec<Option<String>>,
-    bytes: usize,
 }
 
 impl Columns {
     pub(super) fn len(&self) -> usize {
         self.lanes.len()
-    }
-
-    /// About how many bytes the events take.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// Adds the events of one command; the first of them becomes the record of its key.
@@ -146,7 +137,6 @@ impl Columns {
             self.correlation_ids.push(event.correlation_id.to_string());
             self.causation_ids.push(event.causation_id.as_ref().map(ToString::to_string));
             self.data_hashes.push(data_hash(event.data.get()).to_vec());
-            self.bytes += EVENT_BYTES + event.data.get().len();
             self.data.push(event.data.get().to_owned());
             self.chains.push(event.chain.0.to_vec());
             self.traceparents.push(event.traceparent.as_ref().map(ToString::to_string));

@@ -14,10 +14,10 @@ use super::deciding::{Decided, Deciding};
 use super::load::{self, CaughtUp, Head, LoadError};
 use super::outcomes;
 use super::past;
-use super::plan::{self, Plan};
+use super::plan::{self, Admission, Plan};
 use super::row::lane_number;
 use super::snapshot;
-use super::submission::{IdempotencyKey, Outcome, Submission};
+use super::submission::{IdempotencyKey, NotExecuted, Outcome, Submission};
 use crate::inventory::Inventory;
 
 /// How far a lane's time may be ahead of the database's clock before somebody should look.
@@ -30,7 +30,7 @@ pub(super) enum Deferral {
     KeyBusy,
     /// It needs lanes that were not locked, which only showed under the locks.
     LanesMissing,
-    /// The events of the requests before it are as many bytes as one transaction may have.
+    /// Its events and those of the requests before it take more bytes than one transaction may have.
     BatchFull,
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn write(
     bytes_max: usize,
 ) -> Result<Written, LoadError> {
     // Before the locks, so that they are held briefly: find out what is touched, fetch what is cold.
-    let plan = Plan::of(connection, cache, batch).await?;
+    let plan = Plan::of(connection, cache, batch, bytes_max).await?;
     load_cold(connection, cache, &plan).await?;
 
     // 1. Lock the keys and the lanes that the batch touches.
@@ -101,8 +101,17 @@ pub(super) async fn write(
     // 4. Decide in the order of arrival.
     let recorded_at = lane_time(&heads, clock);
     let places = Places::new(&heads, recorded_at);
-    let mut deciding = Deciding::new(cache, &plan, busy, known, inventory, places, bytes_max);
-    let outcomes = batch.iter().map(|submission| deciding.decide(submission)).collect();
+    let mut deciding = Deciding::new(cache, &plan, busy, known, inventory, places);
+    let admitted = batch.iter().zip(&plan.admissions);
+    let outcomes = admitted
+        .map(|(submission, admission)| match admission {
+            Admission::Now => deciding.decide(submission),
+            Admission::Later => Err(Deferral::BatchFull),
+            Admission::Never => {
+                Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit: bytes_max }))
+            }
+        })
+        .collect();
 
     // 5. Write events and outcomes, and what is derived from the events.
     let Decided { inventory, places, events, columns, unrecorded, deadlines, reversals } =

@@ -26,8 +26,6 @@ pub(super) struct Deciding<'a> {
     /// The locks of keys that another instance holds.
     busy: HashSet<i64>,
     known: KnownOutcomes,
-    /// From how many bytes of events on nothing more is decided.
-    bytes_max: usize,
     decided: Decided,
 }
 
@@ -50,7 +48,6 @@ impl<'a> Deciding<'a> {
         known: KnownOutcomes,
         inventory: Inventory,
         places: Places,
-        bytes_max: usize,
     ) -> Self {
         let decided = Decided {
             inventory,
@@ -61,7 +58,7 @@ impl<'a> Deciding<'a> {
             deadlines: Deadlines::default(),
             reversals: Reversals::default(),
         };
-        Self { cache, plan, busy, known, bytes_max, decided }
+        Self { cache, plan, busy, known, decided }
     }
 
     pub(super) fn end(self) -> Decided {
@@ -79,10 +76,6 @@ impl<'a> Deciding<'a> {
         }
         if key.is_some_and(|key| self.busy.contains(&outcomes::lock_number(key))) {
             return Err(Deferral::KeyBusy);
-        }
-        // How much a step of a reservation, or a reversal, makes shows only here.
-        if self.decided.columns.bytes() >= self.bytes_max {
-            return Err(Deferral::BatchFull);
         }
         let commands = || submission.asked.requests().iter().map(|request| &request.command);
         if commands().any(|command| self.is_too_large(command)) {
@@ -221,7 +214,7 @@ impl<'a> Deciding<'a> {
         let Decided { inventory, places, .. } = &self.decided;
         let commands = || submission.asked.requests().iter().map(|request| &request.command);
         let position: PositionToken = commands()
-            .flat_map(Command::streams)
+            .flat_map(|command| self.plan.required(command, inventory))
             .map(|stream| self.cache.lane_of(&stream))
             .map(|lane| (lane, places.head(lane).position))
             .collect();

@@ -29,6 +29,20 @@ pub(super) struct Plan {
     /// Each lane that is needed, with the lock of the key for which it is; without one where it is
     /// needed in any case.
     pub(super) needed: BTreeSet<(Lane, Option<i64>)>,
+    /// Which requests of the batch are decided in it, in the batch's order.
+    pub(super) admissions: Vec<Admission>,
+}
+
+/// Whether a request is decided in its batch, by what its events will take together with those of
+/// the requests before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is.
+    Now,
+    /// It waits for the next one.
+    Later,
+    /// It fits into no transaction.
+    Never,
 }
 
 impl Plan {
@@ -37,34 +51,71 @@ impl Plan {
         connection: &mut PgConnection,
         cache: &mut Cache,
         batch: &[&Submission],
+        bytes_max: usize,
     ) -> Result<Self, LoadError> {
         let mut plan = Self::default();
-        let commands = || batch.iter().flat_map(|submission| commands(submission));
-        for target in commands().filter_map(Command::reversal) {
-            if !plan.reversals.contains_key(target) {
-                let selected = past::select(connection, target).await?;
-                plan.reversals.insert(target.clone(), selected);
-            }
-        }
+        let all = batch.iter().flat_map(|submission| commands(submission));
         let reservations: BTreeSet<Stream> =
-            commands().filter_map(Command::reservation).cloned().map(Stream::Reservation).collect();
+            all.filter_map(Command::reservation).cloned().map(Stream::Reservation).collect();
         let known = states(connection, cache, reservations.iter()).await?;
+        let mut bytes = 0;
         for submission in batch {
-            let key = stored_key(submission).map(outcomes::lock_number);
-            for command in self::commands(submission) {
-                let streams = plan.required(command, &known);
-                plan.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
-                plan.streams.extend(streams);
-            }
+            let weight = plan.weigh(connection, submission, &known, bytes_max).await?;
+            let admission = match bytes + weight {
+                _ if weight > bytes_max => Admission::Never,
+                together if together > bytes_max => Admission::Later,
+                together => {
+                    bytes = together;
+                    plan.add(cache, submission, &known);
+                    Admission::Now
+                }
+            };
+            plan.admissions.push(admission);
         }
-        plan.items_everywhere = commands().filter_map(Command::item_everywhere).cloned().collect();
-        plan.locations = commands().flat_map(Command::locations).map(Stream::Location).collect();
         plan.locations.retain(|location| !plan.streams.contains(location));
         Ok(plan)
     }
 
+    /// About how many bytes the events of a request will take, now that its facts can be looked at; any
+    /// number beyond the bound where they are too many.
+    async fn weigh(
+        &mut self,
+        connection: &mut PgConnection,
+        submission: &Submission,
+        known: &Inventory,
+        bytes_max: usize,
+    ) -> Result<usize, LoadError> {
+        let mut weight = 0;
+        for command in commands(submission) {
+            if let Some(target) = command.reversal()
+                && !self.reversals.contains_key(target)
+            {
+                let selected = past::select(connection, target).await?;
+                self.reversals.insert(target.clone(), selected);
+            }
+            // Two streams a place, the item's and the stock's.
+            let places = self.required(command, known).len() / 2;
+            weight += submission.weight_of(command, places);
+            if weight > bytes_max {
+                break;
+            }
+        }
+        Ok(weight)
+    }
+
+    fn add(&mut self, cache: &Cache, submission: &Submission, known: &Inventory) {
+        let key = stored_key(submission).map(outcomes::lock_number);
+        for command in commands(submission) {
+            let streams = self.required(command, known);
+            self.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
+            self.streams.extend(streams);
+            self.items_everywhere.extend(command.item_everywhere().cloned());
+            self.locations.extend(command.locations().into_iter().map(Stream::Location));
+        }
+    }
+
     /// The streams whose exact state decides a command, as far as it is known which those are.
-    fn required(&self, command: &Command, known: &Inventory) -> Vec<Stream> {
+    pub(super) fn required(&self, command: &Command, known: &Inventory) -> Vec<Stream> {
         let mut streams = command.streams();
         let reservation = command.reservation().and_then(|id| known.reservation(id));
         if let Some(details) = reservation.and_then(|state| state.details.as_ref()) {

@@ -32,10 +32,12 @@ impl Submission {
     /// About how many bytes the request's events will take: a line's share, and what the caller
     /// gave freely, which each of its events repeats.
     pub fn weight(&self) -> usize {
-        self.asked.requests().iter().map(|request| self.weight_of(&request.command)).sum()
+        let commands = self.asked.requests().iter().map(|request| &request.command);
+        commands.map(|command| self.weight_of(command, command.places().len())).sum()
     }
 
-    fn weight_of(&self, command: &Command) -> usize {
+    /// The same of one of its commands, when it is known how many items and locations it is about.
+    pub(super) fn weight_of(&self, command: &Command, places: usize) -> usize {
         const LINE: usize = 640;
         let context = command.cause().and_then(|cause| cause.context.as_ref());
         let free = context.map_or(0, |context| {
@@ -49,7 +51,7 @@ impl Submission {
         });
         let free = free + reference + self.origin.correlation_id.as_str().len();
         // What an item is may take as much as a few lines.
-        (command.places().len() + 8) * LINE + command.places().len().max(1) * free
+        (places + 8) * LINE + places.max(1) * free
     }
 }
 

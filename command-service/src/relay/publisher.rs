@@ -12,6 +12,7 @@ use shared_events::recorded::RecordedEvent;
 
 use super::RelayConfig;
 use super::client::{Logs, settings};
+use crate::topic::RECORD_BYTES_MAX;
 
 /// How long one request about a partition may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ impl Publisher {
         settings
             .set("enable.idempotence", "true")
             .set("acks", "all")
+            .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
             // An error that would leave a gap is fatal: we start again from what is really there.
             .set("enable.gapless.guarantee", "true")
             // Never give up on a record while later ones might get through.
