@@ -1,6 +1,8 @@
 -- One page of figures in the order (sku, location), and how far every lane is applied: one statement,
 -- so one moment. At least one row, whose `present` says whether it holds a figure.
--- A filter ($2 to $6) that is null does not filter; the page starts after the pair ($7, $8).
+-- A filter ($2 to $6) that is null does not filter; the page starts after the pair ($7, $8). Where
+-- only few rows can match ($10), they are all found by their own index and sorted: text with nothing
+-- added to it has the same order, but no index to walk along past rows that do not match.
 with page as (
     select *
     from stock_levels
@@ -10,7 +12,7 @@ with page as (
         and ($5::bigint is null or available < $5)
         and ($6::boolean is null or low)
         and ($7::text is null or (sku, location) > ($7, $8))
-    order by sku, location
+    order by case when $10 then sku || '' else sku end, location
     limit $9
 )
 select

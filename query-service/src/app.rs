@@ -1,36 +1,27 @@
 //! The service as a whole: builds its parts, runs them, stops them in order.
 
 use std::net::TcpListener;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use shared_events::lane::{LaneMap, Position};
+use shared_events::lane::LaneMap;
 use sqlx::PgPool;
-use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts;
 use crate::backoff::Backoff;
 use crate::config::{self, ServeConfig};
-use crate::consumer;
-use crate::consumer::assign::Assignment;
-use crate::consumer::gap::{self, Fetcher, LogClient};
-use crate::consumer::receive::Bounds;
+use crate::consumer::gap::LogClient;
+use crate::http;
 use crate::http::server::Server;
-use crate::http::{self, Parts, Service};
-use crate::migrate::{LaneMapError, load_lane_map};
+use crate::integrity::watch;
+use crate::metrics;
+use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
 use crate::projection::Projection;
-use crate::projection::follow::{Feedback, Follower, Tools};
-use crate::projection::progress::Progress;
-use crate::{database, metrics};
-
-/// The projection that this binary keeps and answers from.
-const PROJECTION: Projection = Projection::StockV1;
-
-/// Hand-overs that may wait for the projection.
-const INBOX_DELIVERIES: usize = 2;
+use crate::projection::versions::{Listed, list_versions};
+use crate::views::Views;
 
 /// The longest pause between two attempts to reach the database at the start.
 const START_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -41,8 +32,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The service, built and not yet running.
 pub struct App {
     config: ServeConfig,
-    service: Service,
-    log: LogClient,
+    views: Views,
 }
 
 impl App {
@@ -52,17 +42,8 @@ impl App {
     /// The HTTP client for the log cannot be set up.
     pub fn build(config: ServeConfig) -> anyhow::Result<Self> {
         let log = LogClient::new(&config.log).context("the HTTP client for the log")?;
-        let service = Arc::new(Parts {
-            pool: database::query_pool(&config.database, PROJECTION),
-            projection: PROJECTION,
-            lane_map: OnceLock::new(),
-            progress: Arc::new(Progress::default()),
-            assignment: Arc::new(Assignment::default()),
-            settings: config.http,
-            recorder: metrics::recorder(),
-            stop: CancellationToken::new(),
-        });
-        Ok(Self { config, service, log })
+        let views = Views::new(config.clone(), log, metrics::recorder());
+        Ok(Self { config, views })
     }
 
     /// Runs until `shutdown` is cancelled, then stops in order, within the time that a stop may take.
@@ -77,20 +58,33 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { config, service, log } = self;
+        let Self { config, views } = self;
         warn_beyond_loopback(&listener)?;
-        let stop = service.stop.clone();
+        let stop = views.stop().clone();
         // 1. Answer HTTP.
         let mut server = Server::start(
             listener,
-            http::router(Arc::clone(&service)),
+            http::router(views.clone(), config.http),
             config::count(config.http.connections_max),
         )?;
-        // 2. Learn the lanes; then let events in.
+        // 2. Learn the lanes and versions; then let events in.
         let mut background = JoinSet::new();
         let working = async {
-            let lane_map = learn_lanes(&service.pool, &stop).await?;
-            start(&mut background, &config, &service, log, lane_map);
+            let pool = views.answering(Projection::Stock).pool.clone();
+            let (lane_map, versions) = learn(&pool, &stop).await?;
+            let alerts = alerts::Tools {
+                database: config.database.clone(),
+                kafka: config.kafka.clone(),
+                lanes: number_of_lanes(&lane_map),
+                stop: stop.clone(),
+            };
+            background.spawn(alerts::run(alerts));
+            background.spawn(views.clone().run(lane_map, versions));
+            background.spawn(keep_metrics(views.clone()));
+            let per_second = config.integrity.integrity_events_per_second;
+            if per_second > 0 {
+                background.spawn(watch::watch(views.clone(), per_second));
+            }
             // None of the parts ends by itself, unless it fails.
             match background.join_next().await {
                 Some(ended) => ended.context("a part of the service failed")?,
@@ -111,74 +105,29 @@ impl App {
         let drained = server.stop(drain_max).await;
         let finishing = async { while background.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline, finishing).await.is_err() {
-            tracing::warn!("the projection was not done after {drain_max:?} and is given up");
+            tracing::warn!("the projections were not done after {drain_max:?} and are given up");
         }
         ended.and(drained)
     }
 }
 
-/// Starts everything that runs beside the answering.
-fn start(
-    background: &mut JoinSet<()>,
-    config: &ServeConfig,
-    service: &Service,
-    log: LogClient,
-    lane_map: LaneMap,
-) {
-    let lanes = lane_map.slots().iter().copied();
-    service.progress.raise(lanes.map(|lane| (lane, Position(0))));
-    let lane_map = service.lane_map.get_or_init(|| lane_map).clone();
-    let feedback = Arc::new(Feedback::default());
-    let (sender, inbox) = mpsc::channel(INBOX_DELIVERIES);
-    let fetcher = Fetcher {
-        client: log,
-        permits: Arc::new(Semaphore::new(config::count(config.log.log_requests_max))),
-        pause_max: config.projection.retry_pause_max_ms.0,
-        inbox: sender.clone(),
-        stop: service.stop.clone(),
-    };
-    let follower = Follower::new(Tools {
-        projection: PROJECTION,
-        pool: database::projection_pool(&config.database, PROJECTION, &config.projection),
-        lane_map,
-        settings: config.projection,
-        fetcher: fetcher.clone(),
-        progress: Arc::clone(&service.progress),
-        feedback: Arc::clone(&feedback),
-        stop: service.stop.clone(),
-    });
-    let consumer = consumer::Tools {
-        projection: PROJECTION,
-        settings: config.kafka.clone(),
-        bounds: Bounds {
-            records_max: config::count(config.projection.batch_events_max),
-            bytes_max: config::count(config.projection.batch_bytes_max),
-        },
-        inbox: sender,
-        feedback,
-        assignment: Arc::clone(&service.assignment),
-        stop: service.stop.clone(),
-    };
-    background.spawn(follower.run(inbox));
-    background.spawn(consumer::run(consumer));
-    background.spawn(gap::watch_heads(fetcher, config.log.heads_interval_ms.0));
-    background.spawn(poll_positions(Arc::clone(service), config.database.position_poll_ms.0));
-    background.spawn(keep_metrics(Arc::clone(service)));
-}
-
-/// The log's lanes, as soon as the database can be asked.
-async fn learn_lanes(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<LaneMap> {
+/// The log's lanes and the versions of the projections, as soon as the database can be asked.
+async fn learn(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<(LaneMap, Vec<Listed>)> {
     let mut backoff = Backoff::up_to(START_PAUSE_MAX);
     loop {
-        let error = match ask_for_lanes(pool).await {
-            Ok((lane_map, active)) => {
+        let error = match ask(pool).await {
+            Ok((lane_map, versions)) => {
+                let answers = |one: &Projection| {
+                    versions.iter().any(|listed| listed.is_active && listed.of.projection() == *one)
+                };
+                let missing = Projection::ALL.iter().find(|one| !answers(one));
                 ensure!(
-                    active == Some(PROJECTION.version()),
-                    "this binary answers from version {} of {}, the read database from {active:?}",
-                    PROJECTION.version(),
-                    PROJECTION.name(),
+                    missing.is_none(),
+                    "the read database has no version of {} that answers: run `query-service \
+                     migrate` first",
+                    missing.map_or("", |projection| projection.name()),
                 );
-                return Ok(lane_map);
+                return Ok((lane_map, versions));
             }
             Err(LaneMapError::Database(error)) => error,
             Err(error) => return Err(error.into()),
@@ -190,14 +139,11 @@ async fn learn_lanes(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<
     }
 }
 
-async fn ask_for_lanes(pool: &PgPool) -> Result<(LaneMap, Option<i16>), LaneMapError> {
+async fn ask(pool: &PgPool) -> Result<(LaneMap, Vec<Listed>), LaneMapError> {
     let mut connection = pool.acquire().await?;
     let lane_map = load_lane_map(&mut connection).await?;
-    let active = sqlx::query_scalar(include_str!("../queries/load_active_version.sql"))
-        .bind(PROJECTION.name())
-        .fetch_optional(&mut *connection)
-        .await?;
-    Ok((lane_map, active))
+    let versions = list_versions(&mut *connection).await.map_err(LaneMapError::of)?;
+    Ok((lane_map, versions))
 }
 
 /// There is no sign-in, so whoever reaches the socket may ask.
@@ -209,18 +155,13 @@ fn warn_beyond_loopback(listener: &TcpListener) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn poll_positions(service: Service, interval: Duration) {
-    let Parts { pool, projection, progress, stop, .. } = &*service;
-    progress.poll(pool, *projection, interval, stop).await;
-}
-
-async fn keep_metrics(service: Service) {
+async fn keep_metrics(views: Views) {
     let keep = async {
         let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             ticks.tick().await;
-            service.recorder.run_upkeep();
+            views.recorder().run_upkeep();
         }
     };
-    service.stop.run_until_cancelled(keep).await;
+    views.stop().run_until_cancelled(keep).await;
 }

@@ -1,6 +1,10 @@
 //! The settings, read once from flags and the environment. `--help` shows each with its comment.
 
+mod integrity;
 mod value;
+mod errand;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 
@@ -9,6 +13,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use reqwest::Url;
 use shared_events::record::TOPIC;
 
+pub use self::errand::{RebuildConfig, RebuildStep, SkipConfig};
+pub use self::integrity::IntegrityConfig;
 pub use self::value::{DatabaseUrl, ListenAddress, Milliseconds};
 
 /// Stockbook's query-service: follows the log and answers stock queries.
@@ -32,6 +38,11 @@ pub enum Action {
     /// Bring the read database to this version's tables, and fix the number of lanes at the first
     /// time.
     Migrate(MigrateConfig),
+    /// Fill a projection anew from the log beside the one that answers, then let it answer instead.
+    /// Killed on the way, it goes on where it was when it is started again.
+    Rebuild(RebuildConfig),
+    /// Let a lane pass the one event at which it is stopped. What a view misses then stays on record.
+    Skip(SkipConfig),
 }
 
 /// Settings of `serve`.
@@ -61,6 +72,10 @@ pub struct ServeConfig {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the group has its own")]
     pub projection: ProjectionConfig,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the group has its own")]
+    pub integrity: IntegrityConfig,
 }
 
 /// How requests are taken in and answered.
@@ -91,7 +106,7 @@ pub struct DatabaseConfig {
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub read_database_url: DatabaseUrl,
 
-    /// Database connections for answering; the projection has its own.
+    /// Database connections for answering, for each projection; what writes has its own.
     #[arg(long, env = "READ_CONNECTIONS_MAX", default_value_t = 8, value_parser = at_least_one())]
     pub read_connections_max: u32,
 
@@ -116,10 +131,18 @@ pub struct KafkaConfig {
     #[arg(long, env = "TOPIC", default_value = TOPIC)]
     pub topic: String,
 
-    /// The consumer group; the projection's name and version are added. Instances of one group share
+    /// The consumer group; each projection's name and version are added. Instances of one group share
     /// the lanes.
     #[arg(long, env = "CONSUMER_GROUP", default_value = "stockbook", value_parser = NonEmptyStringValueParser::new())]
     pub consumer_group: String,
+
+    /// The topic that low-stock alerts are published to; it is made if it is missing.
+    #[arg(long, env = "ALERTS_TOPIC", default_value = "inventory.alerts", value_parser = NonEmptyStringValueParser::new())]
+    pub alerts_topic: String,
+
+    /// Copies that the brokers keep of each alert, if the topic has to be made.
+    #[arg(long, env = "ALERTS_REPLICATION_FACTOR", default_value_t = 1, value_parser = at_least_one())]
+    pub alerts_replication_factor: u32,
 
     /// How long the broker may hold a fetch that has nothing to bring, in milliseconds.
     #[arg(long, env = "FETCH_WAIT_MS", default_value = "20")]
@@ -168,7 +191,7 @@ pub struct LogConfig {
     pub heads_interval_ms: Milliseconds,
 }
 
-/// Bounds of the projection.
+/// Bounds of each projection.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ProjectionConfig {
     /// Transactions at once, each with lanes of its own, when there is much to apply.
@@ -233,53 +256,12 @@ impl Config {
 fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let names_one = arguments.iter().skip(1).any(|argument| {
-        let named = ["serve", "migrate", "help", "--help", "-h", "--version", "-V"];
+        let named =
+            ["serve", "migrate", "rebuild", "skip", "help", "--help", "-h", "--version", "-V"];
         named.iter().any(|name| argument == name)
     });
     if !names_one {
         arguments.insert(1.min(arguments.len()), "serve".into());
     }
     arguments
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    const DATABASE: &str = "--read-database-url=postgres://stockbook_query:secret@localhost/read";
-    const BROKERS: &str = "--kafka-brokers=localhost:9092";
-
-    fn read(arguments: &[&str]) -> Result<Config, clap::Error> {
-        let program = std::iter::once(OsString::from("query-service"));
-        Config::read(program.chain(arguments.iter().map(OsString::from)))
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Config::command().debug_assert();
-    }
-
-    #[test]
-    fn serve_is_what_happens_when_nothing_is_said() {
-        let config = read(&[DATABASE, BROKERS]).expect("settings");
-        assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
-    }
-
-    #[test]
-    fn several_command_services_are_separated_by_commas() {
-        let urls = "--command-url=http://localhost:8080,http://localhost:8090";
-        let config = read(&[DATABASE, BROKERS, urls]).expect("settings");
-        let Action::Serve(serve) = config.action else { panic!("not serve") };
-        assert_eq!(serve.log.command_url.len(), 2);
-    }
-
-    #[test]
-    fn settings_out_of_range_are_refused() {
-        for bad in ["--listen=8081", "--requests-max=0", "--heads-interval-ms=0", "--command-url=x"]
-        {
-            assert!(read(&[DATABASE, BROKERS, bad]).is_err(), "{bad}");
-        }
-    }
 }

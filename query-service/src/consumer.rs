@@ -24,7 +24,7 @@ use crate::config::KafkaConfig;
 use crate::consumer::assign::{Assignment, Context};
 use crate::consumer::receive::Bounds;
 use crate::metrics;
-use crate::projection::Projection;
+use crate::projection::ProjectionVersion;
 use crate::projection::delivery::Delivery;
 use crate::projection::follow::Feedback;
 
@@ -40,7 +40,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What [`run`] works with.
 pub struct Tools {
     /// The projection that is fed.
-    pub projection: Projection,
+    pub projection: ProjectionVersion,
     /// Brokers, topic and group.
     pub settings: KafkaConfig,
     /// Bounds of one hand-over.
@@ -62,8 +62,9 @@ pub async fn run(tools: Tools) {
         match consume(&tools).await {
             Ok(()) => return,
             Err(reason) => {
-                tracing::warn!(%reason, "the Kafka consumer is made anew");
-                metrics::consumer_rebuilt();
+                let projection = tools.projection.schema();
+                tracing::warn!(%reason, projection, "the Kafka consumer is made anew");
+                metrics::consumer_rebuilt(tools.projection);
             }
         }
         tools.assignment.clear();
@@ -84,7 +85,8 @@ enum Failure {
 
 /// One client's life; it ends well only when told to stop.
 async fn consume(tools: &Tools) -> Result<(), Failure> {
-    let context = Context { assignment: Arc::clone(&tools.assignment) };
+    let context =
+        Context { projection: tools.projection, assignment: Arc::clone(&tools.assignment) };
     let consumer: StreamConsumer<Context> =
         assign::client_config(&tools.settings, tools.projection).create_with_context(context)?;
     consumer.subscribe(&[&tools.settings.topic])?;
@@ -106,7 +108,7 @@ async fn pump(tools: &Tools, consumer: &StreamConsumer<Context>) -> Result<(), F
                 let Some(first) = first else { return Ok(()) };
                 let records = receive::collect(first, &mut stream, tools.bounds)?;
                 brought_last = Instant::now();
-                metrics::records_received(records.len());
+                metrics::records_received(tools.projection, records.len());
                 if !records.is_empty() && tools.inbox.send(Delivery::Records(records)).await.is_err() {
                     return Ok(());
                 }

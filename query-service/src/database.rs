@@ -6,18 +6,21 @@ use shared_events::lane::Lane;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::config::{DatabaseConfig, Milliseconds, ProjectionConfig};
-use crate::projection::Projection;
+use crate::config::{DatabaseConfig, DatabaseUrl, Milliseconds, ProjectionConfig};
+use crate::projection::ProjectionVersion;
 
 /// How long an open transaction may stand still before the database ends it, in milliseconds.
 const IDLE_IN_TRANSACTION_MAX_MS: u32 = 10_000;
+
+/// How long one statement of a check may take.
+const PROOF_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections beside those of the writers, for when one of theirs has to be given up.
 const PROJECTION_CONNECTIONS_SPARE: u32 = 1;
 
 /// Connections for queries, whose tables are those of one version of a projection. Nothing is
 /// connected yet.
-pub fn query_pool(settings: &DatabaseConfig, projection: Projection) -> PgPool {
+pub fn query_pool(settings: &DatabaseConfig, projection: ProjectionVersion) -> PgPool {
     let options = connect_options(settings, projection, "queries", settings.read_timeout_ms);
     PgPoolOptions::new()
         .max_connections(settings.read_connections_max)
@@ -28,7 +31,7 @@ pub fn query_pool(settings: &DatabaseConfig, projection: Projection) -> PgPool {
 /// Connections that write one version of a projection. Nothing is connected yet.
 pub fn projection_pool(
     settings: &DatabaseConfig,
-    projection: Projection,
+    projection: ProjectionVersion,
     bounds: &ProjectionConfig,
 ) -> PgPool {
     let statement_timeout = bounds.apply_timeout_ms;
@@ -43,9 +46,47 @@ pub fn projection_pool(
         .connect_lazy_with(options)
 }
 
+/// Connections that fill a new version of a projection, as the owner of the tables. Nothing is
+/// connected yet.
+pub fn fill_pool(owner: &DatabaseUrl, of: ProjectionVersion, connections_max: usize) -> PgPool {
+    let schema = of.schema();
+    let options =
+        owner.options().application_name(&format!("query-service {schema} fill")).options([
+            ("search_path", format!("{schema},public")),
+            // A crash may take back the last pages, checkpoints included: they are filled again.
+            ("synchronous_commit", "off".to_owned()),
+            ("default_transaction_isolation", "read committed".to_owned()),
+        ]);
+    let connections_max = u32::try_from(connections_max).unwrap_or(u32::MAX).saturating_add(1);
+    PgPoolOptions::new().max_connections(connections_max).connect_lazy_with(options)
+}
+
+/// For the one connection that publishes alerts, which belong to no version.
+pub fn alert_options(settings: &DatabaseConfig) -> PgConnectOptions {
+    bounded(settings, "alerts", settings.read_timeout_ms)
+}
+
+/// How a check of one version of `stock` connects: every transaction sees one moment, and only reads.
+pub fn proof_options(settings: &DatabaseConfig, projection: ProjectionVersion) -> PgConnectOptions {
+    connect_options(settings, projection, "integrity", Milliseconds(PROOF_TIMEOUT)).options([
+        ("default_transaction_isolation", "repeatable read"),
+        ("default_transaction_read_only", "on"),
+    ])
+}
+
 fn connect_options(
     settings: &DatabaseConfig,
-    projection: Projection,
+    projection: ProjectionVersion,
+    purpose: &str,
+    statement_timeout: Milliseconds,
+) -> PgConnectOptions {
+    let schema = projection.schema();
+    bounded(settings, &format!("{schema} {purpose}"), statement_timeout)
+        .options([("search_path", format!("{schema},public"))])
+}
+
+fn bounded(
+    settings: &DatabaseConfig,
     purpose: &str,
     statement_timeout: Milliseconds,
 ) -> PgConnectOptions {
@@ -55,7 +96,6 @@ fn connect_options(
         .options()
         .application_name(&format!("query-service {purpose}"))
         .options([
-            ("search_path", format!("{},public", projection.schema())),
             ("statement_timeout", milliseconds(statement_timeout.0)),
             ("lock_timeout", milliseconds(statement_timeout.0)),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_MAX_MS.to_string()),

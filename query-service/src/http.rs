@@ -2,6 +2,8 @@
 
 pub mod queries;
 pub mod wait;
+pub mod moment;
+pub mod coalesce;
 pub mod page;
 pub mod parameters;
 pub mod answer;
@@ -17,9 +19,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -30,9 +32,11 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
-use crate::consumer::assign::Assignment;
-use crate::projection::Projection;
+use crate::consumer::gap::LogClient;
+use crate::http::queries::stock::Points;
+use crate::projection::ProjectionVersion;
 use crate::projection::progress::Progress;
+use crate::views::Views;
 
 /// The largest request body; no question needs one.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -40,7 +44,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// What every handler may use.
+/// What a handler may use: one version of one projection, with what is the same for all.
 pub type Service = Arc<Parts>;
 
 /// The parts of [`Service`].
@@ -48,17 +52,19 @@ pub struct Parts {
     /// Connections whose tables are those of the projection that answers.
     pub pool: PgPool,
     /// The projection that answers.
-    pub projection: Projection,
+    pub projection: ProjectionVersion,
     /// Which lane each stream belongs to; not known before the database could be asked.
-    pub lane_map: OnceLock<LaneMap>,
+    pub lane_map: Arc<OnceLock<LaneMap>>,
     /// How far the projection is.
     pub progress: Arc<Progress>,
-    /// Which lanes Kafka has given to this instance.
-    pub assignment: Arc<Assignment>,
+    /// Point reads of the present, which share statements.
+    pub points: Points,
+    /// Asks the log what only it can say.
+    pub log: LogClient,
+    /// Places for feeds of events; whoever has one keeps it until the feed ends.
+    pub feeds: Arc<Semaphore>,
     /// Bounds.
     pub settings: HttpConfig,
-    /// The process's metrics.
-    pub recorder: PrometheusHandle,
     /// Cancelled when the service stops: nobody waits any longer.
     pub stop: CancellationToken,
 }
@@ -72,19 +78,26 @@ pub struct Parts {
 struct Document;
 
 /// All routes, with what surrounds each of them.
-pub fn router(service: Service) -> Router {
-    let settings = service.settings;
+pub fn router(views: Views, settings: HttpConfig) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(queries::stock::get_stock_level))
-        .routes(routes!(queries::stock::get_item_stock))
-        .routes(routes!(queries::stock::list_stock_levels))
+        .routes(routes!(queries::stock::level::get_stock_level))
+        .routes(routes!(queries::stock::item::get_item_stock))
+        .routes(routes!(queries::stock::list::list_stock_levels))
+        .routes(routes!(queries::availability::ask_availability))
         .routes(routes!(queries::movements::list_movements))
+        .routes(routes!(queries::explain::explain))
+        .routes(routes!(queries::diff::diff))
+        .routes(routes!(queries::changes::follow_changes))
         .routes(routes!(queries::reservations::get_reservation))
         .routes(routes!(queries::reservations::list_reservations))
         .routes(routes!(queries::items::get_item))
         .routes(routes!(queries::items::list_items))
         .routes(routes!(queries::items::list_locations))
+        .routes(routes!(queries::flow::get_flow))
+        .routes(routes!(queries::alerts::list_alerts))
         .routes(routes!(queries::projections::list_projections))
+        .routes(routes!(queries::integrity::check_all))
+        .routes(routes!(queries::integrity::check_sku))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -92,7 +105,7 @@ pub fn router(service: Service) -> Router {
         .split_for_parts();
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .with_state(Arc::clone(&service))
+        .with_state(views)
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))

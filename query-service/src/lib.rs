@@ -3,8 +3,10 @@
 //!
 //! In reading order: what can be set ([`config`]), how the parts are put together ([`app`]), the tables
 //! ([`migrate`], [`database`]), how events come in ([`consumer`]), how they become rows
-//! ([`projection`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and how long to
-//! wait before trying again ([`backoff`]).
+//! ([`projection`]), how the projections stand side by side ([`views`]), how they are proved to be
+//! what the log says ([`integrity`]), how alerts get out ([`alerts`]), what an operator may do
+//! ([`skip`], [`rebuild`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and how
+//! long to wait before trying again ([`backoff`]).
 
 pub mod config;
 pub mod app;
@@ -12,6 +14,11 @@ pub mod migrate;
 pub mod database;
 pub mod consumer;
 pub mod projection;
+pub mod views;
+pub mod integrity;
+pub mod alerts;
+pub mod skip;
+pub mod rebuild;
 pub mod http;
 pub mod metrics;
 pub mod backoff;

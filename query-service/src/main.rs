@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use query_service::app::App;
 use query_service::config::{Action, Config, ServeConfig};
-use query_service::migrate;
+use query_service::{migrate, rebuild, skip};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -27,6 +27,8 @@ async fn main() -> ExitCode {
     let outcome = match config.action {
         Action::Serve(config) => serve(*config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
+        Action::Rebuild(config) => rebuild::rebuild(config).await,
+        Action::Skip(config) => skip::skip(config).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

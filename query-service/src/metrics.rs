@@ -8,6 +8,9 @@ use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use shared_events::lane::Lane;
 
+use crate::integrity::proof::difference::Kind;
+use crate::projection::ProjectionVersion;
+
 /// Upper bounds of the latency buckets, in seconds.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
@@ -54,45 +57,92 @@ fn describe() {
         "stockbook_projection_lanes_stopped",
         "Lanes stopped at an event that cannot be applied"
     );
+    describe_counter!(
+        "stockbook_projection_restarts_total",
+        "Times that a projection failed and was started anew"
+    );
+    describe_counter!("stockbook_alerts_published_total", "Alerts that the brokers acknowledged");
+    describe_counter!("stockbook_integrity_checked_total", "Events compared with the views");
+    describe_counter!(
+        "stockbook_integrity_differences_total",
+        "Differences between log and views, each counted once a round"
+    );
+    describe_gauge!(
+        "stockbook_integrity_last_round_seconds",
+        "Time of the last whole round of the check that runs all the time"
+    );
     describe_counter!("stockbook_http_requests_total", "Requests answered");
     describe_histogram!("stockbook_http_request_seconds", "Time from a request to its answer");
 }
 
+/// The labels of a version of a projection.
+fn labels(of: ProjectionVersion) -> [(&'static str, String); 2] {
+    [("projection", of.name().to_owned()), ("version", of.version().to_string())]
+}
+
 /// Kafka brought records.
-pub fn records_received(count: usize) {
-    counter!("stockbook_projection_records_total").increment(count as u64);
+pub fn records_received(projection: ProjectionVersion, count: usize) {
+    counter!("stockbook_projection_records_total", &labels(projection)).increment(count as u64);
 }
 
 /// A transaction was committed.
-pub fn batch_applied(events: u64, took: Duration) {
-    counter!("stockbook_projection_events_total").increment(events);
-    histogram!("stockbook_projection_batch_seconds").record(took);
-    histogram!("stockbook_projection_batch_events").record(events as f64);
+pub fn batch_applied(projection: ProjectionVersion, events: u64, took: Duration) {
+    let labels = labels(projection);
+    counter!("stockbook_projection_events_total", &labels).increment(events);
+    histogram!("stockbook_projection_batch_seconds", &labels).record(took);
+    histogram!("stockbook_projection_batch_events", &labels).record(events as f64);
 }
 
 /// Events came again.
-pub fn duplicates_dropped(count: u64) {
-    counter!("stockbook_projection_duplicates_total").increment(count);
+pub fn duplicates_dropped(projection: ProjectionVersion, count: u64) {
+    counter!("stockbook_projection_duplicates_total", &labels(projection)).increment(count);
 }
 
 /// A lane is read from the log.
-pub fn gap_met() {
-    counter!("stockbook_projection_gaps_total").increment(1);
+pub fn gap_met(projection: ProjectionVersion) {
+    counter!("stockbook_projection_gaps_total", &labels(projection)).increment(1);
 }
 
 /// The Kafka client is made anew.
-pub fn consumer_rebuilt() {
-    counter!("stockbook_consumer_rebuilds_total").increment(1);
+pub fn consumer_rebuilt(projection: ProjectionVersion) {
+    counter!("stockbook_consumer_rebuilds_total", &labels(projection)).increment(1);
+}
+
+/// A projection that failed is started anew.
+pub fn projection_restarted(projection: ProjectionVersion) {
+    counter!("stockbook_projection_restarts_total", &labels(projection)).increment(1);
 }
 
 /// How many events of a lane are not applied yet.
-pub fn lag(lane: Lane, events: i64) {
-    gauge!("stockbook_projection_lag_events", "lane" => lane.to_string()).set(events as f64);
+pub fn lag(projection: ProjectionVersion, lane: Lane, events: i64) {
+    let [name, version] = labels(projection);
+    let labels = [name, version, ("lane", lane.to_string())];
+    gauge!("stockbook_projection_lag_events", &labels).set(events as f64);
 }
 
 /// How many lanes this instance has stopped at an event.
-pub fn lanes_stopped(count: usize) {
-    gauge!("stockbook_projection_lanes_stopped").set(count as f64);
+pub fn lanes_stopped(projection: ProjectionVersion, count: usize) {
+    gauge!("stockbook_projection_lanes_stopped", &labels(projection)).set(count as f64);
+}
+
+/// Alerts were acknowledged by the brokers.
+pub fn alerts_published(count: usize) {
+    counter!("stockbook_alerts_published_total").increment(count as u64);
+}
+
+/// The check that runs all the time compared events with the views.
+pub fn integrity_checked(events: u64) {
+    counter!("stockbook_integrity_checked_total").increment(events);
+}
+
+/// The check that runs all the time met a difference.
+pub fn integrity_differs(kind: Kind) {
+    counter!("stockbook_integrity_differences_total", "kind" => kind.as_str()).increment(1);
+}
+
+/// The check that runs all the time came once through all lanes.
+pub fn integrity_round_done(took: Duration) {
+    gauge!("stockbook_integrity_last_round_seconds").set(took.as_secs_f64());
 }
 
 /// A request was answered.

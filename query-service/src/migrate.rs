@@ -63,21 +63,23 @@ async fn fix_lanes(connection: &mut PgConnection, asked: Option<u16>) -> anyhow:
         Err(error) => return Err(error.into()),
     };
     for projection in Projection::ALL {
-        let insert_projection = include_str!("../queries/insert_projection.sql");
-        let insert_checkpoints = include_str!("../queries/insert_checkpoints.sql");
-        for statement in [insert_projection, insert_checkpoints] {
-            sqlx::query(statement)
-                .bind(projection.name())
-                .bind(projection.version())
-                .execute(&mut *transaction)
-                .await?;
+        for statement in [
+            include_str!("../queries/insert_projection.sql"),
+            include_str!("../queries/insert_first_version.sql"),
+            include_str!("../queries/insert_checkpoints.sql"),
+        ] {
+            sqlx::query(statement).bind(projection.name()).execute(&mut *transaction).await?;
         }
     }
+    sqlx::query(include_str!("../queries/insert_alert_marks.sql"))
+        .execute(&mut *transaction)
+        .await?;
     transaction.commit().await?;
     Ok(lanes)
 }
 
-fn number_of_lanes(map: &LaneMap) -> u16 {
+/// How many lanes a map deals its slots out to.
+pub fn number_of_lanes(map: &LaneMap) -> u16 {
     let last = map.slots().iter().max();
     last.map_or(0, |lane| lane.0 + 1)
 }
@@ -96,22 +98,30 @@ pub enum LaneMapError {
     Database(#[from] sqlx::Error),
 }
 
+impl LaneMapError {
+    /// A table that is not there means that `migrate` has not run, or not in this version.
+    pub fn of(error: sqlx::Error) -> Self {
+        const UNDEFINED_TABLE: &str = "42P01";
+        let code = error.as_database_error().and_then(|cause| cause.code());
+        if code.is_some_and(|code| code == UNDEFINED_TABLE) {
+            Self::NotMigrated
+        } else {
+            Self::Database(error)
+        }
+    }
+}
+
 /// The stored lane of every slot.
 ///
 /// # Errors
 /// There is none yet, or the database is away.
 pub async fn load_lane_map(connection: &mut PgConnection) -> Result<LaneMap, LaneMapError> {
-    const UNDEFINED_TABLE: &str = "42P01";
     let slots: Result<Vec<i16>, sqlx::Error> =
         sqlx::query_scalar(include_str!("../queries/load_slots.sql")).fetch_all(connection).await;
     let slots = match slots {
         Ok(slots) if slots.is_empty() => return Err(LaneMapError::NotMigrated),
         Ok(slots) => slots,
-        Err(error) => {
-            let code = error.as_database_error().and_then(|cause| cause.code());
-            let is_missing = code.is_some_and(|code| code == UNDEFINED_TABLE);
-            return Err(if is_missing { LaneMapError::NotMigrated } else { error.into() });
-        }
+        Err(error) => return Err(LaneMapError::of(error)),
     };
     let lanes = slots.into_iter().map(database::lane).collect();
     LaneMap::from_slots(lanes).map_err(LaneMapError::Incomplete)

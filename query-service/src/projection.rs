@@ -1,47 +1,88 @@
 //! Projections: named, versioned sets of tables that follow the log and can be made again from it.
 //!
 //! The path of a batch: what came in ([`delivery`]) is compared with the checkpoints ([`checkpoint`])
-//! and folded into rows in memory ([`plan`], and one module a projection: [`stock`]), all of it pure;
-//! rows and checkpoints are then written in one transaction ([`apply`]). [`follow`] is the loop
-//! around it, [`progress`] what it tells the rest of the service.
+//! and folded into rows in memory ([`plan`], [`changes`], and one module a projection: [`stock`],
+//! [`daily_flow`], [`low_stock`]), all of it pure; rows and checkpoints are then written in one
+//! transaction ([`apply`]). [`follow`] is the loop around it, [`progress`] what it tells the rest of
+//! the service, [`versions`] which versions there are.
 //!
-//! A new projection is a variant here, its module, and its migration.
+//! A new projection is a variant here, its module with its [`changes`], what it writes ([`apply`]),
+//! and its migration.
 
 pub mod delivery;
 pub mod checkpoint;
 pub mod plan;
+pub mod changes;
 pub mod stock;
+pub mod daily_flow;
+pub mod low_stock;
 pub mod apply;
 pub mod follow;
 pub mod progress;
+pub mod versions;
 
-/// A version of a projection that this binary can keep and answer from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A projection that this binary can keep and answer from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[clap(rename_all = "snake_case")]
 pub enum Projection {
     /// Levels, totals, movements, reservations, items and locations.
-    StockV1,
+    Stock,
+    /// What came in and went out of each item on each day.
+    DailyFlow,
+    /// Which item is short at which location, and the alerts about it.
+    LowStock,
 }
 
 impl Projection {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::StockV1];
+    pub const ALL: &[Self] = &[Self::Stock, Self::DailyFlow, Self::LowStock];
 
-    /// The name, without the version.
+    /// The name, without a version.
     pub fn name(self) -> &'static str {
         match self {
-            Self::StockV1 => "stock",
+            Self::Stock => "stock",
+            Self::DailyFlow => "daily_flow",
+            Self::LowStock => "low_stock",
         }
     }
 
-    /// The version; another version has other tables and checkpoints of its own.
+    /// The projection with this name, if this binary knows it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.name() == name)
+    }
+
+    /// One version of it.
+    pub fn version(self, version: i16) -> ProjectionVersion {
+        ProjectionVersion { projection: self, version }
+    }
+}
+
+/// One filled set of a projection's tables, with checkpoints of its own. The first is made by the
+/// migrations, each rebuild makes the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProjectionVersion {
+    projection: Projection,
+    version: i16,
+}
+
+impl ProjectionVersion {
+    /// Of which projection.
+    pub fn projection(self) -> Projection {
+        self.projection
+    }
+
+    /// The projection's name.
+    pub fn name(self) -> &'static str {
+        self.projection.name()
+    }
+
+    /// The number, from 1.
     pub fn version(self) -> i16 {
-        match self {
-            Self::StockV1 => 1,
-        }
+        self.version
     }
 
     /// The schema of its tables.
     pub fn schema(self) -> String {
-        format!("{}_v{}", self.name(), self.version())
+        format!("{}_v{}", self.name(), self.version)
     }
 }

@@ -26,12 +26,18 @@ mod concurrency;
 mod market;
 mod relay;
 mod projection;
+mod redelivery;
+mod integrity;
+mod views;
+mod time_travel;
+mod changes;
 mod replay;
 mod crash;
 mod snapshots;
 mod restore;
 mod evolution;
 
+use crate::views::{poison, rebuilding};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -200,6 +206,35 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             two_query_services_share_the_lanes,
             a_hole_in_the_topic_is_filled_from_the_log,
         }
+        redelivery::{
+            every_record_up_to_six_times_while_lanes_change_hands_changes_no_row,
+            a_topic_made_anew_changes_no_row_and_stops_no_lane,
+            views_restored_from_an_older_backup_catch_up,
+        }
+        integrity::{
+            a_days_trade_is_whole_and_every_event_of_it_was_looked_at,
+            a_changed_row_of_any_view_is_named,
+            a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it,
+        }
+        time_travel::{
+            every_figure_at_every_moment_is_a_fold_of_the_log,
+            a_late_entry_changes_what_was_true_and_not_what_was_known,
+            a_past_that_cannot_be_told_is_refused,
+            a_read_with_a_token_is_never_stale_at_either_of_two_instances,
+        }
+        changes::{
+            an_explanation_adds_up_and_a_difference_says_what_lies_between,
+            changes_are_told_once_and_in_order_page_by_page_and_as_a_stream,
+            an_answer_the_client_has_is_not_sent_again,
+            availability_is_answered_in_order_with_what_is_unknown,
+        }
+        views::{
+            a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it,
+            an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt,
+            instances_that_come_and_go_under_load_apply_nothing_twice,
+        }
+        rebuilding::{ a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices }
+        poison::{ five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip }
         replay::{
             real_trade_replays_with_no_figure_differing_though_both_services_are_killed,
             scarce_stock_at_two_instances_never_goes_below_zero,

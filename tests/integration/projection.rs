@@ -62,7 +62,7 @@ async fn rows(stockbook: &Stockbook) -> BTreeMap<&'static str, String> {
 }
 
 /// Makes the consumer group believe that it has read nothing, so that it reads everything again.
-async fn rewind(stockbook: &Stockbook, group: &str) {
+pub(crate) async fn rewind(stockbook: &Stockbook, group: &str) {
     let consumer: rdkafka::consumer::BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", stockbook.brokers())
         .set("group.id", group)

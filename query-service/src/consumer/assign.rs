@@ -12,14 +12,14 @@ use shared_events::lane::Lane;
 use tokio::sync::watch;
 
 use crate::config::{KafkaConfig, Milliseconds};
-use crate::projection::Projection;
+use crate::projection::ProjectionVersion;
 
 /// How often the client tells its group that it lives, and hears who has which lane.
 const HEARTBEAT_INTERVAL_MS: &str = "500";
 
 /// The client's settings, where they differ from librdkafka's own
 /// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md>).
-pub fn client_config(settings: &KafkaConfig, projection: Projection) -> ClientConfig {
+pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> ClientConfig {
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
     let group = format!("{}.{}", settings.consumer_group, projection.schema());
     let mut config = ClientConfig::new();
@@ -106,6 +106,8 @@ fn names(partitions: &TopicPartitionList) -> String {
 
 /// What the client calls back.
 pub struct Context {
+    /// The projection that is fed.
+    pub projection: ProjectionVersion,
     /// Kept up to date with the group's decisions.
     pub assignment: Arc<Assignment>,
 }
@@ -118,16 +120,17 @@ impl ClientContext for Context {
 
 impl ConsumerContext for Context {
     fn post_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let projection = self.projection.schema();
         match rebalance {
             Rebalance::Assign(partitions) => {
                 self.assignment.add(partitions);
-                tracing::info!(lanes = names(partitions), "lanes assigned");
+                tracing::info!(projection, lanes = names(partitions), "lanes assigned");
             }
             Rebalance::Revoke(partitions) => {
                 self.assignment.remove(partitions);
-                tracing::info!(lanes = names(partitions), "lanes revoked");
+                tracing::info!(projection, lanes = names(partitions), "lanes revoked");
             }
-            Rebalance::Error(error) => tracing::warn!(%error, "rebalance failed"),
+            Rebalance::Error(error) => tracing::warn!(%error, projection, "rebalance failed"),
         }
     }
 }

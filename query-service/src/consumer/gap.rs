@@ -1,18 +1,22 @@
 //! The log's own endpoints: the events that Kafka did not bring, and how far each lane goes.
 
+mod lines;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use reqwest::{Client, Url};
+use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use shared_events::chain::Chain;
-use shared_events::lane::{Lane, Position};
+use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+pub use self::lines::Line;
 use crate::backoff::Backoff;
 use crate::config::LogConfig;
 use crate::projection::checkpoint::Checkpoint;
@@ -46,6 +50,13 @@ pub enum LogError {
     TooLong,
 }
 
+impl LogError {
+    /// Whether the log answered, and will not do what was asked.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Http(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY))
+    }
+}
+
 impl LogClient {
     /// A client for the log's endpoints.
     ///
@@ -76,13 +87,41 @@ impl LogClient {
         Ok(Heads { asked_at, lanes: lanes.items.into_iter().map(head).collect() })
     }
 
+    /// The last position of every lane that was recorded at or before a moment, settled: the same
+    /// moment gives the same positions for ever. Nothing if it is ahead of the log's clock.
+    ///
+    /// # Errors
+    /// None of the services answered well; the last one's error.
+    pub async fn heads_at(&self, moment: Timestamp) -> Result<Option<PositionToken>, LogError> {
+        let body = match self.get("/v1/lanes", &[("at", moment.to_string())]).await {
+            Err(error) if error.is_refusal() => return Ok(None),
+            body => body?,
+        };
+        let lanes: Lanes = serde_json::from_slice(&body)?;
+        Ok(Some(lanes.items.into_iter().map(|head| (head.lane, head.position)).collect()))
+    }
+
     /// Some events of a lane after a position; none at its end.
     ///
     /// # Errors
     /// None of the services answered well; the last one's error.
     pub async fn events_after(&self, lane: Lane, after: Position) -> Result<Page, LogError> {
+        self.page_after(lane, after, self.page_max).await
+    }
+
+    /// The same, and so many events at most.
+    ///
+    /// # Errors
+    /// None of the services answered well; the last one's error.
+    pub async fn page_after(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: u32,
+    ) -> Result<Page, LogError> {
         let path = format!("/v1/lanes/{lane}/events");
-        let parameters = [("after", after.to_string()), ("limit", self.page_max.to_string())];
+        let parameters =
+            [("after", after.to_string()), ("limit", limit.min(self.page_max).to_string())];
         let body = self.get(&path, &parameters).await?;
         let events = arrivals(lane, &body);
         if events.is_empty() && !body.is_empty() {
@@ -96,6 +135,8 @@ impl LogClient {
         for base in others {
             match self.get_from(base, path, parameters).await {
                 Ok(body) => return Ok(body),
+                // Another instance would refuse it too.
+                Err(error) if error.is_refusal() => return Err(error),
                 Err(error) => tracing::debug!(%base, %error, "the log does not answer here"),
             }
         }

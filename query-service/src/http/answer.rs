@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
 
 /// The figures of an item, at a location or over all.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Figure {
     /// Physically there.
     pub on_hand: i64,
@@ -71,6 +71,37 @@ impl Figure {
             position: place(lane, number(position)?),
             updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
         })
+    }
+
+    /// No history.
+    pub fn none(lane: Lane) -> Self {
+        Self {
+            on_hand: 0,
+            reserved: 0,
+            allocated: 0,
+            available: 0,
+            version: 0,
+            position: place(lane, 0),
+            updated_at: None,
+        }
+    }
+
+    /// The figures of several locations together, all of one lane; nothing if they leave the range
+    /// of 64 bits.
+    pub fn sum<'a>(figures: impl IntoIterator<Item = &'a Self>, lane: Lane) -> Option<Self> {
+        let mut sum = Self::none(lane);
+        for one in figures {
+            sum.on_hand = sum.on_hand.checked_add(one.on_hand)?;
+            sum.reserved = sum.reserved.checked_add(one.reserved)?;
+            sum.allocated = sum.allocated.checked_add(one.allocated)?;
+            sum.available = sum.available.checked_add(one.available)?;
+            sum.version = sum.version.checked_add(one.version)?;
+            for (lane, position) in one.position.iter() {
+                sum.position.reach(lane, position);
+            }
+            sum.updated_at = sum.updated_at.max(one.updated_at);
+        }
+        Some(sum)
     }
 }
 
@@ -131,6 +162,14 @@ pub fn answer(
     let json = serde_json::to_vec(body).expect("an answer is text, numbers and lists");
     let content_type = HeaderValue::from_static("application/json");
     (headers, [(CONTENT_TYPE, content_type)], json).into_response()
+}
+
+/// The answer to a question that has a body, which nobody asks under conditions: 200 with JSON.
+pub fn untagged(position: &PositionToken, body: &impl Serialize) -> Response {
+    let position = HeaderValue::try_from(position.to_string()).expect("a token is plain ASCII");
+    let json = serde_json::to_vec(body).expect("an answer is text, numbers and lists");
+    let content_type = HeaderValue::from_static("application/json");
+    ([(STOCK_POSITION, position), (CONTENT_TYPE, content_type)], json).into_response()
 }
 
 #[cfg(test)]

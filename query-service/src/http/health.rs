@@ -9,7 +9,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use serde::Serialize;
 
-use crate::http::Service;
+use crate::projection::Projection;
+use crate::views::Views;
 
 /// How long the database may take to show that it is there.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -18,7 +19,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
-    /// What is missing; empty when ready.
+    /// What is missing; when ready, at most the trouble of single projections.
     reasons: Vec<String>,
 }
 
@@ -27,31 +28,39 @@ pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database is reached, the consumer has joined its group, the projection applies
-/// what comes in. Otherwise 503 with the reasons.
-pub async fn readyz(State(service): State<Service>) -> impl IntoResponse {
+/// `GET /readyz`: the database is reached, every consumer has joined its group, what comes in is
+/// applied. Otherwise 503 with the reasons.
+///
+/// A projection in trouble is named, but as long as another one does its work so does the service:
+/// what answers well should not be taken away with what does not.
+pub async fn readyz(State(views): State<Views>) -> impl IntoResponse {
     let mut reasons = Vec::new();
-    if service.stop.is_cancelled() {
+    if views.stop().is_cancelled() {
         reasons.push("stopping".to_owned());
     }
-    match tokio::time::timeout(DATABASE_TIMEOUT, service.pool.acquire()).await {
+    let pool = views.answering(Projection::Stock).pool.clone();
+    match tokio::time::timeout(DATABASE_TIMEOUT, pool.acquire()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => reasons.push(format!("database: {error}")),
         Err(_) => reasons.push("database: no answer in time".to_owned()),
     }
-    if !service.assignment.has_joined() {
-        reasons.push("consumer: has not joined its group yet".to_owned());
+    let all = Projection::ALL.iter().copied();
+    for projection in all.clone().filter(|one| !views.has_joined(*one)) {
+        reasons.push(format!("{}: its consumer has not joined its group yet", projection.name()));
     }
-    if let Some(trouble) = service.progress.trouble() {
-        reasons.push(format!("projection: {trouble}"));
-    }
-    let ready = reasons.is_empty();
+    let trouble = |one: Projection| {
+        let trouble = views.answering(one).progress.trouble()?;
+        Some(format!("{}: {trouble}", one.name()))
+    };
+    let troubles: Vec<String> = all.filter_map(trouble).collect();
+    let ready = reasons.is_empty() && troubles.len() < Projection::ALL.len();
+    reasons.extend(troubles);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, reasons }))
 }
 
 /// `GET /metrics`: the process's figures in the Prometheus text format.
-pub async fn metrics(State(service): State<Service>) -> impl IntoResponse {
+pub async fn metrics(State(views): State<Views>) -> impl IntoResponse {
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], service.recorder.render())
+    ([(CONTENT_TYPE, content_type)], views.recorder().render())
 }

@@ -42,6 +42,7 @@ pub enum Cursor {
     Reservation { made_at: Timestamp, id: ReservationId },
     Item { sku: Sku },
     Location { code: LocationCode },
+    Alert { sku: Sku, location: LocationCode },
 }
 
 impl Cursor {
@@ -61,7 +62,8 @@ impl Cursor {
         }
     }
 
-    fn encode(&self) -> String {
+    /// The text that callers get.
+    pub fn encode(&self) -> String {
         let json = serde_json::to_vec(self).expect("a key is text and integers");
         BASE64_URL_SAFE_NO_PAD.encode(json)
     }
@@ -69,6 +71,14 @@ impl Cursor {
     fn decode(text: &str) -> Option<Self> {
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
         serde_json::from_slice(&json).ok()
+    }
+}
+
+/// Where the last movement of a page stands, for lists of one lane.
+pub fn last_position(cursor: Cursor) -> Option<Position> {
+    match cursor {
+        Cursor::Movement { position, .. } => Some(position),
+        _ => None,
     }
 }
 
@@ -151,7 +161,7 @@ impl<T> Page<T> {
 mod tests {
     use super::*;
 
-    fn cursors() -> [Cursor; 5] {
+    fn cursors() -> [Cursor; 6] {
         [
             Cursor::StockLevel {
                 sku: "85123A".parse().expect("a sku"),
@@ -168,6 +178,10 @@ mod tests {
             },
             Cursor::Item { sku: "85123A".parse().expect("a sku") },
             Cursor::Location { code: "MAIN".parse().expect("a location") },
+            Cursor::Alert {
+                sku: "85123A".parse().expect("a sku"),
+                location: "MAIN".parse().expect("a location"),
+            },
         ]
     }
 

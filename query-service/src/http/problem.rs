@@ -1,5 +1,6 @@
 //! Problems: the one place where refusals become RFC 9457 documents with stable types.
 
+mod fault;
 mod kinds;
 
 use std::any::Any;
@@ -14,13 +15,14 @@ use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
 use uuid::Uuid;
 
+pub use self::fault::Fault;
 use crate::http;
 use crate::http::problem::kinds::Kind;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// Everything that can be wrong with a request, or with answering it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Problem {
     /// No item with this sku was registered.
     UnknownSku(String),
@@ -51,11 +53,22 @@ pub enum Problem {
     },
     /// The request has a body beyond the bound.
     BodyTooLarge,
+    /// The body is missing, or no JSON.
+    MalformedBody(String),
+    /// The body is not sent as JSON.
+    UnsupportedMediaType,
+    /// The body does not fit; all that is wrong with it.
+    ValidationFailed(Vec<Fault>),
     /// A fault of ours; the cause is in the log under this id, and nowhere else.
     Internal(Uuid),
 }
 
 impl Problem {
+    /// The stable name of its type.
+    pub fn code(&self) -> &'static str {
+        self.kind().code
+    }
+
     /// Writes the cause to the log and keeps only an id of it.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         let id = Uuid::now_v7();
@@ -82,6 +95,9 @@ impl Problem {
             Self::InvalidCursor => &kinds::INVALID_CURSOR,
             Self::InvalidParameter { .. } => &kinds::INVALID_PARAMETER,
             Self::BodyTooLarge => &kinds::BODY_TOO_LARGE,
+            Self::MalformedBody(_) => &kinds::MALFORMED_BODY,
+            Self::UnsupportedMediaType => &kinds::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed(_) => &kinds::VALIDATION_FAILED,
             Self::Internal(_) => &kinds::INTERNAL,
         }
     }
@@ -117,7 +133,14 @@ impl Problem {
                 (detail, json!({ "parameter": parameter }))
             }
             Self::BodyTooLarge => {
-                ("a question needs no body".to_owned(), json!({ "limit": http::BODY_BYTES_MAX }))
+                ("the body is too large".to_owned(), json!({ "limit": http::BODY_BYTES_MAX }))
+            }
+            Self::MalformedBody(detail) => (detail, json!({})),
+            Self::UnsupportedMediaType => {
+                ("a body is sent as Content-Type: application/json".to_owned(), json!({}))
+            }
+            Self::ValidationFailed(faults) => {
+                ("the body does not fit, see errors".to_owned(), json!({ "errors": faults }))
             }
             Self::Internal(id) => (
                 format!("the cause is in the service's log under {id}"),

@@ -1,10 +1,17 @@
 //! The questions, by what they are about.
 
 pub mod stock;
+pub mod availability;
 pub mod movements;
+pub mod explain;
+pub mod diff;
+pub mod changes;
 pub mod reservations;
 pub mod items;
+pub mod flow;
+pub mod alerts;
 pub mod projections;
+pub mod integrity;
 
 use std::str::FromStr;
 

@@ -25,8 +25,21 @@ pub struct Freshness {
     wait: Duration,
 }
 
+impl Freshness {
+    /// The same, as far as the time until then allows.
+    pub fn until(&self, deadline: Instant) -> Self {
+        let wait = deadline.saturating_duration_since(Instant::now());
+        Self { at_least: self.at_least.clone(), wait: wait.min(self.wait) }
+    }
+
+    /// When the caller stops waiting, if the waiting begins now.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.wait
+    }
+}
+
 /// What was read, with the position it reflects: both from one statement.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reflecting<T> {
     /// The position of every lane that decided the answer.
     pub position: PositionToken,
@@ -44,17 +57,7 @@ impl Freshness {
         if service.lane_map.get().is_none() {
             return Err(Problem::opening());
         }
-        let at_least = match parameters.take_text("min_position") {
-            Some(text) => text
-                .parse::<PositionToken>()
-                .map_err(|error| Problem::InvalidPosition(format!("min_position {error}")))?,
-            None => PositionToken::default(),
-        };
-        if let Some((lane, _)) = at_least.iter().find(|(lane, _)| !service.progress.has_lane(*lane))
-        {
-            let detail = format!("min_position names lane {lane}, which this log does not have");
-            return Err(Problem::InvalidPosition(detail));
-        }
+        let at_least = take_position(parameters, "min_position", service)?.unwrap_or_default();
         let longest = i64::try_from(LONGEST.as_millis()).expect("half a minute is a small number");
         let wait = match parameters.take_integer("wait_ms", 0..=longest)? {
             Some(milliseconds) => Duration::from_millis(milliseconds.unsigned_abs()),
@@ -62,6 +65,44 @@ impl Freshness {
         };
         Ok(Self { at_least, wait })
     }
+
+    /// The same, and at least this position too.
+    pub fn and(mut self, position: &PositionToken) -> Self {
+        for (lane, position) in position.iter() {
+            self.at_least.reach(lane, position);
+        }
+        self
+    }
+}
+
+/// Takes a position by its name.
+///
+/// # Errors
+/// It is none, or names a lane that this log does not have; or the lanes are not known yet.
+pub fn take_position(
+    parameters: &mut Parameters,
+    name: &'static str,
+    service: &Service,
+) -> Result<Option<PositionToken>, Problem> {
+    parameters.take_text(name).map(|text| position(&text, name, service)).transpose()
+}
+
+/// Reads a position.
+///
+/// # Errors
+/// It is none, or names a lane that this log does not have; or the lanes are not known yet.
+pub fn position(text: &str, name: &str, service: &Service) -> Result<PositionToken, Problem> {
+    if service.lane_map.get().is_none() {
+        return Err(Problem::opening());
+    }
+    let token: PositionToken =
+        text.parse().map_err(|error| Problem::InvalidPosition(format!("{name} {error}")))?;
+    let stranger = token.iter().find(|(lane, _)| !service.progress.has_lane(*lane));
+    if let Some((lane, _)) = stranger {
+        let detail = format!("{name} names lane {lane}, which this log does not have");
+        return Err(Problem::InvalidPosition(detail));
+    }
+    Ok(token)
 }
 
 /// Reads once the position is applied.
@@ -117,12 +158,14 @@ mod tests {
 
     use shared_events::lane::LaneMap;
     use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use tokio::sync::Semaphore;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::config::{HttpConfig, Milliseconds};
+    use crate::config::{HttpConfig, LogConfig, Milliseconds};
+    use crate::consumer::gap::LogClient;
     use crate::http::Parts;
-    use crate::metrics;
+    use crate::http::queries::stock::Points;
     use crate::projection::Projection;
 
     fn token(text: &str) -> PositionToken {
@@ -131,19 +174,27 @@ mod tests {
 
     /// A service that knows 0:5 to be applied, and asks its database nothing.
     fn service() -> Service {
+        let log = LogConfig {
+            command_url: vec!["http://127.0.0.1:9".parse().expect("a URL")],
+            log_timeout_ms: Milliseconds(LONGEST),
+            log_page_events: 1,
+            log_requests_max: 1,
+            heads_interval_ms: Milliseconds(LONGEST),
+        };
         let parts = Parts {
             pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new()),
-            projection: Projection::StockV1,
-            lane_map: OnceLock::from(LaneMap::even(1).expect("one lane is legal")),
+            projection: Projection::Stock.version(1),
+            lane_map: Arc::new(OnceLock::from(LaneMap::even(1).expect("one lane is legal"))),
             progress: Arc::default(),
-            assignment: Arc::default(),
+            points: Points::default(),
+            log: LogClient::new(&log).expect("an HTTP client"),
+            feeds: Arc::new(Semaphore::new(1)),
             settings: HttpConfig {
                 requests_max: 1,
                 connections_max: 1,
                 answer_timeout_ms: Milliseconds(LONGEST),
                 drain_timeout_ms: Milliseconds(LONGEST),
             },
-            recorder: metrics::recorder(),
             stop: CancellationToken::new(),
         };
         parts.progress.raise(token("0:5").iter());

@@ -1,6 +1,9 @@
 //! One batch, one transaction: the rows and the checkpoints they stand for, together or not at all.
 
+mod columns;
 mod stock;
+mod daily_flow;
+mod low_stock;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +13,10 @@ use shared_events::lane::{Lane, Position};
 use sqlx::PgPool;
 
 use crate::database;
-use crate::projection::Projection;
+use crate::projection::ProjectionVersion;
+use crate::projection::changes::Changes;
 use crate::projection::checkpoint::Checkpoint;
 use crate::projection::plan::{Advance, Stop};
-use crate::projection::stock::Changes;
 
 /// Why nothing was applied.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,7 @@ pub enum ApplyError {
 /// Nothing was applied, or, with [`ApplyError::Unavailable`], perhaps all of it.
 pub async fn apply(
     pool: &PgPool,
-    projection: Projection,
+    projection: ProjectionVersion,
     advances: Vec<Advance>,
     changes: Changes,
     timeout: Duration,
@@ -52,7 +55,7 @@ pub async fn apply(
 
 async fn write(
     pool: PgPool,
-    projection: Projection,
+    projection: ProjectionVersion,
     advances: Vec<Advance>,
     changes: Changes,
 ) -> Result<(), ApplyError> {
@@ -77,7 +80,13 @@ async fn write(
         return Err(ApplyError::Moved);
     }
     // 3. Write the rows.
-    stock::write(&changes, &mut transaction).await?;
+    match &changes {
+        Changes::Stock(changes) => stock::write(changes, &mut transaction).await?,
+        Changes::DailyFlow(changes) => daily_flow::write(changes, &mut transaction).await?,
+        Changes::LowStock(changes) => {
+            low_stock::write(changes, &advances, &mut transaction).await?;
+        }
+    }
     // 4. Commit.
     transaction.commit().await?;
     Ok(())
@@ -93,7 +102,7 @@ fn column<T>(advances: &[Advance], value: impl Fn(&Advance) -> T) -> Vec<T> {
 /// The database is away.
 pub async fn load_checkpoints(
     pool: &PgPool,
-    projection: Projection,
+    projection: ProjectionVersion,
 ) -> sqlx::Result<BTreeMap<Lane, Checkpoint>> {
     let rows: Vec<(i16, i64, Vec<u8>)> =
         sqlx::query_as(include_str!("../../queries/load_checkpoints.sql"))
@@ -115,7 +124,7 @@ pub async fn load_checkpoints(
 /// The database is away.
 pub async fn save_stop(
     pool: &PgPool,
-    projection: Projection,
+    projection: ProjectionVersion,
     lane: Lane,
     at: Position,
     stop: &Stop,

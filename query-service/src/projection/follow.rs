@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Backoff, Stopping};
 use crate::config::{self, ProjectionConfig};
 use crate::consumer::gap::Fetcher;
-use crate::projection::Projection;
+use crate::projection::ProjectionVersion;
 use crate::projection::apply;
 use crate::projection::checkpoint::Checkpoint;
 use crate::projection::delivery::{Arrival, Delivery};
@@ -35,7 +35,7 @@ pub struct Feedback {
 /// What a [`Follower`] works with.
 pub struct Tools {
     /// Which projection it keeps.
-    pub projection: Projection,
+    pub projection: ProjectionVersion,
     /// Its own connections.
     pub pool: PgPool,
     /// Which lane each key belongs to.
@@ -52,12 +52,21 @@ pub struct Tools {
     pub stop: CancellationToken,
 }
 
+/// A lane that is stopped.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    /// The last position applied.
+    at: Position,
+    /// When the event after it was last tried.
+    tried_at: Instant,
+}
+
 /// Keeps one projection up to date.
 pub struct Follower {
     tools: Tools,
     checkpoints: BTreeMap<Lane, Checkpoint>,
-    /// Stopped lanes, with when each was last tried.
-    stopped: BTreeMap<Lane, Instant>,
+    /// Lanes that are stopped in front of an event.
+    stopped: BTreeMap<Lane, Stopped>,
     /// Lanes that are read from the log, with the last position known to exist.
     fetching: BTreeMap<Lane, Position>,
     /// Where each lane was when last compared with the log's head.

@@ -1,22 +1,23 @@
 //! What of a batch can be applied, as rows and checkpoints, and what has to happen besides. PURE.
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 
 use std::collections::BTreeMap;
 
 use shared_events::lane::{Lane, LaneMap, Position};
 use shared_events::recorded::RecordedEvent;
 
+use crate::projection::Projection;
+use crate::projection::changes::{Changes, Unfit};
 use crate::projection::checkpoint::{Checkpoint, Step};
 use crate::projection::delivery::{Arrival, Fact};
-use crate::projection::stock::{Changes, Unfit};
 
 /// Arrivals by lane, each lane's in the order they came.
 pub type Arrivals = BTreeMap<Lane, Vec<Arrival>>;
 
 /// The outcome of comparing a batch with the checkpoints.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     /// Lanes that move, with where from and where to.
     pub advances: Vec<Advance>,
@@ -58,11 +59,12 @@ pub struct Stop {
 ///
 /// Lanes without a checkpoint are not of this log; nothing is planned for them.
 pub fn plan(
+    projection: Projection,
     checkpoints: &BTreeMap<Lane, Checkpoint>,
     lane_map: &LaneMap,
     arrivals: &Arrivals,
 ) -> Plan {
-    let mut plan = Plan::default();
+    let mut plan = Plan::nothing(projection);
     for (lane, arrivals) in arrivals {
         if let Some(checkpoint) = checkpoints.get(lane) {
             plan.add_lane(*lane, *checkpoint, lane_map, arrivals);
@@ -72,6 +74,17 @@ pub fn plan(
 }
 
 impl Plan {
+    fn nothing(projection: Projection) -> Self {
+        Self {
+            advances: Vec::new(),
+            changes: Changes::none(projection),
+            gaps: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            applied: 0,
+            duplicates: 0,
+        }
+    }
+
     fn add_lane(
         &mut self,
         lane: Lane,
@@ -179,7 +192,7 @@ mod tests {
     fn planned(lane_map: &LaneMap, arrivals: Vec<Arrival>) -> Plan {
         let lane = arrivals[0].lane;
         let checkpoints = BTreeMap::from([(lane, Checkpoint::default())]);
-        plan(&checkpoints, lane_map, &BTreeMap::from([(lane, arrivals)]))
+        plan(Projection::Stock, &checkpoints, lane_map, &BTreeMap::from([(lane, arrivals)]))
     }
 
     #[test]
@@ -235,7 +248,7 @@ mod tests {
         let mut log = Log::with_lanes(1);
         log.register_item("A", 0);
         let arrivals = BTreeMap::from([(Lane(0), arrivals(&log))]);
-        let plan = plan(&BTreeMap::new(), &log.lane_map, &arrivals);
+        let plan = plan(Projection::Stock, &BTreeMap::new(), &log.lane_map, &arrivals);
         assert_eq!((plan.advances.len(), plan.stops.len(), plan.gaps.len()), (0, 0, 0));
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database;
-use crate::projection::Projection;
+use crate::projection::ProjectionVersion;
 
 /// Positions by lane.
 pub type Positions = BTreeMap<Lane, Position>;
@@ -92,11 +92,26 @@ impl Progress {
         let _ = applied.wait_for(|applied| reaches(applied, token)).await;
     }
 
+    /// Waits until something is applied beyond the token, by whichever instance, and says what is
+    /// applied then.
+    pub async fn news(&self, after: &PositionToken) -> PositionToken {
+        let goes_beyond = |applied: &Positions| {
+            applied.iter().any(|(lane, known)| *known > after.get(*lane).unwrap_or_default())
+        };
+        let mut applied = self.applied.subscribe();
+        if !goes_beyond(&applied.borrow_and_update()) {
+            let _waiting = Waiting::among(&self.waiting);
+            // The sender lives as long as `self`.
+            let _ = applied.wait_for(goes_beyond).await;
+        }
+        applied.borrow().iter().map(|(lane, position)| (*lane, *position)).collect()
+    }
+
     /// Reads the checkpoints every `interval` while anybody waits, until told to stop.
     pub async fn poll(
         &self,
         pool: &PgPool,
-        projection: Projection,
+        projection: ProjectionVersion,
         interval: Duration,
         stop: &CancellationToken,
     ) {
@@ -174,7 +189,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn load_positions(pool: &PgPool, projection: Projection) -> sqlx::Result<Positions> {
+/// How far every lane is applied, as it is stored.
+///
+/// # Errors
+/// The database is away.
+pub async fn load_positions(
+    pool: &PgPool,
+    projection: ProjectionVersion,
+) -> sqlx::Result<Positions> {
     let rows: Vec<(i16, i64)> = sqlx::query_as(include_str!("../../queries/load_positions.sql"))
         .bind(projection.name())
         .bind(projection.version())
@@ -215,6 +237,20 @@ mod tests {
         tokio::join!(progress.reach(&wanted), advance);
         assert_eq!(progress.applied_of(&wanted), token("0:6,1:8"));
         assert_eq!(*progress.waiting.borrow(), 0);
+    }
+
+    #[tokio::test]
+    async fn news_is_what_goes_beyond_in_any_lane() {
+        let progress = progress("0:5,1:7");
+        assert_eq!(progress.news(&token("0:5")).await, token("0:5,1:7"));
+        let after = token("0:5,1:7");
+        let advance = async {
+            progress.raise([(Lane(0), Position(4))]);
+            tokio::task::yield_now().await;
+            progress.raise([(Lane(1), Position(8))]);
+        };
+        let (told, ()) = tokio::join!(progress.news(&after), advance);
+        assert_eq!(told, token("0:5,1:8"));
     }
 
     #[test]

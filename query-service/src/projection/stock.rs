@@ -1,5 +1,7 @@
 //! The projection `stock`: what each event does to its tables. PURE.
 
+mod promise;
+
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -10,11 +12,14 @@ use std::collections::BTreeMap;
 use shared_events::event::{
     Cause, Event, Figures, ItemDetails, LocationDetails, ReservationStep, StockChange,
 };
-use shared_events::lane::{Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
+use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku};
+
+pub use self::promise::Promise;
+use crate::projection::changes::{Place, Unfit};
 
 /// What a batch changes, folded per key: of each row only the last state is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,18 +36,10 @@ pub struct Changes {
     pub totals: BTreeMap<Sku, Addition>,
     /// Every change of stock.
     pub movements: Vec<Movement>,
+    /// Every name that an item or a location was given.
+    pub names: Vec<Name>,
     /// Reservations, as they stand after their last step.
     pub reservations: BTreeMap<ReservationId, ReservationRow>,
-}
-
-/// The event that a row shows the state after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the member of RecordedEvent with the same name")]
-pub struct Place {
-    pub lane: Lane,
-    pub position: Position,
-    pub version: Version,
-    pub recorded_at: Timestamp,
 }
 
 /// What is added to a sku's totals.
@@ -70,6 +67,18 @@ pub struct Movement {
     pub occurred_at: Timestamp,
     pub delta: Figures,
     pub after: Figures,
+    pub promise: Option<Promise>,
+}
+
+/// A name that an item or a location has from a position on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The description.
+    pub place: Place,
+    /// What is described.
+    pub stream: Stream,
+    /// For people.
+    pub name: String,
 }
 
 /// A reservation, as it stands after its last step.
@@ -84,35 +93,23 @@ pub struct ReservationRow {
     pub reservation: Reservation,
 }
 
-/// An event that contradicts itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    /// It stands in the stream of something else.
-    #[error("the data is not about the stream it stands in")]
-    Stream,
-    /// A figure leaves the range of 64 bits.
-    #[error("a figure leaves the range of 64 bits")]
-    Overflow,
-}
-
 impl Changes {
     /// Adds one event, after all earlier events of its lane.
     ///
     /// # Errors
     /// The event contradicts itself; nothing has changed then.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        if event.stream() != recorded.stream {
-            return Err(Unfit::Stream);
-        }
         let place = Place::of(recorded);
         match event {
             Event::ItemRegistered(item) | Event::ItemChanged(item) => {
+                self.fold_name(recorded, &item.name);
                 self.items.insert(item.sku.clone(), (place, item.clone()));
             }
             Event::ItemRetired(item) => {
                 self.retired.insert(item.sku.clone(), place);
             }
             Event::LocationRegistered(location) | Event::LocationChanged(location) => {
+                self.fold_name(recorded, &location.name);
                 self.locations.insert(location.code.clone(), (place, location.clone()));
             }
             Event::StockReceived(_)
@@ -131,7 +128,7 @@ impl Changes {
             | Event::StockFulfilled(_)
             | Event::StockReturned(_) => {
                 let change = event.stock_change().expect("a fact about stock changes stock");
-                self.fold_stock(recorded, event.event_type(), change)?;
+                self.fold_stock(recorded, event, change)?;
             }
             Event::ReservationHeld(step)
             | Event::ReservationExtended(step)
@@ -148,7 +145,7 @@ impl Changes {
     fn fold_stock(
         &mut self,
         recorded: &RecordedEvent,
-        event_type: &'static str,
+        event: &Event,
         StockChange { sku, location, delta, after, cause }: StockChange<'_>,
     ) -> Result<(), Unfit> {
         let place = Place::of(recorded);
@@ -168,15 +165,21 @@ impl Changes {
             place,
             sku: sku.clone(),
             location: location.clone(),
-            event_type,
+            event_type: event.event_type(),
             cause: cause.clone(),
             actor: recorded.actor.clone(),
             correlation_id: recorded.correlation_id.clone(),
             occurred_at: recorded.occurred_at,
             delta,
             after,
+            promise: Promise::behind(event),
         });
         Ok(())
+    }
+
+    fn fold_name(&mut self, recorded: &RecordedEvent, name: &str) {
+        let (place, stream) = (Place::of(recorded), recorded.stream.clone());
+        self.names.push(Name { place, stream, name: name.to_owned() });
     }
 
     fn fold_reservation(&mut self, place: Place, step: &ReservationStep) {
@@ -185,17 +188,6 @@ impl Changes {
         let made_at = earlier.map_or(place.recorded_at, |row| row.made_at);
         let row = ReservationRow { place, made_at, reservation };
         self.reservations.insert(step.after.id.clone(), row);
-    }
-}
-
-impl Place {
-    fn of(recorded: &RecordedEvent) -> Self {
-        Self {
-            lane: recorded.lane,
-            position: recorded.position,
-            version: recorded.version,
-            recorded_at: recorded.recorded_at,
-        }
     }
 }
 

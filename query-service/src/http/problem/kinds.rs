@@ -13,7 +13,7 @@ pub(super) struct Kind {
 }
 
 /// All of them.
-pub(super) const ALL: [&Kind; 13] = [
+pub(super) const ALL: [&Kind; 16] = [
     &UNKNOWN_SKU,
     &UNKNOWN_LOCATION,
     &UNKNOWN_RESERVATION,
@@ -26,6 +26,9 @@ pub(super) const ALL: [&Kind; 13] = [
     &INVALID_CURSOR,
     &INVALID_PARAMETER,
     &BODY_TOO_LARGE,
+    &MALFORMED_BODY,
+    &UNSUPPORTED_MEDIA_TYPE,
+    &VALIDATION_FAILED,
     &INTERNAL,
 ];
 
@@ -119,7 +122,29 @@ pub(super) const BODY_TOO_LARGE: Kind = Kind {
     code: "body_too_large",
     status: StatusCode::PAYLOAD_TOO_LARGE,
     title: "Body too large",
-    help: "The request has a body beyond the bound; a question needs none.",
+    help: "The request has a body beyond the bound, which <code>limit</code> says in bytes.",
+};
+
+pub(super) const MALFORMED_BODY: Kind = Kind {
+    code: "malformed_body",
+    status: StatusCode::BAD_REQUEST,
+    title: "Malformed body",
+    help: "There is no body where one is needed, or it is not JSON in UTF-8.",
+};
+
+pub(super) const UNSUPPORTED_MEDIA_TYPE: Kind = Kind {
+    code: "unsupported_media_type",
+    status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    title: "Unsupported media type",
+    help: "A body is sent as <code>Content-Type: application/json</code>.",
+};
+
+pub(super) const VALIDATION_FAILED: Kind = Kind {
+    code: "validation_failed",
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    title: "Validation failed",
+    help: "The body is JSON, but members are missing, not known, or of another type. \
+           <code>errors</code> holds them all, each with its place (RFC 6901).",
 };
 
 pub(super) const INTERNAL: Kind = Kind {

@@ -149,7 +149,8 @@ pub async fn list_items(
         Cursor::StockLevel { .. }
         | Cursor::Movement { .. }
         | Cursor::Reservation { .. }
-        | Cursor::Location { .. } => None,
+        | Cursor::Location { .. }
+        | Cursor::Alert { .. } => None,
     })?;
     let limit = page::take_limit(&mut parameters)?;
     parameters.finish()?;
@@ -216,7 +217,8 @@ pub async fn list_locations(
         Cursor::StockLevel { .. }
         | Cursor::Movement { .. }
         | Cursor::Reservation { .. }
-        | Cursor::Item { .. } => None,
+        | Cursor::Item { .. }
+        | Cursor::Alert { .. } => None,
     })?;
     let limit = page::take_limit(&mut parameters)?;
     parameters.finish()?;

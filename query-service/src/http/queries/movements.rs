@@ -76,7 +76,8 @@ pub struct Amounts {
 }
 
 impl Amounts {
-    fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
+    /// With what is available of them.
+    pub(super) fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
         Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
     }
 
@@ -162,7 +163,8 @@ impl Filter {
                 Cursor::StockLevel { .. }
                 | Cursor::Reservation { .. }
                 | Cursor::Item { .. }
-                | Cursor::Location { .. } => None,
+                | Cursor::Location { .. }
+                | Cursor::Alert { .. } => None,
             })?,
             limit: page::take_limit(parameters)?,
         })
@@ -211,7 +213,8 @@ async fn read_movements(
     })
 }
 
-fn movement(row: &PgRow) -> sqlx::Result<Movement> {
+/// A movement of a row that has its columns.
+pub(super) fn movement(row: &PgRow) -> sqlx::Result<Movement> {
     let lane = lane(row)?;
     let position: i64 = row.try_get("position")?;
     let amounts = |columns: [&str; 3]| -> sqlx::Result<Amounts> {

@@ -1,5 +1,7 @@
 //! How far the views are.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -11,6 +13,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
+use crate::database;
 use crate::http::Service;
 use crate::http::answer::answer;
 use crate::http::page::Page;
@@ -18,7 +21,9 @@ use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::queries::lane;
 use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::projection::Projection;
 use crate::projection::progress::LogState;
+use crate::views::Views;
 
 /// Whether a lane moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -30,6 +35,8 @@ pub enum LaneState {
     CatchingUp,
     /// The next event cannot be applied.
     Stopped,
+    /// A rebuild fills it from the log.
+    Filling,
 }
 
 /// One lane of one version of a projection.
@@ -58,6 +65,8 @@ pub struct LaneProgress {
     pub event: Option<String>,
     /// Why it cannot be applied.
     pub error: Option<String>,
+    /// The events that an operator had skipped, newest first, at most 20.
+    pub skipped: Vec<String>,
     /// When the lane stopped.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub stopped_at: Option<Timestamp>,
@@ -81,33 +90,62 @@ pub struct LaneProgress {
     )
 )]
 pub async fn list_projections(
-    State(service): State<Service>,
+    State(views): State<Views>,
     mut parameters: Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
+    let wanted = Freshness::take(&mut parameters, &views.answering(Projection::Stock))?;
     parameters.finish()?;
-    let read = || read_projections(&service);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
+    // It tells of every projection, so it waits for each of them.
+    let deadline = wanted.deadline();
+    for projection in Projection::ALL {
+        let service = views.answering(*projection);
+        fresh(&service, &wanted.until(deadline), || read_position(&service)).await?;
+    }
+    let found = read_projections(&views).await?;
     let tag = found.tag(|one| {
-        (one.lane, one.position, one.lag, one.state, one.event.clone(), one.error.clone())
+        let stopped = (one.event.clone(), one.error.clone(), one.skipped.clone());
+        (one.version, one.active, one.lane, one.position, one.lag, one.state, stopped)
     });
-    Ok(answer(&headers, &position, &tag, &found))
+    Ok(answer(&headers, &found.position, &tag, &found))
 }
 
-async fn read_projections(service: &Service) -> Result<Reflecting<Page<LaneProgress>>, Problem> {
-    let log = service.progress.log();
-    let rows = sqlx::query(include_str!("../../../queries/list_checkpoints.sql"))
+/// How far the views are, and nothing else.
+pub(super) async fn read_position(service: &Service) -> Result<Reflecting<()>, Problem> {
+    let rows: Vec<(i16, i64)> = sqlx::query_as(include_str!("../../../queries/load_positions.sql"))
+        .bind(service.projection.name())
+        .bind(service.projection.version())
         .fetch_all(&service.pool)
         .await?;
-    let items =
-        rows.iter().map(|row| lane_progress(row, &log)).collect::<sqlx::Result<Vec<_>>>()?;
-    let answering = items.iter().filter(|one| one.active);
-    let position: PositionToken = answering.map(|one| (one.lane, one.position)).collect();
-    Ok(Reflecting {
-        position: position.clone(),
-        found: Page { items, next_cursor: None, position },
-    })
+    let place = |(lane, position)| (database::lane(lane), Position(position));
+    Ok(Reflecting { position: rows.into_iter().map(place).collect(), found: () })
+}
+
+async fn read_projections(views: &Views) -> Result<Page<LaneProgress>, Problem> {
+    let heads = views.answering(Projection::Stock).progress.log().heads;
+    let rows = sqlx::query(include_str!("../../../queries/list_checkpoints.sql"))
+        .fetch_all(&views.answering(Projection::Stock).pool)
+        .await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let projection = Projection::named(row.try_get("projection")?);
+        let version = row.try_get("version")?;
+        let progress = projection.and_then(|one| views.progress(one.version(version)));
+        let log = match progress {
+            Some(progress) => progress.log(),
+            // Not followed here, so what another one knows of the log has to do.
+            None => LogState { heads: heads.clone(), ..LogState::default() },
+        };
+        items.push(lane_progress(row, &log)?);
+    }
+    // What every projection has applied that answers.
+    let mut everywhere = BTreeMap::new();
+    for one in items.iter().filter(|one| one.active) {
+        let least = everywhere.entry(one.lane).or_insert(one.position);
+        *least = one.position.min(*least);
+    }
+    let position: PositionToken = everywhere.into_iter().collect();
+    Ok(Page { items, next_cursor: None, position })
 }
 
 fn lane_progress(row: &PgRow, log: &LogState) -> sqlx::Result<LaneProgress> {
@@ -119,6 +157,7 @@ fn lane_progress(row: &PgRow, log: &LogState) -> sqlx::Result<LaneProgress> {
     let head = log.heads.get(&lane);
     let state = match &event {
         Some(_) => LaneState::Stopped,
+        None if row.try_get("filling")? => LaneState::Filling,
         None if log.catching_up.contains(&lane) => LaneState::CatchingUp,
         None => LaneState::Running,
     };
@@ -134,6 +173,7 @@ fn lane_progress(row: &PgRow, log: &LogState) -> sqlx::Result<LaneProgress> {
         state,
         event,
         error: row.try_get("error")?,
+        skipped: row.try_get("skipped")?,
         stopped_at: row.try_get::<Option<_>, _>("stopped_at")?.map(Timestamp::new),
         applied_at: row.try_get("applied_at").map(Timestamp::new)?,
     })

@@ -186,7 +186,8 @@ impl Filter {
                 Cursor::StockLevel { .. }
                 | Cursor::Movement { .. }
                 | Cursor::Item { .. }
-                | Cursor::Location { .. } => None,
+                | Cursor::Location { .. }
+                | Cursor::Alert { .. } => None,
             })?,
             limit: page::take_limit(parameters)?,
         })

@@ -1,13 +1,12 @@
 //! Writes what a batch changes into the tables of `stock`, one statement a table.
 
-use chrono::{DateTime, Utc};
 use shared_events::event::{Context, Figures, Reference};
 use shared_events::reservation::ReservationLine;
 use shared_events::values::{Code, Label};
 use sqlx::PgConnection;
 
-use crate::database;
-use crate::projection::stock::{Changes, Place};
+use crate::projection::apply::columns::{Places, column};
+use crate::projection::stock::Changes;
 
 /// Writes every table that has rows to write, inside the caller's transaction.
 ///
@@ -22,6 +21,9 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     }
     if !changes.locations.is_empty() {
         write_locations(changes, connection).await?;
+    }
+    if !changes.names.is_empty() {
+        write_names(changes, connection).await?;
     }
     if !changes.levels.is_empty() {
         write_levels(changes, connection).await?;
@@ -129,6 +131,7 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
     let after = Columns::of(changes.movements.iter().map(|one| one.after));
     let delta = Columns::of(changes.movements.iter().map(|one| one.delta));
     let movements = || changes.movements.iter();
+    let promises = || movements().map(|one| one.promise.as_ref());
     let references = References::of(movements().map(|one| one.cause.reference.as_ref()));
     sqlx::query(include_str!("../../../queries/insert_movements.sql"))
         .bind(places.lanes)
@@ -150,6 +153,22 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
         .bind(delta.on_hand)
         .bind(delta.reserved)
         .bind(delta.allocated)
+        .bind(places.versions)
+        .bind(column(promises().map(|one| Some(one?.reservation.as_str()))))
+        .bind(column(promises().map(|one| Some(i64::from(one?.line)))))
+        .bind(column(promises().map(|one| Some(one?.expires_at?.to_utc()))))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write_names(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let places = Places::of(changes.names.iter().map(|one| &one.place));
+    sqlx::query(include_str!("../../../queries/insert_names.sql"))
+        .bind(column(changes.names.iter().map(|one| one.stream.to_string())))
+        .bind(places.positions)
+        .bind(places.lanes)
+        .bind(column(changes.names.iter().map(|one| one.name.as_str())))
         .execute(connection)
         .await?;
     Ok(())
@@ -177,30 +196,6 @@ async fn write_reservations(changes: &Changes, connection: &mut PgConnection) ->
         .execute(connection)
         .await?;
     Ok(())
-}
-
-fn column<T>(values: impl Iterator<Item = T>) -> Vec<T> {
-    values.collect()
-}
-
-/// The columns that every table has.
-struct Places {
-    lanes: Vec<i16>,
-    positions: Vec<i64>,
-    versions: Vec<i64>,
-    recorded_at: Vec<DateTime<Utc>>,
-}
-
-impl Places {
-    fn of<'a>(places: impl Iterator<Item = &'a Place> + Clone) -> Self {
-        let each = || places.clone();
-        Self {
-            lanes: column(each().map(|place| database::lane_column(place.lane))),
-            positions: column(each().map(|place| place.position.0)),
-            versions: column(each().map(|place| place.version.0)),
-            recorded_at: column(each().map(|place| place.recorded_at.to_utc())),
-        }
-    }
 }
 
 /// Figures, a column each.

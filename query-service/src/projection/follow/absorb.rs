@@ -9,6 +9,7 @@ use crate::backoff::{Backoff, Stopping};
 use crate::config;
 use crate::metrics;
 use crate::projection::apply::{self, ApplyError};
+use crate::projection::changes::Changes;
 use crate::projection::delivery::Arrival;
 use crate::projection::follow::Follower;
 use crate::projection::plan::{Advance, Arrivals, Plan, Stop, plan};
@@ -65,7 +66,8 @@ impl Follower {
     }
 
     fn plan(&self, arrivals: &Arrivals) -> Plan {
-        plan(&self.checkpoints, &self.tools.lane_map, arrivals)
+        let projection = self.tools.projection.projection();
+        plan(projection, &self.checkpoints, &self.tools.lane_map, arrivals)
     }
 
     /// Whether a gap was not known before.
@@ -118,21 +120,22 @@ impl Follower {
             return Ok(());
         }
         let started = Instant::now();
+        let projection = self.tools.projection;
         apply::apply(
             &self.tools.pool,
-            self.tools.projection,
+            projection,
             plan.advances.clone(),
-            std::mem::take(&mut plan.changes),
+            std::mem::replace(&mut plan.changes, Changes::none(projection.projection())),
             self.tools.settings.apply_timeout_ms.0 + ANSWER_MARGIN,
         )
         .await?;
-        metrics::batch_applied(plan.applied, started.elapsed());
+        metrics::batch_applied(self.tools.projection, plan.applied, started.elapsed());
         Ok(())
     }
 
     /// After the commit: what is now known, told to everybody; and what else the plan asks for.
     async fn settle(&mut self, plan: Plan) -> Result<(), Stopping> {
-        metrics::duplicates_dropped(plan.duplicates);
+        metrics::duplicates_dropped(self.tools.projection, plan.duplicates);
         for advance in &plan.advances {
             self.checkpoints.insert(advance.lane, advance.after);
         }

@@ -12,7 +12,7 @@ use crate::metrics;
 use crate::projection::apply;
 use crate::projection::checkpoint::Checkpoint;
 use crate::projection::delivery::{Heads, Page};
-use crate::projection::follow::Follower;
+use crate::projection::follow::{Follower, Stopped};
 use crate::projection::plan::{Arrivals, Stop};
 
 /// After how many comparisons a lane that is behind and did not move is read from the log. It leaves
@@ -39,7 +39,7 @@ impl Follower {
         }
         let at = self.position(lane);
         tracing::warn!(%lane, position = %at, %seen, "events are missing, reading them from the log");
-        metrics::gap_met();
+        metrics::gap_met(self.tools.projection);
         self.fetching.insert(lane, seen);
         self.tools.progress.set_catching_up(lane, true);
         self.tools.fetcher.fetch(lane, at);
@@ -89,10 +89,17 @@ impl Follower {
                 self.tell_of_stranger(lane);
                 continue;
             };
+            if self.stopped.get(&lane).is_some_and(|stopped| at.position > stopped.at) {
+                // Another instance could go on, or an operator had the event skipped.
+                self.resume(lane);
+                if at.position < head.position {
+                    self.catch_up(lane, head.position);
+                }
+            }
             let known = self.compared.get(&lane).filter(|compared| compared.when < asked_at);
             let known = known.map(|compared| compared.position);
             let unmoved = self.count_unmoved(lane, at.position);
-            metrics::lag(lane, (head.position.0 - at.position.0).max(0));
+            metrics::lag(self.tools.projection, lane, (head.position.0 - at.position.0).max(0));
             if let Some(error) = contradiction(known, at, head) {
                 if !self.stopped.contains_key(&lane) {
                     let event = EventId(lane, head.position).to_string();
@@ -100,10 +107,9 @@ impl Follower {
                 }
             } else if at.position >= head.position || self.fetching.contains_key(&lane) {
                 continue;
-            } else if let Some(since) = self.stopped.get(&lane) {
-                if since.elapsed() >= self.tools.settings.stopped_retry_ms.0 {
-                    self.stopped.remove(&lane);
-                    metrics::lanes_stopped(self.stopped.len());
+            } else if let Some(stopped) = self.stopped.get(&lane) {
+                if stopped.tried_at.elapsed() >= self.tools.settings.stopped_retry_ms.0 {
+                    self.resume(lane);
                     self.catch_up(lane, head.position);
                 }
             } else if unmoved >= patience {
@@ -129,9 +135,9 @@ impl Follower {
     pub(super) async fn stop_lane(&mut self, lane: Lane, stop: Stop) -> Result<(), Stopping> {
         let at = self.position(lane);
         tracing::error!(%lane, position = %at, event = stop.event, error = stop.error, "lane stopped");
-        self.stopped.insert(lane, Instant::now());
+        self.stopped.insert(lane, Stopped { at, tried_at: Instant::now() });
         self.end_catch_up(lane);
-        metrics::lanes_stopped(self.stopped.len());
+        metrics::lanes_stopped(self.tools.projection, self.stopped.len());
         let (pool, projection) = (&self.tools.pool, self.tools.projection);
         let mut backoff = Backoff::up_to(self.tools.settings.retry_pause_max_ms.0);
         while let Err(error) = apply::save_stop(pool, projection, lane, at, &stop).await {
@@ -139,6 +145,11 @@ impl Follower {
             backoff.pause(&self.tools.stop).await?;
         }
         Ok(())
+    }
+
+    fn resume(&mut self, lane: Lane) {
+        self.stopped.remove(&lane);
+        metrics::lanes_stopped(self.tools.projection, self.stopped.len());
     }
 
     fn position(&self, lane: Lane) -> Position {

@@ -11,10 +11,12 @@ use shared_events::reservation::Part;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 
 use super::{Arrivals, Checkpoint, Plan, plan};
+use crate::projection::Projection;
+use crate::projection::changes::{Changes, Place};
 use crate::projection::delivery::{Arrival, Fact};
-use crate::projection::stock::sample::Log;
 use crate::projection::stock::sample::hold::Step;
-use crate::projection::stock::{Changes, Movement, Place, ReservationRow};
+use crate::projection::stock::sample::{Log, at};
+use crate::projection::stock::{self, Movement, Name, ReservationRow};
 
 const LANES: u16 = 3;
 
@@ -28,6 +30,7 @@ struct Tables {
     levels: BTreeMap<(Sku, LocationCode), (Place, Figures)>,
     totals: BTreeMap<Sku, (Figures, i64, Position)>,
     movements: BTreeMap<(Lane, Position), Movement>,
+    names: BTreeMap<(Lane, Position), Name>,
     reservations: BTreeMap<ReservationId, ReservationRow>,
 }
 
@@ -42,8 +45,19 @@ impl Tables {
             let before = self.checkpoints.insert(advance.lane, advance.after);
             assert_eq!(before.map(|at| at.position), Some(advance.before));
         }
-        let Changes { items, retired, locations, levels, totals, movements, reservations } =
-            plan.changes.clone();
+        let Changes::Stock(changes) = plan.changes.clone() else {
+            panic!("a plan for another projection");
+        };
+        let stock::Changes {
+            items,
+            retired,
+            locations,
+            levels,
+            totals,
+            movements,
+            names,
+            reservations,
+        } = changes;
         self.items.extend(items);
         self.retired.extend(retired);
         self.locations.extend(locations);
@@ -60,6 +74,10 @@ impl Tables {
         for movement in movements {
             let key = (movement.place.lane, movement.place.position);
             assert!(self.movements.insert(key, movement).is_none(), "applied twice");
+        }
+        for name in names {
+            let key = (name.place.lane, name.place.position);
+            assert!(self.names.insert(key, name).is_none(), "applied twice");
         }
         for (id, mut row) in reservations {
             if let Some(kept) = self.reservations.get(&id) {
@@ -80,7 +98,7 @@ impl Tables {
             };
             arrivals.entry(event.lane).or_default().push(arrival);
         }
-        let plan = plan(&self.checkpoints, &log.lane_map, &arrivals);
+        let plan = plan(Projection::Stock, &self.checkpoints, &log.lane_map, &arrivals);
         self.apply(&plan);
         plan
     }
@@ -100,7 +118,9 @@ impl Tables {
 }
 
 #[derive(Debug, Clone)]
-enum Told {
+pub(crate) enum Told {
+    /// What follows happened on this day, whenever it is recorded.
+    On(u8),
     Item(u8, i64),
     Location(u8),
     Receive(u8, u8, i64),
@@ -119,6 +139,7 @@ fn plain() -> impl Strategy<Value = Told> {
     prop_oneof![
         (sku.clone(), 0..9i64).prop_map(|(sku, point)| Told::Item(sku, point)),
         location.clone().prop_map(Told::Location),
+        (0..5u8).prop_map(Told::On),
         (sku.clone(), location.clone(), amount.clone())
             .prop_map(|(s, l, n)| Told::Receive(s, l, n)),
         (sku.clone(), location.clone(), amount).prop_map(|(s, l, n)| Told::Issue(s, l, n)),
@@ -139,14 +160,15 @@ fn promise() -> impl Strategy<Value = Told> {
     ]
 }
 
-fn told() -> impl Strategy<Value = Told> {
+pub(crate) fn told() -> impl Strategy<Value = Told> {
     prop_oneof![plain(), promise()]
 }
 
-fn log_of(tellings: &[Told]) -> Log {
+pub(crate) fn log_of(tellings: &[Told]) -> Log {
     let mut log = Log::with_lanes(LANES);
     for telling in tellings {
         match telling {
+            Told::On(day) => log.happened_at(at(i64::from(*day) * 86_400 + 40_000)),
             Told::Item(sku, point) => log.register_item(&format!("S{sku}"), *point),
             Told::Location(code) => log.register_location(&format!("L{code}")),
             Told::Receive(s, l, n) => log.receive(&format!("S{s}"), &format!("L{l}"), *n),
@@ -181,6 +203,45 @@ fn reserve(log: &mut Log, sku: u8, location: u8, quantity: i64) {
         (&one, &location, quantity + 3, quantity),
         (&other, &location, quantity, quantity),
     ]);
+}
+
+/// What a projection writes when a log comes in batches of these sizes, each twice, and then some
+/// more times from its beginning: the changes that are written, batch by batch.
+pub(crate) fn delivered(
+    log: &Log,
+    projection: Projection,
+    sizes: &[usize],
+    times: usize,
+) -> Vec<Plan> {
+    let lanes = (0..LANES).map(|lane| (Lane(lane), Checkpoint::default()));
+    let mut checkpoints: BTreeMap<Lane, Checkpoint> = lanes.collect();
+    let mut plans = Vec::new();
+    let mut deliver = |batch: &[RecordedEvent]| {
+        let mut arrivals = Arrivals::new();
+        for event in batch {
+            let content = Ok(Fact::of(event.clone()));
+            let arrival = Arrival { lane: event.lane, next_offset: None, content };
+            arrivals.entry(event.lane).or_default().push(arrival);
+        }
+        let plan = plan(projection, &checkpoints, &log.lane_map, &arrivals);
+        assert_eq!((plan.gaps.len(), plan.stops.len()), (0, 0));
+        checkpoints.extend(plan.advances.iter().map(|one| (one.lane, one.after)));
+        if !plan.advances.is_empty() {
+            plans.push(plan);
+        }
+    };
+    let mut rest = &log.events[..];
+    for size in sizes.iter().cycle() {
+        let (batch, left) = rest.split_at(rest.len().min(*size));
+        deliver(batch);
+        deliver(batch);
+        rest = left;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (1..times).for_each(|_| deliver(&log.events));
+    plans
 }
 
 proptest! {

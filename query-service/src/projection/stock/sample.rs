@@ -28,6 +28,7 @@ pub(crate) struct Log {
     versions: BTreeMap<Stream, Version>,
     figures: BTreeMap<Stream, Figures>,
     reservations: Vec<Reservation>,
+    occurred_at: Option<Timestamp>,
 }
 
 impl Log {
@@ -39,12 +40,32 @@ impl Log {
             versions: BTreeMap::new(),
             figures: BTreeMap::new(),
             reservations: Vec::new(),
+            occurred_at: None,
         }
+    }
+
+    /// What is there of an item, over all locations.
+    pub(crate) fn on_hand_everywhere(&self, sku: &str) -> i64 {
+        let of_item =
+            |stream: &Stream| matches!(stream, Stream::Stock(of, _) if of.as_str() == sku);
+        let figures = self.figures.iter().filter(|(stream, _)| of_item(stream));
+        figures.map(|(_, figures)| figures.on_hand).sum()
     }
 
     /// The events of one lane.
     pub(crate) fn lane(&self, lane: Lane) -> Vec<&RecordedEvent> {
         self.events.iter().filter(|event| event.lane == lane).collect()
+    }
+
+    /// What is told from here on happened at this moment, whenever it is recorded.
+    pub(crate) fn happened_at(&mut self, moment: Timestamp) {
+        self.occurred_at = Some(moment);
+    }
+
+    /// What is available of an item at a location.
+    pub(crate) fn available(&self, sku: &str, location: &str) -> i64 {
+        let stream = Stream::Stock(sku.parse().expect("a sku"), place(location));
+        self.figures.get(&stream).map_or(0, |figures| figures.available())
     }
 
     pub(crate) fn register_item(&mut self, sku: &str, reorder_point: i64) {
@@ -197,7 +218,7 @@ impl Log {
             version: *version,
             event_type: event_type.to_owned(),
             schema_version,
-            occurred_at: recorded_at,
+            occurred_at: self.occurred_at.unwrap_or(recorded_at),
             recorded_at,
             actor: None,
             correlation_id: "c-1".parse().expect("a label"),

@@ -7,9 +7,11 @@ use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::{LocationCode, Sku};
 
+use crate::projection::Projection;
+use crate::projection::changes::{self, Unfit};
+use crate::projection::stock::Changes;
 use crate::projection::stock::sample::Log;
 use crate::projection::stock::sample::hold::Step;
-use crate::projection::stock::{Changes, Unfit};
 
 fn folded(events: &[RecordedEvent]) -> Changes {
     let mut changes = Changes::default();
@@ -121,10 +123,12 @@ fn an_event_in_the_stream_of_something_else_is_refused_and_changes_nothing() {
     let stream = "item/B".parse().expect("a stream");
     for recorded in &mut log.events {
         recorded.stream = Clone::clone(&stream);
-        let mut changes = Changes::default();
-        let event = recorded.event().expect("an event of today");
-        assert_eq!(changes.fold(recorded, &event), Err(Unfit::Stream));
-        assert_eq!(changes, Changes::default());
+        for projection in Projection::ALL {
+            let mut changes = changes::Changes::none(*projection);
+            let event = recorded.event().expect("an event of today");
+            assert_eq!(changes.fold(recorded, &event), Err(Unfit::Stream));
+            assert_eq!(changes, changes::Changes::none(*projection));
+        }
     }
 }
 
@@ -171,4 +175,44 @@ fn a_reversal_and_a_count_change_only_what_is_there() {
     assert_eq!(deltas, [5, 0, -1, 3]);
     let types: Vec<&str> = changes.movements.iter().map(|one| one.event_type).collect();
     assert_eq!(types, ["StockReceived", "StockReserved", "StockReversed", "StockSet"]);
+}
+
+#[test]
+fn every_name_is_kept_from_where_it_was_given() {
+    let changes = given(|log| {
+        log.register_location("MAIN");
+        log.register_item("A", 0);
+        log.register_item("A", 12);
+    });
+    let names: Vec<_> = changes
+        .names
+        .iter()
+        .map(|one| (one.stream.to_string(), one.place.position.0, one.name.as_str()))
+        .collect();
+    let expected = [
+        ("location/MAIN".to_owned(), 1, "location MAIN"),
+        ("item/A".to_owned(), 2, "item A"),
+        ("item/A".to_owned(), 3, "item A"),
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn what_is_held_says_for_whom_and_what_is_counted_does_not() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 5);
+        let which = log.reserve(&[("A", "MAIN", 2, 2)]);
+        let whole = log.whole(which, Step::Confirm);
+        log.step(which, Step::Confirm, &whole);
+        let whole = log.whole(which, Step::Fulfil);
+        log.step(which, Step::Fulfil, &whole);
+    });
+    let promises: Vec<_> = changes
+        .movements
+        .iter()
+        .map(|one| {
+            one.promise.as_ref().map(|for_whom| (for_whom.line, for_whom.expires_at.is_some()))
+        })
+        .collect();
+    assert_eq!(promises, [None, Some((1, true)), Some((1, true)), Some((1, false))]);
 }

@@ -75,6 +75,20 @@ impl Log {
         self.reservations.len()
     }
 
+    /// Whether the rules allow a step of a reservation.
+    pub(crate) fn allows(&self, which: usize, step: Step) -> bool {
+        let status = self.reservations[which].status;
+        match step {
+            Step::Extend | Step::Confirm | Step::Release | Step::Expire => {
+                status == ReservationStatus::Held
+            }
+            Step::Cancel | Step::Fulfil => status == ReservationStatus::Confirmed,
+            Step::Return => {
+                matches!(status, ReservationStatus::Confirmed | ReservationStatus::Fulfilled)
+            }
+        }
+    }
+
     /// What a step of the whole reservation is about.
     pub(crate) fn whole(&self, which: usize, step: Step) -> Vec<Part> {
         let lines = self.reservations[which].lines.iter();

@@ -1,0 +1,2 @@
+-- Removes the tables of a version (schema $1).
+select drop_tables($1)

@@ -1,0 +1,29 @@
+-- Every day from $4 up to, not including, $5 of one item ($3): what came in and went out, and what was
+-- there at its end, counted on from all days before; and how far the item's lane ($2) is applied: one
+-- statement, so one moment. One row a day as long as the lane exists.
+select
+    c.lane,
+    c.position as applied,
+    items.sku is not null as present,
+    items.version,
+    items.position,
+    items.updated_at,
+    calendar.day::date as day,
+    coalesce(days.incoming, 0) as incoming,
+    coalesce(days.outgoing, 0) as outgoing,
+    coalesce(days.returned, 0) as returned,
+    coalesce(days.adjusted, 0) as adjusted,
+    before.net as opening,
+    (before.net + sum(coalesce(days.net, 0)) over (order by calendar.day))::bigint as closing
+from checkpoints c
+left join items on items.sku = $3
+cross join (
+    select coalesce(sum(net), 0)::bigint as net
+    from days
+    where sku = $3 and day < $4
+) as before
+cross join generate_series($4::date::timestamp, $5::date::timestamp - interval '1 day', interval '1 day')
+    as calendar (day)
+left join days on days.sku = $3 and days.day = calendar.day::date
+where c.projection = 'daily_flow' and c.version = $1 and c.lane = $2
+order by calendar.day

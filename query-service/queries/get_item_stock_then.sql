@@ -1,0 +1,34 @@
+-- The name of one sku ($3) then, with the figure of every location that had a history of it then, and
+-- how far its lane ($2) is applied: one statement, so one moment. Then is after the position $4 (all
+-- that is applied, if it is null), and, with a moment $5, of what had happened by it. One row a
+-- location, and at least one row as long as the lane exists.
+select
+    c.lane,
+    c.position as applied,
+    told.name,
+    told.position as name_position,
+    level.location,
+    level.on_hand,
+    level.reserved,
+    level.allocated,
+    level.available,
+    level.version,
+    level.position,
+    level.updated_at
+from checkpoints c
+left join lateral (
+    select name, position
+    from names
+    where stream = 'item/' || $3::text and position <= coalesce($4::bigint, c.position)
+    order by position desc
+    limit 1
+) as told on true
+left join lateral (
+    select place.location, figure.*
+    from stock_levels place
+    cross join lateral
+        figure_then(place.sku, place.location, coalesce($4::bigint, c.position), $5) as figure
+    where place.sku = $3
+) as level on true
+where c.projection = 'stock' and c.version = $1 and c.lane = $2
+order by level.location

@@ -1,0 +1,30 @@
+-- The totals of many skus ($2) with the figure of every location that has a history, and how far
+-- each one's lane ($3) is applied: one statement, so one moment. Of each sku one row a location, and
+-- at least one as long as the lane exists; `place` says of which, from 1.
+select
+    asked.place,
+    c.lane,
+    c.position as applied,
+    items.name,
+    items.version as item_version,
+    total.on_hand as total_on_hand,
+    total.reserved as total_reserved,
+    total.allocated as total_allocated,
+    total.available as total_available,
+    total.version as total_version,
+    total.position as total_position,
+    total.updated_at as total_updated_at,
+    level.location,
+    level.on_hand,
+    level.reserved,
+    level.allocated,
+    level.available,
+    level.version,
+    level.position,
+    level.updated_at
+from unnest($2::text[], $3::smallint[]) with ordinality as asked (sku, lane, place)
+join checkpoints c on c.projection = 'stock' and c.version = $1 and c.lane = asked.lane
+left join items on items.sku = asked.sku
+left join stock_totals total on total.sku = asked.sku
+left join stock_levels level on level.sku = asked.sku
+order by asked.place, level.location

@@ -1,0 +1,41 @@
+-- The figures of many pairs ($2, $3), or of a whole sku where the location is null, whether item and
+-- location of one without history are registered, and how far the sku's lane ($4) is applied, and
+-- the location's ($5) if that is not registered: one statement, so one moment. One row for each that
+-- is asked, as long as its lane exists; `place` says which, from 1.
+select
+    asked.place,
+    c.lane,
+    c.position as applied,
+    case
+        when figure.version is null then exists (select from items where items.sku = asked.sku)
+    end as item_known,
+    case
+        when figure.version is null and asked.location is not null
+        then exists (select from locations where locations.code = asked.location)
+    end as location_known,
+    case
+        when figure.version is null then (
+            select other.position
+            from checkpoints other
+            where other.projection = 'stock' and other.version = $1 and other.lane = asked.location_lane
+        )
+    end as location_applied,
+    figure.on_hand,
+    figure.reserved,
+    figure.allocated,
+    figure.available,
+    figure.version,
+    figure.position,
+    figure.updated_at
+from unnest($2::text[], $3::text[], $4::smallint[], $5::smallint[])
+    with ordinality as asked (sku, location, lane, location_lane, place)
+join checkpoints c on c.projection = 'stock' and c.version = $1 and c.lane = asked.lane
+left join lateral (
+    select on_hand, reserved, allocated, available, version, position, updated_at
+    from stock_levels
+    where sku = asked.sku and location = asked.location
+    union all
+    select on_hand, reserved, allocated, available, version, position, updated_at
+    from stock_totals
+    where asked.location is null and sku = asked.sku
+) as figure on true

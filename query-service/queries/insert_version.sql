@@ -1,0 +1,2 @@
+-- Lists a new version of a projection, which nobody follows yet.
+insert into projection_versions (projection, version, state) values ($1, $2, 'filling')

@@ -1,0 +1,55 @@
+-- Every pair whose reserved or allocated figure is not what the lines of open reservations add up to,
+-- as far as the views are applied at this moment; of one sku only, if $1 names it. At most $2 rows.
+-- What is held counts from held_least to held_most: a hold that ended before the pair's last event may
+-- have been let go by the pair already, and by its reservation not yet. `seen` changes whenever one of
+-- the rows that decide does.
+with open_lines as (
+    select
+        line.sku collate "C" as sku,
+        line.location collate "C" as location,
+        line.quantity - line.released - line.fulfilled as quantity,
+        held.status,
+        held.expires_at,
+        held.id,
+        held.version
+    from reservations as held
+    cross join lateral json_to_recordset(held.lines) as line (
+        sku text, location text, quantity bigint, released bigint, fulfilled bigint
+    )
+    where held.status in ('held', 'confirmed') and ($1::text is null or line.sku = $1)
+),
+levels as (
+    select sku, location, lane, position, version, updated_at, reserved, allocated
+    from stock_levels
+    where $1::text is null or sku = $1
+),
+sums as (
+    select
+        sku,
+        location,
+        lane,
+        levels.position,
+        coalesce(reserved, 0) as reserved,
+        coalesce(allocated, 0) as allocated,
+        coalesce(sum(quantity) filter (
+            where status = 'held' and coalesce(expires_at > levels.updated_at, true)
+        ), 0) as held_least,
+        coalesce(sum(quantity) filter (where status = 'held'), 0) as held_most,
+        coalesce(sum(quantity) filter (where status = 'confirmed'), 0) as promised,
+        concat_ws(
+            ' ',
+            levels.version::text,
+            string_agg(id || '/' || open_lines.version, ' ' order by id, open_lines.version)
+        ) as seen
+    from levels
+    full join open_lines using (sku, location)
+    group by
+        sku, location, lane, levels.position, levels.version, levels.reserved, levels.allocated
+)
+select
+    sku, location, lane, position, reserved, allocated, held_least::bigint as held_least,
+    held_most::bigint as held_most, promised::bigint as promised, seen
+from sums
+where reserved < held_least or reserved > held_most or allocated <> promised
+order by sku, location
+limit $2

@@ -1,0 +1,12 @@
+-- What the movements of one pair ($1, $2) up to the position $3 did together, by type: their sums are
+-- the figures after it. Read from an index alone.
+select
+    type,
+    count(*) as events,
+    sum(on_hand_delta)::bigint as on_hand,
+    sum(reserved_delta)::bigint as reserved,
+    sum(allocated_delta)::bigint as allocated
+from movements
+where sku = $1 and location = $2 and position <= $3
+group by type
+order by type

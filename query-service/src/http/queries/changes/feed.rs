@@ -1,0 +1,81 @@
+//! A stream of events that stays open: server-sent events.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use shared_events::lane::PositionToken;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::pages;
+use crate::backoff::{Backoff, Stopping};
+use crate::consumer::gap::Line;
+use crate::projection::Projection;
+use crate::views::Views;
+
+/// Events that are read, and kept in memory, at a time.
+const PAGE_LEN: usize = 500;
+
+/// How often a silent stream says that it lives, so that nothing on the way closes it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How long a stream waits for news before it looks which version answers now.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest pause before the log is asked again.
+const LOG_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// A stream of the events after a position, as they are applied, until the client goes or the service
+/// stops. It is read as fast as the client takes it: nothing piles up but one page.
+pub(super) fn open(views: Views, after: PositionToken, place: OwnedSemaphorePermit) -> Response {
+    let feed = Feed { views, after, page: VecDeque::new(), _place: place };
+    let events = stream::unfold(feed, async |mut feed| {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
+}
+
+struct Feed {
+    views: Views,
+    /// The position after the last event that was told.
+    after: PositionToken,
+    page: VecDeque<Line>,
+    /// Given back when the stream ends.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Feed {
+    /// The next event, once there is one; nothing when the service stops.
+    async fn next(&mut self) -> Option<Event> {
+        let stop = self.views.stop().clone();
+        if self.page.is_empty() {
+            self.page = stop.run_until_cancelled(self.next_page()).await?.ok()?;
+        }
+        let line = self.page.pop_front()?;
+        self.after.reach(line.id.0, line.id.1);
+        Some(Event::default().id(self.after.to_string()).data(line.json))
+    }
+
+    /// Waits for news, and reads them.
+    async fn next_page(&self) -> Result<VecDeque<Line>, Stopping> {
+        let mut backoff = Backoff::up_to(LOG_PAUSE_MAX);
+        loop {
+            // Another version may answer by now, and this one be followed no longer.
+            let service = self.views.answering(Projection::Stock);
+            let news = service.progress.news(&self.after);
+            let Ok(applied) = tokio::time::timeout(LOOK_AGAIN, news).await else {
+                continue;
+            };
+            match pages::next(&service.log, &self.after, &applied, PAGE_LEN).await {
+                Ok(page) if !page.is_empty() => return Ok(page.into()),
+                Ok(_) => tracing::debug!("the log does not have what is applied"),
+                Err(error) => tracing::debug!(%error, "the log cannot be read for a feed"),
+            }
+            backoff.pause(self.views.stop()).await?;
+        }
+    }
+}

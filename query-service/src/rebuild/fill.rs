@@ -1,0 +1,289 @@
+//! Fills a version from the log's own endpoints: several lanes at once, the next page on its way while
+//! one is written.
+//!
+//! Each page moves its lane's checkpoint in the transaction that writes its rows, as everywhere: so a
+//! fill may be killed, begun again, or met by a service that follows the version already.
+
+mod patience;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use shared_events::lane::{Lane, LaneMap, Position};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::config::{self, RebuildConfig};
+use crate::consumer::gap::LogClient;
+use crate::database;
+use crate::projection::ProjectionVersion;
+use crate::projection::apply::{self, ApplyError};
+use crate::projection::checkpoint::Checkpoint;
+use crate::projection::delivery::{Arrival, Page};
+use crate::projection::plan::{Arrivals, Stop, plan};
+use crate::rebuild::fill::patience::Patience;
+use crate::rebuild::say;
+use crate::skip::skip_event;
+
+/// How often the operator is told how far it is.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one transaction may take.
+const APPLY_MAX: Duration = Duration::from_secs(120);
+
+/// Positions by lane.
+pub(super) type Positions = BTreeMap<Lane, Position>;
+
+/// Fills one version.
+#[derive(Clone)]
+pub(super) struct Filler(Arc<Parts>);
+
+struct Parts {
+    of: ProjectionVersion,
+    log: LogClient,
+    pool: PgPool,
+    lane_map: LaneMap,
+    lanes_at_once: usize,
+    applied: AtomicI64,
+}
+
+impl Filler {
+    pub(super) fn new(
+        config: &RebuildConfig,
+        of: ProjectionVersion,
+        lane_map: LaneMap,
+    ) -> anyhow::Result<Self> {
+        let lanes_at_once = config::count(config.log.log_requests_max);
+        Ok(Self(Arc::new(Parts {
+            of,
+            log: LogClient::new(&config.log)?,
+            pool: database::fill_pool(&config.migrate_database_url, of, lanes_at_once),
+            lane_map,
+            lanes_at_once,
+            applied: AtomicI64::new(0),
+        })))
+    }
+
+    pub(super) fn of(&self) -> ProjectionVersion {
+        self.0.of
+    }
+
+    /// Applies everything that is recorded by now, and says how fast.
+    pub(super) async fn fill_to_heads(&self, notes: &mut PgConnection) -> anyhow::Result<()> {
+        let heads = self.0.log.heads().await.context("the log cannot be asked (COMMAND_URL)")?;
+        let heads: Positions =
+            heads.lanes.into_iter().map(|(lane, head)| (lane, head.position)).collect();
+        let at = self.positions().await?;
+        let before: i64 = at.values().map(|position| position.0).sum();
+        let all: i64 = heads.values().map(|position| position.0).sum();
+        let started = Instant::now();
+        self.0.applied.store(0, Ordering::Relaxed);
+        let tell = || {
+            let applied = self.0.applied.load(Ordering::Relaxed);
+            let pace = applied as f64 / started.elapsed().as_secs_f64().max(0.001);
+            let schema = self.0.of.schema();
+            say(&format!("{schema}: {} of {all} events, {pace:.0} events/s", before + applied))
+        };
+        let filling = self.fill(&heads, notes);
+        tokio::pin!(filling);
+        let mut ticks = tokio::time::interval(TELL_INTERVAL);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                filled = &mut filling => {
+                    filled?;
+                    return Ok(tell()?);
+                }
+                _ = ticks.tick() => tell()?,
+            }
+        }
+    }
+
+    /// Brings every lane at least to these positions, but for lanes that stop at an event.
+    pub(super) async fn fill(
+        &self,
+        to: &Positions,
+        notes: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        let at = apply::load_checkpoints(&self.0.pool, self.0.of).await?;
+        let permits = Arc::new(Semaphore::new(self.0.lanes_at_once));
+        let mut lanes = JoinSet::new();
+        for (lane, to) in to {
+            let Some(at) = at.get(lane) else {
+                bail!("the log has lane {lane}, which the read database was not made for");
+            };
+            if at.position < *to {
+                let (filler, permits) = (self.clone(), Arc::clone(&permits));
+                let (lane, at, to) = (*lane, *at, *to);
+                lanes.spawn(async move {
+                    let _permit = permits.acquire().await?;
+                    filler.fill_lane(lane, at, to).await
+                });
+            }
+        }
+        let mut stops = Vec::new();
+        while let Some(filled) = lanes.join_next().await {
+            stops.extend(filled.context("a lane could not be filled")??);
+        }
+        for stopped in stops {
+            self.pass_or_note(stopped, to, notes).await?;
+        }
+        Ok(())
+    }
+
+    /// What every lane has applied.
+    pub(super) async fn positions(&self) -> sqlx::Result<Positions> {
+        let at = apply::load_checkpoints(&self.0.pool, self.0.of).await?;
+        Ok(at.into_iter().map(|(lane, at)| (lane, at.position)).collect())
+    }
+
+    /// Applies page after page; ends at the position, or in front of an event that cannot be applied.
+    async fn fill_lane(
+        &self,
+        lane: Lane,
+        mut at: Checkpoint,
+        to: Position,
+    ) -> anyhow::Result<Option<Stopped>> {
+        let mut patience = Patience::new();
+        let mut page = self.page_after(lane, at.position, &mut patience).await?;
+        while at.position < to {
+            if page.after != at.position {
+                page = self.page_after(lane, at.position, &mut patience).await?;
+            }
+            let Some(last) = page.events.iter().rev().find_map(position) else {
+                bail!("the log ends at {} in lane {lane}, but {to} was seen", at.position);
+            };
+            let next = async {
+                if last < to { self.0.log.events_after(lane, last).await.ok() } else { None }
+            };
+            let (applied, next) =
+                tokio::join!(self.apply(lane, at, page.events, &mut patience), next);
+            match applied? {
+                Applied::To(reached) => at = reached,
+                Applied::Stopped(stop) => return Ok(Some(Stopped { lane, at, stop })),
+            }
+            page = next.unwrap_or(Page { lane, after: Position(-1), events: Vec::new() });
+        }
+        Ok(None)
+    }
+
+    async fn page_after(
+        &self,
+        lane: Lane,
+        after: Position,
+        patience: &mut Patience,
+    ) -> anyhow::Result<Page> {
+        loop {
+            match self.0.log.events_after(lane, after).await {
+                Ok(page) => return Ok(page),
+                Err(error) => patience.wait(error.to_string()).await?,
+            }
+        }
+    }
+
+    /// Applies a page, or as much of it as the database takes.
+    async fn apply(
+        &self,
+        lane: Lane,
+        at: Checkpoint,
+        mut events: Vec<Arrival>,
+        patience: &mut Patience,
+    ) -> anyhow::Result<Applied> {
+        loop {
+            let count = events.len();
+            let arrivals = Arrivals::from([(lane, events)]);
+            let checkpoints = BTreeMap::from([(lane, at)]);
+            let mut plan = plan(self.0.of.projection(), &checkpoints, &self.0.lane_map, &arrivals);
+            let Some(advance) = plan.advances.pop() else {
+                return match plan.stops.remove(&lane) {
+                    Some(stop) => Ok(Applied::Stopped(stop)),
+                    None => bail!("the log leaves out events after {} in lane {lane}", at.position),
+                };
+            };
+            let after = advance.after;
+            let pool = &self.0.pool;
+            let outcome =
+                apply::apply(pool, self.0.of, vec![advance], plan.changes, APPLY_MAX).await;
+            match outcome {
+                Ok(()) => {
+                    self.0.applied.fetch_add(after.position.0 - at.position.0, Ordering::Relaxed);
+                    patience.begin_anew();
+                    return Ok(Applied::To(after));
+                }
+                Err(ApplyError::Moved) => {
+                    let stored = apply::load_checkpoints(pool, self.0.of).await?;
+                    let stored = stored.get(&lane).context("the version was dropped meanwhile")?;
+                    return Ok(Applied::To(*stored));
+                }
+                Err(ApplyError::Refused(error)) if count == 1 => {
+                    let event = arrivals[&lane][0].name();
+                    return Ok(Applied::Stopped(Stop { event, error }));
+                }
+                Err(ApplyError::Refused(_)) => {}
+                Err(ApplyError::Unavailable(error)) => {
+                    patience.wait(error).await?;
+                    let stored = apply::load_checkpoints(pool, self.0.of).await?;
+                    let stored = stored.get(&lane).context("the version was dropped meanwhile")?;
+                    return Ok(Applied::To(*stored));
+                }
+            }
+            // What the database refuses is halved until the one event is found.
+            events = arrivals.into_values().flatten().collect();
+            events.truncate(count / 2);
+        }
+    }
+}
+
+/// A lane in front of an event that cannot be applied.
+struct Stopped {
+    lane: Lane,
+    at: Checkpoint,
+    stop: Stop,
+}
+
+enum Applied {
+    To(Checkpoint),
+    Stopped(Stop),
+}
+
+fn position(arrival: &Arrival) -> Option<Position> {
+    arrival.content.as_ref().ok().map(|fact| fact.recorded.position)
+}
+
+impl Filler {
+    /// What an operator had skipped before is skipped here too; at anything else the lane stands, as
+    /// it does in the version that answers.
+    async fn pass_or_note(
+        &self,
+        stopped: Stopped,
+        to: &Positions,
+        notes: &mut PgConnection,
+    ) -> anyhow::Result<()> {
+        let Stopped { lane, at, stop } = stopped;
+        apply::save_stop(&self.0.pool, self.0.of, lane, at.position, &stop).await?;
+        let reason: Option<String> =
+            sqlx::query_scalar(include_str!("../../queries/find_skipped.sql"))
+                .bind(self.0.of.name())
+                .bind(database::lane_column(lane))
+                .bind(at.position.next().0)
+                .fetch_optional(&mut *notes)
+                .await?;
+        let Some(reason) = reason else {
+            say(&format!("lane {lane} stops at {}: {}", stop.event, stop.error))?;
+            return Ok(());
+        };
+        let page = self.0.log.events_after(lane, at.position).await?;
+        let first = page.events.into_iter().next().map(|arrival| arrival.content);
+        let Some(Ok(fact)) = first else {
+            bail!("the log cannot tell the event after {} in lane {lane}", at.position);
+        };
+        skip_event(notes, self.0.of, &fact.recorded, &reason).await?;
+        say(&format!("{} is skipped here too", fact.recorded.id()))?;
+        Box::pin(self.fill(to, notes)).await
+    }
+}

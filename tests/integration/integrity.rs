@@ -1,0 +1,275 @@
+//! A difference between the log and the views is found and named, on request and all the time.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use integration_tests::eventually::eventually;
+use integration_tests::size::Size;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use stack::replay::plan::{Plan, Stock};
+use stack::replay::replay;
+
+/// A connection to the read database that may do anything.
+async fn read_superuser(stockbook: &Stockbook) -> PgConnection {
+    let databases = stockbook.world.servers().databases().expect("there is a Postgres");
+    let mut url = databases.admin_url().clone();
+    url.set_path(stockbook.urls.read.path());
+    PgConnection::connect(url.as_str()).await.expect("the database answers")
+}
+
+async fn execute(database: &mut PgConnection, statement: &str) {
+    let done = sqlx::query(AssertSqlSafe(statement)).execute(database).await;
+    let changed = done.unwrap_or_else(|error| panic!("{statement}: {error}")).rows_affected();
+    assert!(changed > 0, "{statement} changes nothing");
+}
+
+/// What a check says once everything recorded is applied.
+async fn check(stockbook: &Stockbook, path: &str) -> Value {
+    let token = stockbook.heads().await;
+    stockbook.read_at(path, &token).await.json()
+}
+
+#[track_caller]
+fn assert_ok(report: &Value) {
+    assert_eq!(report["ok"], true, "{report}");
+    assert_eq!(report["first_difference"], Value::Null, "{report}");
+}
+
+/// Two items with a history of everything: counted, moved, held, promised, fulfilled, let go.
+async fn trade(stockbook: &Stockbook) {
+    stockbook.register(&["A", "B", "C"]).await;
+    let command = stockbook.command();
+    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    let described = json!({"name": "Jam", "reorder_point": 5, "metadata": {"shelf": "7"}});
+    command.send("PUT", "/v1/items/A", &described).await.expect_status(200);
+    stockbook.receive(&[("A", 50), ("B", 20)]).await;
+    let moves = json!({"lines": [{"sku": "A", "from": "MAIN", "to": "WEST", "quantity": 8}]});
+    command.send("POST", "/v1/moves", &moves).await.expect_status(200);
+    let mut sale = lines_at_main(&[("A", 2), ("B", 1)]);
+    sale["reference"] = json!({"type": "invoice", "id": "i-1"});
+    command.send("POST", "/v1/issues", &sale).await.expect_status(200);
+    for step in ["none", "confirm", "release"] {
+        let held = stockbook.command().reserve("cart", 600, &[("A", 3), ("B", 2)]).await.json();
+        let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
+        if step != "none" {
+            command.step(&id, step, json!({})).await.expect_status(200);
+        }
+        if step == "confirm" {
+            let part = json!({"lines": [{"line": 1, "quantity": 1}]});
+            command.step(&id, "fulfil", part).await.expect_status(200);
+        }
+    }
+    command.send("POST", "/v1/items/C/retire", &json!({})).await.expect_status(200);
+}
+
+pub(crate) async fn a_days_trade_is_whole_and_every_event_of_it_was_looked_at(world: Arc<World>) {
+    let size = Size::wanted();
+    let stockbook = Stockbook::start(&world).await;
+    let plan = Plan::new(Stock::Full, &size.trade()).expect("the trade can be read");
+    let options = super::replay::options(&stockbook, 8);
+    let report = replay(&plan, &options).await.expect("the replay comes through");
+    assert!(report.is_good(), "{report}");
+    let heads = stockbook.heads().await;
+    stockbook.read_at("/v1/items", &heads).await;
+    let started = Instant::now();
+    let report = check(&stockbook, "/v1/integrity").await;
+    let took = started.elapsed();
+    assert_ok(&report);
+    let recorded = stockbook.recorded().await;
+    assert_eq!(report["checked"], recorded, "{report}");
+    assert_eq!(report["position"], heads.to_string(), "{report}");
+    assert_eq!(report["skipped"], json!([]), "{report}");
+    let per_second = recorded as f64 / took.as_secs_f64();
+    println!("size {size:?}: {recorded} events checked in {took:.2?}, {per_second:.0} a second");
+
+    let started = Instant::now();
+    let of_one = check(&stockbook, "/v1/integrity/85123A").await;
+    println!("size {size:?}: one item in {:.2?}", started.elapsed());
+    assert_ok(&of_one);
+    let history = stockbook.command().get("/v1/streams/stock/85123A/MAIN/events?limit=10000").await;
+    let described = stockbook.command().get("/v1/streams/item/85123A/events").await;
+    let events = history.body.lines().count() + described.body.lines().count();
+    assert_eq!(of_one["checked"], events, "{of_one}");
+    stockbook.query().get("/v1/integrity/NONE").await.expect_problem(404, "unknown_sku");
+    let unknown = stockbook.query().get("/v1/integrity?sku=A").await;
+    unknown.expect_problem(422, "invalid_parameter");
+}
+
+/// What is done to a view behind the services' back: a column of some rows of a table.
+struct Damage {
+    table: &'static str,
+    rows: &'static str,
+    column: &'static str,
+    /// What it becomes, and what it was.
+    values: (&'static str, &'static str),
+    /// What differs by that: the kind, and how the stream's name begins.
+    differs: (&'static str, &'static str),
+}
+
+impl Damage {
+    const fn new(
+        table: &'static str,
+        rows: &'static str,
+        column: &'static str,
+        values: (&'static str, &'static str),
+        differs: (&'static str, &'static str),
+    ) -> Self {
+        Self { table, rows, column, values, differs }
+    }
+
+    async fn set(&self, views: &mut PgConnection, value: &str) {
+        let Self { table, rows, column, .. } = self;
+        let statement = format!("update stock_v1.{table} set {column} = {value} where {rows}");
+        execute(views, &statement).await;
+    }
+}
+
+const OF_A: &str = "sku = 'A' and location = 'MAIN'";
+
+const DAMAGES: [Damage; 13] = {
+    let level = ("level", "stock/A/MAIN");
+    let movement = ("movement", "stock/A/");
+    let reservation = ("reservation", "reservation/");
+    let (sold, moved) =
+        ("sku = 'A' and reference_type = 'invoice'", "sku = 'A' and location = 'WEST'");
+    [
+        Damage::new("stock_levels", OF_A, "reserved", ("reserved + 1", "reserved - 1"), level),
+        Damage::new("stock_levels", OF_A, "version", ("version + 1", "version - 1"), level),
+        Damage::new("stock_levels", OF_A, "reorder_point", ("6", "5"), level),
+        Damage::new("stock_levels", OF_A, "lane", ("(lane + 1) % 4", "(lane + 3) % 4"), level),
+        Damage::new(
+            "stock_totals",
+            "sku = 'A'",
+            "on_hand",
+            ("on_hand + 1", "on_hand - 1"),
+            ("total", ""),
+        ),
+        Damage::new("movements", moved, "on_hand_delta", ("9", "8"), movement),
+        Damage::new("movements", sold, "reference_id", ("'i-2'", "'i-1'"), movement),
+        Damage::new(
+            "movements",
+            moved,
+            "position",
+            ("position + 1000000", "position - 1000000"),
+            movement,
+        ),
+        Damage::new("items", "sku = 'A'", "name", ("'Ham'", "'Jam'"), ("item", "item/A")),
+        Damage::new("items", "sku = 'C'", "retired", ("false", "true"), ("item", "item/C")),
+        Damage::new(
+            "locations",
+            "code = 'WEST'",
+            "name",
+            ("'EAST'", "'WEST'"),
+            ("location", "location/WEST"),
+        ),
+        Damage::new(
+            "reservations",
+            "version = 3",
+            "status",
+            ("'held'", "'confirmed'"),
+            reservation,
+        ),
+        Damage::new("reservations", "version in (3, 7)", "version", ("7", "3"), reservation),
+    ]
+};
+
+pub(crate) async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    trade(&stockbook).await;
+    assert_ok(&check(&stockbook, "/v1/integrity").await);
+    let mut views = read_superuser(&stockbook).await;
+    for damage in &DAMAGES {
+        damage.set(&mut views, damage.values.0).await;
+        let report = check(&stockbook, "/v1/integrity").await;
+        let found = &report["first_difference"];
+        let (what, stream) = damage.differs;
+        assert_eq!((&report["ok"], &found["what"]), (&json!(false), &json!(what)), "{report}");
+        assert!(found["stream"].as_str().unwrap_or_default().starts_with(stream), "{report}");
+        assert_event_exists(&stockbook, found).await;
+        if found["sku"] == "A" {
+            let of_a = check(&stockbook, "/v1/integrity/A").await;
+            assert_eq!(of_a["first_difference"]["what"], what, "{of_a}");
+        }
+        // A reservation that is not what it was promises another quantity of the items it is of.
+        let of_b = check(&stockbook, "/v1/integrity/B").await;
+        match damage.column {
+            "status" => assert_eq!(of_b["first_difference"]["what"], "promise", "{of_b}"),
+            _ => assert_ok(&of_b),
+        }
+        damage.set(&mut views, damage.values.1).await;
+    }
+    assert_ok(&check(&stockbook, "/v1/integrity").await);
+}
+
+/// The event that a difference names is one of the stream that it names.
+async fn assert_event_exists(stockbook: &Stockbook, difference: &Value) {
+    let event = difference["event"].as_str().expect("an event");
+    let (lane, position) = event.split_once('-').expect("an event's id");
+    let lane = stockbook.command().lane(lane.parse().expect("a lane")).await;
+    let position: usize = position.parse().expect("a position");
+    let found = &lane[position - 1];
+    assert_eq!(found.position.0, position as i64);
+    match difference["stream"].as_str() {
+        Some(stream) => assert_eq!(found.stream.to_string(), stream, "{difference}"),
+        None => assert!(found.stream.to_string().starts_with("stock/A/"), "{difference}"),
+    }
+}
+
+pub(crate) async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it(
+    world: Arc<World>,
+) {
+    let stockbook = Stockbook::start(&world).await;
+    trade(&stockbook).await;
+    let before = check(&stockbook, "/v1/integrity/A").await;
+    assert_ok(&before);
+    eventually("events are checked all the time", async || checked(&stockbook).await, |n| *n > 0.0)
+        .await;
+    assert_eq!(metric(&stockbook, "stockbook_integrity_differences_total").await, 0.0);
+    let mut log = stockbook.superuser().await;
+    // The triggers do not fire for a replica.
+    sqlx::raw_sql("set session_replication_role = replica").execute(&mut log).await.unwrap();
+    let change = |from, to| {
+        format!(
+            "update events set data = replace(data::text, '\"quantity\":{from}', '\"quantity\":{to}')::json \
+             where stream = 'stock/A/MAIN' and version = 1"
+        )
+    };
+    execute(&mut log, &change(50, 51)).await;
+    for path in ["/v1/integrity", "/v1/integrity/A"] {
+        let report = check(&stockbook, path).await;
+        let found = &report["first_difference"];
+        assert_eq!((&report["ok"], &found["what"]), (&json!(false), &json!("chain")), "{report}");
+        assert_eq!((&found["sku"], &found["stream"]), (&json!("A"), &json!("stock/A/MAIN")));
+        let history = stockbook.command().get("/v1/streams/stock/A/MAIN/events?limit=1").await;
+        let first: Value = serde_json::from_str(history.body.trim()).expect("an event");
+        assert_eq!(found["event"], first["id"], "{report}");
+        assert_eq!(found["found"], first["chain"], "{report}");
+    }
+    assert_ok(&check(&stockbook, "/v1/integrity/B").await);
+    eventually(
+        "the difference is counted",
+        async || metric(&stockbook, "stockbook_integrity_differences_total{kind=\"chain\"}").await,
+        |count| *count > 0.0,
+    )
+    .await;
+    execute(&mut log, &change(51, 50)).await;
+    assert_ok(&check(&stockbook, "/v1/integrity").await);
+    assert_eq!(check(&stockbook, "/v1/integrity/A").await, before);
+    let seen = checked(&stockbook).await;
+    eventually("rounds go on", async || checked(&stockbook).await, |now| *now > seen).await;
+    assert!(metric(&stockbook, "stockbook_integrity_last_round_seconds").await > 0.0);
+}
+
+async fn checked(stockbook: &Stockbook) -> f64 {
+    metric(stockbook, "stockbook_integrity_checked_total").await
+}
+
+/// The value of a metric; 0 before it is counted.
+async fn metric(stockbook: &Stockbook, name: &str) -> f64 {
+    let metrics = stockbook.query().get("/metrics").await.expect_status(200).body;
+    let line = metrics.lines().find(|line| line.starts_with(name));
+    line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().expect("a number"))
+}

@@ -1,0 +1,227 @@
+//! However the records arrive, and whatever is lost on the way, the views' rows are the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use integration_tests::eventually::eventually;
+use integration_tests::seed::seeded;
+use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
+use integration_tests::topic::read_partition;
+use integration_tests::world::World;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use serde_json::{Value, json};
+use shared_events::record::Record;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+const SKUS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
+
+/// Sales, moves and reservations of every item.
+async fn trade(stockbook: &Stockbook) {
+    let command = stockbook.command();
+    for pair in SKUS.chunks(2) {
+        stockbook.receive(&[(pair[0], 20), (pair[1], 20)]).await;
+        let sale = lines_at_main(&[(pair[0], 3), (pair[1], 1)]);
+        command.send("POST", "/v1/issues", &sale).await.expect_status(200);
+        let held = command.reserve("cart", 600, &[(pair[0], 2), (pair[1], 2)]).await.json();
+        let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
+        command.step(&id, "confirm", json!({})).await.expect_status(200);
+        command.step(&id, "fulfil", json!({})).await.expect_status(200);
+    }
+}
+
+async fn admin(stockbook: &Stockbook, database: &str) -> PgConnection {
+    let databases = stockbook.world.servers().databases().expect("there is a Postgres");
+    let mut url = databases.admin_url().clone();
+    if !database.is_empty() {
+        url.set_path(database);
+    }
+    PgConnection::connect(url.as_str()).await.expect("the database answers")
+}
+
+/// A checksum of the rows of every view, once everything recorded is applied to all of them.
+async fn checksums(stockbook: &Stockbook) -> BTreeMap<String, (i64, String)> {
+    let token = stockbook.heads().await;
+    stockbook.read_at("/v1/projections", &token).await;
+    let mut database = admin(stockbook, stockbook.urls.read.path()).await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select format('%I.%I', schemaname, tablename) from pg_tables \
+         where schemaname like '%\\_v1' order by 1",
+    )
+    .fetch_all(&mut database)
+    .await
+    .expect("the views can be listed");
+    let mut sums: BTreeMap<String, (i64, String)> = BTreeMap::new();
+    for table in tables {
+        let query = format!(
+            "select count(*), md5(coalesce(string_agg(t::text, '|' order by t::text), '')) from {table} t"
+        );
+        let sum = sqlx::query_as(AssertSqlSafe(query)).fetch_one(&mut database).await;
+        sums.insert(table, sum.expect("a view can be read"));
+    }
+    assert!(sums["stock_v1.movements"].0 > 0, "{sums:?}");
+    sums
+}
+
+/// Every lane of every view takes what comes, and the views are what the log says.
+async fn assert_no_lane_is_stuck(stockbook: &Stockbook) {
+    for sku in SKUS {
+        stockbook.receive(&[(sku, 1)]).await;
+    }
+    let token = stockbook.heads().await;
+    let lanes = stockbook.read_at("/v1/projections", &token).await.json();
+    for lane in lanes["items"].as_array().expect("a list") {
+        assert_ne!(lane["state"], "stopped", "{lane}");
+    }
+    let report = stockbook.read_at("/v1/integrity", &token).await.json();
+    assert_eq!(
+        (&report["ok"], &report["first_difference"]),
+        (&json!(true), &Value::Null),
+        "{report}"
+    );
+    assert_eq!(report["checked"], stockbook.recorded().await, "{report}");
+}
+
+/// Sends each record of the topic once more, up to five times in a row, as a relay might that does not
+/// know what it has sent.
+async fn deliver_again(stockbook: &Stockbook, records: &[Vec<Record>], random: &mut StdRng) {
+    let producer: FutureProducer = ClientConfig::new()
+        .set("bootstrap.servers", stockbook.brokers())
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .create()
+        .expect("a producer can be made");
+    for record in records.iter().flatten() {
+        for _ in 0..random.random_range(1..=5) {
+            let headers =
+                record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+                    headers.insert(Header { key, value: Some(value.as_bytes()) })
+                });
+            let message = FutureRecord::to(&stockbook.topic)
+                .partition(record.partition)
+                .key(&record.key)
+                .payload(&record.value)
+                .headers(headers);
+            let sent = producer.send(message, ANSWER_MAX);
+            sent.await.unwrap_or_else(|(error, _)| panic!("not delivered: {error}"));
+        }
+    }
+    producer.flush(ANSWER_MAX).expect("everything is delivered");
+}
+
+async fn records(stockbook: &Stockbook) -> Vec<Vec<Record>> {
+    super::relay::assert_topic_equals_log(stockbook).await;
+    let mut records = Vec::new();
+    for lane in 0..stockbook.lanes {
+        let (brokers, topic) = (stockbook.brokers().to_owned(), stockbook.topic.clone());
+        let read = move || read_partition(&brokers, &topic, lane);
+        let partition = tokio::task::spawn_blocking(read).await.expect("the topic can be read");
+        records.push(partition.into_iter().map(|(_, record)| record).collect());
+    }
+    records
+}
+
+pub(crate) async fn every_record_up_to_six_times_while_lanes_change_hands_changes_no_row(
+    world: Arc<World>,
+) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.register(&SKUS).await;
+    trade(&stockbook).await;
+    let before = checksums(&stockbook).await;
+    let records = records(&stockbook).await;
+    let (seed, mut random) = seeded();
+    println!("seed {seed}");
+    deliver_again(&stockbook, &records, &mut random).await;
+    // Lanes are given and taken while the records are gone through: one comes, one goes hard, one
+    // comes back.
+    stockbook.add_query_service().await;
+    deliver_again(&stockbook, &records, &mut random).await;
+    stockbook.queries[1].kill().await.expect("the service can be killed");
+    deliver_again(&stockbook, &records, &mut random).await;
+    start_again(&mut stockbook.queries[1]).await;
+    stockbook.queries[0].stop().await.expect("the service stops");
+    start_again(&mut stockbook.queries[0]).await;
+    assert_eq!(checksums(&stockbook).await, before);
+    assert_no_lane_is_stuck(&stockbook).await;
+}
+
+pub(crate) async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    stockbook.register(&SKUS).await;
+    trade(&stockbook).await;
+    let before = checksums(&stockbook).await;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", stockbook.brokers())
+        .create()
+        .expect("an admin client can be made");
+    let deleted = admin.delete_topics(&[&stockbook.topic], &AdminOptions::new()).await;
+    deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
+    eventually(
+        "the topic is gone",
+        async || {
+            let metadata = admin.inner().fetch_metadata(None, ANSWER_MAX);
+            let topics = metadata.expect("the broker answers");
+            topics.topics().iter().any(|topic| topic.name() == stockbook.topic)
+        },
+        |exists| !exists,
+    )
+    .await;
+    stockbook.create_topic().await;
+    assert_eq!(checksums(&stockbook).await, before);
+    assert_no_lane_is_stuck(&stockbook).await;
+}
+
+pub(crate) async fn views_restored_from_an_older_backup_catch_up(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.register(&SKUS).await;
+    trade(&stockbook).await;
+    let read = stockbook.urls.read.path().trim_start_matches('/').to_owned();
+    let older = checksums(&stockbook).await;
+    stockbook.queries[0].stop().await.expect("the service stops");
+    let mut server = admin(&stockbook, "").await;
+    copy_database(&mut server, &read, &format!("{read}_backup")).await;
+    start_again(&mut stockbook.queries[0]).await;
+    trade(&stockbook).await;
+    let newer = checksums(&stockbook).await;
+    assert_ne!(newer, older);
+    // Kafka's group is further than the backup; what lies between is fetched from the log.
+    stockbook.queries[0].stop().await.expect("the service stops");
+    let rename = format!("alter database {read} rename to {read}_lost");
+    sqlx::raw_sql(AssertSqlSafe(rename)).execute(&mut server).await.expect("nobody is connected");
+    copy_database(&mut server, &format!("{read}_backup"), &read).await;
+    start_again(&mut stockbook.queries[0]).await;
+    assert_eq!(checksums(&stockbook).await, newer);
+    assert_no_lane_is_stuck(&stockbook).await;
+}
+
+/// Copies a database that nobody is connected to.
+async fn copy_database(server: &mut PgConnection, from: &str, to: &str) {
+    let statements = [
+        format!("create database {to} template {from} owner stockbook_owner"),
+        format!("revoke all on database {to} from public"),
+        format!("grant connect on database {to} to stockbook_query"),
+    ];
+    for statement in statements {
+        // A session that has just ended may still be seen for a moment.
+        let outcome = eventually(
+            "the database can be copied",
+            async || {
+                sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+                    .execute(&mut *server)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            },
+            Result::is_ok,
+        );
+        outcome.await.expect("it was waited for");
+    }
+}

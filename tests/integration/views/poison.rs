@@ -1,0 +1,209 @@
+//! Events that cannot be applied: each stops its own lane and no other, and a lane goes on after a fix
+//! or an operator's skip.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use integration_tests::eventually::eventually;
+use integration_tests::stockbook::Stockbook;
+use integration_tests::world::World;
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use shared_events::chain::{Chain, data_hash};
+use shared_events::lane::{Lane, LaneMap, Position, Version};
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::Sku;
+
+use super::{done, run, start};
+
+const LANES: u16 = 7;
+
+/// An item of each lane whose name begins so.
+fn skus(prefix: &str) -> Vec<String> {
+    let map = LaneMap::even(LANES).unwrap();
+    let of = |lane| {
+        let mut names = (0..).map(|nth| format!("{prefix}{nth}"));
+        let is_there = |name: &String| map.lane_of_item(&name.parse::<Sku>().unwrap()) == lane;
+        names.find(is_there).unwrap()
+    };
+    (0..LANES).map(|lane| of(Lane(lane))).collect()
+}
+
+/// The five kinds: type, data, and whether the chain goes on from what is there.
+fn kinds(sku: &str) -> [(&'static str, Value, bool); 5] {
+    let figures = json!({"on_hand": 1, "reserved": 0, "allocated": 0});
+    [
+        ("ItemSealed", json!({}), true),
+        ("ItemChanged", json!({"sku": sku}), true),
+        ("ItemRetired", json!({"sku": "ANOTHER"}), true),
+        ("ItemRetired", json!({"sku": sku}), false),
+        (
+            "StockReceived",
+            json!({"sku": sku, "location": "EAST", "quantity": i64::MIN, "after": figures}),
+            true,
+        ),
+    ]
+}
+
+/// Puts an event at the end of a lane as nobody can through a service.
+async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
+    let heads = stockbook.command().get("/v1/lanes").await.expect_status(200).json();
+    let head = heads["items"].as_array().unwrap().iter().find(|one| one["lane"] == lane).unwrap();
+    let (event_type, data, follows) = kinds(sku)[usize::from(lane)].clone();
+    let stream = if event_type == "StockReceived" {
+        format!("stock/{sku}/EAST")
+    } else {
+        format!("item/{sku}")
+    };
+    let recorded_at = head["recorded_at"].as_str().unwrap().parse().unwrap();
+    let mut event = RecordedEvent {
+        lane: Lane(lane),
+        position: Position(head["position"].as_i64().unwrap() + 1),
+        stream: stream.parse().unwrap(),
+        version: Version(900),
+        event_type: event_type.to_owned(),
+        schema_version: 1,
+        occurred_at: recorded_at,
+        recorded_at,
+        actor: None,
+        correlation_id: "poison".parse().unwrap(),
+        causation_id: None,
+        data: RawValue::from_string(data.to_string()).unwrap(),
+        chain: Chain([7; 32]),
+        traceparent: None,
+    };
+    if follows {
+        event.chain = event.chain_after(head["chain"].as_str().unwrap().parse().unwrap());
+    }
+    sqlx::query(
+        "insert into events (lane, position, stream, version, type, schema_version, occurred_at, \
+             recorded_at, correlation_id, data, data_hash, chain) \
+         values ($1, $2, $3, $4, $5, 1, $6, $6, 'poison', $7::json, $8, $9)",
+    )
+    .bind(i16::try_from(lane).unwrap())
+    .bind(event.position.0)
+    .bind(stream)
+    .bind(event.version.0)
+    .bind(event_type)
+    .bind(recorded_at.to_utc())
+    .bind(event.data.get())
+    .bind(data_hash(event.data.get()).to_vec())
+    .bind(event.chain.0.to_vec())
+    .execute(&mut stockbook.superuser().await)
+    .await
+    .unwrap();
+    event.id().to_string()
+}
+
+/// A record that is no event, in front of those to come.
+async fn garbage(stockbook: &Stockbook, lane: u16) {
+    let producer: FutureProducer =
+        ClientConfig::new().set("bootstrap.servers", stockbook.brokers()).create().unwrap();
+    let record =
+        FutureRecord::to(&stockbook.topic).partition(i32::from(lane)).key("x").payload("{");
+    producer.send_result(record).unwrap().await.unwrap().unwrap();
+}
+
+/// The lanes of a projection that stand still, with what each waits at and what it has skipped.
+async fn lanes(stockbook: &Stockbook, projection: &str) -> BTreeMap<u64, Value> {
+    let list = stockbook.query().get("/v1/projections").await.expect_status(200).json();
+    let lanes = list["items"].as_array().unwrap().iter();
+    lanes
+        .filter(|one| one["projection"] == projection)
+        .map(|one| (one["lane"].as_u64().unwrap(), one.clone()))
+        .collect()
+}
+
+/// Lane, event and error of those that are stopped.
+fn stopped(lanes: &BTreeMap<u64, Value>) -> Vec<(u64, String, String)> {
+    let stopped = lanes.iter().filter(|(_, one)| one["state"] == "stopped");
+    let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+    stopped.map(|(lane, one)| (*lane, text(one, "event"), text(one, "error"))).collect()
+}
+
+pub(crate) async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<World>) {
+    let stockbook = start(&world, LANES).await;
+    let skus = skus("GOOD");
+    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let all: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 10)).collect();
+    let token = stockbook.receive(&all).await.position();
+    stockbook.read_at("/v1/items", &token).await;
+    // 1. Five lanes get an event each that cannot be applied, a sixth a record that is no event.
+    let mut events = Vec::new();
+    for (lane, sku) in (0..5).zip(self::skus("BAD")) {
+        events.push((u64::from(lane), poison(&stockbook, lane, &sku).await));
+    }
+    garbage(&stockbook, 5).await;
+    // 2. The others go on, and the sixth is mended from the log.
+    let answer = stockbook.receive(&all).await;
+    let position = answer.position();
+    for (lane, sku) in (0..).zip(&skus) {
+        let at: shared_events::lane::PositionToken =
+            [(Lane(lane), position.get(Lane(lane)).unwrap())].into_iter().collect();
+        if lane >= 5 {
+            let figure = stockbook.read_at(&format!("/v1/stock/{sku}/MAIN"), &at).await.json();
+            assert_eq!(figure["on_hand"], 20, "lane {lane}: {figure}");
+        } else {
+            let path = format!("/v1/stock/{sku}/MAIN?min_position={at}&wait_ms=0");
+            stockbook.query().get(&path).await.expect_problem(503, "not_yet_applied");
+        }
+    }
+    // 3. Each lane says what it waits at. What only `stock` cannot take stops only `stock`.
+    for (projection, expected) in
+        [("stock", &events[..]), ("daily_flow", &events[..4]), ("low_stock", &events[..4])]
+    {
+        let ask = async || stopped(&lanes(&stockbook, projection).await);
+        let is_so = |seen: &Vec<(u64, String, String)>| {
+            seen.iter()
+                .map(|(lane, event, _)| (lane, event))
+                .eq(expected.iter().map(|(l, e)| (l, e)))
+        };
+        eventually("every poisoned lane stops", ask, is_so).await;
+    }
+    let now = lanes(&stockbook, "stock").await;
+    for (lane, word) in
+        [(0, "ItemSealed"), (1, "does not fit"), (2, "stream"), (3, "chain"), (4, "64 bits")]
+    {
+        let error = now[&lane]["error"].as_str().unwrap();
+        assert!(error.contains(word), "lane {lane}: {error}");
+    }
+    skip_all(&stockbook, &events).await;
+    // 4. The lanes go on behind it, and what was skipped stays on record.
+    let token = stockbook.heads().await;
+    for sku in &skus {
+        let figure = stockbook.read_at(&format!("/v1/stock/{sku}/MAIN"), &token).await.json();
+        assert_eq!(figure["on_hand"], 20, "{figure}");
+    }
+    let now = lanes(&stockbook, "stock").await;
+    for (lane, event) in &events {
+        assert_eq!(now[lane]["skipped"], json!([event]));
+    }
+    let database = stockbook.read_database().await;
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from skipped_events where reason = 'a test'")
+            .fetch_one(&database)
+            .await
+            .unwrap();
+    assert_eq!(kept, 5 + 4 + 4);
+    // 5. A rebuild passes over the same events.
+    done(&stockbook, &["rebuild", "stock", "--compare"]).await;
+}
+
+async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
+    for (lane, event) in events {
+        let (lane, position) = (lane.to_string(), event.split_once('-').unwrap().1);
+        let before = (position.parse::<i64>().unwrap() - 1).to_string();
+        let skip = |position: &str| {
+            let named = ["skip", "--lane", &lane, "--position", position, "--reason", "a test"];
+            named.map(str::to_owned)
+        };
+        let wrong = skip(&before);
+        let (is_done, said) = run(stockbook, &wrong.each_ref().map(String::as_str)).await;
+        assert!(!is_done && said.contains("nothing is stopped at"), "{said}");
+        let right = skip(position);
+        let said = done(stockbook, &right.each_ref().map(String::as_str)).await;
+        assert!(said.contains("is skipped in stock version 1"), "{said}");
+    }
+}

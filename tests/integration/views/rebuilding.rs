@@ -1,0 +1,159 @@
+//! A projection is filled anew beside the one that answers, and nobody who reads notices.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use integration_tests::api::Api;
+use integration_tests::eventually::eventually;
+use integration_tests::size::Size;
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::Instant;
+
+use super::{done, errand, run, start};
+
+/// Lines of one receipt that fills the log.
+const LINES: usize = 1_000;
+
+/// Fills the log with about so many events of ten thousand items.
+async fn fill_log(stockbook: &Stockbook, events: usize) {
+    let command = stockbook.command();
+    command.send("PUT", "/v1/locations/MAIN", &json!({})).await.expect_status(201);
+    let skus: Vec<String> = (0..events.min(10_000) / 2).map(|nth| format!("F{nth}")).collect();
+    let batches = skus.chunks(500).map(|chunk| {
+        let register = |sku| json!({"type": "register_item", "sku": sku, "reorder_point": 3});
+        let commands: Vec<Value> = chunk.iter().map(register).collect();
+        json!({"mode": "independent", "commands": commands})
+    });
+    for batch in batches {
+        command.post("/v1/batches", batch).await.expect_status(200);
+    }
+    let mut next = skus.iter().cycle();
+    for round in 0..(events - skus.len()).div_ceil(LINES) {
+        let amount = if round % 3 == 2 { 1 } else { 2 };
+        let lines: Vec<(&str, i64)> =
+            (0..LINES).map(|_| (next.next().unwrap().as_str(), amount)).collect();
+        let path = if round % 3 == 2 { "/v1/issues" } else { "/v1/receipts" };
+        let answer = command.post(path, lines_at_main(&lines)).await;
+        assert!(answer.status == 200 || path == "/v1/issues", "{answer:?}");
+    }
+}
+
+/// Receives one unit after the other; how many there are is told by the version too.
+async fn trade(api: Api, stop: Arc<AtomicBool>) -> i64 {
+    let mut received = 0;
+    while !stop.load(Ordering::Relaxed) {
+        api.post("/v1/receipts", lines_at_main(&[("HOT", 1)])).await.expect_status(200);
+        received += 1;
+    }
+    received
+}
+
+/// Reads what was just written, again and again; every answer has to be whole.
+async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> usize {
+    let mut reads = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let written = command.post("/v1/receipts", lines_at_main(&[("COLD", 1)])).await;
+        let position = written.expect_status(200).position();
+        let path = format!("/v1/stock/COLD?min_position={position}&wait_ms=10000");
+        let stock = query.get(&path).await.expect_status(200).json();
+        assert_eq!(stock["on_hand"], stock["version"], "{stock}");
+        assert_eq!(stock["on_hand"], reads as i64 + 1, "{stock}");
+        assert_eq!(stock["locations"][0]["on_hand"], stock["on_hand"], "{stock}");
+        let hot = query.get("/v1/stock/HOT").await.expect_status(200).json();
+        assert_eq!(hot["on_hand"], hot["version"], "{hot}");
+        let list = query.get("/v1/stock?limit=200").await.expect_status(200).json();
+        let listed = list["items"].as_array().map_or(0, Vec::len);
+        assert_eq!(listed as i64, pairs.min(200), "a half-filled list");
+        reads += 1;
+    }
+    reads
+}
+
+/// Which version answers, by what the service says.
+async fn active(stockbook: &Stockbook, projection: &str) -> i64 {
+    let lanes = stockbook.query().get("/v1/projections").await.expect_status(200).json();
+    let lanes = lanes["items"].as_array().unwrap().clone();
+    let one = lanes.iter().find(|one| one["projection"] == projection && one["active"] == true);
+    one.unwrap()["version"].as_i64().unwrap()
+}
+
+/// Starts a rebuild and kills it once it has told that it is under way.
+async fn killed_half_way(stockbook: &Stockbook) {
+    let mut command = errand(stockbook, &["rebuild", "stock"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap_or_default();
+    assert!(first.contains("is filled from the log"), "{first}");
+    let at_work = async || {
+        let path = "/v1/projections";
+        let lanes = stockbook.query().get(path).await.expect_status(200).json();
+        let filling = |one: &&Value| one["version"] == 2 && one["state"] == "filling";
+        let lanes = lanes["items"].as_array().unwrap().clone();
+        lanes.iter().filter(filling).filter_map(|one| one["position"].as_i64()).sum::<i64>()
+    };
+    eventually("the rebuild is under way", at_work, |applied| *applied > 0).await;
+    child.kill().await.unwrap();
+}
+
+pub(crate) async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(
+    world: Arc<World>,
+) {
+    let events = Size::wanted().scaled(20_000, 50);
+    let stockbook = start(&world, 8).await;
+    fill_log(&stockbook, events).await;
+    let command = stockbook.command();
+    for sku in ["HOT", "COLD"] {
+        command.send("PUT", &format!("/v1/items/{sku}"), &json!({})).await.expect_status(201);
+    }
+    stockbook.receive(&[("HOT", 1)]).await;
+    let token = stockbook.heads().await;
+    let caught_up = async || {
+        let path = format!("/v1/projections?min_position={token}&wait_ms=1000");
+        stockbook.query().get(&path).await.status
+    };
+    eventually("the views follow", caught_up, |status| *status == 200).await;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let trading = tokio::spawn(trade(stockbook.command(), Arc::clone(&stop)));
+    let reading =
+        tokio::spawn(read(stockbook.command(), stockbook.query(), 200, Arc::clone(&stop)));
+    killed_half_way(&stockbook).await;
+    let started = Instant::now();
+    let said = done(&stockbook, &["rebuild", "stock", "--compare"]).await;
+    println!("{events} events: filled and compared in {:?}", started.elapsed());
+    for line in said.lines().filter(|line| line.contains("events/s") || line.contains("equal: ")) {
+        println!("  {line}");
+    }
+    assert_eq!(active(&stockbook, "stock").await, 1);
+    for (arguments, version) in [
+        (&["rebuild", "stock"][..], 2),
+        (&["rebuild", "stock", "--back"], 1),
+        (&["rebuild", "stock"], 2),
+    ] {
+        let started = Instant::now();
+        done(&stockbook, arguments).await;
+        println!("{arguments:?}: {:?}", started.elapsed());
+        let now = async || active(&stockbook, "stock").await;
+        eventually("the other version answers", now, |active| *active == version).await;
+    }
+    let (refused, said) = run(&stockbook, &["rebuild", "stock"]).await;
+    assert!(!refused && said.contains("--drop"), "{said}");
+    done(&stockbook, &["rebuild", "stock", "--compare"]).await;
+    done(&stockbook, &["rebuild", "stock", "--drop"]).await;
+    stop.store(true, Ordering::Relaxed);
+    let (received, reads) = (trading.await.unwrap(), reading.await.unwrap());
+    println!("meanwhile {received} receipts and {reads} reads");
+    assert!(received > 0 && reads > 0);
+    let token = stockbook.heads().await;
+    let hot = stockbook.read_at("/v1/stock/HOT/MAIN", &token).await.json();
+    assert_eq!(hot["on_hand"], received + 1);
+    let database = stockbook.read_database().await;
+    let schemas = "select array_agg(nspname::text order by 1) from pg_namespace \
+                   where nspname like 'stock\\_v%'";
+    let schemas: Vec<String> = sqlx::query_scalar(schemas).fetch_one(&database).await.unwrap();
+    assert_eq!(schemas, ["stock_v2"]);
+}
