@@ -39,6 +39,8 @@ pub enum Action {
     CreateTopic(CreateTopicConfig),
     /// Check the whole log, from its first event on; fails at the first difference.
     Verify(VerifyConfig),
+    /// Ask a running service whether it can do its work; fails when it cannot.
+    Healthcheck(HealthcheckConfig),
 }
 
 /// Settings of `serve`.
@@ -194,6 +196,14 @@ pub struct VerifyConfig {
     pub write_database_url: DatabaseUrl,
 }
 
+/// Settings of `healthcheck`.
+#[derive(Debug, Clone, Args)]
+pub struct HealthcheckConfig {
+    /// Where the service listens, host:port, as it was told itself.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: ListenAddress,
+}
+
 fn lanes() -> clap::builder::RangedI64ValueParser<u16> {
     value_parser!(u16).range(1..=1024)
 }
@@ -243,8 +253,18 @@ impl ServeConfig {
 }
 
 /// What stands for itself, without `serve` in front.
-const ALONE: [&str; 9] =
-    ["serve", "migrate", "create-topic", "verify", "help", "--help", "-h", "--version", "-V"];
+const ALONE: [&str; 10] = [
+    "serve",
+    "migrate",
+    "create-topic",
+    "verify",
+    "healthcheck",
+    "help",
+    "--help",
+    "-h",
+    "--version",
+    "-V",
+];
 
 /// Puts `serve` in front of the flags where no subcommand is named.
 fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use command_service::app::App;
 use command_service::config::{Action, Config, ServeConfig};
-use command_service::{migrate, topic, verify};
+use command_service::{healthcheck, migrate, topic, verify};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,7 @@ async fn run(action: Action) -> anyhow::Result<()> {
         Action::Serve(config) => serve(config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
+        Action::Healthcheck(config) => healthcheck::healthcheck(config).await,
         Action::CreateTopic(config) => topic::create(
             &config.kafka_brokers,
             &config.topic,

@@ -43,6 +43,8 @@ pub enum Action {
     Rebuild(RebuildConfig),
     /// Let a lane pass the one event at which it is stopped. What a view misses then stays on record.
     Skip(SkipConfig),
+    /// Ask a running service whether it can do its work; fails when it cannot.
+    Healthcheck(HealthcheckConfig),
 }
 
 /// Settings of `serve`.
@@ -232,6 +234,14 @@ pub struct MigrateConfig {
     pub lanes: Option<u16>,
 }
 
+/// Settings of `healthcheck`.
+#[derive(Debug, Clone, Args)]
+pub struct HealthcheckConfig {
+    /// Where the service listens, host:port, as it was told itself.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
+    pub listen: ListenAddress,
+}
+
 fn at_least_one() -> RangedI64ValueParser<u32> {
     value_parser!(u32).range(1..)
 }
@@ -256,8 +266,18 @@ impl Config {
 fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let names_one = arguments.iter().skip(1).any(|argument| {
-        let named =
-            ["serve", "migrate", "rebuild", "skip", "help", "--help", "-h", "--version", "-V"];
+        let named = [
+            "serve",
+            "migrate",
+            "rebuild",
+            "skip",
+            "healthcheck",
+            "help",
+            "--help",
+            "-h",
+            "--version",
+            "-V",
+        ];
         named.iter().any(|name| argument == name)
     });
     if !names_one {

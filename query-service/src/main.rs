@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use query_service::app::App;
 use query_service::config::{Action, Config, ServeConfig};
-use query_service::{migrate, rebuild, skip};
+use query_service::{healthcheck, migrate, rebuild, skip};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +29,7 @@ async fn main() -> ExitCode {
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Rebuild(config) => rebuild::rebuild(config).await,
         Action::Skip(config) => skip::skip(config).await,
+        Action::Healthcheck(config) => healthcheck::healthcheck(config).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

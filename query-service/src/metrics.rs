@@ -75,6 +75,20 @@ fn describe() {
     describe_histogram!("stockbook_http_request_seconds", "Time from a request to its answer");
 }
 
+/// A version of a projection is followed from here on. What is counted of it is there from the start:
+/// whoever watches sees the first time as an increase.
+pub fn followed(projection: ProjectionVersion) {
+    let labels = labels(projection);
+    for counted in [
+        "stockbook_projection_events_total",
+        "stockbook_projection_gaps_total",
+        "stockbook_consumer_rebuilds_total",
+    ] {
+        counter!(counted, &labels).increment(0);
+    }
+    lanes_stopped(projection, 0);
+}
+
 /// The labels of a version of a projection.
 fn labels(of: ProjectionVersion) -> [(&'static str, String); 2] {
     [("projection", of.name().to_owned()), ("version", of.version().to_string())]

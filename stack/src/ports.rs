@@ -36,7 +36,8 @@ pub fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
     let mut ports = [0; N];
     for port in &mut ports {
         let (found, listener) = (0..ATTEMPTS_MAX)
-            .map(|_| rng.random_range(FREE))
+            // Even ones, for whoever takes the port after it as well: Kafka's controller does.
+            .map(|_| rng.random_range(FREE) & !1)
             .find_map(|port| Some((port, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?)))
             .context("no free port on 127.0.0.1")?;
         *port = found;

@@ -18,6 +18,14 @@ const SECONDS_TAKEN: &str = "stockbook_http_request_seconds";
 const SECONDS: [f64; 15] =
     [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
+/// Counters of what should not happen. They are there from the start, so that whoever watches sees
+/// the first time as an increase.
+const RARE: [&str; 3] = [
+    "stockbook_writer_forks_total",
+    "stockbook_writer_unknown_commits_total",
+    "stockbook_writer_clock_behind_total",
+];
+
 /// The process's metrics. There is one recorder, however many services run in the process.
 static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
     let recorder = PrometheusBuilder::new()
@@ -34,6 +42,9 @@ static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
         metrics::Unit::Seconds,
         "From a request's header to its answer's, by method, route and status"
     );
+    for rare in RARE {
+        metrics::counter!(rare).increment(0);
+    }
     handle
 });
 

@@ -72,6 +72,7 @@ impl Keeper {
 
     /// Starts the parts.
     fn start(&self, stop: &CancellationToken) -> JoinSet<()> {
+        metrics::followed(self.of);
         let config = &self.config;
         let feedback = Arc::new(Feedback::default());
         let (sender, inbox) = mpsc::channel(INBOX_DELIVERIES);
