@@ -9,10 +9,11 @@ WORKDIR /stockbook
 COPY Cargo.toml Cargo.lock ./
 COPY command-service/Cargo.toml command-service/
 COPY query-service/Cargo.toml query-service/
+COPY service-edge/Cargo.toml service-edge/
 COPY shared-events/Cargo.toml shared-events/
 COPY stack/Cargo.toml stack/
 COPY tests/Cargo.toml tests/
-RUN for folder in command-service query-service shared-events stack tests; do \
+RUN for folder in command-service query-service service-edge shared-events stack tests; do \
         mkdir -p "$folder/src" && touch "$folder/src/lib.rs" || exit; \
     done \
     && for folder in command-service/src query-service/src tests/integration tests/compose; do \
@@ -20,9 +21,10 @@ RUN for folder in command-service query-service shared-events stack tests; do \
     done \
     && cargo build --release --locked --package command-service --package query-service \
     && cargo clean --release --package command-service --package query-service \
-        --package shared-events
+        --package service-edge --package shared-events
 
 COPY shared-events shared-events
+COPY service-edge service-edge
 COPY command-service command-service
 COPY query-service query-service
 # Without lines for the debugger, which are two thirds of it; a backtrace still has its names.

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use service_edge::server::Server;
 use shared_events::lane::{Lane, LaneMap};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::sync::watch;
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ServeConfig, WriterBounds, milliseconds};
 use crate::deadlines::sweep;
-use crate::http::server::Server;
 use crate::http::{self, Desk, Intake, Rules};
 use crate::log::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
@@ -74,7 +74,6 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let Self { config, intake, desk } = self;
-        warn_beyond_loopback(&listener)?;
         // 1. Answer HTTP, with commands not let in yet.
         let log = desk.log.clone();
         let reversals = desk.reversals.clone();
@@ -272,15 +271,6 @@ fn reading_pool(config: &ServeConfig, connections_max: u32, what: &str) -> PgPoo
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_MAX)
         .connect_lazy_with(options)
-}
-
-fn warn_beyond_loopback(listener: &TcpListener) -> anyhow::Result<()> {
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "listening beyond loopback, and there is no sign-in: whoever \
-             reaches this address can change the stock");
-    }
-    Ok(())
 }
 
 /// Lets the metrics forget what nobody will ask for again.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
+use service_edge::process::with_default_action;
 use shared_events::record::TOPIC;
 
 pub use self::value::{DatabaseUrl, ListenAddress};
@@ -224,7 +225,8 @@ impl Config {
     /// A setting is missing, malformed, out of range or at odds with another; or help was asked
     /// for, which is an "error" that is not printed to stderr.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let config = Self::try_parse_from(with_default_action(arguments))?;
+        let config =
+            Self::try_parse_from(with_default_action(&Self::command(), "serve", arguments))?;
         if let Action::Serve(serve) = &config.action {
             serve
                 .check()
@@ -250,29 +252,4 @@ impl ServeConfig {
         }
         Ok(())
     }
-}
-
-/// What stands for itself, without `serve` in front.
-const ALONE: [&str; 10] = [
-    "serve",
-    "migrate",
-    "create-topic",
-    "verify",
-    "healthcheck",
-    "help",
-    "--help",
-    "-h",
-    "--version",
-    "-V",
-];
-
-/// Puts `serve` in front of the flags where no subcommand is named.
-fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let names_one =
-        arguments.iter().skip(1).any(|argument| ALONE.iter().any(|name| argument == name));
-    if !names_one {
-        arguments.insert(1.min(arguments.len()), "serve".into());
-    }
-    arguments
 }

@@ -5,7 +5,6 @@
 //! [`problem`] say how it ended. `log` serves the log, `health` the operators, `schema` is
 //! what OpenAPI says beyond the routes.
 
-pub mod server;
 mod observe;
 mod request;
 mod commands;
@@ -25,6 +24,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use service_edge::unread;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -118,6 +118,7 @@ pub fn router(desk: Desk) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(observe::observe))
+        .layer(from_fn(unread::drop_unread))
 }
 
 /// Records metrics from the first call on, and keeps them small; to be called every few seconds.

@@ -3,8 +3,7 @@
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
 //! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` asks for what time
 //! brings about, `reversals` takes back what a window of it holds. `topic` and `migrate` prepare the
-//! ground, `verify` looks whether all that was recorded still holds, `healthcheck` whether a running
-//! service can work.
+//! ground, `verify` looks whether all that was recorded still holds.
 
 pub mod config;
 pub mod app;
@@ -18,4 +17,3 @@ mod backoff;
 pub mod topic;
 pub mod migrate;
 pub mod verify;
-pub mod healthcheck;

@@ -1,21 +1,15 @@
 //! Starts the command-service, or one of its errands.
 
-use std::io::{IsTerminal, Write};
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use command_service::app::App;
 use command_service::config::{Action, Config, ServeConfig};
-use command_service::{healthcheck, migrate, topic, verify};
+use command_service::{migrate, topic, verify};
+use service_edge::healthcheck::healthcheck;
+use service_edge::process;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
-
-/// The exit code for settings that cannot be used (`EX_USAGE` of sysexits).
-const EXIT_USAGE: u8 = 64;
 
 /// How long the end of the process waits for blocking calls, such as one to a broker that is away.
 const BLOCKING_MAX: Duration = Duration::from_secs(1);
@@ -23,18 +17,12 @@ const BLOCKING_MAX: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let config = match Config::read(std::env::args_os()) {
         Ok(config) => config,
-        Err(error) => return refuse(&error),
+        Err(error) => return process::refuse(&error),
     };
-    if let Err(error) = start_logs(&config.log) {
-        return refuse(&error);
+    if let Err(error) = process::start_logs(&config.log) {
+        return process::refuse(&error);
     }
-    match start(config.action) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    process::exit_code(start(config.action))
 }
 
 fn start(action: Action) -> anyhow::Result<()> {
@@ -49,7 +37,7 @@ async fn run(action: Action) -> anyhow::Result<()> {
         Action::Serve(config) => serve(config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
-        Action::Healthcheck(config) => healthcheck::healthcheck(config).await,
+        Action::Healthcheck(config) => healthcheck(config.listen.as_str()).await,
         Action::CreateTopic(config) => topic::create(
             &config.kafka_brokers,
             &config.topic,
@@ -62,55 +50,7 @@ async fn run(action: Action) -> anyhow::Result<()> {
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
-    let shutdown = shutdown_on_signal()?;
-    let listen = config.listen.as_str();
-    let listener =
-        TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-    let address = listener.local_addr()?;
-    let app = App::build(config);
-    // The one line on stdout: whoever started the service learns where it listens.
-    writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
-    app.run(listener, shutdown).await
-}
-
-/// Cancelled by the first SIGTERM or SIGINT. A second one ends the process at once.
-fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = CancellationToken::new();
-    let told = shutdown.clone();
-    tokio::spawn(async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = terminate.recv() => (),
-                _ = interrupt.recv() => (),
-            }
-        };
-        next().await;
-        told.cancel();
-        next().await;
-        tracing::warn!("told to stop a second time: stopping at once");
-        std::process::exit(1);
-    });
-    Ok(shutdown)
-}
-
-fn start_logs(filter: &str) -> Result<(), clap::Error> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
-        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("RUST_LOG: {error}\n"))
-    })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
-    Ok(())
-}
-
-/// Help goes to stdout and is a success; settings that cannot be used are told on stderr.
-fn refuse(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do if even this cannot be written.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
+    let shutdown = process::shutdown_on_signal()?;
+    let listener = process::listen(config.listen.as_str(), "change the stock")?;
+    App::build(config).run(listener, shutdown).await
 }

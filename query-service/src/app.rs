@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use service_edge::server::Server;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -12,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alerts;
 use crate::backoff::Backoff;
-use crate::config::{self, ServeConfig};
+use crate::config::ServeConfig;
 use crate::consumer::gap::LogClient;
 use crate::http;
-use crate::http::server::Server;
 use crate::integrity::watch;
 use crate::metrics;
 use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
@@ -59,13 +59,12 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         let Self { config, views } = self;
-        warn_beyond_loopback(&listener)?;
         let stop = views.stop().clone();
         // 1. Answer HTTP.
         let mut server = Server::start(
             listener,
             http::router(views.clone(), config.http),
-            config::count(config.http.connections_max),
+            config.http.connections_max,
         )?;
         // 2. Learn the lanes and versions; then let events in.
         let mut background = JoinSet::new();
@@ -144,15 +143,6 @@ async fn ask(pool: &PgPool) -> Result<(LaneMap, Vec<Listed>), LaneMapError> {
     let lane_map = load_lane_map(&mut connection).await?;
     let versions = list_versions(&mut *connection).await.map_err(LaneMapError::of)?;
     Ok((lane_map, versions))
-}
-
-/// There is no sign-in, so whoever reaches the socket may ask.
-fn warn_beyond_loopback(listener: &TcpListener) -> std::io::Result<()> {
-    let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "listening beyond loopback, without sign-in");
-    }
-    Ok(())
 }
 
 async fn keep_metrics(views: Views) {

@@ -9,8 +9,9 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::builder::{NonEmptyStringValueParser, RangedI64ValueParser};
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use reqwest::Url;
+use service_edge::process::with_default_action;
 use shared_events::record::TOPIC;
 
 pub use self::errand::{RebuildConfig, RebuildStep, SkipConfig};
@@ -258,30 +259,6 @@ impl Config {
     /// A setting is missing, malformed or out of range; or help was asked for, which is an "error"
     /// that is not printed to stderr.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(with_default_action(arguments))
+        Self::try_parse_from(with_default_action(&Self::command(), "serve", arguments))
     }
-}
-
-/// Puts `serve` in front of the flags where no subcommand is named.
-fn with_default_action(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let names_one = arguments.iter().skip(1).any(|argument| {
-        let named = [
-            "serve",
-            "migrate",
-            "rebuild",
-            "skip",
-            "healthcheck",
-            "help",
-            "--help",
-            "-h",
-            "--version",
-            "-V",
-        ];
-        named.iter().any(|name| argument == name)
-    });
-    if !names_one {
-        arguments.insert(1.min(arguments.len()), "serve".into());
-    }
-    arguments
 }

@@ -10,7 +10,6 @@ pub mod answer;
 pub mod problem;
 pub mod health;
 pub mod gate;
-pub mod server;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -19,6 +18,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::get;
+use service_edge::unread;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
@@ -115,6 +115,7 @@ pub fn router(views: Views, settings: HttpConfig) -> Router {
             gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
             gate::guard,
         ))
+        .layer(middleware::from_fn(unread::drop_unread))
 }
 
 /// How long a whole answer may take: its own wait and its work.

@@ -5,9 +5,8 @@
 //! ([`migrate`], [`database`]), how events come in ([`consumer`]), how they become rows
 //! ([`projection`]), how the projections stand side by side ([`views`]), how they are proved to be
 //! what the log says ([`integrity`]), how alerts get out ([`alerts`]), what an operator may do
-//! ([`skip`], [`rebuild`]), how rows become answers ([`http`]), what is counted ([`metrics`]), how
-//! long to wait before trying again ([`backoff`]), and how a running service is asked whether it can
-//! work ([`healthcheck`]).
+//! ([`skip`], [`rebuild`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and
+//! how long to wait before trying again ([`backoff`]).
 
 pub mod config;
 pub mod app;
@@ -23,4 +22,3 @@ pub mod rebuild;
 pub mod http;
 pub mod metrics;
 pub mod backoff;
-pub mod healthcheck;

@@ -158,6 +158,10 @@ pub(crate) fn the_services_do_not_know_each_other() {
             findings.push(format!("{service} depends on {other}"));
         }
     }
+    let edge = read(Path::new("service-edge/Cargo.toml"));
+    if edge.contains("shared-events") {
+        findings.push("service-edge knows of events".to_owned());
+    }
     let contract = read(Path::new("shared-events/Cargo.toml"));
     for client in ["tokio", "sqlx", "rdkafka", "axum"] {
         if contract.contains(client) {

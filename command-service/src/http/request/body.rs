@@ -16,10 +16,6 @@ pub(super) const COMMAND_BYTES_MAX: usize = 1 << 20;
 /// Bytes that the body of a batch may have.
 pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// What is read of a body that is too large, only to be dropped: a caller that is still sending
-/// when the connection closes never sees the answer.
-const DROPPED_BYTES_MAX: usize = 16 << 20;
-
 /// How long a body may take to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 
@@ -50,26 +46,19 @@ pub(super) async fn read(
 
 async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, Problem> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > DROPPED_BYTES_MAX {
+    if announced > bytes_max {
         return Err(Problem::body_too_large(bytes_max));
     }
     let mut chunks = body.into_data_stream();
-    let mut collected = Vec::with_capacity(announced.min(bytes_max));
-    let mut received = 0;
+    let mut collected = Vec::with_capacity(announced);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|error| {
             Problem::new(Code::MalformedBody, format!("the body did not arrive whole: {error}"))
         })?;
-        received += chunk.len();
-        if received > DROPPED_BYTES_MAX {
-            break;
+        if collected.len() + chunk.len() > bytes_max {
+            return Err(Problem::body_too_large(bytes_max));
         }
-        if received <= bytes_max {
-            collected.extend_from_slice(&chunk);
-        }
-    }
-    if received > bytes_max {
-        return Err(Problem::body_too_large(bytes_max));
+        collected.extend_from_slice(&chunk);
     }
     Ok(collected.into())
 }

@@ -9,20 +9,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::{HealthcheckConfig, ListenAddress};
-
 /// How long the service may take. Its own look at the database takes a second at most.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// Of an answer, no more than this is read.
 const ANSWER_BYTES_MAX: u64 = 16 << 10;
 
-/// Asks `/readyz` of the service that listens where this one would.
+/// Asks `/readyz` of the service that was told to listen at `listen`, host:port.
 ///
 /// # Errors
 /// It does not answer in time, or cannot do its work; the message says why.
-pub async fn healthcheck(config: HealthcheckConfig) -> anyhow::Result<()> {
-    let address = reachable(&config.listen);
+pub async fn healthcheck(listen: &str) -> anyhow::Result<()> {
+    let address = reachable(listen);
     let answer = timeout(ANSWER_MAX, ask(&address))
         .await
         .with_context(|| format!("{address} does not answer within {ANSWER_MAX:?}"))?
@@ -44,9 +42,9 @@ async fn ask(address: &str) -> std::io::Result<String> {
 
 /// Where a service that listens there is reached from its own machine: one that listens everywhere
 /// listens on loopback, too.
-fn reachable(listen: &ListenAddress) -> String {
-    let Ok(mut address) = listen.as_str().parse::<SocketAddr>() else {
-        return listen.as_str().to_owned();
+fn reachable(listen: &str) -> String {
+    let Ok(mut address) = listen.parse::<SocketAddr>() else {
+        return listen.to_owned();
     };
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -65,7 +63,7 @@ mod tests {
     /// What the check says of a service that gives this answer.
     async fn checked(answer: &'static str) -> anyhow::Result<()> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let listen = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let listen = listener.local_addr().unwrap().to_string();
         let answering = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = Vec::new();
@@ -75,7 +73,7 @@ mod tests {
             assert!(asked.starts_with(b"GET /readyz "));
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
-        let said = healthcheck(HealthcheckConfig { listen }).await;
+        let said = healthcheck(&listen).await;
         answering.await.unwrap();
         said
     }
@@ -92,8 +90,8 @@ mod tests {
     #[tokio::test]
     async fn a_service_that_is_away_is_not_healthy() {
         let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}").parse().unwrap();
-        healthcheck(HealthcheckConfig { listen }).await.unwrap_err();
+        let listen = format!("127.0.0.1:{port}");
+        healthcheck(&listen).await.unwrap_err();
     }
 
     #[test]
@@ -104,7 +102,7 @@ mod tests {
             ("10.1.2.3:80", "10.1.2.3:80"),
             ("localhost:8080", "localhost:8080"),
         ] {
-            assert_eq!(reachable(&listen.parse().unwrap()), asked);
+            assert_eq!(reachable(listen), asked);
         }
     }
 }

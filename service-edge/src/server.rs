@@ -33,25 +33,32 @@ impl Server {
     pub fn start(
         listener: TcpListener,
         router: Router,
-        connections_max: usize,
+        connections_max: u32,
     ) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).http1_only();
         // axum's own server has no such timeout: half a header would hold a connection for ever.
         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_MAX);
-        let free = PollSemaphore::new(Arc::new(Semaphore::new(connections_max)));
-        let connections = Connections { router, free, permit: None };
+        let connections_max = usize::try_from(connections_max).unwrap_or(Semaphore::MAX_PERMITS);
+        let free = Arc::new(Semaphore::new(connections_max));
+        let connections = Connections { router, free: PollSemaphore::new(free), permit: None };
         let serving = tokio::spawn(server.serve(connections));
         Ok(Self { handle, serving })
     }
 
     /// Returns when the server ends by itself, which it should not.
+    ///
+    /// # Errors
+    /// The listener failed.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         Ok((&mut self.serving).await??)
     }
 
     /// Accepts no more, answers what is being worked on, and after `drain_max` closes what is left.
+    ///
+    /// # Errors
+    /// The listener had failed before.
     pub async fn stop(self, drain_max: Duration) -> anyhow::Result<()> {
         if self.serving.is_finished() {
             return Ok(());
