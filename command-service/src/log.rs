@@ -6,8 +6,8 @@
 //! log, [`snapshot`] spares it long histories, [`cache`] keeps them, [`past`] are the facts that
 //! reversals are about, [`outcomes`] the stored answers to keyed requests, [`deciding`] goes from
 //! request to request, [`append`] writes, and [`due`] keeps the deadlines. [`read`] serves the log's
-//! endpoints, [`rehearsal`] says what reversals would do, [`merge`] puts its lanes in one order, [`purge`] forgets old outcomes, and
-//! [`row`] is an event as Postgres returns it.
+//! endpoints, [`rehearsal`] says what reversals would do, [`merge`] puts its lanes in one order,
+//! [`purge`] forgets old outcomes, and [`row`] is an event as Postgres returns it.
 
 pub mod submission;
 pub mod writer;

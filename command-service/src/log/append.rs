@@ -147,7 +147,7 @@ impl Columns {
             let positions = || array(events.iter().map(|event| event.position));
             self.command_lanes.push(is_list.then(lanes));
             self.command_positions.push(is_list.then(positions));
-            self.command_sizes.push(sizes.clone().filter(|_| key.is_some()));
+            self.command_sizes.push(key.and_then(|_| sizes.clone()));
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn write(
     // 2. In later statements, so with newer snapshots: heads, clock, stored outcomes.
     let (heads, clock) = load::heads(connection, &lanes).await?;
     let keys: Vec<&IdempotencyKey> =
-        batch.iter().filter_map(|submission| plan::stored_key(submission)).collect();
+        plan.admitted(batch).filter_map(Submission::stored_key).collect();
     let known = outcomes::find(connection, &keys).await?;
 
     // 3. Bring the cache up to the heads, and the working set from the cache.

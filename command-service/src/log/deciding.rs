@@ -13,7 +13,7 @@ use super::cache::Cache;
 use super::due::Deadlines;
 use super::outcomes::{self, KnownOutcomes, Unrecorded};
 use super::past::{REVERSED_EVENTS_MAX, Reversals, Selected};
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::submission::{
     Asked, Decision, IdempotencyKey, NotExecuted, Outcome, Submission, Unchanged, Verdict,
 };
@@ -67,28 +67,33 @@ impl<'a> Deciding<'a> {
 
     pub(super) fn decide(&mut self, submission: &Submission) -> Result<Outcome, Deferral> {
         // A key that was decided is answered from, however late: what was done is not called undone.
-        let key = plan::stored_key(submission);
+        let key = submission.stored_key();
         if let Some(outcome) = key.and_then(|key| self.known.of(key)) {
             return Ok(outcome);
         }
         if submission.deadline <= Instant::now() {
             return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
         }
-        if key.is_some_and(|key| self.busy.contains(&outcomes::lock_number(key))) {
+        if key.is_some_and(|key| self.is_busy(key)) {
             return Err(Deferral::KeyBusy);
         }
-        let commands = || submission.asked.requests().iter().map(|request| &request.command);
-        if commands().any(|command| self.is_too_large(command)) {
+        if submission.commands().any(|command| self.is_too_large(command)) {
             let limit = REVERSED_EVENTS_MAX;
             return Ok(Outcome::NotExecuted(NotExecuted::TooManyEvents { limit }));
         }
-        if !commands().all(|command| self.plan.covers(command, &self.decided.inventory)) {
+        let known = &self.decided.inventory;
+        if !submission.commands().all(|command| self.plan.covers(command, known)) {
             return Err(Deferral::LanesMissing);
         }
         Ok(match &submission.asked {
             Asked::One(request) => self.decide_one(submission, request),
             Asked::Together(requests) => self.decide_together(submission, requests),
         })
+    }
+
+    /// Whether another instance holds the lock of a key. Nearly always none is held.
+    fn is_busy(&self, key: &IdempotencyKey) -> bool {
+        !self.busy.is_empty() && self.busy.contains(&outcomes::lock_number(key))
     }
 
     fn is_too_large(&self, command: &Command) -> bool {
@@ -114,7 +119,7 @@ impl<'a> Deciding<'a> {
     /// All or none: each is decided on a copy of what it touches, with what the ones before it would
     /// leave; only when none is refused does any of it happen.
     fn decide_together(&mut self, submission: &Submission, requests: &[Request]) -> Outcome {
-        let mut scratch = self.scratch(requests);
+        let mut scratch = self.scratch(submission);
         let mut verdicts = Vec::with_capacity(requests.len());
         for request in requests {
             let decided = decide(&scratch, request, self.decided.places.recorded_at());
@@ -151,13 +156,13 @@ impl<'a> Deciding<'a> {
         self.conclude(submission, decision)
     }
 
-    /// A copy of what the requests touch.
-    fn scratch(&self, requests: &[Request]) -> Inventory {
+    /// A copy of what the commands touch.
+    fn scratch(&self, submission: &Submission) -> Inventory {
         let known = &self.decided.inventory;
         let mut scratch = Inventory::default();
-        for command in requests.iter().map(|request| &request.command) {
+        for command in submission.commands() {
             let streams = self.plan.touched(command, known);
-            for state in streams.iter().filter_map(|stream| known.state(stream)) {
+            for state in streams.filter_map(|stream| known.state(&stream)) {
                 scratch.insert(state);
             }
             if let Some(sku) = command.item_everywhere() {
@@ -172,17 +177,13 @@ impl<'a> Deciding<'a> {
 
     /// Stores the decision with its key, if it is one that is stored.
     fn conclude(&mut self, submission: &Submission, decision: Decision) -> Outcome {
-        if let Some(key) = plan::stored_key(submission)
+        if let Some(key) = submission.stored_key()
             && outcomes::is_stored(&decision)
         {
-            self.store(key, &decision);
+            self.decided.unrecorded.extend(Unrecorded::of(key, &decision));
+            self.known.remember(key, decision.clone());
         }
         Outcome::Decided(decision)
-    }
-
-    fn store(&mut self, key: &IdempotencyKey, decision: &Decision) {
-        self.decided.unrecorded.extend(Unrecorded::of(key, decision));
-        self.known.remember(key, decision.clone());
     }
 
     /// Folds the events of an accepted command and gives them their places.
@@ -212,8 +213,8 @@ impl<'a> Deciding<'a> {
 
     fn unchanged(&self, submission: &Submission) -> Unchanged {
         let Decided { inventory, places, .. } = &self.decided;
-        let commands = || submission.asked.requests().iter().map(|request| &request.command);
-        let position: PositionToken = commands()
+        let position: PositionToken = submission
+            .commands()
             .flat_map(|command| self.plan.required(command, inventory))
             .map(|stream| self.cache.lane_of(&stream))
             .map(|lane| (lane, places.head(lane).position))

@@ -9,16 +9,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use shared_events::event::{DecodeError, Event};
+use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
+use shared_events::values::Label;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::row::EventRow;
+use super::row::{self, EventRow};
 use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged, Verdict};
 use crate::inventory::Rejection;
 
 /// Whose key, and the key.
-type KeyName = (String, String);
+type KeyName = (Label, Label);
 
 /// What the batch's keys stand for: stored before, or decided in this very batch.
 #[derive(Debug, Default)]
@@ -42,7 +45,7 @@ impl KnownOutcomes {
 }
 
 fn name(key: &IdempotencyKey) -> KeyName {
-    (key.caller.to_string(), key.key.to_string())
+    (key.caller.clone(), key.key.clone())
 }
 
 /// Whether a decision is stored under its key. What was wrong with the request's own values is not:
@@ -143,7 +146,7 @@ impl Stored {
     }
 }
 
-/// Reads what is stored under the given keys.
+/// Reads what is stored under the given keys; the events of all that were accepted with one statement.
 pub(super) async fn find(
     connection: &mut PgConnection,
     keys: &[&IdempotencyKey],
@@ -159,46 +162,59 @@ pub(super) async fn find(
         .bind(names)
         .fetch_all(&mut *connection)
         .await?;
-    for row in rows {
+    let ids: Vec<Vec<EventId>> = rows.iter().map(event_ids).collect::<sqlx::Result<_>>()?;
+    let mut events = events_of(connection, &ids.concat()).await?.into_iter();
+    for (row, ids) in rows.iter().zip(&ids) {
+        let name = (label(row, "caller")?, label(row, "key")?);
         let request_hash = row.try_get::<&[u8], _>("request_hash")?.try_into();
         let request_hash = request_hash.map_err(unreadable)?;
-        let decision = match row.try_get::<Option<&str>, _>("outcome")? {
-            Some(json) => {
-                let stored: Stored = serde_json::from_str(json).map_err(unreadable)?;
-                stored.read().map_err(unreadable)?
-            }
-            None => {
-                let (lanes, positions) = (row.try_get("lanes")?, row.try_get("positions")?);
-                let events = events_at(connection, lanes, positions).await?;
-                match row.try_get::<Option<Vec<i32>>, _>("sizes")? {
-                    None => Decision::Accepted(events),
-                    Some(sizes) => {
-                        let sizes =
-                            sizes.into_iter().map(usize::try_from).collect::<Result<_, _>>();
-                        Decision::AcceptedTogether { events, sizes: sizes.map_err(unreadable)? }
-                    }
-                }
-            }
-        };
-        known.0.insert((row.try_get("caller")?, row.try_get("key")?), (request_hash, decision));
+        let decision = decision(row, events.by_ref().take(ids.len()).collect())?;
+        known.0.insert(name, (request_hash, decision));
     }
     Ok(known)
+}
+
+/// Which events a stored outcome has; none where it is stored without.
+fn event_ids(row: &PgRow) -> sqlx::Result<Vec<EventId>> {
+    let lanes: Option<Vec<i16>> = row.try_get("lanes")?;
+    let positions: Option<Vec<i64>> = row.try_get("positions")?;
+    row::event_ids(lanes.unwrap_or_default(), positions.unwrap_or_default())
+}
+
+/// A stored outcome, with its events.
+fn decision(row: &PgRow, events: Vec<RecordedEvent>) -> sqlx::Result<Decision> {
+    if let Some(json) = row.try_get::<Option<&str>, _>("outcome")? {
+        let stored: Stored = serde_json::from_str(json).map_err(unreadable)?;
+        return stored.read().map_err(unreadable);
+    }
+    let Some(sizes) = row.try_get::<Option<Vec<i32>>, _>("sizes")? else {
+        return Ok(Decision::Accepted(events));
+    };
+    let sizes = sizes.into_iter().map(usize::try_from).collect::<Result<_, _>>();
+    Ok(Decision::AcceptedTogether { events, sizes: sizes.map_err(unreadable)? })
+}
+
+fn label(row: &PgRow, column: &str) -> sqlx::Result<Label> {
+    row.try_get::<&str, _>(column)?.parse().map_err(unreadable)
 }
 
 fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-async fn events_at(
+/// The events with these ids, all of them.
+async fn events_of(
     connection: &mut PgConnection,
-    lanes: Vec<i16>,
-    positions: Vec<i64>,
+    ids: &[EventId],
 ) -> sqlx::Result<Vec<RecordedEvent>> {
-    let rows: Vec<EventRow> = sqlx::query_as(include_str!("../../queries/read_events_at.sql"))
-        .bind(lanes)
-        .bind(positions)
-        .fetch_all(connection)
-        .await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = row::events_at(connection, ids).await?;
+    if rows.len() < ids.len() {
+        // A gap, which there cannot be; the events would be taken for another command's.
+        return Err(sqlx::Error::RowNotFound);
+    }
     Ok(rows.into_iter().map(|EventRow(event)| event).collect())
 }
 
@@ -225,8 +241,8 @@ pub(crate) async fn claim(
 /// An outcome without events that is to be stored.
 #[derive(Debug)]
 pub(super) struct Unrecorded {
-    caller: String,
-    key: String,
+    caller: Label,
+    key: Label,
     request_hash: [u8; 32],
     outcome: String,
 }
@@ -242,10 +258,9 @@ impl Unrecorded {
             Decision::Unchanged(unchanged) => Stored::Unchanged(unchanged.clone()),
             Decision::Rejected(rejection) => Stored::Rejected(rejection.clone()),
         };
-        let (caller, key_name) = name(key);
         Some(Self {
-            caller,
-            key: key_name,
+            caller: key.caller.clone(),
+            key: key.key.clone(),
             request_hash: key.request_hash,
             outcome: serde_json::to_string(&stored)
                 .expect("an outcome is text, integers and lists of them, which JSON can hold"),
@@ -265,8 +280,8 @@ pub(super) async fn save(
     let column = |of: fn(&Unrecorded) -> &str| outcomes.iter().map(of).collect::<Vec<&str>>();
     let hashes: Vec<&[u8]> = outcomes.iter().map(|row| row.request_hash.as_slice()).collect();
     sqlx::query(include_str!("../../queries/save_outcomes.sql"))
-        .bind(column(|row| &row.caller))
-        .bind(column(|row| &row.key))
+        .bind(column(|row| row.caller.as_str()))
+        .bind(column(|row| row.key.as_str()))
         .bind(hashes)
         .bind(column(|row| &row.outcome))
         .bind(recorded_at.to_utc())

@@ -71,14 +71,7 @@ pub(super) async fn select(
                 .fetch_all(connection)
                 .await?
         }
-        Target::Events(ids) => {
-            let (lanes, positions) = places(ids.iter().copied());
-            sqlx::query_as(include_str!("../../queries/read_events_at.sql"))
-                .bind(lanes)
-                .bind(positions)
-                .fetch_all(connection)
-                .await?
-        }
+        Target::Events(ids) => row::events_at(connection, ids).await?,
     };
     if rows.len() > REVERSED_EVENTS_MAX {
         return Ok(Selected::TooMany);
@@ -146,7 +139,7 @@ async fn find_reversed(
     connection: &mut PgConnection,
     facts: &[&Fact],
 ) -> Result<HashMap<EventId, EventId>, LoadError> {
-    let (lanes, positions) = places(facts.iter().map(|fact| fact.recorded.id()));
+    let (lanes, positions) = row::lanes_and_positions(facts.iter().map(|fact| fact.recorded.id()));
     let rows = sqlx::query(include_str!("../../queries/find_reversed.sql"))
         .bind(lanes)
         .bind(positions)
@@ -167,7 +160,7 @@ async fn find_dependents(
     if facts.is_empty() {
         return Ok(dependents);
     }
-    let (lanes, positions) = places(facts.iter().map(|fact| fact.recorded.id()));
+    let (lanes, positions) = row::lanes_and_positions(facts.iter().map(|fact| fact.recorded.id()));
     let streams: Vec<String> = facts.iter().map(|fact| fact.recorded.stream.to_string()).collect();
     let versions: Vec<i64> = facts.iter().map(|fact| fact.recorded.version.0).collect();
     let rows = sqlx::query(include_str!("../../queries/find_dependents.sql"))
@@ -222,8 +215,4 @@ impl Reversals {
             .await?;
         Ok(())
     }
-}
-
-fn places(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
-    ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }

@@ -1,6 +1,6 @@
 //! What a batch will touch, known before anything is locked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use shared_events::lane::Lane;
 use shared_events::stream::Stream;
@@ -11,7 +11,7 @@ use super::cache::Cache;
 use super::load::{self, LoadError};
 use super::outcomes;
 use super::past::{self, Selected};
-use super::submission::{IdempotencyKey, Submission};
+use super::submission::Submission;
 use crate::inventory::{Command, Inventory, Target, place};
 
 /// What a batch will touch. It is made from what commands say and from facts that never change, so
@@ -54,89 +54,105 @@ impl Plan {
         bytes_max: usize,
     ) -> Result<Self, LoadError> {
         let mut plan = Self::default();
-        let all = batch.iter().flat_map(|submission| commands(submission));
+        let all = batch.iter().flat_map(|submission| submission.commands());
         let reservations: BTreeSet<Stream> =
             all.filter_map(Command::reservation).cloned().map(Stream::Reservation).collect();
         let known = states(connection, cache, reservations.iter()).await?;
         let mut bytes = 0;
         for submission in batch {
-            let weight = plan.weigh(connection, submission, &known, bytes_max).await?;
+            let (weight, streams) = plan.weigh(connection, submission, &known, bytes_max).await?;
             let admission = match bytes + weight {
                 _ if weight > bytes_max => Admission::Never,
                 together if together > bytes_max => Admission::Later,
                 together => {
                     bytes = together;
-                    plan.add(cache, submission, &known);
+                    plan.add(cache, submission, streams);
                     Admission::Now
                 }
             };
             plan.admissions.push(admission);
         }
         plan.locations.retain(|location| !plan.streams.contains(location));
+        // What only requests that are not decided now take back stays out: its lanes are not locked.
+        let commands = plan.admitted(batch).flat_map(Submission::commands);
+        let targets: HashSet<&Target> = commands.filter_map(Command::reversal).collect();
+        plan.reversals.retain(|target, _| targets.contains(target));
         Ok(plan)
     }
 
-    /// About how many bytes the events of a request will take, now that its facts can be looked at; any
-    /// number beyond the bound where they are too many.
+    /// About how many bytes the events of a request will take, now that its facts can be looked at, and
+    /// the streams that decide it. Where the bytes are too many, any number beyond the bound, and no
+    /// more streams than it took to see that.
     async fn weigh(
         &mut self,
         connection: &mut PgConnection,
         submission: &Submission,
         known: &Inventory,
         bytes_max: usize,
-    ) -> Result<usize, LoadError> {
-        let mut weight = 0;
-        for command in commands(submission) {
+    ) -> Result<(usize, Vec<Stream>), LoadError> {
+        let (mut weight, mut streams) = (0, Vec::new());
+        for command in submission.commands() {
             if let Some(target) = command.reversal()
                 && !self.reversals.contains_key(target)
             {
                 let selected = past::select(connection, target).await?;
                 self.reversals.insert(target.clone(), selected);
             }
+            let before = streams.len();
+            streams.extend(self.required(command, known));
             // Two streams a place, the item's and the stock's.
-            let places = self.required(command, known).len() / 2;
-            weight += submission.weight_of(command, places);
+            weight += submission.weight_of(command, (streams.len() - before) / 2);
             if weight > bytes_max {
                 break;
             }
         }
-        Ok(weight)
+        Ok((weight, streams))
     }
 
-    fn add(&mut self, cache: &Cache, submission: &Submission, known: &Inventory) {
-        let key = stored_key(submission).map(outcomes::lock_number);
-        for command in commands(submission) {
-            let streams = self.required(command, known);
-            self.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
-            self.streams.extend(streams);
+    fn add(&mut self, cache: &Cache, submission: &Submission, streams: Vec<Stream>) {
+        let key = submission.stored_key().map(outcomes::lock_number);
+        self.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
+        self.streams.extend(streams);
+        for command in submission.commands() {
             self.items_everywhere.extend(command.item_everywhere().cloned());
             self.locations.extend(command.locations().into_iter().map(Stream::Location));
         }
     }
 
-    /// The streams whose exact state decides a command, as far as it is known which those are.
-    pub(super) fn required(&self, command: &Command, known: &Inventory) -> Vec<Stream> {
-        let mut streams = command.streams();
-        let reservation = command.reservation().and_then(|id| known.reservation(id));
-        if let Some(details) = reservation.and_then(|state| state.details.as_ref()) {
-            streams.extend(details.lines.iter().flat_map(|line| place(&line.sku, &line.location)));
-        }
-        if let Some(selected) = command.reversal().and_then(|target| self.reversals.get(target)) {
-            streams.extend(selected.streams());
-        }
-        streams
+    /// Those of the planned batch's requests that are decided in it.
+    pub(super) fn admitted<'a>(
+        &self,
+        batch: &[&'a Submission],
+    ) -> impl Iterator<Item = &'a Submission> {
+        let requests = batch.iter().zip(&self.admissions);
+        requests.filter(|(_, admission)| **admission == Admission::Now).map(|(request, _)| *request)
     }
 
-    /// Whether everything that decides the command is locked, going by what is known under the locks.
+    /// The streams whose exact state decides a command, as far as it is known which those are.
+    pub(super) fn required(
+        &self,
+        command: &Command,
+        known: &Inventory,
+    ) -> impl Iterator<Item = Stream> {
+        let selected = command.reversal().and_then(|target| self.reversals.get(target));
+        let selected = selected.into_iter().flat_map(Selected::streams);
+        command.streams().into_iter().chain(reserved(command, known)).chain(selected)
+    }
+
+    /// Whether everything that decides the command is locked, going by what is known under the locks:
+    /// since the plan was made, only a reservation's lines can have come to be known.
     pub(super) fn covers(&self, command: &Command, known: &Inventory) -> bool {
-        self.required(command, known).iter().all(|stream| self.streams.contains(stream))
+        reserved(command, known).all(|stream| self.streams.contains(&stream))
     }
 
     /// The streams of which a command's scratch copy is made, beside an item's stock everywhere.
-    pub(super) fn touched(&self, command: &Command, known: &Inventory) -> Vec<Stream> {
-        let mut streams = self.required(command, known);
-        streams.extend(command.locations().into_iter().map(Stream::Location));
-        streams
+    pub(super) fn touched(
+        &self,
+        command: &Command,
+        known: &Inventory,
+    ) -> impl Iterator<Item = Stream> {
+        let locations = command.locations().into_iter().map(Stream::Location);
+        self.required(command, known).chain(locations)
     }
 
     /// The locks of the keys under which outcomes are stored, ascending.
@@ -156,13 +172,12 @@ impl Plan {
     }
 }
 
-fn commands(submission: &Submission) -> impl Iterator<Item = &Command> {
-    submission.asked.requests().iter().map(|request| &request.command)
-}
-
-/// The key under which a submission's outcome is stored.
-pub(super) fn stored_key(submission: &Submission) -> Option<&IdempotencyKey> {
-    submission.key.as_ref().filter(|_| !submission.validate_only)
+/// The streams of the lines of the reservation that a command changes, as far as it is known.
+fn reserved(command: &Command, known: &Inventory) -> impl Iterator<Item = Stream> {
+    let reservation = command.reservation().and_then(|id| known.reservation(id));
+    let details = reservation.and_then(|state| state.details.as_ref());
+    let lines = details.into_iter().flat_map(|details| &details.lines);
+    lines.flat_map(|line| place(&line.sku, &line.location))
 }
 
 /// The states of streams: from the cache, or from the log where the cache does not hold them.

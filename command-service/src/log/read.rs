@@ -1,7 +1,7 @@
 //! Reading the log, for its endpoints and for whoever needs to know its lanes.
 //!
 //! Plain statements on a small pool of its own, each bounded by the server, so readers neither wait
-//! for the writer nor slow it; only [`LogReader::heads_at`] touches its locks.
+//! for the writer nor slow it; only what has to be settled first passes its locks.
 
 mod fold;
 mod merged;

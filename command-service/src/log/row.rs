@@ -1,4 +1,4 @@
-//! A row of `events` as a recorded event.
+//! Rows of `events` as recorded events, and events' ids as columns.
 
 use serde_json::value::RawValue;
 use shared_events::chain::Chain;
@@ -7,7 +7,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
-use sqlx::{FromRow, Row};
+use sqlx::{FromRow, PgExecutor, Row};
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
 /// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent`.
@@ -38,6 +38,19 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
     }
 }
 
+/// The events with these ids, in this order, as far as there are such.
+pub(super) async fn events_at(
+    executor: impl PgExecutor<'_>,
+    ids: &[EventId],
+) -> sqlx::Result<Vec<EventRow>> {
+    let (lanes, positions) = lanes_and_positions(ids.iter().copied());
+    sqlx::query_as(include_str!("../../queries/read_events_at.sql"))
+        .bind(lanes)
+        .bind(positions)
+        .fetch_all(executor)
+        .await
+}
+
 /// A lane of this log as Postgres numbers it.
 pub fn lane_number(lane: Lane) -> i16 {
     i16::try_from(lane.0).expect("a lane is below 1024")
@@ -57,6 +70,11 @@ pub fn lane(row: &PgRow, column: &'static str) -> sqlx::Result<Lane> {
 /// A column is missing, or holds something else.
 pub fn event_id(row: &PgRow, lane: &'static str, position: &'static str) -> sqlx::Result<EventId> {
     Ok(EventId(self::lane(row, lane)?, Position(row.try_get(position)?)))
+}
+
+/// The lanes and positions of events, side by side.
+pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
+    ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }
 
 /// The ids of events whose lanes and positions stand side by side.

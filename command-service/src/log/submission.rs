@@ -29,11 +29,20 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// The commands in their order.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.asked.requests().iter().map(|request| &request.command)
+    }
+
+    /// The key under which the outcome is stored.
+    pub(super) fn stored_key(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref().filter(|_| !self.validate_only)
+    }
+
     /// About how many bytes the request's events will take: a line's share, and what the caller
     /// gave freely, which each of its events repeats.
     pub fn weight(&self) -> usize {
-        let commands = self.asked.requests().iter().map(|request| &request.command);
-        commands.map(|command| self.weight_of(command, command.places().len())).sum()
+        self.commands().map(|command| self.weight_of(command, command.places().len())).sum()
     }
 
     /// The same of one of its commands, when it is known how many items and locations it is about.
@@ -65,7 +74,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// The commands in their order.
+    /// The requests in their order.
     pub fn requests(&self) -> &[Request] {
         match self {
             Self::One(request) => std::slice::from_ref(request),

@@ -117,32 +117,33 @@ impl WriterTask {
     }
 
     /// Executes a batch; one that fails without effect is tried again, then request by request, so
-    /// that one bad request cannot fail its neighbours. Returns those that have to wait.
-    async fn process(&self, working: &mut Working, batch: Vec<Queued>) -> Vec<Queued> {
+    /// that one bad request cannot fail its neighbours. Returns those that have to wait, and why.
+    async fn process(&self, working: &mut Working, batch: Vec<Queued>) -> Vec<(Queued, Deferral)> {
         for queued in batch.iter().filter(|queued| queued.patience.is_none()) {
             metrics::histogram!("stockbook_writer_wait_seconds").record(queued.since.elapsed());
         }
         let submissions: Vec<&Submission> = batch.iter().map(|queued| &queued.submission).collect();
-        let mut outcomes = Vec::with_capacity(batch.len());
         let executed = match self.execute(working, &submissions).await {
             Err(Failure::NoEffect) => self.execute(working, &submissions).await,
             other => other,
         };
-        match executed {
-            Ok(done) => outcomes = done,
+        let outcomes = match executed {
+            Ok(outcomes) => outcomes,
             Err(Failure::NoEffect | Failure::Unreadable) if submissions.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(submissions.len());
                 for submission in &submissions {
                     outcomes.push(self.execute_alone(working, submission).await);
                 }
+                outcomes
             }
-            Err(failure) => outcomes.resize_with(submissions.len(), || Ok(failure.outcome())),
-        }
+            Err(failure) => submissions.iter().map(|_| Ok(failure.outcome())).collect(),
+        };
         let mut deferred = Vec::new();
         for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
             match outcome.or_else(|deferral| queued.defer(deferral)) {
                 // Nobody waits any more when the client has gone; the outcome stands all the same.
                 Ok(outcome) => drop(queued.answer.send(outcome)),
-                Err(_) => deferred.push(queued),
+                Err(deferral) => deferred.push((queued, deferral)),
             }
         }
         deferred

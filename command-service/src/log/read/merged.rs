@@ -99,14 +99,7 @@ impl LogReader {
     /// # Errors
     /// The log cannot be read.
     pub async fn events(&self, ids: &[EventId]) -> Result<Vec<RecordedEvent>, ReadError> {
-        let lanes: Vec<i16> = ids.iter().map(|EventId(lane, _)| number(*lane)).collect();
-        let positions: Vec<i64> = ids.iter().map(|EventId(_, position)| position.0).collect();
-        let rows: Vec<EventRow> =
-            sqlx::query_as(include_str!("../../../queries/read_events_at.sql"))
-                .bind(lanes)
-                .bind(positions)
-                .fetch_all(&self.pool)
-                .await?;
+        let rows = row::events_at(&self.pool, ids).await?;
         Ok(rows.into_iter().map(|EventRow(event)| event).collect())
     }
 }

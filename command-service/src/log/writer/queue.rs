@@ -58,11 +58,13 @@ pub(super) struct Batches {
     queue: mpsc::Receiver<Queued>,
     held_back: Option<Queued>,
     deferred: Vec<Queued>,
+    /// What is deferred all waits for another instance.
+    is_others_turn: bool,
 }
 
 impl Batches {
     pub(super) fn new(queue: mpsc::Receiver<Queued>) -> Self {
-        Self { queue, held_back: None, deferred: Vec::new() }
+        Self { queue, held_back: None, deferred: Vec::new(), is_others_turn: false }
     }
 
     /// Requests that wait in the queue.
@@ -71,8 +73,9 @@ impl Batches {
     }
 
     /// Keeps requests for the next batch.
-    pub(super) fn defer(&mut self, deferred: Vec<Queued>) {
-        self.deferred = deferred;
+    pub(super) fn defer(&mut self, deferred: Vec<(Queued, Deferral)>) {
+        self.is_others_turn = deferred.iter().all(|(_, why)| *why == Deferral::KeyBusy);
+        self.deferred = deferred.into_iter().map(|(queued, _)| queued).collect();
     }
 
     /// Waits for a request and takes what else has queued, up to the bounds. A request that would
@@ -82,8 +85,10 @@ impl Batches {
         let next = match self.held_back.take() {
             Some(queued) => Some(queued),
             None if batch.is_empty() => Some(self.queue.recv().await?),
-            // Whatever it waits for is for another instance to finish.
-            None => timeout(DEFERRAL_PAUSE, self.queue.recv()).await.ok().flatten(),
+            None if self.is_others_turn => {
+                timeout(DEFERRAL_PAUSE, self.queue.recv()).await.ok().flatten()
+            }
+            None => None,
         };
         batch.extend(next);
         let mut bytes: usize = batch.iter().map(|queued| queued.bytes.num_permits()).sum();
