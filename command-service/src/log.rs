@@ -27,3 +27,6 @@ pub(crate) mod rehearsal;
 mod merge;
 pub mod purge;
 pub mod row;
+
+#[cfg(test)]
+pub(crate) mod sample;

@@ -3,128 +3,19 @@
 //! A stock event carries the figures after it, so whoever looks at the topic sees balances and
 //! views write absolute values.
 
+mod about;
 mod data;
 mod hold;
-mod stock_change;
 mod upcast;
 
 use serde_json::value::{RawValue, to_raw_value};
 
+pub use self::about::{About, Promise, StockChange};
 pub use self::data::{
     Cause, Context, Figures, ItemDetails, ItemRetired, LocationDetails, Reference, StockAdjusted,
     StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
 pub use self::hold::{HeldStock, HoldExtended, PromisedStock, ReservationStep};
-pub use self::stock_change::StockChange;
-use crate::stream::Stream;
-use crate::time::Timestamp;
-
-impl Event {
-    /// The history the fact belongs to.
-    pub fn stream(&self) -> Stream {
-        match self {
-            Self::ItemRegistered(item) | Self::ItemChanged(item) => Stream::Item(item.sku.clone()),
-            Self::ItemRetired(item) => Stream::Item(item.sku.clone()),
-            Self::LocationRegistered(location) | Self::LocationChanged(location) => {
-                Stream::Location(location.code.clone())
-            }
-            Self::StockReceived(StockReceived { sku, location, .. })
-            | Self::StockIssued(StockIssued { sku, location, .. })
-            | Self::StockAdjusted(StockAdjusted { sku, location, .. })
-            | Self::StockSet(StockSet { sku, location, .. })
-            | Self::StockMovedOut(StockMovedOut { sku, location, .. })
-            | Self::StockMovedIn(StockMovedIn { sku, location, .. })
-            | Self::StockReversed(StockReversed { sku, location, .. })
-            | Self::StockReserved(HeldStock { sku, location, .. })
-            | Self::StockHoldExtended(HoldExtended { sku, location, .. })
-            | Self::StockReleased(HeldStock { sku, location, .. })
-            | Self::StockHoldExpired(HeldStock { sku, location, .. })
-            | Self::StockAllocated(HeldStock { sku, location, .. })
-            | Self::StockDeallocated(PromisedStock { sku, location, .. })
-            | Self::StockFulfilled(PromisedStock { sku, location, .. })
-            | Self::StockReturned(PromisedStock { sku, location, .. }) => {
-                Stream::Stock(sku.clone(), location.clone())
-            }
-            Self::ReservationHeld(step)
-            | Self::ReservationExtended(step)
-            | Self::ReservationConfirmed(step)
-            | Self::ReservationReleased(step)
-            | Self::ReservationExpired(step)
-            | Self::ReservationFulfilled(step)
-            | Self::ReservationCancelled(step)
-            | Self::ReservationReturned(step) => Stream::Reservation(step.after.id.clone()),
-        }
-    }
-
-    /// When the fact happened, where that follows from the fact itself and no caller can say: a hold
-    /// ends when it was to end, however late that is noticed.
-    pub fn own_time(&self) -> Option<Timestamp> {
-        match self {
-            Self::StockHoldExpired(hold) => Some(hold.expires_at),
-            Self::ReservationExpired(step) => Some(step.after.expires_at),
-            Self::ItemRegistered(_)
-            | Self::ItemChanged(_)
-            | Self::ItemRetired(_)
-            | Self::LocationRegistered(_)
-            | Self::LocationChanged(_)
-            | Self::StockReceived(_)
-            | Self::StockIssued(_)
-            | Self::StockAdjusted(_)
-            | Self::StockSet(_)
-            | Self::StockMovedOut(_)
-            | Self::StockMovedIn(_)
-            | Self::StockReversed(_)
-            | Self::StockReserved(_)
-            | Self::StockHoldExtended(_)
-            | Self::StockReleased(_)
-            | Self::StockAllocated(_)
-            | Self::StockDeallocated(_)
-            | Self::StockFulfilled(_)
-            | Self::StockReturned(_)
-            | Self::ReservationHeld(_)
-            | Self::ReservationExtended(_)
-            | Self::ReservationConfirmed(_)
-            | Self::ReservationReleased(_)
-            | Self::ReservationFulfilled(_)
-            | Self::ReservationCancelled(_)
-            | Self::ReservationReturned(_) => None,
-        }
-    }
-
-    /// The step of a reservation's life that the fact is, if it is one.
-    pub fn reservation_step(&self) -> Option<&ReservationStep> {
-        match self {
-            Self::ReservationHeld(step)
-            | Self::ReservationExtended(step)
-            | Self::ReservationConfirmed(step)
-            | Self::ReservationReleased(step)
-            | Self::ReservationExpired(step)
-            | Self::ReservationFulfilled(step)
-            | Self::ReservationCancelled(step)
-            | Self::ReservationReturned(step) => Some(step),
-            Self::ItemRegistered(_)
-            | Self::ItemChanged(_)
-            | Self::ItemRetired(_)
-            | Self::LocationRegistered(_)
-            | Self::LocationChanged(_)
-            | Self::StockReceived(_)
-            | Self::StockIssued(_)
-            | Self::StockAdjusted(_)
-            | Self::StockSet(_)
-            | Self::StockMovedOut(_)
-            | Self::StockMovedIn(_)
-            | Self::StockReversed(_)
-            | Self::StockReserved(_)
-            | Self::StockHoldExtended(_)
-            | Self::StockReleased(_)
-            | Self::StockHoldExpired(_)
-            | Self::StockAllocated(_)
-            | Self::StockDeallocated(_)
-            | Self::StockFulfilled(_)
-            | Self::StockReturned(_) => None,
-        }
-    }
-}
 
 /// A fact that cannot be read by this binary.
 #[derive(Debug, thiserror::Error)]

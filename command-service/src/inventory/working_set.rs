@@ -111,11 +111,7 @@ impl Inventory {
     }
 
     fn follow_hold(&mut self, held: &HeldStock, difference: i64) -> Version {
-        let hold = Hold {
-            expires_at: held.expires_at,
-            reservation: held.reservation.clone(),
-            line: held.line,
-        };
+        let hold = Hold::new(held.expires_at, &held.reservation, held.line);
         let stock = self.follow_stock(&held.sku, &held.location);
         stock.holds.change(hold, difference);
         stock.figures = held.after;
@@ -123,11 +119,7 @@ impl Inventory {
     }
 
     fn follow_extension(&mut self, extended: &HoldExtended) -> Version {
-        let hold = |expires_at| Hold {
-            expires_at,
-            reservation: extended.reservation.clone(),
-            line: extended.line,
-        };
+        let hold = |expires_at| Hold::new(expires_at, &extended.reservation, extended.line);
         let stock = self.follow_stock(&extended.sku, &extended.location);
         stock.holds.change(hold(extended.expired_at), -extended.quantity);
         stock.holds.change(hold(extended.expires_at), extended.quantity);

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use shared_events::event::{Event, Figures};
+use shared_events::event::{About, Event};
 use shared_events::lane::{EventId, Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
@@ -115,41 +115,17 @@ impl Changes {
     /// What is available leaves the range of 64 bits; nothing has changed then.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let place = Place::of(recorded);
-        match event {
-            Event::ItemRegistered(item) | Event::ItemChanged(item) => {
+        match event.about() {
+            About::Item(item) => {
                 self.add(&item.sku, Change::ReorderPoint(place, item.reorder_point));
             }
             // Nobody orders what is not traded any more.
-            Event::ItemRetired(item) => self.add(&item.sku, Change::ReorderPoint(place, 0)),
-            Event::StockReceived(_)
-            | Event::StockIssued(_)
-            | Event::StockAdjusted(_)
-            | Event::StockSet(_)
-            | Event::StockMovedOut(_)
-            | Event::StockMovedIn(_)
-            | Event::StockReversed(_)
-            | Event::StockReserved(_)
-            | Event::StockHoldExtended(_)
-            | Event::StockReleased(_)
-            | Event::StockHoldExpired(_)
-            | Event::StockAllocated(_)
-            | Event::StockDeallocated(_)
-            | Event::StockFulfilled(_)
-            | Event::StockReturned(_) => {
-                let change = event.stock_change().expect("a fact about stock changes stock");
-                let available = available(change.after).ok_or(Unfit::Overflow)?;
+            About::RetiredItem(item) => self.add(&item.sku, Change::ReorderPoint(place, 0)),
+            About::Stock(change) => {
+                let available = change.after.checked_available().ok_or(Unfit::Overflow)?;
                 self.add(change.sku, Change::Available(place, change.location.clone(), available));
             }
-            Event::LocationRegistered(_)
-            | Event::LocationChanged(_)
-            | Event::ReservationHeld(_)
-            | Event::ReservationExtended(_)
-            | Event::ReservationConfirmed(_)
-            | Event::ReservationReleased(_)
-            | Event::ReservationExpired(_)
-            | Event::ReservationFulfilled(_)
-            | Event::ReservationCancelled(_)
-            | Event::ReservationReturned(_) => {}
+            About::Location(_) | About::Reservation(_) => {}
         }
         Ok(())
     }
@@ -212,10 +188,6 @@ impl Level {
             reorder_point,
         })
     }
-}
-
-fn available(Figures { on_hand, reserved, allocated }: Figures) -> Option<i64> {
-    on_hand.checked_sub(reserved)?.checked_sub(allocated)
 }
 
 /// Short at the reorder point or below; what was short stays so up to a tenth above it (at least 1),

@@ -1,7 +1,5 @@
 //! The projection `stock`: what each event does to its tables. PURE.
 
-mod promise;
-
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
@@ -10,7 +8,7 @@ mod spec;
 use std::collections::BTreeMap;
 
 use shared_events::event::{
-    Cause, Event, Figures, ItemDetails, LocationDetails, ReservationStep, StockChange,
+    self, About, Cause, Event, Figures, ItemDetails, LocationDetails, ReservationStep, StockChange,
 };
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
@@ -18,7 +16,6 @@ use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku};
 
-pub use self::promise::Promise;
 use crate::projection::changes::{Place, Unfit};
 
 /// What a batch changes, folded per key: of each row only the last state is kept.
@@ -70,6 +67,21 @@ pub struct Movement {
     pub promise: Option<Promise>,
 }
 
+/// Whom a change of stock is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the member of event::Promise with the same name")]
+pub struct Promise {
+    pub reservation: ReservationId,
+    pub line: u32,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl From<event::Promise<'_>> for Promise {
+    fn from(event::Promise { reservation, line, expires_at }: event::Promise<'_>) -> Self {
+        Self { reservation: reservation.clone(), line, expires_at }
+    }
+}
+
 /// A name that an item or a location has from a position on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
@@ -100,44 +112,20 @@ impl Changes {
     /// The event contradicts itself; nothing has changed then.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let place = Place::of(recorded);
-        match event {
-            Event::ItemRegistered(item) | Event::ItemChanged(item) => {
+        match event.about() {
+            About::Item(item) => {
                 self.fold_name(recorded, &item.name);
                 self.items.insert(item.sku.clone(), (place, item.clone()));
             }
-            Event::ItemRetired(item) => {
+            About::RetiredItem(item) => {
                 self.retired.insert(item.sku.clone(), place);
             }
-            Event::LocationRegistered(location) | Event::LocationChanged(location) => {
+            About::Location(location) => {
                 self.fold_name(recorded, &location.name);
                 self.locations.insert(location.code.clone(), (place, location.clone()));
             }
-            Event::StockReceived(_)
-            | Event::StockIssued(_)
-            | Event::StockAdjusted(_)
-            | Event::StockSet(_)
-            | Event::StockMovedOut(_)
-            | Event::StockMovedIn(_)
-            | Event::StockReversed(_)
-            | Event::StockReserved(_)
-            | Event::StockHoldExtended(_)
-            | Event::StockReleased(_)
-            | Event::StockHoldExpired(_)
-            | Event::StockAllocated(_)
-            | Event::StockDeallocated(_)
-            | Event::StockFulfilled(_)
-            | Event::StockReturned(_) => {
-                let change = event.stock_change().expect("a fact about stock changes stock");
-                self.fold_stock(recorded, event, change)?;
-            }
-            Event::ReservationHeld(step)
-            | Event::ReservationExtended(step)
-            | Event::ReservationConfirmed(step)
-            | Event::ReservationReleased(step)
-            | Event::ReservationExpired(step)
-            | Event::ReservationFulfilled(step)
-            | Event::ReservationCancelled(step)
-            | Event::ReservationReturned(step) => self.fold_reservation(place, step),
+            About::Stock(change) => self.fold_stock(recorded, event.event_type(), change)?,
+            About::Reservation(step) => self.fold_reservation(place, step),
         }
         Ok(())
     }
@@ -145,14 +133,14 @@ impl Changes {
     fn fold_stock(
         &mut self,
         recorded: &RecordedEvent,
-        event: &Event,
-        StockChange { sku, location, delta, after, cause }: StockChange<'_>,
+        event_type: &'static str,
+        StockChange { sku, location, delta, after, cause, promise }: StockChange<'_>,
     ) -> Result<(), Unfit> {
         let place = Place::of(recorded);
         // A movement shows the figures before it, so they have to exist; what is available too.
         let before = difference(after, delta).ok_or(Unfit::Overflow)?;
         for figures in [before, delta, after] {
-            available(figures).ok_or(Unfit::Overflow)?;
+            figures.checked_available().ok_or(Unfit::Overflow)?;
         }
         let (folded, events) = match self.totals.get(sku) {
             Some(total) => (total.delta, total.events),
@@ -165,14 +153,14 @@ impl Changes {
             place,
             sku: sku.clone(),
             location: location.clone(),
-            event_type: event.event_type(),
+            event_type,
             cause: cause.clone(),
             actor: recorded.actor.clone(),
             correlation_id: recorded.correlation_id.clone(),
             occurred_at: recorded.occurred_at,
             delta,
             after,
-            promise: Promise::behind(event),
+            promise: promise.map(Promise::from),
         });
         Ok(())
     }
@@ -205,8 +193,4 @@ fn difference(left: Figures, right: Figures) -> Option<Figures> {
         reserved: left.reserved.checked_sub(right.reserved)?,
         allocated: left.allocated.checked_sub(right.allocated)?,
     })
-}
-
-fn available(Figures { on_hand, reserved, allocated }: Figures) -> Option<i64> {
-    on_hand.checked_sub(reserved)?.checked_sub(allocated)
 }

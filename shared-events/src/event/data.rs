@@ -24,6 +24,11 @@ impl Figures {
     pub fn available(self) -> i64 {
         self.on_hand - self.reserved - self.allocated
     }
+
+    /// The same of figures that nothing has checked; none where it leaves the range of 64 bits.
+    pub fn checked_available(self) -> Option<i64> {
+        self.on_hand.checked_sub(self.reserved)?.checked_sub(self.allocated)
+    }
 }
 
 /// The outside document behind a fact.

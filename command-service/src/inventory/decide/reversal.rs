@@ -3,7 +3,7 @@
 use std::cmp::Reverse as Descending;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use shared_events::event::{Event, Figures, StockChange, StockReversed};
+use shared_events::event::{About, Event, Figures, StockChange, StockReversed};
 use shared_events::lane::EventId;
 use shared_events::time::Timestamp;
 
@@ -103,36 +103,13 @@ enum Kind<'a> {
 }
 
 fn kind(event: &Event) -> Kind<'_> {
-    match event {
-        Event::StockReceived(_)
-        | Event::StockIssued(_)
-        | Event::StockAdjusted(_)
-        | Event::StockSet(_)
-        | Event::StockMovedOut(_)
-        | Event::StockMovedIn(_)
-        | Event::StockReversed(_) => {
-            Kind::Booking(event.stock_change().expect("it is an event of a stock stream"))
-        }
-        Event::StockReserved(_)
-        | Event::StockHoldExtended(_)
-        | Event::StockReleased(_)
-        | Event::StockAllocated(_)
-        | Event::StockDeallocated(_)
-        | Event::StockFulfilled(_)
-        | Event::StockReturned(_)
-        | Event::ReservationHeld(_)
-        | Event::ReservationExtended(_)
-        | Event::ReservationConfirmed(_)
-        | Event::ReservationReleased(_)
-        | Event::ReservationFulfilled(_)
-        | Event::ReservationCancelled(_)
-        | Event::ReservationReturned(_) => Kind::Reservation,
-        Event::ItemRegistered(_)
-        | Event::ItemChanged(_)
-        | Event::ItemRetired(_)
-        | Event::LocationRegistered(_)
-        | Event::LocationChanged(_) => Kind::Description,
-        Event::StockHoldExpired(_) | Event::ReservationExpired(_) => Kind::Lapse,
+    if event.own_time().is_some() {
+        return Kind::Lapse;
+    }
+    match event.about() {
+        About::Stock(change) if change.promise.is_none() => Kind::Booking(change),
+        About::Stock(_) | About::Reservation(_) => Kind::Reservation,
+        About::Item(_) | About::RetiredItem(_) | About::Location(_) => Kind::Description,
     }
 }
 

@@ -53,11 +53,7 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
                 let reservation = state.details.expect("a reservation begins whole");
                 check_status(&reservation);
                 for line in &reservation.lines {
-                    let hold = Hold {
-                        expires_at: reservation.expires_at,
-                        reservation: reservation.id.clone(),
-                        line: line.line,
-                    };
+                    let hold = Hold::new(reservation.expires_at, &reservation.id, line.line);
                     let held = inventory.stock(&line.sku, &line.location).holds.quantity(&hold);
                     let key = (line.sku.clone(), line.location.clone());
                     let (reserved, allocated) = open.entry(key).or_default();

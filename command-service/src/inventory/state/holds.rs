@@ -16,6 +16,13 @@ pub struct Hold {
     pub line: u32,
 }
 
+impl Hold {
+    /// The hold for a line of a reservation, until a moment.
+    pub fn new(expires_at: Timestamp, reservation: &ReservationId, line: u32) -> Self {
+        Self { expires_at, reservation: reservation.clone(), line }
+    }
+}
+
 /// Quantities that are held, by the moment at which they end. A copy costs nothing, so that a busy
 /// item with many holds is not copied with each batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

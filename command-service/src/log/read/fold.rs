@@ -138,10 +138,10 @@ impl Folding {
 
 #[cfg(test)]
 mod tests {
-    use shared_events::chain::Chain;
     use shared_events::event::{Event, Figures, StockReceived};
 
     use super::*;
+    use crate::log::sample::recorded;
 
     fn stream() -> Stream {
         "stock/A/MAIN".parse().unwrap()
@@ -156,23 +156,7 @@ mod tests {
             after: Figures { on_hand: nth * 10, ..Figures::default() },
             cause: Default::default(),
         });
-        let at = format!("2026-01-01T00:00:0{nth}Z").parse().unwrap();
-        RecordedEvent {
-            lane: Lane(3),
-            position: Position(nth * 2),
-            stream: fact.stream(),
-            version: Version(nth),
-            event_type: fact.event_type().to_owned(),
-            schema_version: fact.schema_version(),
-            occurred_at: at,
-            recorded_at: at,
-            actor: None,
-            correlation_id: "c".parse().unwrap(),
-            causation_id: None,
-            data: fact.to_data(),
-            chain: Chain::default(),
-            traceparent: None,
-        }
+        RecordedEvent { position: Position(nth * 2), ..recorded(&fact, nth) }
     }
 
     /// Version, position and on_hand of a fold of five receipts.

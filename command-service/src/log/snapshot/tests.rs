@@ -1,31 +1,10 @@
-use shared_events::chain::Chain;
 use shared_events::event::{Event, Figures, HeldStock, StockReceived};
-use shared_events::lane::{Lane, Position, Version};
 
 use super::*;
+use crate::log::sample::recorded;
 
 fn stream() -> Stream {
     "stock/A/MAIN".parse().unwrap()
-}
-
-fn recorded(event: &Event, version: i64) -> RecordedEvent {
-    let at = Timestamp::UNIX_EPOCH;
-    RecordedEvent {
-        lane: Lane(0),
-        position: Position(version),
-        stream: event.stream(),
-        version: Version(version),
-        event_type: event.event_type().to_owned(),
-        schema_version: event.schema_version(),
-        occurred_at: at,
-        recorded_at: at,
-        actor: None,
-        correlation_id: "c".parse().unwrap(),
-        causation_id: None,
-        data: event.to_data(),
-        chain: Chain::default(),
-        traceparent: None,
-    }
 }
 
 fn receipt() -> Event {

@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 use shared_events::event::{StockIssued, StockReceived};
 
 use super::*;
+use crate::log::sample::recorded;
 
 /// A lane of receipts and issues of ten, each entry as the writer would make it.
 fn lane() -> Vec<Entry> {
@@ -25,23 +26,7 @@ fn lane() -> Vec<Entry> {
 }
 
 fn entry(fact: &Event, nth: i64, chain: &mut Chain) -> Entry {
-    let at = format!("2026-01-01T00:00:0{nth}Z").parse().unwrap();
-    let mut event = RecordedEvent {
-        lane: Lane(3),
-        position: Position(nth),
-        stream: fact.stream(),
-        version: Version(nth),
-        event_type: fact.event_type().to_owned(),
-        schema_version: fact.schema_version(),
-        occurred_at: at,
-        recorded_at: at,
-        actor: None,
-        correlation_id: "c".parse().unwrap(),
-        causation_id: None,
-        data: fact.to_data(),
-        chain: Chain::default(),
-        traceparent: None,
-    };
+    let mut event = recorded(fact, nth);
     event.chain = event.chain_after(*chain);
     *chain = event.chain;
     let data_hash = data_hash(event.data.get()).to_vec();

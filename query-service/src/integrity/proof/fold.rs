@@ -1,6 +1,6 @@
 //! What an event does to what is known: the stream's version and figures, and the rows they leave.
 
-use shared_events::event::{Event, Figures, StockChange};
+use shared_events::event::{About, Event, Figures, StockChange};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::values::Sku;
@@ -151,18 +151,17 @@ impl StreamProof {
 
 /// What an event says of an item, a location or a reservation, whole.
 pub(super) fn members_of(event: &Event) -> Option<Members> {
-    match event {
-        Event::ItemRegistered(item) | Event::ItemChanged(item) => Some(item_members(item)),
-        Event::LocationRegistered(location) | Event::LocationChanged(location) => {
-            Some(location_members(location))
-        }
-        other => other.reservation_step().map(|step| reservation_members(&step.after)),
+    match event.about() {
+        About::Item(item) => Some(item_members(item)),
+        About::Location(location) => Some(location_members(location)),
+        About::Reservation(step) => Some(reservation_members(&step.after)),
+        About::RetiredItem(_) | About::Stock(_) => None,
     }
 }
 
 fn reorder_point_of(event: &Event) -> i64 {
-    match event {
-        Event::ItemRegistered(item) | Event::ItemChanged(item) => item.reorder_point,
+    match event.about() {
+        About::Item(item) => item.reorder_point,
         _ => 0,
     }
 }
@@ -176,7 +175,7 @@ fn sum(left: Figures, right: Figures) -> Figures {
     }
 }
 
-/// The sku and location of a stock stream.
+/// The sku that a stream tells of, if it is that of an item or of its stock.
 pub(super) fn sku_of(stream: &Stream) -> Option<&Sku> {
     match stream {
         Stream::Item(sku) | Stream::Stock(sku, _) => Some(sku),

@@ -9,8 +9,6 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::{Reservation, ReservationLine};
 use shared_events::time::Timestamp;
 
-use crate::projection::stock::Promise;
-
 /// Columns with their values as text, in a fixed order.
 pub type Members = Vec<(&'static str, String)>;
 
@@ -75,7 +73,6 @@ impl MovementRow {
     pub fn of(recorded: &RecordedEvent, event: &Event) -> Option<Self> {
         let change = event.stock_change()?;
         let reference = change.cause.reference.as_ref();
-        let promise = Promise::behind(event);
         Some(Self {
             position: recorded.position,
             sku: change.sku.to_string(),
@@ -92,9 +89,9 @@ impl MovementRow {
             after: change.after,
             delta: change.delta,
             version: recorded.version,
-            reservation: promise.as_ref().map(|one| one.reservation.to_string()),
-            reservation_line: promise.as_ref().map(|one| i64::from(one.line)),
-            expires_at: promise.and_then(|one| one.expires_at),
+            reservation: change.promise.map(|one| one.reservation.to_string()),
+            reservation_line: change.promise.map(|one| i64::from(one.line)),
+            expires_at: change.promise.and_then(|one| one.expires_at),
         })
     }
 

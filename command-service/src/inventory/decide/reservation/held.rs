@@ -1,7 +1,7 @@
 //! What becomes of a reservation while it is held.
 
 use shared_events::event::{Event, HoldExtended};
-use shared_events::reservation::{Part, ReservationLine, ReservationStatus};
+use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
 
 use super::Draft;
@@ -88,11 +88,8 @@ pub(super) fn release(
 pub(super) fn expire(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
     draft.reservation.status = ReservationStatus::Expired;
     for (line, _) in draft.open_lines() {
-        let hold = Hold {
-            expires_at: draft.reservation.expires_at,
-            reservation: draft.reservation.id.clone(),
-            line: line.line,
-        };
+        let Reservation { expires_at, id, .. } = &draft.reservation;
+        let hold = Hold::new(*expires_at, id, line.line);
         draft.ledger.end(&line.sku, &line.location, &hold);
     }
     for line in &mut draft.reservation.lines {

@@ -1,0 +1,199 @@
+//! What a fact is about, whatever its type: every question about kinds of facts is answered from here.
+
+use super::{
+    Cause, Event, Figures, HeldStock, HoldExtended, ItemDetails, ItemRetired, LocationDetails,
+    PromisedStock, ReservationStep, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
+    StockReceived, StockReversed, StockSet,
+};
+use crate::stream::Stream;
+use crate::time::Timestamp;
+use crate::values::{LocationCode, ReservationId, Sku};
+
+/// What a fact is about, with what it says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    /// What an item is from here on.
+    Item(&'a ItemDetails),
+    /// An item that is not traded any more.
+    RetiredItem(&'a ItemRetired),
+    /// What a location is from here on.
+    Location(&'a LocationDetails),
+    /// The stock of an item at a location.
+    Stock(StockChange<'a>),
+    /// A step in the life of a reservation.
+    Reservation(&'a ReservationStep),
+}
+
+/// What a stock event did to the stock of an item at a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockChange<'a> {
+    /// The item.
+    pub sku: &'a Sku,
+    /// Where.
+    pub location: &'a LocationCode,
+    /// The difference to each figure; all zeros where only the end of a hold changed.
+    pub delta: Figures,
+    /// The figures after it.
+    pub after: Figures,
+    /// Why.
+    pub cause: &'a Cause,
+    /// Whom it is for, where a reservation brought it about.
+    pub promise: Option<Promise<'a>>,
+}
+
+/// The line of a reservation that a change of stock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promise<'a> {
+    /// For which reservation.
+    pub reservation: &'a ReservationId,
+    /// For which of its lines, from 1.
+    pub line: u32,
+    /// When the hold ends that the change is about, if it is about one.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Event {
+    /// What the fact is about.
+    pub fn about(&self) -> About<'_> {
+        let none = Figures::default();
+        match self {
+            Self::ItemRegistered(item) | Self::ItemChanged(item) => About::Item(item),
+            Self::ItemRetired(retired) => About::RetiredItem(retired),
+            Self::LocationRegistered(location) | Self::LocationChanged(location) => {
+                About::Location(location)
+            }
+            Self::StockReceived(StockReceived { sku, location, quantity, after, cause })
+            | Self::StockMovedIn(StockMovedIn { sku, location, quantity, after, cause, .. }) => {
+                booked(sku, location, *quantity, *after, cause)
+            }
+            Self::StockIssued(StockIssued { sku, location, quantity, after, cause, .. })
+            | Self::StockMovedOut(StockMovedOut {
+                sku, location, quantity, after, cause, ..
+            }) => booked(sku, location, minus(*quantity), *after, cause),
+            Self::StockAdjusted(StockAdjusted { sku, location, delta, after, cause, .. })
+            | Self::StockSet(StockSet { sku, location, delta, after, cause })
+            | Self::StockReversed(StockReversed { sku, location, delta, after, cause, .. }) => {
+                booked(sku, location, *delta, *after, cause)
+            }
+            Self::StockReserved(hold) => held(hold, Figures { reserved: hold.quantity, ..none }),
+            Self::StockReleased(hold) | Self::StockHoldExpired(hold) => {
+                held(hold, Figures { reserved: minus(hold.quantity), ..none })
+            }
+            Self::StockAllocated(hold) => {
+                let (reserved, allocated) = (minus(hold.quantity), hold.quantity);
+                held(hold, Figures { reserved, allocated, ..none })
+            }
+            Self::StockHoldExtended(hold) => extended(hold),
+            Self::StockDeallocated(promise) => {
+                promised(promise, Figures { allocated: minus(promise.quantity), ..none })
+            }
+            Self::StockFulfilled(promise) => {
+                let gone = minus(promise.quantity);
+                promised(promise, Figures { on_hand: gone, allocated: gone, ..none })
+            }
+            Self::StockReturned(promise) => {
+                promised(promise, Figures { on_hand: promise.quantity, ..none })
+            }
+            Self::ReservationHeld(step)
+            | Self::ReservationExtended(step)
+            | Self::ReservationConfirmed(step)
+            | Self::ReservationReleased(step)
+            | Self::ReservationExpired(step)
+            | Self::ReservationFulfilled(step)
+            | Self::ReservationCancelled(step)
+            | Self::ReservationReturned(step) => About::Reservation(step),
+        }
+    }
+
+    /// The history the fact belongs to.
+    pub fn stream(&self) -> Stream {
+        match self.about() {
+            About::Item(ItemDetails { sku, .. }) | About::RetiredItem(ItemRetired { sku, .. }) => {
+                Stream::Item(sku.clone())
+            }
+            About::Location(location) => Stream::Location(location.code.clone()),
+            About::Stock(StockChange { sku, location, .. }) => {
+                Stream::Stock(sku.clone(), location.clone())
+            }
+            About::Reservation(step) => Stream::Reservation(step.after.id.clone()),
+        }
+    }
+
+    /// When the fact happened, where that follows from the fact itself and no caller can say: a hold
+    /// ends when it was to end, however late that is noticed.
+    pub fn own_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::StockHoldExpired(hold) => Some(hold.expires_at),
+            Self::ReservationExpired(step) => Some(step.after.expires_at),
+            _ => None,
+        }
+    }
+
+    /// What the fact did to the stock of an item at a location; nothing for facts of other streams.
+    pub fn stock_change(&self) -> Option<StockChange<'_>> {
+        match self.about() {
+            About::Stock(change) => Some(change),
+            _ => None,
+        }
+    }
+
+    /// The step of a reservation's life that the fact is, if it is one.
+    pub fn reservation_step(&self) -> Option<&ReservationStep> {
+        match self.about() {
+            About::Reservation(step) => Some(step),
+            _ => None,
+        }
+    }
+}
+
+/// The opposite of a quantity. Every positive one has an opposite; the least number of all, which
+/// only a forged event can hold, stays what it is, so that reading it cannot fail.
+fn minus(quantity: i64) -> i64 {
+    quantity.wrapping_neg()
+}
+
+/// Only on_hand changed, and for nobody.
+fn booked<'a>(
+    sku: &'a Sku,
+    location: &'a LocationCode,
+    on_hand: i64,
+    after: Figures,
+    cause: &'a Cause,
+) -> About<'a> {
+    let delta = Figures { on_hand, ..Figures::default() };
+    About::Stock(StockChange { sku, location, delta, after, cause, promise: None })
+}
+
+fn held(hold: &HeldStock, delta: Figures) -> About<'_> {
+    let HeldStock { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
+    let promise = Some(Promise { reservation, line: *line, expires_at: Some(*expires_at) });
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+}
+
+fn extended(hold: &HoldExtended) -> About<'_> {
+    let HoldExtended { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
+    let promise = Some(Promise { reservation, line: *line, expires_at: Some(*expires_at) });
+    let delta = Figures::default();
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+}
+
+fn promised(promise: &PromisedStock, delta: Figures) -> About<'_> {
+    let PromisedStock { sku, location, reservation, line, after, cause, .. } = promise;
+    let promise = Some(Promise { reservation, line: *line, expires_at: None });
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forged_quantity_that_has_no_opposite_can_still_be_read() {
+        let after = r#"{"on_hand":0,"reserved":0,"allocated":0}"#;
+        let (place, quantity) = (r#""sku":"A","location":"MAIN""#, i64::MIN);
+        let json = format!(r#"{{{place},"quantity":{quantity},"after":{after}}}"#);
+        let event = Event::from_json("StockIssued", 1, &json).expect("it has every member");
+        assert_eq!(event.stream().to_string(), "stock/A/MAIN");
+        assert_eq!(event.stock_change().expect("it is about stock").delta.on_hand, i64::MIN);
+    }
+}
