@@ -111,7 +111,7 @@ pub(crate) async fn changes_are_told_once_and_in_order_page_by_page_and_as_a_str
     world: Arc<World>,
 ) {
     let mut stockbook = Stockbook::start(&world).await;
-    stockbook.add_query_service().await;
+    stockbook.add_query_service(&[]).await;
     trade(&stockbook).await;
     let query = stockbook.query();
     let (mut told, mut after) = (Lanes::new(), String::new());

@@ -37,7 +37,7 @@ async fn start_on(world: &Arc<World>, fixture: &str) -> Stockbook {
     copy(&owner, fixture, "events").await;
     copy(&owner, fixture, "commands").await;
     stockbook.add_command_service(&[]).await;
-    stockbook.add_query_service().await;
+    stockbook.add_query_service(&[]).await;
     stockbook
 }
 

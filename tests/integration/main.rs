@@ -31,6 +31,7 @@ mod integrity;
 mod views;
 mod time_travel;
 mod changes;
+mod plans;
 mod replay;
 mod crash;
 mod snapshots;
@@ -207,7 +208,7 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             a_hole_in_the_topic_is_filled_from_the_log,
         }
         redelivery::{
-            every_record_up_to_six_times_while_lanes_change_hands_changes_no_row,
+            records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row,
             a_topic_made_anew_changes_no_row_and_stops_no_lane,
             views_restored_from_an_older_backup_catch_up,
         }
@@ -228,6 +229,7 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             an_answer_the_client_has_is_not_sent_again,
             availability_is_answered_in_order_with_what_is_unknown,
         }
+        plans::{ a_list_reads_its_page_and_not_the_table }
         views::{
             a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it,
             an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt,

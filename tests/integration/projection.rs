@@ -109,7 +109,7 @@ pub(crate) async fn two_query_services_share_the_lanes(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
     stockbook.register(&skus).await;
-    stockbook.add_query_service().await;
+    stockbook.add_query_service(&[]).await;
     trade(&stockbook, &skus).await;
     let token = stockbook.heads().await;
     for service in &stockbook.queries {

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use integration_tests::eventually::eventually;
 use integration_tests::seed::seeded;
+use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::topic::read_partition;
 use integration_tests::world::World;
-use rand::RngExt;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -91,30 +93,52 @@ async fn assert_no_lane_is_stuck(stockbook: &Stockbook) {
 }
 
 /// Sends each record of the topic once more, up to five times in a row, as a relay might that does not
-/// know what it has sent.
-async fn deliver_again(stockbook: &Stockbook, records: &[Vec<Record>], random: &mut StdRng) {
+/// know what it has sent; and again from the first on, until told to stop. Counts what it sent.
+async fn deliver_again(
+    brokers: String,
+    topic: String,
+    records: Vec<Vec<Record>>,
+    mut random: StdRng,
+    sent: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+) {
     let producer: FutureProducer = ClientConfig::new()
-        .set("bootstrap.servers", stockbook.brokers())
+        .set("bootstrap.servers", brokers)
         .set("enable.idempotence", "true")
         .set("linger.ms", "0")
         .create()
         .expect("a producer can be made");
-    for record in records.iter().flatten() {
-        for _ in 0..random.random_range(1..=5) {
+    while !stop.load(Ordering::Relaxed) {
+        for record in records.iter().flatten() {
             let headers =
                 record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
                     headers.insert(Header { key, value: Some(value.as_bytes()) })
                 });
-            let message = FutureRecord::to(&stockbook.topic)
-                .partition(record.partition)
-                .key(&record.key)
-                .payload(&record.value)
-                .headers(headers);
-            let sent = producer.send(message, ANSWER_MAX);
-            sent.await.unwrap_or_else(|(error, _)| panic!("not delivered: {error}"));
+            for _ in 0..random.random_range(1..=5) {
+                let message = FutureRecord::to(&topic)
+                    .partition(record.partition)
+                    .key(&record.key)
+                    .payload(&record.value)
+                    .headers(headers.clone());
+                let outcome = producer.send(message, ANSWER_MAX).await;
+                outcome.unwrap_or_else(|(error, _)| panic!("not delivered: {error}"));
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
     producer.flush(ANSWER_MAX).expect("everything is delivered");
+}
+
+/// One of the instances is killed, stopped, or started again: its lanes change hands.
+async fn change_hands(stockbook: &mut Stockbook, random: &mut StdRng) {
+    let among = 0..stockbook.queries.len();
+    let instance = &mut stockbook.queries[random.random_range(among)];
+    let ended = match instance.pid() {
+        None => return instance.start_again().await.expect("the service starts again"),
+        Some(_) if random.random() => instance.kill().await,
+        Some(_) => instance.stop().await,
+    };
+    ended.expect("the service ends");
 }
 
 async fn records(stockbook: &Stockbook) -> Vec<Vec<Record>> {
@@ -129,26 +153,40 @@ async fn records(stockbook: &Stockbook) -> Vec<Vec<Record>> {
     records
 }
 
-pub(crate) async fn every_record_up_to_six_times_while_lanes_change_hands_changes_no_row(
+pub(crate) async fn records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row(
     world: Arc<World>,
 ) {
+    let changes = Size::wanted().scaled(8, 8);
     let mut stockbook = Stockbook::start(&world).await;
+    stockbook.add_query_service(&[]).await;
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;
     let before = checksums(&stockbook).await;
-    let records = records(&stockbook).await;
     let (seed, mut random) = seeded();
-    println!("seed {seed}");
-    deliver_again(&stockbook, &records, &mut random).await;
-    // Lanes are given and taken while the records are gone through: one comes, one goes hard, one
-    // comes back.
-    stockbook.add_query_service().await;
-    deliver_again(&stockbook, &records, &mut random).await;
-    stockbook.queries[1].kill().await.expect("the service can be killed");
-    deliver_again(&stockbook, &records, &mut random).await;
-    start_again(&mut stockbook.queries[1]).await;
-    stockbook.queries[0].stop().await.expect("the service stops");
-    start_again(&mut stockbook.queries[0]).await;
+    println!("lanes change hands {changes} times; seed {seed}");
+    let (sent, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let delivering = tokio::spawn(deliver_again(
+        stockbook.brokers().to_owned(),
+        stockbook.topic.clone(),
+        records(&stockbook).await,
+        StdRng::seed_from_u64(random.random()),
+        Arc::clone(&sent),
+        Arc::clone(&stop),
+    ));
+    for _ in 0..changes {
+        let moment = sent.load(Ordering::Relaxed) + random.random_range(0..3_000);
+        let seen = async || sent.load(Ordering::Relaxed);
+        eventually("records are delivered again", seen, |sent| *sent >= moment).await;
+        change_hands(&mut stockbook, &mut random).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    delivering.await.expect("everything is delivered");
+    println!("{} records delivered again", sent.load(Ordering::Relaxed));
+    for instance in &mut stockbook.queries {
+        if instance.pid().is_none() {
+            start_again(instance).await;
+        }
+    }
     assert_eq!(checksums(&stockbook).await, before);
     assert_no_lane_is_stuck(&stockbook).await;
 }

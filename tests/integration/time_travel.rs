@@ -214,7 +214,7 @@ pub(crate) async fn a_read_with_a_token_is_never_stale_at_either_of_two_instance
     let (seed, mut chance) = seeded();
     let commands = Size::wanted().scaled(500, 20);
     let mut stockbook = Stockbook::start(&world).await;
-    stockbook.add_query_service().await;
+    stockbook.add_query_service(&[]).await;
     let skus: Vec<String> = (0..CALLERS).map(|number| format!("S{number}")).collect();
     stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let instances: Vec<Api> =

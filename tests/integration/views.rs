@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use integration_tests::api::Api;
 use integration_tests::eventually::eventually;
+use integration_tests::seed::seeded;
 use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
+use rand::RngExt;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -22,8 +24,6 @@ use serde_json::{Value, json};
 use shared_events::recorded::RecordedEvent;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
-use stack::services::Service;
-use stack::services::settings::Settings;
 use tokio::process::Command;
 
 use self::walk::{Walk, assert_flow};
@@ -48,18 +48,10 @@ fn alerts_topic(stockbook: &Stockbook) -> String {
 }
 
 async fn add_query_service(stockbook: &mut Stockbook) {
-    let commands: Vec<String> = stockbook.commands.iter().map(Service::url).collect();
-    let settings = Settings::query_service(0, &stockbook.urls.read, stockbook.brokers(), &commands)
-        .with("TOPIC", &stockbook.topic)
-        .with("CONSUMER_GROUP", name(stockbook))
-        .with("ALERTS_TOPIC", alerts_topic(stockbook))
-        .with("SESSION_TIMEOUT_MS", "6000")
-        .with("STOPPED_RETRY_MS", "1000");
-    let service_name = format!("{}-views-{}", name(stockbook), stockbook.queries.len());
-    let (folder, program) = (stockbook.world.servers().folder(), stockbook.world.query_service());
-    let mut service = Service::start(folder, &service_name, program, &settings).await.unwrap();
-    service.ready(Duration::from_secs(60)).await.unwrap();
-    stockbook.queries.push(service);
+    let alerts = alerts_topic(stockbook);
+    let settings =
+        [("ALERTS_TOPIC", &*alerts), ("SESSION_TIMEOUT_MS", "6000"), ("STOPPED_RETRY_MS", "1000")];
+    stockbook.add_query_service(&settings).await;
 }
 
 /// An errand of the query-service, as its owner runs it.
@@ -245,20 +237,24 @@ pub(crate) async fn instances_that_come_and_go_under_load_apply_nothing_twice(wo
             api.post("/v1/issues", lines_at_main(&lines)).await.expect_status(200);
         }
     });
-    let recorded = async |stockbook: &Stockbook, more: i64| {
+    let (seed, mut random) = seeded();
+    println!("seed {seed}");
+    // Instances come and go after any number of events.
+    let mut some_trade = async |stockbook: &Stockbook| {
+        let more = random.random_range(0..4_000);
         let now = stockbook.recorded().await;
         let ask = async || stockbook.recorded().await;
         eventually("trade goes on", ask, |seen| *seen > now + more).await;
     };
     add_query_service(&mut stockbook).await;
-    recorded(&stockbook, 2_000).await;
+    some_trade(&stockbook).await;
     add_query_service(&mut stockbook).await;
-    recorded(&stockbook, 2_000).await;
+    some_trade(&stockbook).await;
     stockbook.queries[1].kill().await.unwrap();
-    recorded(&stockbook, 2_000).await;
+    some_trade(&stockbook).await;
     start_again(&mut stockbook.queries[1]).await;
     stockbook.queries[2].stop().await.unwrap();
-    recorded(&stockbook, 2_000).await;
+    some_trade(&stockbook).await;
     assert!(!trading.is_finished());
     trading.abort();
     assert_views_agree(&stockbook).await;

@@ -42,7 +42,7 @@ impl Stockbook {
     pub async fn start(world: &Arc<World>) -> Self {
         let mut stockbook = Self::prepare(world, 4).await;
         stockbook.add_command_service(&[]).await;
-        stockbook.add_query_service().await;
+        stockbook.add_query_service(&[]).await;
         stockbook
     }
 
@@ -117,16 +117,19 @@ impl Stockbook {
     ///
     /// # Panics
     /// It does not come up.
-    pub async fn add_query_service(&mut self) {
+    pub async fn add_query_service(&mut self, settings: &[(&'static str, &str)]) {
         let commands: Vec<String> = self.commands.iter().map(Service::url).collect();
-        let settings = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
+        let mut all = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
             .with("TOPIC", &self.topic)
             .with("CONSUMER_GROUP", &self.name);
+        for (name, value) in settings {
+            all = all.with(name, *value);
+        }
         let name = format!("{}-query-{}", self.name, self.queries.len());
         let program = self.world.query_service();
         let folder = self.world.servers().folder();
         let mut service =
-            Service::start(folder, &name, program, &settings).await.expect("the service starts");
+            Service::start(folder, &name, program, &all).await.expect("the service starts");
         service.ready(READY_MAX).await.expect("the service becomes ready");
         self.queries.push(service);
     }

@@ -3,6 +3,9 @@
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use integration_tests::api::Api;
 use integration_tests::eventually::eventually;
@@ -11,7 +14,7 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{done, errand, run, start};
 
@@ -42,14 +45,24 @@ async fn fill_log(stockbook: &Stockbook, events: usize) {
     }
 }
 
-/// Receives one unit after the other; how many there are is told by the version too.
-async fn trade(api: Api, stop: Arc<AtomicBool>) -> i64 {
-    let mut received = 0;
-    while !stop.load(Ordering::Relaxed) {
-        api.post("/v1/receipts", lines_at_main(&[("HOT", 1)])).await.expect_status(200);
-        received += 1;
-    }
-    received
+/// Clients that trade at the same time.
+const CLIENTS: u32 = 16;
+
+/// Receives so many units a second, one a command, whoever else is served; how many were received is
+/// told by the version too.
+async fn trade(api: Api, per_second: u32, stop: Arc<AtomicBool>) -> i64 {
+    let client = async || {
+        let mut received = 0;
+        let mut turns = interval(Duration::from_secs(1) * CLIENTS / per_second);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        while !stop.load(Ordering::Relaxed) {
+            turns.tick().await;
+            api.post("/v1/receipts", lines_at_main(&[("HOT", 1)])).await.expect_status(200);
+            received += 1;
+        }
+        received
+    };
+    join_all((0..CLIENTS).map(|_| client())).await.into_iter().sum()
 }
 
 /// Reads what was just written, again and again; every answer has to be whole.
@@ -118,7 +131,9 @@ pub(crate) async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader
     eventually("the views follow", caught_up, |status| *status == 200).await;
 
     let stop = Arc::new(AtomicBool::new(false));
-    let trading = tokio::spawn(trade(stockbook.command(), Arc::clone(&stop)));
+    let per_second = u32::try_from(Size::wanted().scaled(100, 10)).unwrap();
+    let trading = tokio::spawn(trade(stockbook.command(), per_second, Arc::clone(&stop)));
+    let load_started = Instant::now();
     let reading =
         tokio::spawn(read(stockbook.command(), stockbook.query(), 200, Arc::clone(&stop)));
     killed_half_way(&stockbook).await;
@@ -146,7 +161,11 @@ pub(crate) async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader
     done(&stockbook, &["rebuild", "stock", "--drop"]).await;
     stop.store(true, Ordering::Relaxed);
     let (received, reads) = (trading.await.unwrap(), reading.await.unwrap());
-    println!("meanwhile {received} receipts and {reads} reads");
+    let received_per_second = received as f64 / load_started.elapsed().as_secs_f64();
+    println!(
+        "meanwhile {received} receipts, {received_per_second:.0}/s of {per_second}/s wanted, and \
+         {reads} reads"
+    );
     assert!(received > 0 && reads > 0);
     let token = stockbook.heads().await;
     let hot = stockbook.read_at("/v1/stock/HOT/MAIN", &token).await.json();

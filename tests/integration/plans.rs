@@ -1,0 +1,233 @@
+//! Lists are found by index, however many rows there are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use integration_tests::api::Api;
+use integration_tests::eventually::eventually;
+use integration_tests::size::Size;
+use integration_tests::stockbook::{Stockbook, start_again};
+use integration_tests::world::World;
+use serde_json::Value;
+use sqlx::{Connection, PgConnection};
+use tokio::time::Instant;
+
+/// Rows of each large table at first.
+const FEW: i64 = 10_000;
+
+/// One pair in so many is sold out.
+const SOLD_OUT: i64 = 500;
+
+/// Each list with each of its filters.
+const LISTS: [&str; 24] = [
+    "/v1/stock",
+    "/v1/stock?available=0",
+    "/v1/stock?available_below=1",
+    "/v1/stock?available_below=1000000",
+    "/v1/stock?low=true",
+    "/v1/stock?location=L7",
+    "/v1/stock?sku_prefix=S00001",
+    "/v1/stock?as_of=2026-01-01T00:00:00Z",
+    "/v1/items",
+    "/v1/locations",
+    "/v1/movements",
+    "/v1/movements?sku=S0000001",
+    "/v1/movements?sku=S0000001&location=L1",
+    "/v1/movements?location=L7",
+    "/v1/movements?type=StockIssued",
+    "/v1/movements?reason=rare",
+    "/v1/movements?actor=a7",
+    "/v1/movements?correlation_id=c7",
+    "/v1/movements?reference=order/o7",
+    "/v1/reservations?owner=w7",
+    "/v1/reservations?status=held",
+    "/v1/reservations?reference=order/o7",
+    "/v1/alerts?state=raised",
+    "/v1/flow/S0000001?from=2026-01-01&to=2026-02-01",
+];
+
+/// Fill the views with rows $1 up to, not including, $2.
+const FILL: [&str; 7] = [
+    "insert into stock_v1.items \
+         (sku, name, unit, scale, reorder_point, metadata, lane, position, version, updated_at) \
+     select 'S' || lpad(n::text, 7, '0'), '', 'piece', 0, 5, '{}', 0, n, 1, now() \
+     from generate_series($1 / 10, $2 / 10 - 1) n",
+    "insert into stock_v1.stock_levels (sku, location, on_hand, reserved, allocated, \
+         reorder_point, lane, position, version, updated_at) \
+     select 'S' || lpad((n / 10)::text, 7, '0'), 'L' || n % 10, n / 10 % 500, 0, 0, 5, 0, n, 1, now() \
+     from generate_series($1, $2 - 1) n",
+    "insert into stock_v1.movements (sku, location, on_hand, reserved, allocated, on_hand_delta, \
+         reserved_delta, allocated_delta, type, correlation_id, actor, reason, reference_type, \
+         reference_id, lane, position, version, recorded_at, occurred_at) \
+     select 'S' || lpad((n / 10)::text, 7, '0'), 'L' || n % 10, n / 10 % 500, 0, 0, 1, 0, 0, \
+         case when n % 5000 = 0 then 'StockIssued' else 'StockReceived' end, 'c' || n, \
+         'a' || n % 1000, case when n % 5000 = 0 then 'rare' end, 'order', 'o' || n, 0, n, 1, \
+         timestamptz '2025-01-01' + n * interval '1 s', timestamptz '2025-01-01' + n * interval '1 s' \
+     from generate_series($1, $2 - 1) n",
+    "insert into stock_v1.reservations (id, owner, status, reference_type, reference_id, lines, \
+         lane, position, version, updated_at, made_at, expires_at) \
+     select '0-' || md5(n::text)::uuid, 'w' || n % 1000, \
+         case when n % 5000 = 0 then 'held' else 'fulfilled' end, 'order', 'o' || n, '[]', 0, n, 1, \
+         now(), timestamptz '2025-01-01' + n * interval '1 s', now() \
+     from generate_series($1, $2 - 1) n",
+    "insert into daily_flow_v1.items (sku, lane, position, version, updated_at) \
+     select 'S' || lpad(n::text, 7, '0'), 0, n, 1, now() \
+     from generate_series($1 / 10, $2 / 10 - 1) n",
+    "insert into daily_flow_v1.days (sku, day, incoming, outgoing, returned, adjusted, lane, position) \
+     select 'S' || lpad((n / 10)::text, 7, '0'), date '2026-01-01' + (n % 10)::integer, 1, 0, 0, 0, 0, n \
+     from generate_series($1, $2 - 1) n",
+    "insert into low_stock_v1.levels (sku, location, available, raised, alert_position, alerted_at, \
+         lane, position, updated_at) \
+     select 'S' || lpad((n / 10)::text, 7, '0'), 'L' || n % 10, n / 10 % 500, n / 10 % 500 <= 5, \
+         case when n / 10 % 500 <= 5 then n end, now(), 0, n, now() \
+     from generate_series($1, $2 - 1) n",
+];
+
+/// Rows of each table that were read, by scans of the whole table and by index, since it was made.
+const ROWS_READ: &str = "select schemaname || '.' || relname, \
+                             coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) \
+                         from pg_stat_user_tables where schemaname like '%\\_v1'";
+
+struct Asked {
+    /// The median time of `available=0`, in milliseconds.
+    sold_out_ms: f64,
+    /// Rows of each table that were read for all lists together.
+    rows_read: BTreeMap<String, i64>,
+}
+
+async fn fill(database: &mut PgConnection, from: i64, to: i64) {
+    for statement in FILL {
+        sqlx::query(statement).bind(from).bind(to).execute(&mut *database).await.unwrap();
+    }
+    sqlx::query("vacuum analyze").execute(&mut *database).await.unwrap();
+}
+
+/// Asks for every list, and often for what is sold out.
+async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
+    start_again(&mut stockbook.queries[0]).await;
+    let query = stockbook.query();
+    let sold_out_ms = median_ms(&query, "/v1/stock?available=0").await;
+    stockbook.queries[0].stop().await.unwrap();
+    let before = rows_read(database).await;
+    start_again(&mut stockbook.queries[0]).await;
+    let query = stockbook.query();
+    for list in LISTS {
+        let answer = query.get(list).await.expect_status(200).json();
+        let rows = answer["items"].as_array().or(answer["days"].as_array());
+        assert!(
+            rows.is_some_and(|rows| !rows.is_empty()) || list.contains("locations"),
+            "{list}: {answer}"
+        );
+    }
+    stockbook.queries[0].stop().await.unwrap();
+    let mut rows_read = rows_read(database).await;
+    for (table, rows) in &mut rows_read {
+        *rows -= before[table];
+    }
+    Asked { sold_out_ms, rows_read }
+}
+
+/// To be asked when the service has stopped, for its connections report when they end.
+async fn rows_read(database: &mut PgConnection) -> BTreeMap<String, i64> {
+    let others = "select count(*) from pg_stat_activity \
+                  where datname = current_database() and pid <> pg_backend_pid()";
+    let ask = async || sqlx::query_scalar(others).fetch_one(&mut *database).await.unwrap();
+    eventually("all connections have ended", ask, |others: &i64| *others == 0).await;
+    let tables = sqlx::query_as(ROWS_READ).fetch_all(database).await.unwrap();
+    tables.into_iter().collect()
+}
+
+async fn median_ms(query: &Api, path: &str) -> f64 {
+    let mut times = Vec::new();
+    for _ in 0..101 {
+        let started = Instant::now();
+        query.get(path).await.expect_status(200);
+        times.push(started.elapsed());
+    }
+    times.sort();
+    times[50].as_secs_f64() * 1_000.0
+}
+
+/// The plan of `available=0`, run.
+async fn plan(database: &mut PgConnection) -> Value {
+    sqlx::query("set search_path to stock_v1, public").execute(&mut *database).await.unwrap();
+    let list = include_str!("../../query-service/queries/list_stock_levels.sql");
+    let explain = format!("explain (analyze, buffers, format json) {list}");
+    let none = None::<&str>;
+    let plan = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
+        .bind(1_i16)
+        .bind(none)
+        .bind(none)
+        .bind(0_i64)
+        .bind(None::<i64>)
+        .bind(None::<bool>)
+        .bind(none)
+        .bind(none)
+        .bind(51_i64)
+        .bind(false)
+        .persistent(false);
+    let plan: Value = plan.fetch_one(&mut *database).await.unwrap();
+    plan[0]["Plan"].clone()
+}
+
+pub(crate) async fn a_list_reads_its_page_and_not_the_table(world: Arc<World>) {
+    let many = FEW * Size::wanted().scaled(10, 10) as i64;
+    let mut stockbook = Stockbook::prepare(&world, 4).await;
+    stockbook.add_command_service(&[]).await;
+    // What is not in the log is not looked for: only those who ask read.
+    stockbook.add_query_service(&[("INTEGRITY_EVENTS_PER_SECOND", "0")]).await;
+    stockbook.queries[0].stop().await.unwrap();
+    let mut url = world.servers().databases().unwrap().admin_url().clone();
+    url.set_path(stockbook.urls.read.path());
+    let mut database = PgConnection::connect(url.as_str()).await.unwrap();
+
+    fill(&mut database, 0, FEW).await;
+    let plan_of_few = plan(&mut database).await;
+    let few = ask(&mut stockbook, &mut database).await;
+    fill(&mut database, FEW, many).await;
+    let plan_of_many = plan(&mut database).await;
+    let of_many = ask(&mut stockbook, &mut database).await;
+    println!(
+        "available=0 among {FEW} pairs: median {:.2} ms; among {many}: {:.2} ms; of every {SOLD_OUT} \
+         skus one is sold out",
+        few.sold_out_ms, of_many.sold_out_ms,
+    );
+    for plan in [&plan_of_few, &plan_of_many] {
+        println!("{}", lines(plan, 0).join("\n"));
+        let text = plan.to_string();
+        assert!(text.contains("stock_levels_by_available"), "{text}");
+        let blocks = blocks(plan);
+        assert!(blocks < 200, "{blocks} blocks: {text}");
+    }
+    for (table, rows) in &of_many.rows_read {
+        println!("{table}: {} rows read, then {rows}", few.rows_read[table]);
+    }
+    let scanned = of_many.rows_read.iter().find(|(_, rows)| **rows >= many / 2);
+    assert_eq!(scanned, None, "of {many} rows");
+}
+
+/// Pages of 8 KiB that the plan touched.
+fn blocks(plan: &Value) -> i64 {
+    let count = |name: &str| plan[name].as_i64().unwrap_or_default();
+    count("Shared Hit Blocks") + count("Shared Read Blocks")
+}
+
+/// A plan as people read it.
+fn lines(plan: &Value, depth: usize) -> Vec<String> {
+    let named = |name: &str| plan[name].as_str().map(|text| format!(" {text}")).unwrap_or_default();
+    let mut all = vec![format!(
+        "{:indent$}{}{}{} rows={} blocks={} ms={}",
+        "",
+        plan["Node Type"].as_str().unwrap_or_default(),
+        named("Index Name"),
+        named("Relation Name"),
+        plan["Actual Rows"],
+        blocks(plan),
+        plan["Actual Total Time"],
+        indent = depth * 2,
+    )];
+    for child in plan["Plans"].as_array().into_iter().flatten() {
+        all.extend(lines(child, depth + 1));
+    }
+    all
+}
