@@ -1,6 +1,7 @@
 //! The HTTP surface: every route on one screen.
 
 pub mod queries;
+pub mod request;
 pub mod wait;
 pub mod moment;
 pub mod coalesce;
@@ -33,6 +34,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
 use crate::consumer::gap::LogClient;
+use crate::http::problem::Problem;
 use crate::http::queries::stock::Points;
 use crate::projection::ProjectionVersion;
 use crate::projection::progress::Progress;
@@ -67,6 +69,16 @@ pub struct Parts {
     pub settings: HttpConfig,
     /// Cancelled when the service stops: nobody waits any longer.
     pub stop: CancellationToken,
+}
+
+impl Parts {
+    /// Which lane each stream belongs to.
+    ///
+    /// # Errors
+    /// The database could not be asked yet.
+    pub fn lane_map(&self) -> Result<&LaneMap, Problem> {
+        self.lane_map.get().ok_or_else(Problem::opening)
+    }
 }
 
 #[derive(OpenApi)]

@@ -1,7 +1,5 @@
 //! What can be said, and what is refused.
 
-use clap::CommandFactory;
-
 use super::*;
 
 const DATABASE: &str = "--read-database-url=postgres://stockbook_query:secret@localhost/read";

@@ -1,6 +1,7 @@
 //! What every good answer has: the position it reflects, a tag for its versions, JSON.
 
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::Json;
+use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -159,17 +160,13 @@ pub fn answer(
     if tag.is_known_to(request) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    let json = serde_json::to_vec(body).expect("an answer is text, numbers and lists");
-    let content_type = HeaderValue::from_static("application/json");
-    (headers, [(CONTENT_TYPE, content_type)], json).into_response()
+    (headers, Json(body)).into_response()
 }
 
 /// The answer to a question that has a body, which nobody asks under conditions: 200 with JSON.
 pub fn untagged(position: &PositionToken, body: &impl Serialize) -> Response {
     let position = HeaderValue::try_from(position.to_string()).expect("a token is plain ASCII");
-    let json = serde_json::to_vec(body).expect("an answer is text, numbers and lists");
-    let content_type = HeaderValue::from_static("application/json");
-    ([(STOCK_POSITION, position), (CONTENT_TYPE, content_type)], json).into_response()
+    ([(STOCK_POSITION, position)], Json(body)).into_response()
 }
 
 #[cfg(test)]

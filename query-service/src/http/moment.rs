@@ -165,11 +165,8 @@ impl Past {
     }
 
     /// How fresh the views have to be to tell of these lanes.
-    pub fn needs(&self, wanted: Freshness, lanes: &[Lane]) -> Freshness {
-        match self.of_lanes(lanes) {
-            Some(known) => wanted.and(&known),
-            None => wanted,
-        }
+    pub fn needs(&self, wanted: &Freshness, lanes: &[Lane]) -> Freshness {
+        self.of_lanes(lanes).iter().fold(wanted.clone(), Freshness::and)
     }
 
     /// What the caller is told as `known_position`, for an answer about these lanes.

@@ -10,7 +10,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::http::answer::Tag;
 use crate::http::parameters::Parameters;
@@ -19,6 +19,17 @@ use crate::http::wait::Reflecting;
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
+
+/// How to go through a list, for people.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes parameters, which are taken one by one")]
+pub struct PageParameters {
+    /// the next_cursor of the page before
+    cursor: Option<String>,
+    /// 1 to 200, 50 by default
+    limit: Option<i64>,
+}
 
 /// One page of a list.
 #[derive(Debug, Serialize, ToSchema)]

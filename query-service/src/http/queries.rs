@@ -17,15 +17,15 @@ use std::str::FromStr;
 
 use shared_events::event::Reference;
 use shared_events::lane::Lane;
-use shared_events::stream::Stream;
 use shared_events::values::{Label, LocationCode, Sku, ValueError};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::database;
-use crate::http::Service;
+use crate::http::answer::place;
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
+use crate::http::wait::{Found, Reflecting};
 
 /// A sku in a path; text that can be none is one that nobody registered.
 fn sku(text: &str) -> Result<Sku, Problem> {
@@ -35,18 +35,6 @@ fn sku(text: &str) -> Result<Sku, Problem> {
 /// A location in a path; text that can be none is one that nobody registered.
 fn location(text: &str) -> Result<LocationCode, Problem> {
     text.parse().map_err(|_| Problem::UnknownLocation(text.to_owned()))
-}
-
-/// The lane that decides all answers about a sku.
-fn lane_of_item(service: &Service, sku: &Sku) -> Result<i16, Problem> {
-    let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
-    Ok(database::lane_column(lane_map.lane_of_item(sku)))
-}
-
-/// The lane that decides what is known of a stream.
-fn lane_of(service: &Service, stream: &Stream) -> Result<i16, Problem> {
-    let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
-    Ok(database::lane_column(lane_map.lane_of(stream)))
 }
 
 /// Takes `reference`: a document's type and id with a slash between; the type has none.
@@ -65,6 +53,17 @@ fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>,
 /// The lane that a row was written from.
 fn lane(row: &PgRow) -> sqlx::Result<Lane> {
     row.try_get("lane").map(database::lane)
+}
+
+/// What a row holds if its thing is `present`, as of the position that its lane was `applied` to.
+fn found<T>(
+    row: &PgRow,
+    thing: impl FnOnce(&PgRow) -> sqlx::Result<T>,
+    missing: Problem,
+) -> sqlx::Result<Found<T>> {
+    let position = place(lane(row)?, row.try_get("applied")?);
+    let found = if row.try_get("present")? { Ok(thing(row)?) } else { Err(missing) };
+    Ok(Reflecting { position, found })
 }
 
 /// A value as it was stored, which has passed its rules before.

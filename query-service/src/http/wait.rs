@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use shared_events::lane::PositionToken;
 use tokio::time::Instant;
+use utoipa::IntoParams;
 
 use crate::http::Service;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
+use crate::projection::progress::load_positions;
 
 /// How long a caller who does not say waits.
 const DEFAULT: Duration = Duration::from_secs(2);
@@ -18,6 +20,17 @@ pub const LONGEST: Duration = Duration::from_secs(30);
 /// The pause before a view that was behind its own checkpoint's news is read again.
 const REREAD_PAUSE: Duration = Duration::from_millis(5);
 
+/// How to ask for a fresh answer, for people.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes parameters, which are taken one by one")]
+pub struct FreshnessParameters {
+    /// wait until this position is applied
+    min_position: Option<String>,
+    /// for at most so long, 2,000 by default
+    wait_ms: Option<i64>,
+}
+
 /// How fresh an answer has to be.
 #[derive(Debug, Clone)]
 pub struct Freshness {
@@ -26,6 +39,38 @@ pub struct Freshness {
 }
 
 impl Freshness {
+    /// Takes `min_position` and `wait_ms`.
+    ///
+    /// # Errors
+    /// A value does not fit, or names a lane that this log does not have; or the lanes are not known
+    /// yet.
+    pub fn take(parameters: &mut Parameters, service: &Service) -> Result<Self, Problem> {
+        service.lane_map()?;
+        let at_least = take_position(parameters, "min_position", service)?.unwrap_or_default();
+        let longest = i64::try_from(LONGEST.as_millis()).expect("half a minute is a small number");
+        let wait = match parameters.take_integer("wait_ms", 0..=longest)? {
+            Some(milliseconds) => Duration::from_millis(milliseconds.unsigned_abs()),
+            None => DEFAULT,
+        };
+        Ok(Self { at_least, wait })
+    }
+
+    /// The same, and at least this position too.
+    pub fn and(mut self, position: &PositionToken) -> Self {
+        for (lane, position) in position.iter() {
+            self.at_least.reach(lane, position);
+        }
+        self
+    }
+
+    /// Whether an answer is fresh enough that reflects this position, which names every lane that
+    /// decided it; how far others are does not matter to it.
+    pub fn is_met_by(&self, position: &PositionToken) -> bool {
+        position.iter().all(|(lane, position)| {
+            self.at_least.get(lane).is_none_or(|at_least| position >= at_least)
+        })
+    }
+
     /// The same, as far as the time until then allows.
     pub fn until(&self, deadline: Instant) -> Self {
         let wait = deadline.saturating_duration_since(Instant::now());
@@ -43,37 +88,12 @@ impl Freshness {
 pub struct Reflecting<T> {
     /// The position of every lane that decided the answer.
     pub position: PositionToken,
-    /// What was found. Where it can be that nothing is there, this is a `Result`: not to be there is
-    /// true as of a position too.
+    /// What was found.
     pub found: T,
 }
 
-impl Freshness {
-    /// Takes `min_position` and `wait_ms`.
-    ///
-    /// # Errors
-    /// A value does not fit, or names a lane that this log does not have.
-    pub fn take(parameters: &mut Parameters, service: &Service) -> Result<Self, Problem> {
-        if service.lane_map.get().is_none() {
-            return Err(Problem::opening());
-        }
-        let at_least = take_position(parameters, "min_position", service)?.unwrap_or_default();
-        let longest = i64::try_from(LONGEST.as_millis()).expect("half a minute is a small number");
-        let wait = match parameters.take_integer("wait_ms", 0..=longest)? {
-            Some(milliseconds) => Duration::from_millis(milliseconds.unsigned_abs()),
-            None => DEFAULT,
-        };
-        Ok(Self { at_least, wait })
-    }
-
-    /// The same, and at least this position too.
-    pub fn and(mut self, position: &PositionToken) -> Self {
-        for (lane, position) in position.iter() {
-            self.at_least.reach(lane, position);
-        }
-        self
-    }
-}
+/// A thing, or why there is none: not to be there is true as of a position too.
+pub type Found<T> = Reflecting<Result<T, Problem>>;
 
 /// Takes a position by its name.
 ///
@@ -92,9 +112,7 @@ pub fn take_position(
 /// # Errors
 /// It is none, or names a lane that this log does not have; or the lanes are not known yet.
 pub fn position(text: &str, name: &str, service: &Service) -> Result<PositionToken, Problem> {
-    if service.lane_map.get().is_none() {
-        return Err(Problem::opening());
-    }
+    service.lane_map()?;
     let token: PositionToken =
         text.parse().map_err(|error| Problem::InvalidPosition(format!("{name} {error}")))?;
     let stranger = token.iter().find(|(lane, _)| !service.progress.has_lane(*lane));
@@ -133,10 +151,7 @@ where
         let answer = tokio::time::timeout(work, read())
             .await
             .map_err(|_| Problem::ProjectionUnavailable("the database is slow".to_owned()))??;
-        let is_fresh = answer.position.iter().all(|(lane, position)| {
-            wanted.at_least.get(lane).is_none_or(|least| position >= least)
-        });
-        if is_fresh {
+        if wanted.is_met_by(&answer.position) {
             return Ok(answer);
         }
         service.progress.forget(&answer.position);
@@ -145,6 +160,18 @@ where
         }
         tokio::time::sleep(REREAD_PAUSE).await;
     }
+}
+
+/// How far every lane is applied, by whichever instance, once that is as far as it has to be.
+///
+/// # Errors
+/// The time is up, or the database is away.
+pub async fn applied(service: &Service, wanted: &Freshness) -> Result<PositionToken, Problem> {
+    let read = || async {
+        let positions = load_positions(&service.pool, service.projection).await?;
+        Ok(Reflecting { position: positions.into_iter().collect(), found: () })
+    };
+    Ok(fresh(service, wanted, read).await?.position)
 }
 
 fn too_early(service: &Service, wanted: &Freshness) -> Problem {
@@ -202,10 +229,17 @@ mod tests {
     }
 
     /// What is found at a position: something from 0:5 on, nothing before.
-    fn found_at(position: &str) -> Reflecting<Result<(), Problem>> {
+    fn found_at(position: &str) -> Found<()> {
         let position = token(position);
         let found = if position == token("0:5") { Ok(()) } else { Err(Problem::NotFound) };
         Reflecting { position, found }
+    }
+
+    #[test]
+    fn only_lanes_that_decided_an_answer_have_to_be_far_enough() {
+        let wanted = Freshness { at_least: token("0:5,2:7"), wait: LONGEST };
+        assert!(wanted.is_met_by(&token("0:5,1:1")));
+        assert!(!wanted.is_met_by(&token("0:5,2:6")));
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! What is short, and what was.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::{EventId, Position, PositionToken};
@@ -12,12 +11,13 @@ use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
 use crate::http::Service;
-use crate::http::answer::{answer, place};
-use crate::http::page::{self, Cursor, Page};
+use crate::http::answer::place;
+use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
 use crate::http::queries::{lane, stored};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, Reflecting};
 use crate::projection::Projection;
 use crate::projection::low_stock::{AlertId, AlertState};
 use crate::views::Views;
@@ -57,10 +57,7 @@ pub struct AlertRow {
     params(
         ("sku" = Option<String>, Query, description = "only this item"),
         ("state" = Option<String>, Query, description = "raised: only what is short now; cleared: only what is short no longer"),
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<AlertRow>), (status = 304),
@@ -70,17 +67,13 @@ pub struct AlertRow {
 )]
 pub async fn list_alerts(
     State(views): State<Views>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
     let service = views.answering(Projection::LowStock);
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let filter = Filter::take(&mut parameters)?;
-    parameters.finish()?;
-    let read = || read_alerts(&service, &filter);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|row| (row.sku.clone(), row.location.clone(), row.updated));
-    Ok(answer(&headers, &position, &tag, &found))
+    let filter = Filter::take(&mut request.parameters)?;
+    let terms = request.finish()?;
+    let key = |row: &AlertRow| (row.sku.clone(), row.location.clone(), row.updated);
+    terms.page(&service, || read_alerts(&service, &filter), key).await
 }
 
 /// Which pairs a list holds.

@@ -19,8 +19,8 @@ use crate::http::answer::{Figure, untagged};
 use crate::http::moment::Moment;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::queries::stock::figures::{Found, Lanes, Subject, read_figures};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::queries::stock::figures::{Lanes, Subject, read_figures};
+use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
 
 /// The figures of all that was asked.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,8 +69,7 @@ pub enum Outcome {
     params(
         ("known_at" = Option<String>, Query, description = "as it was known at this time"),
         ("as_of" = Option<String>, Query, description = "what was true at this time by occurred_at"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     request_body = Question,
     responses(
@@ -102,7 +101,7 @@ pub async fn ask_availability(
     };
     let lanes = item_lanes(&service, &subjects)?;
     let wanted = match &past {
-        Some(past) => past.needs(wanted, &all_lanes(&service, &subjects)?),
+        Some(past) => past.needs(&wanted, &all_lanes(&service, &subjects)?),
         None => wanted,
     };
     // 3. All of it in one statement.
@@ -125,7 +124,7 @@ pub async fn ask_availability(
 }
 
 /// What was found, beside what could not even be looked for.
-fn in_order(asked: Vec<Asked>, found: Vec<Found>) -> Vec<Available> {
+fn in_order(asked: Vec<Asked>, found: Vec<Found<Figure>>) -> Vec<Available> {
     let mut found = found.into_iter();
     let available = |Asked { sku, location, subject }| {
         let outcome = match subject {

@@ -10,13 +10,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use shared_events::lane::PositionToken;
 
-use crate::http::Service;
 use crate::http::answer::STOCK_POSITION;
-use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::wait::{Freshness, Reflecting, fresh, position, take_position};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, applied, position, take_position};
 use crate::projection::Projection;
-use crate::projection::progress::load_positions;
 use crate::views::Views;
 
 /// Answers with events that may be open at once, each of which keeps a page of them.
@@ -45,8 +43,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     params(
         ("after" = Option<String>, Query, description = "the position to begin after; the start of the log if it is left out"),
         ("limit" = Option<i64>, Query, description = "1 to 10,000 events, 1,000 by default; not with text/event-stream"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "goes before after"),
     ),
     responses(
@@ -60,20 +57,19 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 )]
 pub async fn follow_changes(
     State(views): State<Views>,
-    mut parameters: Parameters,
     headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
     let service = views.answering(Projection::Stock);
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let after = take_position(&mut parameters, "after", &service)?.unwrap_or_default();
+    let parameters = &mut request.parameters;
+    let after = take_position(parameters, "after", &service)?.unwrap_or_default();
     let stays_open = wants_stream(&headers);
     let limit = if stays_open { None } else { parameters.take_integer("limit", 1..=LIMIT_MAX)? };
-    parameters.finish()?;
+    let terms = request.finish()?;
     let Ok(place) = service.feeds.clone().try_acquire_owned() else {
         return Err(Problem::Overloaded);
     };
-    let read = || read_applied(&service);
-    let Reflecting { position: applied, .. } = fresh(&service, &wanted, read).await?;
+    let applied = applied(&service, &terms.wanted).await?;
     if stays_open {
         let after = match headers.get(LAST_EVENT_ID) {
             Some(text) => position(text.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
@@ -117,10 +113,4 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         let essence = kind.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case("text/event-stream")
     })
-}
-
-/// How far every lane is applied, by whichever instance.
-async fn read_applied(service: &Service) -> Result<Reflecting<()>, Problem> {
-    let positions = load_positions(&service.pool, service.projection).await?;
-    Ok(Reflecting { position: positions.into_iter().collect(), found: () })
 }

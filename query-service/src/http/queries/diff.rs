@@ -3,26 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::values::{LocationCode, Sku};
 use utoipa::ToSchema;
 
-use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Figure, Tag, answer};
+use crate::http::answer::{Figure, Tag};
 use crate::http::moment::Past;
-use crate::http::page::{self, Cursor};
+use crate::http::page::{self, Cursor, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
 use crate::http::queries::explain::{Step, steps};
-use crate::http::queries::lane_of_item;
 use crate::http::queries::movements::Amounts;
 use crate::http::queries::stock::LocationStock;
 use crate::http::queries::stock::item::read_then;
-use crate::http::wait::{Freshness, Reflecting, take_position};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, Reflecting, take_position};
 
 /// What changed of one sku between two positions of its lane.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,10 +78,7 @@ pub struct LocationChange {
         ("sku" = String, Query, description = "the item"),
         ("from_position" = String, Query, description = "after this position, which names the sku's lane"),
         ("to_position" = String, Query, description = "up to this position, which names the sku's lane"),
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Difference), (status = 304),
@@ -94,22 +89,20 @@ pub struct LocationChange {
 )]
 pub async fn diff(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let asked = Asked::take(&mut parameters, &service)?;
-    parameters.finish()?;
+    let asked = Asked::take(&mut request.parameters, &service)?;
+    let terms = request.finish()?;
     let Asked { sku, lane, from, to, before, limit } = asked;
     // 1. The figures at both positions. The later one is read first: it is waited for.
     let at = |position| [(lane, position)].into_iter().collect::<PositionToken>();
-    let read = async |position, wanted: Freshness| {
+    let read = async |position| {
         let past = Past::at(at(position));
-        let Reflecting { found, .. } = read_then(&service, wanted, &sku, &past).await?;
+        let Reflecting { found, .. } = read_then(&service, &terms.wanted, &sku, &past).await?;
         found.map(|(stock, _)| (stock.totals, stock.locations))
     };
-    let after = read(to, wanted.clone()).await?;
-    let earlier = match read(from, wanted).await {
+    let after = read(to).await?;
+    let earlier = match read(from).await {
         Err(Problem::UnknownSku(_)) => (Figure::none(lane), Vec::new()),
         earlier => earlier?,
     };
@@ -135,7 +128,7 @@ pub async fn diff(
         next_cursor,
         position: position.clone(),
     };
-    Ok(answer(&headers, &position, &tag, &difference))
+    Ok(terms.answer(&position, &tag, &difference))
 }
 
 /// What is asked for.
@@ -152,7 +145,7 @@ struct Asked {
 impl Asked {
     fn take(parameters: &mut Parameters, service: &Service) -> Result<Self, Problem> {
         let sku: Sku = parameters.take("sku")?.ok_or_else(|| missing("sku"))?;
-        let lane = database::lane(lane_of_item(service, &sku)?);
+        let lane = service.lane_map()?.lane_of_item(&sku);
         let from = take_place(parameters, "from_position", service, lane)?;
         let to = take_place(parameters, "to_position", service, lane)?;
         if from > to {

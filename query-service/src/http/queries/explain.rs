@@ -3,7 +3,6 @@
 mod summary;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::{Position, PositionToken};
@@ -15,16 +14,16 @@ use utoipa::ToSchema;
 
 use self::summary::{Summary, read_summary};
 use crate::http::Service;
-use crate::http::answer::{Figure, Tag, answer};
+use crate::http::answer::{Figure, Tag};
 use crate::http::moment::{Moment, Past};
-use crate::http::page::{self, Cursor};
-use crate::http::parameters::Parameters;
+use crate::http::page::{self, Cursor, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::queries::movements::{Movement, movement};
-use crate::http::queries::stock::figures::{Lanes, Subject};
+use crate::http::queries::stock::figures::Subject;
 use crate::http::queries::stock::level::read_then;
 use crate::http::queries::{location, sku};
-use crate::http::wait::{Freshness, Reflecting};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, Reflecting};
 
 /// A figure with what made it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,10 +73,7 @@ pub struct Step {
         ("sku" = String, Path), ("location" = String, Path),
         ("at_position" = Option<String>, Query, description = "as it was at exactly this position"),
         ("known_at" = Option<String>, Query, description = "as it was known at this time"),
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Explanation), (status = 304),
@@ -89,14 +85,12 @@ pub struct Step {
 pub async fn explain(
     State(service): State<Service>,
     Path((sku_text, location_text)): Path<(String, String)>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let moment = Moment::take_known(&mut parameters, &service)?;
-    let after = Cursor::take(&mut parameters, page::last_position)?;
-    let limit = page::take_limit(&mut parameters)?;
-    parameters.finish()?;
+    let moment = Moment::take_known(&mut request.parameters, &service)?;
+    let after = Cursor::take(&mut request.parameters, page::last_position)?;
+    let limit = page::take_limit(&mut request.parameters)?;
+    let terms = request.finish()?;
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
     // 1. The figures, and with them how far: what stands up to there never changes, so all that is
@@ -105,9 +99,10 @@ pub async fn explain(
         Some(moment) => moment.resolve(&service).await?,
         None => Past::default(),
     };
-    let lane = Lanes::of(&service, &subject)?.item;
+    let lane = service.lane_map()?.lane_of_item(&sku);
     past.must_name(lane)?;
-    let Reflecting { position, found } = read_then(&service, wanted, &subject, &past).await?;
+    let Reflecting { position, found } =
+        read_then(&service, &terms.wanted, &subject, &past).await?;
     let figures = found?;
     let position = past.of_lanes(&[lane]).unwrap_or(position);
     let upto = position.get(lane).unwrap_or_default();
@@ -132,7 +127,7 @@ pub async fn explain(
         position: position.clone(),
         known_position,
     };
-    Ok(answer(&headers, &position, &tag, &explanation))
+    Ok(terms.answer(&position, &tag, &explanation))
 }
 
 async fn read_movements(

@@ -1,7 +1,6 @@
 //! What came in and went out, day by day.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -12,12 +11,14 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
+use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Tag, answer, place};
+use crate::http::answer::place;
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of_item, sku};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::queries::{found, lane, sku};
+use crate::http::request::Request;
+use crate::http::wait::{Found, FreshnessParameters};
 use crate::projection::Projection;
 use crate::views::Views;
 
@@ -80,8 +81,7 @@ pub struct DayFlow {
         ("sku" = String, Path),
         ("from" = String, Query, description = "the first day, such as 2026-11-01"),
         ("to" = String, Query, description = "the day after the last, at most 400 days on"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = ItemFlow), (status = 304),
@@ -93,22 +93,17 @@ pub struct DayFlow {
 pub async fn get_flow(
     State(views): State<Views>,
     Path(sku_text): Path<String>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
     let service = views.answering(Projection::DailyFlow);
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let (from, to) = (take_day(&mut parameters, "from")?, take_day(&mut parameters, "to")?);
-    parameters.finish()?;
+    let from = take_day(&mut request.parameters, "from")?;
+    let to = take_day(&mut request.parameters, "to")?;
+    let terms = request.finish()?;
     if !(1..=DAYS_MAX).contains(&(to - from).num_days()) {
         return Err(invalid("to", "1 to 400 days after from"));
     }
     let sku = sku(&sku_text)?;
-    let read = || read_flow(&service, &sku, from, to);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let flow = found?;
-    let tag = Tag::of_versions(&[flow.version]);
-    Ok(answer(&headers, &position, &tag, &flow))
+    terms.one(&service, || read_flow(&service, &sku, from, to), |flow| flow.version).await
 }
 
 /// Takes a day; there is no day that everybody would mean without saying so.
@@ -125,35 +120,32 @@ async fn read_flow(
     sku: &Sku,
     from: NaiveDate,
     to: NaiveDate,
-) -> Result<Reflecting<Result<ItemFlow, Problem>>, Problem> {
+) -> Result<Found<ItemFlow>, Problem> {
     let rows = sqlx::query(include_str!("../../../queries/get_flow.sql"))
         .bind(service.projection.version())
-        .bind(lane_of_item(service, sku)?)
+        .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
         .bind(sku.as_str())
         .bind(from)
         .bind(to)
         .fetch_all(&service.pool)
         .await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let lane = lane(first)?;
-    let position = place(lane, first.try_get("applied")?);
-    if !first.try_get("present")? {
-        return Ok(Reflecting { position, found: Err(Problem::UnknownSku(sku.to_string())) });
-    }
-    let days = rows.iter().map(day).collect::<sqlx::Result<Vec<_>>>()?;
-    let opening = first.try_get("opening")?;
-    let flow = ItemFlow {
-        sku: sku.clone(),
-        from,
-        to,
-        opening,
-        closing: days.last().map_or(opening, |day| day.closing),
-        days,
-        version: first.try_get("version")?,
-        position: place(lane, first.try_get("position")?),
-        updated_at: first.try_get("updated_at").map(Timestamp::new)?,
+    let flow = |first: &PgRow| {
+        let days = rows.iter().map(day).collect::<sqlx::Result<Vec<_>>>()?;
+        let opening = first.try_get("opening")?;
+        Ok(ItemFlow {
+            sku: sku.clone(),
+            from,
+            to,
+            opening,
+            closing: days.last().map_or(opening, |day| day.closing),
+            days,
+            version: first.try_get("version")?,
+            position: place(lane(first)?, first.try_get("position")?),
+            updated_at: first.try_get("updated_at").map(Timestamp::new)?,
+        })
     };
-    Ok(Reflecting { position, found: Ok(flow) })
+    Ok(found(first, flow, Problem::UnknownSku(sku.to_string()))?)
 }
 
 fn day(row: &PgRow) -> sqlx::Result<DayFlow> {

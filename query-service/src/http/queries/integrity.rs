@@ -14,11 +14,10 @@ use utoipa::ToSchema;
 
 use crate::http::Service;
 use crate::http::answer::untagged;
-use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::queries::projections::read_position;
 use crate::http::queries::{lane, sku};
-use crate::http::wait::{Freshness, fresh};
+use crate::http::request::{Request, Terms};
+use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::proof::difference::Difference;
 use crate::projection::Projection;
@@ -81,8 +80,7 @@ pub struct Skipped {
     get,
     path = "/v1/integrity",
     params(
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Integrity),
@@ -90,13 +88,11 @@ pub struct Skipped {
         (status = 503, description = "not_yet_applied, projection_unavailable, overloaded"),
     )
 )]
-pub async fn check_all(
-    State(views): State<Views>,
-    mut parameters: Parameters,
-) -> Result<Response, Problem> {
+pub async fn check_all(State(views): State<Views>, request: Request) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
-    let (service, subject) = begin(&views, &mut parameters).await?;
+    let (service, subject, wanted) = begin(&views, request).await?;
     let report = views.inspector().check_all(&subject, deadline).await?;
+    must_be_fresh(&report, &wanted)?;
     let skipped = list_skipped(&service).await?;
     Ok(told(report, skipped))
 }
@@ -111,8 +107,7 @@ pub async fn check_all(
     path = "/v1/integrity/{sku}",
     params(
         ("sku" = String, Path, example = "85123A"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Integrity),
@@ -124,12 +119,13 @@ pub async fn check_all(
 pub async fn check_sku(
     State(views): State<Views>,
     Path(text): Path<String>,
-    mut parameters: Parameters,
+    request: Request,
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
-    let (service, subject) = begin(&views, &mut parameters).await?;
+    let (service, subject, wanted) = begin(&views, request).await?;
     let sku = sku(&text)?;
     let report = views.inspector().check_sku(&subject, &sku, deadline).await?;
+    must_be_fresh(&report, &wanted)?;
     // A row without an event is a difference; no event and no row is no item.
     if report.checked == 0 && report.first_difference.is_none() {
         return Err(Problem::UnknownSku(text));
@@ -140,13 +136,21 @@ pub async fn check_sku(
 }
 
 /// What is to be checked, once it is as far as the caller wants it.
-async fn begin(views: &Views, parameters: &mut Parameters) -> Result<(Service, Subject), Problem> {
+async fn begin(views: &Views, request: Request) -> Result<(Service, Subject, Freshness), Problem> {
     let service = views.answering(Projection::Stock);
-    let wanted = Freshness::take(parameters, &service)?;
-    std::mem::take(parameters).finish()?;
-    fresh(&service, &wanted, || read_position(&service)).await?;
+    let Terms { wanted, .. } = request.finish()?;
+    applied(&service, &wanted).await?;
     let subject = views.subject().ok_or_else(Problem::opening)?;
-    Ok((service, subject))
+    Ok((service, subject, wanted))
+}
+
+/// Fails where no difference was found in views that were set back after they had been far enough. A
+/// difference is one, however far the check came.
+fn must_be_fresh(report: &Report, wanted: &Freshness) -> Result<(), Problem> {
+    if report.first_difference.is_none() && !wanted.is_met_by(&report.position) {
+        return Err(Problem::NotYetApplied(report.position.clone()));
+    }
+    Ok(())
 }
 
 fn told(report: Report, skipped: Vec<Skipped>) -> Response {

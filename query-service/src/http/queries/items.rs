@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::PositionToken;
@@ -14,13 +13,14 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Tag, answer, place};
-use crate::http::page::{self, Cursor, Page};
-use crate::http::parameters::Parameters;
+use crate::http::answer::place;
+use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of_item, sku, stored};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::queries::{found, lane, sku, stored};
+use crate::http::request::Request;
+use crate::http::wait::{Found, FreshnessParameters, Reflecting};
 
 /// An item, as last described.
 #[derive(Debug, Serialize, ToSchema)]
@@ -78,8 +78,7 @@ pub struct Location {
     path = "/v1/items/{sku}",
     params(
         ("sku" = String, Path),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Item), (status = 304),
@@ -91,35 +90,21 @@ pub struct Location {
 pub async fn get_item(
     State(service): State<Service>,
     Path(sku_text): Path<String>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    parameters.finish()?;
+    let terms = request.finish()?;
     let sku = sku(&sku_text)?;
-    let read = || read_item(&service, &sku);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let item = found?;
-    let tag = Tag::of_versions(&[item.version]);
-    Ok(answer(&headers, &position, &tag, &item))
+    terms.one(&service, || read_item(&service, &sku), |item| item.version).await
 }
 
-async fn read_item(
-    service: &Service,
-    sku: &Sku,
-) -> Result<Reflecting<Result<Item, Problem>>, Problem> {
+async fn read_item(service: &Service, sku: &Sku) -> Result<Found<Item>, Problem> {
     let row = sqlx::query(include_str!("../../../queries/get_item.sql"))
         .bind(service.projection.version())
-        .bind(lane_of_item(service, sku)?)
+        .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
         .bind(sku.as_str())
         .fetch_one(&service.pool)
         .await?;
-    let found = if row.try_get("present")? {
-        Ok(item(&row)?)
-    } else {
-        Err(Problem::UnknownSku(sku.to_string()))
-    };
-    Ok(Reflecting { position: place(lane(&row)?, row.try_get("applied")?), found })
+    Ok(found(&row, item, Problem::UnknownSku(sku.to_string()))?)
 }
 
 /// Items by sku.
@@ -127,10 +112,7 @@ async fn read_item(
     get,
     path = "/v1/items",
     params(
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<Item>), (status = 304),
@@ -140,24 +122,16 @@ async fn read_item(
 )]
 pub async fn list_items(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let after = Cursor::take(&mut parameters, |cursor| match cursor {
+    let after = Cursor::take(&mut request.parameters, |cursor| match cursor {
         Cursor::Item { sku } => Some(sku),
-        Cursor::StockLevel { .. }
-        | Cursor::Movement { .. }
-        | Cursor::Reservation { .. }
-        | Cursor::Location { .. }
-        | Cursor::Alert { .. } => None,
+        _ => None,
     })?;
-    let limit = page::take_limit(&mut parameters)?;
-    parameters.finish()?;
+    let limit = page::take_limit(&mut request.parameters)?;
+    let terms = request.finish()?;
     let read = || read_items(&service, after.as_ref(), limit);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|item| (item.sku.clone(), item.version));
-    Ok(answer(&headers, &position, &tag, &found))
+    terms.page(&service, read, |item| (item.sku.clone(), item.version)).await
 }
 
 async fn read_items(
@@ -195,10 +169,7 @@ fn item(row: &PgRow) -> sqlx::Result<Item> {
     get,
     path = "/v1/locations",
     params(
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<Location>), (status = 304),
@@ -208,24 +179,16 @@ fn item(row: &PgRow) -> sqlx::Result<Item> {
 )]
 pub async fn list_locations(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let after = Cursor::take(&mut parameters, |cursor| match cursor {
+    let after = Cursor::take(&mut request.parameters, |cursor| match cursor {
         Cursor::Location { code } => Some(code),
-        Cursor::StockLevel { .. }
-        | Cursor::Movement { .. }
-        | Cursor::Reservation { .. }
-        | Cursor::Item { .. }
-        | Cursor::Alert { .. } => None,
+        _ => None,
     })?;
-    let limit = page::take_limit(&mut parameters)?;
-    parameters.finish()?;
+    let limit = page::take_limit(&mut request.parameters)?;
+    let terms = request.finish()?;
     let read = || read_locations(&service, after.as_ref(), limit);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|location| (location.code.clone(), location.version));
-    Ok(answer(&headers, &position, &tag, &found))
+    terms.page(&service, read, |location| (location.code.clone(), location.version)).await
 }
 
 async fn read_locations(

@@ -1,7 +1,6 @@
 //! How it came to be so: every change of stock.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::event::{Event, Reference};
@@ -14,12 +13,13 @@ use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
 use crate::http::Service;
-use crate::http::answer::{answer, place};
-use crate::http::page::{self, Cursor, Page};
+use crate::http::answer::place;
+use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
 use crate::http::queries::{lane, reference, stored, take_reference};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, Reflecting};
 
 /// One change of stock.
 #[derive(Debug, Serialize, ToSchema)]
@@ -104,10 +104,7 @@ impl Amounts {
         ("correlation_id" = Option<String>, Query, description = "only what belongs together so"),
         ("from" = Option<String>, Query, description = "recorded at this time or later"),
         ("to" = Option<String>, Query, description = "recorded before this time"),
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<Movement>), (status = 304),
@@ -117,16 +114,11 @@ impl Amounts {
 )]
 pub async fn list_movements(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let filter = Filter::take(&mut parameters)?;
-    parameters.finish()?;
-    let read = || read_movements(&service, &filter);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|movement| movement.event);
-    Ok(answer(&headers, &position, &tag, &found))
+    let filter = Filter::take(&mut request.parameters)?;
+    let terms = request.finish()?;
+    terms.page(&service, || read_movements(&service, &filter), |movement| movement.event).await
 }
 
 /// Which movements a list holds.
@@ -160,11 +152,7 @@ impl Filter {
                 Cursor::Movement { recorded_at, lane, position } => {
                     Some((recorded_at, lane, position))
                 }
-                Cursor::StockLevel { .. }
-                | Cursor::Reservation { .. }
-                | Cursor::Item { .. }
-                | Cursor::Location { .. }
-                | Cursor::Alert { .. } => None,
+                _ => None,
             })?,
             limit: page::take_limit(parameters)?,
         })

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::chain::Chain;
@@ -13,14 +12,11 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
-use crate::database;
-use crate::http::Service;
-use crate::http::answer::answer;
 use crate::http::page::Page;
-use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::queries::lane;
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::request::Request;
+use crate::http::wait::{FreshnessParameters, applied};
 use crate::projection::Projection;
 use crate::projection::progress::LogState;
 use crate::views::Views;
@@ -80,8 +76,7 @@ pub struct LaneProgress {
     get,
     path = "/v1/projections",
     params(
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<LaneProgress>), (status = 304),
@@ -91,34 +86,20 @@ pub struct LaneProgress {
 )]
 pub async fn list_projections(
     State(views): State<Views>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &views.answering(Projection::Stock))?;
-    parameters.finish()?;
+    let terms = request.finish()?;
     // It tells of every projection, so it waits for each of them.
-    let deadline = wanted.deadline();
+    let deadline = terms.wanted.deadline();
     for projection in Projection::ALL {
-        let service = views.answering(*projection);
-        fresh(&service, &wanted.until(deadline), || read_position(&service)).await?;
+        applied(&views.answering(*projection), &terms.wanted.until(deadline)).await?;
     }
     let found = read_projections(&views).await?;
     let tag = found.tag(|one| {
         let stopped = (one.event.clone(), one.error.clone(), one.skipped.clone());
         (one.version, one.active, one.lane, one.position, one.lag, one.state, stopped)
     });
-    Ok(answer(&headers, &found.position, &tag, &found))
-}
-
-/// How far the views are, and nothing else.
-pub(super) async fn read_position(service: &Service) -> Result<Reflecting<()>, Problem> {
-    let rows: Vec<(i16, i64)> = sqlx::query_as(include_str!("../../../queries/load_positions.sql"))
-        .bind(service.projection.name())
-        .bind(service.projection.version())
-        .fetch_all(&service.pool)
-        .await?;
-    let place = |(lane, position)| (database::lane(lane), Position(position));
-    Ok(Reflecting { position: rows.into_iter().map(place).collect(), found: () })
+    Ok(terms.answer(&found.position, &tag, &found))
 }
 
 async fn read_projections(views: &Views) -> Result<Page<LaneProgress>, Problem> {

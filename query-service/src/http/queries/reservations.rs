@@ -1,7 +1,6 @@
 //! What is held for whom, and what became of it.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
@@ -16,13 +15,15 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Tag, answer, place};
+use crate::http::answer::place;
 use crate::http::page::{self, Cursor, Page};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of, reference, stored, take_reference};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::queries::{found, lane, reference, stored, take_reference};
+use crate::http::request::Request;
+use crate::http::wait::{Found, FreshnessParameters, Reflecting};
 
 /// A page ends with the reservation that brings it to so many lines, as many as one may have.
 const PAGE_LINES: i64 = 5_000;
@@ -89,8 +90,7 @@ pub struct ReservationLine {
     path = "/v1/reservations/{id}",
     params(
         ("id" = String, Path),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Reservation), (status = 304),
@@ -102,35 +102,25 @@ pub struct ReservationLine {
 pub async fn get_reservation(
     State(service): State<Service>,
     Path(id_text): Path<String>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    parameters.finish()?;
+    let terms = request.finish()?;
     let id = id_text.parse().map_err(|_| Problem::UnknownReservation(id_text))?;
-    let read = || read_reservation(&service, &id);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let reservation = found?;
-    let tag = Tag::of_versions(&[reservation.version]);
-    Ok(answer(&headers, &position, &tag, &reservation))
+    terms.one(&service, || read_reservation(&service, &id), |one| one.version).await
 }
 
 async fn read_reservation(
     service: &Service,
     id: &ReservationId,
-) -> Result<Reflecting<Result<Reservation, Problem>>, Problem> {
+) -> Result<Found<Reservation>, Problem> {
+    let lane = service.lane_map()?.lane_of(&Stream::Reservation(id.clone()));
     let row = sqlx::query(include_str!("../../../queries/get_reservation.sql"))
         .bind(service.projection.version())
-        .bind(lane_of(service, &Stream::Reservation(id.clone()))?)
+        .bind(database::lane_column(lane))
         .bind(id.as_str())
         .fetch_one(&service.pool)
         .await?;
-    let found = if row.try_get("present")? {
-        Ok(reservation(&row)?)
-    } else {
-        Err(Problem::UnknownReservation(id.to_string()))
-    };
-    Ok(Reflecting { position: place(lane(&row)?, row.try_get("applied")?), found })
+    Ok(found(&row, reservation, Problem::UnknownReservation(id.to_string()))?)
 }
 
 /// Reservations, newest first.
@@ -143,8 +133,7 @@ async fn read_reservation(
         ("status" = Option<String>, Query, description = "only held, confirmed, fulfilled, released, expired or cancelled ones"),
         ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
         ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default; a page ends before that when it comes to 5,000 lines"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        FreshnessParameters,
     ),
     responses(
         (status = 200, body = Page<Reservation>), (status = 304),
@@ -154,16 +143,12 @@ async fn read_reservation(
 )]
 pub async fn list_reservations(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let filter = Filter::take(&mut parameters)?;
-    parameters.finish()?;
+    let filter = Filter::take(&mut request.parameters)?;
+    let terms = request.finish()?;
     let read = || read_reservations(&service, &filter);
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    let tag = found.tag(|reservation| (reservation.id.clone(), reservation.version));
-    Ok(answer(&headers, &position, &tag, &found))
+    terms.page(&service, read, |one| (one.id.clone(), one.version)).await
 }
 
 /// Which reservations a list holds.
@@ -183,11 +168,7 @@ impl Filter {
             status: take_status(parameters)?,
             after: Cursor::take(parameters, |cursor| match cursor {
                 Cursor::Reservation { made_at, id } => Some((made_at, id)),
-                Cursor::StockLevel { .. }
-                | Cursor::Movement { .. }
-                | Cursor::Item { .. }
-                | Cursor::Location { .. }
-                | Cursor::Alert { .. } => None,
+                _ => None,
             })?,
             limit: page::take_limit(parameters)?,
         })

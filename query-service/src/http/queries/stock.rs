@@ -11,15 +11,16 @@ use shared_events::lane::PositionToken;
 use shared_events::values::{LocationCode, Sku};
 use utoipa::ToSchema;
 
-use self::figures::{Found, Subject};
+use self::figures::Subject;
 use self::item::FoundItem;
 use crate::http::answer::Figure;
 use crate::http::coalesce::Coalesced;
+use crate::http::wait::Found;
 
 /// Point reads of the present, which share statements.
 #[derive(Debug, Default)]
 pub struct Points {
-    figures: Coalesced<Subject, Found>,
+    figures: Coalesced<Subject, Found<Figure>>,
     items: Coalesced<Sku, FoundItem>,
 }
 

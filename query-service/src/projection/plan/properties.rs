@@ -252,6 +252,7 @@ proptest! {
         page in 1..7usize,
     ) {
         let log = log_of(&tellings);
+        prop_assume!(!log.events.is_empty());
         let all: Vec<&RecordedEvent> = log.events.iter().collect();
         let mut expected = Tables::new();
         let at_once = expected.deliver(&log, &all);
@@ -281,6 +282,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
     ) {
         let mut log = log_of(&tellings);
+        prop_assume!(!log.events.is_empty());
         let changed = which.index(log.events.len());
         log.events[changed].version.0 += 1;
         let (lane, position) = (log.events[changed].lane, log.events[changed].position);

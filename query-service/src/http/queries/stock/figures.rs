@@ -12,7 +12,7 @@ use crate::http::answer::{Figure, LEVEL, place};
 use crate::http::moment::Past;
 use crate::http::problem::Problem;
 use crate::http::queries::lane;
-use crate::http::wait::Reflecting;
+use crate::http::wait::{Found, Reflecting};
 
 /// What figures are of: an item at a location, or over all of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,9 +23,6 @@ pub struct Subject {
     pub location: Option<LocationCode>,
 }
 
-/// A figure, or why there is none: not to be there is true as of a position too.
-pub type Found = Reflecting<Result<Figure, Problem>>;
-
 /// The lanes that decide what is known of a subject: first the item's, then the location's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lanes {
@@ -35,8 +32,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn of(service: &Service, subject: &Subject) -> Result<Self, Problem> {
-        let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
-        Ok(Self::in_map(lane_map, subject))
+        Ok(Self::in_map(service.lane_map()?, subject))
     }
 
     fn in_map(lane_map: &LaneMap, Subject { sku, location }: &Subject) -> Self {
@@ -61,8 +57,8 @@ pub(crate) async fn read_figures(
     service: &Service,
     subjects: &[Subject],
     past: Option<&Past>,
-) -> Result<Vec<Found>, Problem> {
-    let lane_map = service.lane_map.get().ok_or_else(Problem::opening)?;
+) -> Result<Vec<Found<Figure>>, Problem> {
+    let lane_map = service.lane_map()?;
     let lanes: Vec<Lanes> = subjects.iter().map(|one| Lanes::in_map(lane_map, one)).collect();
     let item_lanes = || lanes.iter().map(|one| one.item);
     let location_lanes = || lanes.iter().map(|one| one.location);
@@ -87,18 +83,18 @@ pub(crate) async fn read_figures(
             .bind(past.as_of.map(|moment| moment.to_utc())),
     };
     let rows = query.fetch_all(&service.pool).await?;
-    let mut found: Vec<Option<Found>> = vec![None; subjects.len()];
+    let mut found: Vec<Option<Found<Figure>>> = vec![None; subjects.len()];
     for row in &rows {
         let index = usize::try_from(row.try_get::<i64, _>("place")? - 1).unwrap_or(usize::MAX);
         let subject = subjects.get(index).ok_or(sqlx::Error::RowNotFound)?;
         found[index] = Some(one_found(row, subject, lanes[index])?);
     }
-    let found: Option<Vec<Found>> = found.into_iter().collect();
+    let found: Option<Vec<Found<Figure>>> = found.into_iter().collect();
     // A lane without a checkpoint is one that this database was not made for.
     found.ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
-fn one_found(row: &PgRow, subject: &Subject, lanes: Lanes) -> sqlx::Result<Found> {
+fn one_found(row: &PgRow, subject: &Subject, lanes: Lanes) -> sqlx::Result<Found<Figure>> {
     let lane = lane(row)?;
     let mut position = place(lane, row.try_get("applied")?);
     let has_history = row.try_get::<Option<i64>, _>("version")?.is_some();

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use shared_events::lane::Lane;
 use shared_events::values::Sku;
@@ -14,15 +13,15 @@ use sqlx::postgres::PgRow;
 use super::{ItemStock, LocationStock};
 use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Figure, LEVEL, TOTAL, Tag, answer, place};
+use crate::http::answer::{Figure, LEVEL, TOTAL, Tag, place};
 use crate::http::moment::{Moment, MomentParameters, Past};
-use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, lane_of_item, sku, stored};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::queries::{lane, sku, stored};
+use crate::http::request::Request;
+use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
 
 /// An item's stock with its tag, or why there is none.
-pub type FoundItem = Reflecting<Result<(ItemStock, Tag), Problem>>;
+pub type FoundItem = Found<(ItemStock, Tag)>;
 
 /// One sku: totals, and every location that has a history of it.
 #[utoipa::path(
@@ -30,9 +29,7 @@ pub type FoundItem = Reflecting<Result<(ItemStock, Tag), Problem>>;
     path = "/v1/stock/{sku}",
     params(
         ("sku" = String, Path),
-        MomentParameters,
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        MomentParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = ItemStock), (status = 304),
@@ -44,31 +41,27 @@ pub type FoundItem = Reflecting<Result<(ItemStock, Tag), Problem>>;
 pub async fn get_item_stock(
     State(service): State<Service>,
     Path(sku_text): Path<String>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let moment = Moment::take(&mut parameters, &service)?;
-    parameters.finish()?;
+    let moment = Moment::take(&mut request.parameters, &service)?;
+    let terms = request.finish()?;
     let sku = sku(&sku_text)?;
-    let (position, stock, tag) = match moment {
+    let lane = service.lane_map()?.lane_of_item(&sku);
+    let (Reflecting { position, found }, past) = match moment {
         None => {
             let read = || read_together(&service, sku.clone());
-            let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-            let (stock, tag) = found?;
-            (position, stock, tag)
+            (fresh(&service, &terms.wanted, read).await?, Past::default())
         }
         Some(moment) => {
             let past = moment.resolve(&service).await?;
-            let lane = database::lane(lane_of_item(&service, &sku)?);
             past.must_name(lane)?;
-            let Reflecting { position, found } = read_then(&service, wanted, &sku, &past).await?;
-            let (mut stock, tag) = found?;
-            stock.known_position = past.known_position(&[lane]);
-            (past.of_lanes(&[lane]).unwrap_or(position), stock, tag)
+            (read_then(&service, &terms.wanted, &sku, &past).await?, past)
         }
     };
-    Ok(answer(&headers, &position, &tag, &stock))
+    let (mut stock, tag) = found?;
+    stock.known_position = past.known_position(&[lane]);
+    let position = past.of_lanes(&[lane]).unwrap_or(position);
+    Ok(terms.answer(&position, &tag, &stock))
 }
 
 /// The stock now, in a statement with whoever else asks for items.
@@ -79,12 +72,12 @@ async fn read_together(service: &Service, sku: Sku) -> Result<FoundItem, Problem
 }
 
 async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, FoundItem>, Problem> {
-    let lanes =
-        skus.iter().map(|sku| lane_of_item(&service, sku)).collect::<Result<Vec<i16>, _>>()?;
+    let lane_map = service.lane_map()?;
+    let lane = |sku| database::lane_column(lane_map.lane_of_item(sku));
     let rows = sqlx::query(include_str!("../../../../queries/get_item_stocks.sql"))
         .bind(service.projection.version())
         .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
-        .bind(lanes)
+        .bind(skus.iter().map(lane).collect::<Vec<i16>>())
         .fetch_all(&service.pool)
         .await?;
     let mut found = BTreeMap::new();
@@ -123,18 +116,18 @@ fn item_now(sku: &Sku, rows: &[PgRow]) -> sqlx::Result<FoundItem> {
 /// It is not applied in time, or the database is away.
 pub(crate) async fn read_then(
     service: &Service,
-    wanted: Freshness,
+    wanted: &Freshness,
     sku: &Sku,
     past: &Past,
 ) -> Result<FoundItem, Problem> {
-    let lane = lane_of_item(service, sku)?;
-    let wanted = past.needs(wanted, &[database::lane(lane)]);
+    let lane = service.lane_map()?.lane_of_item(sku);
+    let wanted = past.needs(wanted, &[lane]);
     let read = || async {
         let rows = sqlx::query(include_str!("../../../../queries/get_item_stock_then.sql"))
             .bind(service.projection.version())
-            .bind(lane)
+            .bind(database::lane_column(lane))
             .bind(sku.as_str())
-            .bind(past.upto(database::lane(lane)))
+            .bind(past.upto(lane))
             .bind(past.as_of.map(|moment| moment.to_utc()))
             .fetch_all(&service.pool)
             .await?;

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::StockLevel;
-use super::figures::{Found, Lanes, Subject, read_figures};
+use super::figures::{Lanes, Subject, read_figures};
 use crate::http::Service;
-use crate::http::answer::{Tag, answer};
+use crate::http::answer::{Figure, Tag};
 use crate::http::moment::{Moment, MomentParameters, Past};
-use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::queries::{location, sku};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::request::Request;
+use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
 
 /// One sku at one location; a registered pair without history has zeros and version 0.
 #[utoipa::path(
@@ -23,9 +22,7 @@ use crate::http::wait::{Freshness, Reflecting, fresh};
     path = "/v1/stock/{sku}/{location}",
     params(
         ("sku" = String, Path), ("location" = String, Path),
-        MomentParameters,
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        MomentParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = StockLevel), (status = 304),
@@ -37,37 +34,33 @@ use crate::http::wait::{Freshness, Reflecting, fresh};
 pub async fn get_stock_level(
     State(service): State<Service>,
     Path((sku_text, location_text)): Path<(String, String)>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let moment = Moment::take(&mut parameters, &service)?;
-    parameters.finish()?;
+    let moment = Moment::take(&mut request.parameters, &service)?;
+    let terms = request.finish()?;
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
-    let (position, figure, known_position) = match moment {
+    let lane = service.lane_map()?.lane_of_item(&sku);
+    let (Reflecting { position, found }, past) = match moment {
         None => {
             let read = || read_together(&service, subject.clone());
-            let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-            (position, found?, None)
+            (fresh(&service, &terms.wanted, read).await?, Past::default())
         }
         Some(moment) => {
             let past = moment.resolve(&service).await?;
-            let lanes = Lanes::of(&service, &subject)?;
-            past.must_name(lanes.item)?;
-            let Reflecting { position, found } =
-                read_then(&service, wanted, &subject, &past).await?;
-            let told = past.of_lanes(&[lanes.item]);
-            (told.unwrap_or(position), found?, past.known_position(&[lanes.item]))
+            past.must_name(lane)?;
+            (read_then(&service, &terms.wanted, &subject, &past).await?, past)
         }
     };
+    let figure = found?;
+    let position = past.of_lanes(&[lane]).unwrap_or(position);
     let tag = Tag::of_versions(&[figure.version]);
-    let level = StockLevel { sku, location, figure, known_position };
-    Ok(answer(&headers, &position, &tag, &level))
+    let known_position = past.known_position(&[lane]);
+    Ok(terms.answer(&position, &tag, &StockLevel { sku, location, figure, known_position }))
 }
 
 /// The figure now, in a statement with whoever else asks for figures.
-async fn read_together(service: &Service, subject: Subject) -> Result<Found, Problem> {
+async fn read_together(service: &Service, subject: Subject) -> Result<Found<Figure>, Problem> {
     let shared = Arc::clone(service);
     let read = move |subjects| read_many(Arc::clone(&shared), subjects);
     service.points.figures.ask(subject, read).await
@@ -76,7 +69,7 @@ async fn read_together(service: &Service, subject: Subject) -> Result<Found, Pro
 async fn read_many(
     service: Service,
     subjects: Vec<Subject>,
-) -> Result<BTreeMap<Subject, Found>, Problem> {
+) -> Result<BTreeMap<Subject, Found<Figure>>, Problem> {
     let found = read_figures(&service, &subjects, None).await?;
     Ok(subjects.into_iter().zip(found).collect())
 }
@@ -87,10 +80,10 @@ async fn read_many(
 /// It is not applied in time, or the database is away.
 pub(crate) async fn read_then(
     service: &Service,
-    wanted: Freshness,
+    wanted: &Freshness,
     subject: &Subject,
     past: &Past,
-) -> Result<Found, Problem> {
+) -> Result<Found<Figure>, Problem> {
     let wanted = past.needs(wanted, &Lanes::of(service, subject)?.all());
     let read = || async {
         let mut found = read_figures(service, std::slice::from_ref(subject), Some(past)).await?;

@@ -1,7 +1,6 @@
 //! Lists of figures.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::PositionToken;
@@ -13,13 +12,14 @@ use utoipa::ToSchema;
 use super::StockLevel;
 use super::list_then::read_stock_levels_then;
 use crate::http::Service;
-use crate::http::answer::{Figure, LEVEL, answer};
+use crate::http::answer::{Figure, LEVEL};
 use crate::http::moment::Moment;
-use crate::http::page::{self, Cursor, Page};
+use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
 use crate::http::queries::{lane, stored};
-use crate::http::wait::{Freshness, Reflecting, fresh};
+use crate::http::request::Request;
+use crate::http::wait::{Freshness, FreshnessParameters, Reflecting, fresh};
 
 /// So many pairs are sorted quickly, and more are met soon enough by walking along all pairs.
 const RARE_MAX: i64 = 2_000;
@@ -51,10 +51,7 @@ pub struct StockPage {
         ("low" = Option<bool>, Query, description = "only where no more is available than the item's reorder point, if it has one"),
         ("known_at" = Option<String>, Query, description = "as it was known at this time; not with a filter on figures"),
         ("as_of" = Option<String>, Query, description = "what was true at this time by occurred_at; not with a filter on figures"),
-        ("cursor" = Option<String>, Query, description = "the next_cursor of the page before"),
-        ("limit" = Option<i64>, Query, description = "1 to 200, 50 by default"),
-        ("min_position" = Option<String>, Query, description = "wait until this position is applied"),
-        ("wait_ms" = Option<i64>, Query, description = "for at most so long, 2,000 by default"),
+        PageParameters, FreshnessParameters,
     ),
     responses(
         (status = 200, body = StockPage), (status = 304),
@@ -64,23 +61,21 @@ pub struct StockPage {
 )]
 pub async fn list_stock_levels(
     State(service): State<Service>,
-    mut parameters: Parameters,
-    headers: HeaderMap,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let moment = Moment::take_for_list(&mut parameters, &service)?;
-    let filter = Filter::take(&mut parameters)?;
-    parameters.finish()?;
+    let moment = Moment::take_for_list(&mut request.parameters, &service)?;
+    let filter = Filter::take(&mut request.parameters)?;
+    let terms = request.finish()?;
     let (Reflecting { position, found }, known_position) = match moment {
         None => {
             let read = || read_stock_levels(&service, &filter);
-            (fresh(&service, &wanted, read).await?, None)
+            (fresh(&service, &terms.wanted, read).await?, None)
         }
         Some(moment) => {
             filter.must_be_of_names()?;
             let past = moment.resolve(&service).await?;
             let known = past.known.clone();
-            let wanted = known.iter().fold(wanted, Freshness::and);
+            let wanted = known.iter().fold(terms.wanted.clone(), Freshness::and);
             let read = || read_stock_levels_then(&service, &filter, &past);
             (fresh(&service, &wanted, read).await?, known)
         }
@@ -93,7 +88,7 @@ pub async fn list_stock_levels(
     // An answer about then reflects then, and not how far the views have come since.
     let position = known_position.clone().unwrap_or(position);
     let page = Page { position: position.clone(), ..found };
-    Ok(answer(&headers, &position, &tag, &StockPage { page, known_position }))
+    Ok(terms.answer(&position, &tag, &StockPage { page, known_position }))
 }
 
 /// Which pairs a list holds.
@@ -118,11 +113,7 @@ impl Filter {
             low: parameters.take_switch("low")?,
             after: Cursor::take(parameters, |cursor| match cursor {
                 Cursor::StockLevel { sku, location } => Some((sku, location)),
-                Cursor::Movement { .. }
-                | Cursor::Reservation { .. }
-                | Cursor::Item { .. }
-                | Cursor::Location { .. }
-                | Cursor::Alert { .. } => None,
+                _ => None,
             })?,
             limit: page::take_limit(parameters)?,
         })
