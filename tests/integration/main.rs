@@ -24,6 +24,7 @@ mod batches;
 mod batch_requests;
 mod concurrency;
 mod market;
+mod operations;
 mod relay;
 mod projection;
 mod redelivery;
@@ -197,6 +198,7 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             orders_in_any_line_order_from_two_instances_never_deadlock,
         }
         market::{ a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail }
+        operations::{ a_batch_takes_no_more_statements_than_it_has_steps }
         relay::{
             every_partition_equals_its_lane_byte_for_byte,
             the_largest_events_reach_the_topic_and_the_views,

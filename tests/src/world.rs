@@ -17,14 +17,17 @@ pub struct World {
     tests: AtomicU32,
 }
 
+const PROFILE: Profile = if cfg!(debug_assertions) { Profile::Dev } else { Profile::Release };
+
 impl World {
-    /// Builds the services and starts the servers on free ports, with nothing in them.
+    /// Builds the services, optimised if this program is, and starts the servers on free ports, with
+    /// nothing in them.
     ///
     /// # Errors
     /// A part cannot be built or started; the message says which, and what to install.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let programs = [Program::CommandService, Program::QueryService];
-        let [command_service, query_service] = build(Profile::Dev, programs).await?;
+        let [command_service, query_service] = build(PROFILE, programs).await?;
         let places = Places::from_environment()?;
         let folder = DataFolder::open(folder)?;
         let mut servers = Servers::open(folder, Wanted::on_free_ports()?).await?;

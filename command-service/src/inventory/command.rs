@@ -77,6 +77,15 @@ impl Command {
         own.into_iter().chain(places.flat_map(|(sku, location)| place(sku, location))).collect()
     }
 
+    /// The stream that the command begins, under an id made for this very request: it has no history
+    /// that could be looked for.
+    pub fn new_stream(&self) -> Option<Stream> {
+        match self {
+            Self::ReserveStock(command) => Some(Stream::Reservation(command.id.clone())),
+            _ => None,
+        }
+    }
+
     /// The locations that must exist. What is known of one is advisory and read without its lock,
     /// so that one warehouse is not one lock.
     pub fn locations(&self) -> Vec<LocationCode> {

@@ -20,6 +20,8 @@ use crate::inventory::{Command, Inventory, Target, place};
 pub(super) struct Plan {
     /// The streams whose lanes are locked.
     streams: BTreeSet<Stream>,
+    /// Those of them that begin with the batch, so that there is nothing of them to read.
+    new: HashSet<Stream>,
     /// The streams that are only looked at.
     locations: BTreeSet<Stream>,
     /// The items whose stock is looked at wherever it is, in the items' own lanes.
@@ -114,6 +116,7 @@ impl Plan {
         self.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
         self.streams.extend(streams);
         for command in submission.commands() {
+            self.new.extend(command.new_stream());
             self.items_everywhere.extend(command.item_everywhere().cloned());
             self.locations.extend(command.locations().into_iter().map(Stream::Location));
         }
@@ -166,9 +169,10 @@ impl Plan {
         self.streams.contains(stream)
     }
 
-    /// Every stream that the batch looks at.
+    /// Every stream whose state the batch looks at.
     pub(super) fn all_streams(&self) -> impl Iterator<Item = &Stream> {
-        self.streams.iter().chain(&self.locations)
+        let existing = self.streams.iter().filter(|stream| !self.new.contains(stream));
+        existing.chain(&self.locations)
     }
 }
 

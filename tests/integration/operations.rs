@@ -1,0 +1,92 @@
+//! What a command costs in statements, each a round trip: no clock and no busy machine changes that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+
+/// Commands sent one after another, so that each is a batch of its own.
+const COMMANDS: i64 = 300;
+
+/// What is called this often was called for the batches; the relay and the sweeper, which look by
+/// the clock, call theirs seldom.
+const FOR_EACH: i64 = COMMANDS * 9 / 10;
+
+/// How often each statement was called by command-services on a database.
+const CALLS: &str = "select query, sum(calls)::bigint from pg_stat_statements \
+                     where dbid = (select oid from pg_database where datname = $1) \
+                         and userid = 'stockbook_command'::regrole \
+                     group by query";
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Receipt,
+    KeyedReceipt,
+    Reservation,
+}
+
+impl Kind {
+    /// Statements of a batch when everything it touches is known.
+    fn statements(self) -> usize {
+        match self {
+            // Begin, lock, heads and clock, append, commit.
+            Self::Receipt => 5,
+            // The same, and the outcomes of the keys.
+            Self::KeyedReceipt => 6,
+            // The same as without keys, and the deadlines.
+            Self::Reservation => 6,
+        }
+    }
+
+    async fn send(self, stockbook: &Stockbook, nth: i64) {
+        let command = stockbook.command();
+        let lines = lines_at_main(&[("A", 1)]);
+        match self {
+            Self::Receipt => command.send("POST", "/v1/receipts", &lines).await.expect_status(200),
+            Self::KeyedReceipt => {
+                let key = format!("operations-{nth}");
+                let headers = [("idempotency-key", key.as_str())];
+                command.send_with("POST", "/v1/receipts", &headers, &lines).await.expect_status(200)
+            }
+            Self::Reservation => {
+                let body = json!({"owner": "cart", "ttl_seconds": 600, "lines": lines["lines"]});
+                command.send("POST", "/v1/reservations", &body).await.expect_status(201)
+            }
+        };
+    }
+}
+
+/// The server counts for all databases and tells in the superuser's own.
+async fn calls(stockbook: &Stockbook) -> BTreeMap<String, i64> {
+    let databases = stockbook.world.servers().databases().unwrap();
+    let mut superuser = PgConnection::connect(databases.admin_url().as_str()).await.unwrap();
+    let database = stockbook.urls.write.path().trim_start_matches('/');
+    let rows = sqlx::query_as(CALLS).bind(database).fetch_all(&mut superuser).await.unwrap();
+    rows.into_iter().collect()
+}
+
+pub(crate) async fn a_batch_takes_no_more_statements_than_it_has_steps(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 4).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 1_000)]).await;
+    for kind in [Kind::Receipt, Kind::KeyedReceipt, Kind::Reservation] {
+        let before = calls(&stockbook).await;
+        for nth in 0..COMMANDS {
+            kind.send(&stockbook, nth).await;
+        }
+        let mut called = calls(&stockbook).await;
+        for (statement, calls) in &mut called {
+            *calls -= before.get(statement).copied().unwrap_or_default();
+        }
+        called.retain(|_, calls| *calls >= FOR_EACH);
+        let appends = called.keys().any(|statement| statement.contains("insert into events"));
+        assert!(appends, "{kind:?} writes the log: {called:#?}");
+        assert!(called.len() <= kind.statements(), "{kind:?}: {called:#?}");
+        let twice = called.iter().find(|(_, calls)| **calls > COMMANDS * 11 / 10);
+        assert_eq!(twice, None, "{kind:?}: once a batch");
+    }
+}
