@@ -11,7 +11,7 @@ use crate::inventory::ledger::Ledger;
 use crate::inventory::rejection::Rejection;
 use crate::inventory::working_set::Inventory;
 
-pub(in crate::inventory::decide) fn reserve_stock(
+pub(in super::super) fn reserve_stock(
     inventory: &Inventory,
     now: Timestamp,
     command: &ReserveStock,

@@ -1,0 +1,6 @@
+-- A page of figures of the skus that begin so, in order.
+select sku, location, on_hand, reserved, on_hand - reserved as available, version, updated_at
+from stock
+where sku >= $1 and sku < $1 || chr(127)
+order by sku, location
+limit $2

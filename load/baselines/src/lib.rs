@@ -1,0 +1,58 @@
+//! What every baseline and peer has in common: settings, and a socket.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use axum::Router;
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+
+/// Settings of a baseline, given as Stockbook's own services get theirs.
+#[derive(Parser)]
+pub struct Settings {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Answer requests.
+    Serve(Serve),
+}
+
+/// Settings of `serve`.
+#[derive(clap::Args)]
+pub struct Serve {
+    /// Where to listen, host:port; port 0 takes a free one.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The database.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Database connections.
+    #[arg(long, env = "POOL", default_value_t = 16)]
+    pub pool: u32,
+}
+
+impl Settings {
+    /// Reads arguments and environment; ends the process with a message where they do not fit.
+    #[must_use]
+    pub fn read() -> Serve {
+        let Task::Serve(serve) = Self::parse().task;
+        serve
+    }
+}
+
+/// Says where it listens, on one line, and answers until the process is ended.
+///
+/// # Errors
+/// The address cannot be had.
+pub async fn serve(listen: SocketAddr, routes: Router) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
+    let routes = routes.route("/readyz", axum::routing::get(async || "ready"));
+    Ok(axum::serve(listener, routes).await?)
+}

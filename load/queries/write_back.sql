@@ -1,0 +1,2 @@
+-- Writes every changed page to the disk now.
+checkpoint
