@@ -1,9 +1,8 @@
 //! The edge: HTTP in, HTTP out.
 //!
-//! In the order of a command's way: [`server`] holds the socket and its bounds, `observe` counts
-//! and names each request, `request` reads it, `commands` hand it to the writer, `answer` and
-//! [`problem`] say how it ended. `log` serves the log, `health` the operators, `schema` is
-//! what OpenAPI says beyond the routes.
+//! In the order of a command's way: `observe` counts and names each request, `request` reads it,
+//! `commands` hand it to the writer, `answer` and [`problem`] say how it ended. `log` serves the log,
+//! `health` the operators, `schema` is what OpenAPI says beyond the routes.
 
 mod observe;
 mod request;
