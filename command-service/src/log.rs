@@ -2,18 +2,19 @@
 //!
 //! In the order of a batch's way: [`submission`] is what the writer is asked and answers,
 //! [`writer`] owns the queue, [`session`] its connection, [`batch`] runs the six steps of a
-//! transaction, [`plan`] finds out before the locks what it touches, [`load`] brings states from the
-//! log, [`snapshot`] spares it long histories, [`cache`] keeps them, [`past`] are the facts that
-//! reversals are about, [`outcomes`] the stored answers to keyed requests, [`deciding`] goes from
-//! request to request, [`append`] writes, and [`due`] keeps the deadlines. [`read`] serves the log's
-//! endpoints, [`rehearsal`] says what reversals would do, [`merge`] puts its lanes in one order,
-//! [`purge`] forgets old outcomes, and [`row`] is an event as Postgres returns it.
+//! transaction, [`plan`] finds out before the locks what it touches, [`locks`] takes them, [`load`]
+//! brings states from the log, [`snapshot`] spares it long histories, [`cache`] keeps them, [`past`]
+//! are the facts that reversals are about, [`outcomes`] the stored answers to keyed requests,
+//! [`deciding`] goes from request to request, [`append`] writes, and [`due`] keeps the deadlines.
+//! [`read`] serves the log's endpoints, [`rehearsal`] says what reversals would do, [`merge`] puts its
+//! lanes in one order, [`purge`] forgets old outcomes, and [`row`] is an event as Postgres returns it.
 
 pub mod submission;
 pub mod writer;
 mod session;
 mod batch;
 mod plan;
+mod locks;
 mod load;
 mod snapshot;
 mod cache;

@@ -1,4 +1,4 @@
-//! What a command costs in statements, each a round trip: no clock and no busy machine changes that.
+//! What a command costs in statements: no clock and no busy machine changes that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,12 +32,12 @@ impl Kind {
     /// Statements of a batch when everything it touches is known.
     fn statements(self) -> usize {
         match self {
-            // Begin, lock, heads and clock, append, commit.
-            Self::Receipt => 5,
+            // Begin and lock, which are one round trip; append, commit.
+            Self::Receipt => 4,
             // The same, and the outcomes of the keys.
-            Self::KeyedReceipt => 6,
+            Self::KeyedReceipt => 5,
             // The same as without keys, and the deadlines.
-            Self::Reservation => 6,
+            Self::Reservation => 5,
         }
     }
 

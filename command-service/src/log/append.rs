@@ -12,7 +12,7 @@ use sqlx::types::chrono::{DateTime, Utc};
 
 use super::cache::LaneClock;
 use super::load::Head;
-use super::row::lane_number;
+use super::row::{array, lane_number};
 use super::submission::{IdempotencyKey, Origin};
 
 /// The places a batch may give out: the heads of the lanes it holds locked, and one time for all.
@@ -183,10 +183,4 @@ impl Columns {
             .await?;
         Ok(())
     }
-}
-
-/// An array in Postgres' text form: `unnest` would flatten an array of arrays.
-fn array(numbers: impl Iterator<Item: ToString>) -> String {
-    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-    format!("{{{}}}", numbers.join(","))
 }

@@ -1,21 +1,19 @@
 //! One transaction for many requests: steps 1 to 5 of six. The sixth, the commit and what follows
 //! it, is the writer's.
 
-use std::collections::HashSet;
-
 use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::append::Places;
 use super::cache::{Cache, LaneClock};
 use super::deciding::{Decided, Deciding};
 use super::load::{self, CaughtUp, Head, LoadError};
+use super::locks::{self, Locked};
 use super::outcomes;
 use super::past;
 use super::plan::{self, Admission, Plan};
-use super::row::lane_number;
 use super::snapshot;
 use super::submission::{IdempotencyKey, NotExecuted, Outcome, Submission};
 use crate::inventory::Inventory;
@@ -71,12 +69,10 @@ pub(super) async fn write(
     let plan = Plan::of(connection, cache, batch, bytes_max).await?;
     load_cold(connection, cache, &plan).await?;
 
-    // 1. Lock the keys and the lanes that the batch touches.
-    sqlx::raw_sql("begin isolation level read committed").execute(&mut *connection).await?;
-    let Locked { lanes, busy } = lock(connection, &plan).await?;
+    // 1. Lock the keys and the lanes that the batch touches; under the locks, read heads and clock.
+    let Locked { heads, clock, busy } = locks::take(connection, &plan).await?;
 
-    // 2. In later statements, so with newer snapshots: heads, clock, stored outcomes.
-    let (heads, clock) = load::heads(connection, &lanes).await?;
+    // 2. In a later statement, so with a newer snapshot: stored outcomes.
     let keys: Vec<&IdempotencyKey> =
         plan.admitted(batch).filter_map(Submission::stored_key).collect();
     let known = outcomes::find(connection, &keys).await?;
@@ -140,35 +136,6 @@ async fn load_cold(
         load::cold(connection, cache, &missing).await?;
     }
     Ok(())
-}
-
-/// What a batch holds locked.
-struct Locked {
-    lanes: Vec<Lane>,
-    /// The locks of keys that somebody else holds.
-    busy: HashSet<i64>,
-}
-
-async fn lock(connection: &mut PgConnection, plan: &Plan) -> Result<Locked, LoadError> {
-    let (lanes, keys): (Vec<i16>, Vec<Option<i64>>) =
-        plan.needed.iter().map(|(lane, key)| (lane_number(*lane), *key)).unzip();
-    let row = sqlx::query(include_str!("../../queries/lock_lanes.sql"))
-        .bind(plan.key_locks())
-        .bind(lanes)
-        .bind(keys)
-        .fetch_one(connection)
-        .await?;
-    let busy: HashSet<i64> = row.try_get::<Vec<i64>, _>("busy")?.into_iter().collect();
-    let locked: HashSet<i16> = row.try_get::<Vec<i16>, _>("locked")?.into_iter().collect();
-    let is_due = |key: &Option<i64>| key.is_none_or(|key| !busy.contains(&key));
-    let mut lanes: Vec<Lane> =
-        plan.needed.iter().filter(|(_, key)| is_due(key)).map(|(lane, _)| *lane).collect();
-    lanes.dedup();
-    if lanes.iter().all(|lane| locked.contains(&lane_number(*lane))) {
-        Ok(Locked { lanes, busy })
-    } else {
-        Err(LoadError::Database(sqlx::Error::RowNotFound))
-    }
 }
 
 /// The time of the batch: the database's, but never before what its lanes already say.

@@ -6,6 +6,7 @@ use shared_events::lane::{Lane, Position, Version};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
+use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -42,36 +43,29 @@ pub(super) struct Head {
     pub(super) recorded_at: Option<Timestamp>,
 }
 
-/// The heads of the given lanes and the database's clock.
-pub(super) async fn heads(
-    connection: &mut PgConnection,
-    lanes: &[Lane],
-) -> Result<(Vec<Head>, Timestamp), LoadError> {
+/// The heads of the given lanes.
+async fn heads(connection: &mut PgConnection, lanes: &[Lane]) -> Result<Vec<Head>, LoadError> {
     let rows = sqlx::query(include_str!("../../queries/read_heads.sql"))
         .bind(lane_numbers(lanes))
         .fetch_all(connection)
         .await?;
-    let mut now = Timestamp::UNIX_EPOCH;
-    let mut heads = Vec::with_capacity(rows.len());
-    for row in &rows {
-        now = now.max(Timestamp::new(row.try_get::<DateTime<Utc>, _>("now")?));
-        if row.try_get::<Option<i16>, _>("lane")?.is_none() {
-            break;
-        }
-        let clock = match row.try_get::<Option<i64>, _>("position")? {
-            None => LaneClock::default(),
-            Some(position) => {
-                LaneClock { position: Position(position), chain: row::chain(row, "chain")? }
-            }
-        };
-        let recorded_at = row.try_get::<Option<DateTime<Utc>>, _>("recorded_at")?;
-        heads.push(Head {
-            lane: row::lane(row, "lane")?,
-            clock,
-            recorded_at: recorded_at.map(Timestamp::new),
-        });
+    Ok(rows.iter().filter_map(|row| head(row).transpose()).collect::<sqlx::Result<_>>()?)
+}
+
+/// The head that a row of `read_heads` tells of, if it tells of a lane.
+pub(super) fn head(row: &PgRow) -> sqlx::Result<Option<Head>> {
+    if row.try_get::<Option<i16>, _>("lane")?.is_none() {
+        return Ok(None);
     }
-    Ok((heads, now))
+    let clock = match row.try_get::<Option<i64>, _>("position")? {
+        None => LaneClock::default(),
+        Some(position) => {
+            LaneClock { position: Position(position), chain: row::chain(row, "chain")? }
+        }
+    };
+    let recorded_at = row.try_get::<Option<DateTime<Utc>>, _>("recorded_at")?;
+    let lane = row::lane(row, "lane")?;
+    Ok(Some(Head { lane, clock, recorded_at: recorded_at.map(Timestamp::new) }))
 }
 
 /// Lanes as Postgres numbers them.
@@ -96,7 +90,7 @@ pub(super) async fn cold(
     unclocked.sort_unstable();
     unclocked.dedup();
     if !unclocked.is_empty() {
-        let (heads, _) = heads(connection, &unclocked).await?;
+        let heads = heads(connection, &unclocked).await?;
         for head in heads {
             cache.set_clock(head.lane, head.clock);
         }

@@ -77,6 +77,12 @@ pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i1
     ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }
 
+/// An array as Postgres writes it. Of arrays, which `unnest` would flatten, one binds their texts.
+pub(super) fn array(numbers: impl IntoIterator<Item: ToString>) -> String {
+    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
 /// The ids of events whose lanes and positions stand side by side.
 ///
 /// # Errors
@@ -93,7 +99,7 @@ pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<Event
 /// # Errors
 /// The column is missing, or holds no link.
 pub fn chain(row: &PgRow, column: &'static str) -> sqlx::Result<Chain> {
-    parsed(column, row.try_get::<&[u8], _>(column)?.try_into()).map(Chain)
+    row.try_get(column).map(Chain)
 }
 
 fn label<T>(row: &PgRow, column: &'static str) -> sqlx::Result<Option<T>>
