@@ -110,13 +110,7 @@ async fn client(
     let mut connection = Connection::open(target).await?;
     let mut recorder = Recorder::new(window);
     let mut request = Vec::with_capacity(512);
-    while let Some(intended) = schedule.next() {
-        if intended > Instant::now() {
-            sleep_until(intended).await;
-        }
-        if schedule.is_over() {
-            break;
-        }
+    while let Some(intended) = schedule.turn().await {
         request.clear();
         render(&mut request);
         match connection.exchange(&request).await {

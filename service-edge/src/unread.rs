@@ -39,7 +39,8 @@ pub async fn drop_unread(request: Request, next: Next) -> Response {
     let mut response = next.run(Request::from_parts(head, Body::new(body.clone()))).await;
     // A caller that asks first has not sent anything yet, and is not to.
     let may_read = body.lock().is_begun || !asks_first;
-    let is_read = may_read && timeout(DROPPING_MAX, body.reaches_its_end()).await == Ok(true);
+    let is_read = body.is_end_stream()
+        || (may_read && timeout(DROPPING_MAX, body.reaches_its_end()).await == Ok(true));
     if !is_read {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

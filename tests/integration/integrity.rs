@@ -8,17 +8,9 @@ use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
-
-/// A connection to the read database that may do anything.
-async fn read_superuser(stockbook: &Stockbook) -> PgConnection {
-    let databases = stockbook.world.servers().databases().expect("there is a Postgres");
-    let mut url = databases.admin_url().clone();
-    url.set_path(stockbook.urls.read.path());
-    PgConnection::connect(url.as_str()).await.expect("the database answers")
-}
 
 async fn execute(database: &mut PgConnection, statement: &str) {
     let done = sqlx::query(AssertSqlSafe(statement)).execute(database).await;
@@ -180,7 +172,7 @@ pub(crate) async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_ok(&check(&stockbook, "/v1/integrity").await);
-    let mut views = read_superuser(&stockbook).await;
+    let mut views = stockbook.read_superuser().await;
     for damage in &DAMAGES {
         damage.set(&mut views, damage.values.0).await;
         let report = check(&stockbook, "/v1/integrity").await;

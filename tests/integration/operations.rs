@@ -6,7 +6,6 @@ use std::sync::Arc;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
 
 /// Commands sent one after another, so that each is a batch of its own.
 const COMMANDS: i64 = 300;
@@ -61,8 +60,7 @@ impl Kind {
 
 /// The server counts for all databases and tells in the superuser's own.
 async fn calls(stockbook: &Stockbook) -> BTreeMap<String, i64> {
-    let databases = stockbook.world.servers().databases().unwrap();
-    let mut superuser = PgConnection::connect(databases.admin_url().as_str()).await.unwrap();
+    let mut superuser = stockbook.server_superuser().await;
     let database = stockbook.urls.write.path().trim_start_matches('/');
     let rows = sqlx::query_as(CALLS).bind(database).fetch_all(&mut superuser).await.unwrap();
     rows.into_iter().collect()

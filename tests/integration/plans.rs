@@ -9,7 +9,7 @@ use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, start_again};
 use integration_tests::world::World;
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 
 /// Rows of each large table at first.
@@ -177,9 +177,7 @@ pub(crate) async fn a_list_reads_its_page_and_not_the_table(world: Arc<World>) {
     // What is not in the log is not looked for: only those who ask read.
     stockbook.add_query_service(&[("INTEGRITY_EVENTS_PER_SECOND", "0")]).await;
     stockbook.queries[0].stop().await.unwrap();
-    let mut url = world.servers().databases().unwrap().admin_url().clone();
-    url.set_path(stockbook.urls.read.path());
-    let mut database = PgConnection::connect(url.as_str()).await.unwrap();
+    let mut database = stockbook.read_superuser().await;
 
     fill(&mut database, 0, FEW).await;
     let plan_of_few = plan(&mut database).await;

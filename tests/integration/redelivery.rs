@@ -13,14 +13,12 @@ use integration_tests::topic::read_partition;
 use integration_tests::world::World;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use serde_json::{Value, json};
 use shared_events::record::Record;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
@@ -40,20 +38,11 @@ async fn trade(stockbook: &Stockbook) {
     }
 }
 
-async fn admin(stockbook: &Stockbook, database: &str) -> PgConnection {
-    let databases = stockbook.world.servers().databases().expect("there is a Postgres");
-    let mut url = databases.admin_url().clone();
-    if !database.is_empty() {
-        url.set_path(database);
-    }
-    PgConnection::connect(url.as_str()).await.expect("the database answers")
-}
-
 /// A checksum of the rows of every view, once everything recorded is applied to all of them.
 async fn checksums(stockbook: &Stockbook) -> BTreeMap<String, (i64, String)> {
     let token = stockbook.heads().await;
     stockbook.read_at("/v1/projections", &token).await;
-    let mut database = admin(stockbook, stockbook.urls.read.path()).await;
+    let mut database = stockbook.read_superuser().await;
     let tables: Vec<String> = sqlx::query_scalar(
         "select format('%I.%I', schemaname, tablename) from pg_tables \
          where schemaname like '%\\_v1' order by 1",
@@ -196,22 +185,8 @@ pub(crate) async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Ar
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;
     let before = checksums(&stockbook).await;
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", stockbook.brokers())
-        .create()
-        .expect("an admin client can be made");
-    let deleted = admin.delete_topics(&[&stockbook.topic], &AdminOptions::new()).await;
-    deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
-    eventually(
-        "the topic is gone",
-        async || {
-            let metadata = admin.inner().fetch_metadata(None, ANSWER_MAX);
-            let topics = metadata.expect("the broker answers");
-            topics.topics().iter().any(|topic| topic.name() == stockbook.topic)
-        },
-        |exists| !exists,
-    )
-    .await;
+    stockbook.delete_topic().await;
+    stockbook.topic_is_gone().await;
     stockbook.create_topic().await;
     assert_eq!(checksums(&stockbook).await, before);
     assert_no_lane_is_stuck(&stockbook).await;
@@ -224,7 +199,7 @@ pub(crate) async fn views_restored_from_an_older_backup_catch_up(world: Arc<Worl
     let read = stockbook.urls.read.path().trim_start_matches('/').to_owned();
     let older = checksums(&stockbook).await;
     stockbook.queries[0].stop().await.expect("the service stops");
-    let mut server = admin(&stockbook, "").await;
+    let mut server = stockbook.server_superuser().await;
     copy_database(&mut server, &read, &format!("{read}_backup")).await;
     start_again(&mut stockbook.queries[0]).await;
     trade(&stockbook).await;

@@ -7,9 +7,6 @@ use integration_tests::eventually::eventually;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::topic::read_partition;
 use integration_tests::world::World;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use serde_json::json;
 use shared_events::chain::Chain;
 use shared_events::record::Record;
@@ -141,24 +138,10 @@ pub(crate) async fn a_topic_deleted_and_made_anew_is_filled_again(world: Arc<Wor
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_topic_equals_log(&stockbook).await;
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-        .set("bootstrap.servers", stockbook.brokers())
-        .create()
-        .expect("an admin client can be made");
-    let deleted = admin.delete_topics(&[&stockbook.topic], &AdminOptions::new()).await;
-    deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
+    stockbook.delete_topic().await;
     // Writes do not wait for Kafka.
     let received = stockbook.receive(&[("S0", 7)]).await;
-    eventually(
-        "the topic can be made anew",
-        async || {
-            let admin = admin.inner().fetch_metadata(None, std::time::Duration::from_secs(10));
-            let topics = admin.expect("the broker answers");
-            topics.topics().iter().any(|topic| topic.name() == stockbook.topic)
-        },
-        |exists| !exists,
-    )
-    .await;
+    stockbook.topic_is_gone().await;
     stockbook.create_topic().await;
     // What was under way to the old topic may come first; then everything comes in order.
     for lane in 0..stockbook.lanes {

@@ -1,21 +1,28 @@
 //! One Stockbook of its own for a test: databases, topic, service processes.
 
+mod databases;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
 use serde_json::{Value, json};
 use shared_events::lane::{Lane, Position, PositionToken};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection, PgConnection, PgPool};
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
 
 use crate::api::{Answer, Api};
+use crate::eventually::eventually;
 use crate::world::World;
 
 /// How long a service may take until it can do its work.
 const READY_MAX: Duration = Duration::from_secs(60);
+
+/// How long Kafka may take to answer.
+const BROKER_ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// A running Stockbook.
 pub struct Stockbook {
@@ -86,6 +93,36 @@ impl Stockbook {
         run_task(program, "create-topic", &settings).await.expect("the topic can be made");
     }
 
+    /// Has the topic deleted, which takes Kafka a moment.
+    ///
+    /// # Panics
+    /// Kafka refuses.
+    pub async fn delete_topic(&self) {
+        let topics = [self.topic.as_str()];
+        let deleted = self.kafka_admin().delete_topics(&topics, &AdminOptions::new()).await;
+        deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
+    }
+
+    /// Waits until the deleted topic can be made anew.
+    ///
+    /// # Panics
+    /// It stays.
+    pub async fn topic_is_gone(&self) {
+        let admin = self.kafka_admin();
+        let is_there = async || {
+            let metadata = admin.inner().fetch_metadata(None, BROKER_ANSWER_MAX);
+            let metadata = metadata.expect("the broker answers");
+            metadata.topics().iter().any(|topic| topic.name() == self.topic)
+        };
+        eventually("the topic is gone", is_there, |is_there| !is_there).await;
+    }
+
+    fn kafka_admin(&self) -> AdminClient<DefaultClientContext> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.brokers());
+        config.create().expect("an admin client can be made")
+    }
+
     /// Kafka's address.
     ///
     /// # Panics
@@ -147,33 +184,6 @@ impl Stockbook {
     /// Every command-service.
     pub fn instances(&self) -> Vec<Api> {
         self.commands.iter().map(|service| Api::new(&service.url())).collect()
-    }
-
-    /// A connection to the write database that may do anything.
-    ///
-    /// # Panics
-    /// There is no connection.
-    pub async fn superuser(&self) -> PgConnection {
-        let databases = self.world.servers().databases().expect("there is a Postgres");
-        let mut url = databases.admin_url().clone();
-        url.set_path(self.urls.write.path());
-        PgConnection::connect(url.as_str()).await.expect("the database answers")
-    }
-
-    /// Connections to the write database as the service's own role.
-    ///
-    /// # Panics
-    /// There is no connection.
-    pub async fn write_database(&self) -> PgPool {
-        pool(self.urls.write.as_str()).await
-    }
-
-    /// Connections to the read database as the service's own role.
-    ///
-    /// # Panics
-    /// There is no connection.
-    pub async fn read_database(&self) -> PgPool {
-        pool(self.urls.read.as_str()).await
     }
 
     /// Registers location MAIN and these items.
@@ -255,8 +265,4 @@ pub fn lines_at_main(lines: &[(&str, i64)]) -> Value {
         .map(|(sku, quantity)| json!({"sku": sku, "location": "MAIN", "quantity": quantity}))
         .collect();
     json!({ "lines": lines })
-}
-
-async fn pool(url: &str) -> PgPool {
-    PgPoolOptions::new().max_connections(2).connect(url).await.expect("the database answers")
 }

@@ -41,8 +41,8 @@ pub(super) async fn take(connection: &mut PgConnection, plan: &Plan) -> Result<L
     let heads: Vec<Head> =
         rows.iter().filter_map(|row| load::head(row).transpose()).collect::<sqlx::Result<_>>()?;
     let is_locked = |lane: Lane| heads.iter().any(|head| head.lane == lane);
-    let is_due = |key: Option<i64>| key.is_none_or(|key| !busy.contains(&key));
-    match plan.needed.iter().find(|(lane, key)| is_due(*key) && !is_locked(*lane)) {
+    let is_wanted = |key: Option<i64>| key.is_none_or(|key| !busy.contains(&key));
+    match plan.needed.iter().find(|(lane, key)| is_wanted(*key) && !is_locked(*lane)) {
         None => Ok(Locked { heads, clock, busy }),
         Some((lane, _)) => {
             let missing = format!("lane {} is not among the lanes of the log", lane.0);

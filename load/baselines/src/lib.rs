@@ -1,4 +1,4 @@
-//! What every baseline and peer has in common: settings, and a socket.
+//! What every baseline and peer has in common: settings, a pool, and a socket.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use axum::Router;
 use clap::{Parser, Subcommand};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 
 /// Settings of a baseline, given as Stockbook's own services get theirs.
@@ -41,6 +42,21 @@ impl Settings {
     pub fn read() -> Serve {
         let Task::Serve(serve) = Self::parse().task;
         serve
+    }
+}
+
+impl Serve {
+    /// Connections to the database, all of them open from the start.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub async fn connect(&self) -> anyhow::Result<PgPool> {
+        PgPoolOptions::new()
+            .max_connections(self.pool)
+            .min_connections(self.pool)
+            .connect(&self.database_url)
+            .await
+            .context("cannot reach the database")
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::bench::Bench;
 use crate::drive::connection::Connection;
@@ -109,13 +109,7 @@ impl Client {
         mut follow_next: Instant,
     ) -> anyhow::Result<Self> {
         let mut request = Vec::new();
-        while let Some(intended) = schedule.next() {
-            if intended > Instant::now() {
-                sleep_until(intended).await;
-            }
-            if schedule.is_over() {
-                break;
-            }
+        while let Some(intended) = schedule.turn().await {
             request.clear();
             (self.render)(&mut request);
             let answer = self.command.exchange(&request).await?;

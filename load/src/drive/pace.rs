@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// When requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,14 +63,18 @@ impl Schedule {
         self.start
     }
 
-    /// Whether the run is over; what was due and not sent by then stays unsent.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        Instant::now() >= self.start + self.duration
+    /// Waits for the next moment that is a client's, and tells it; nothing when the run is over. What
+    /// was due and not sent by then stays unsent.
+    pub async fn turn(&self) -> Option<Instant> {
+        let due = self.next()?;
+        if due > Instant::now() {
+            sleep_until(due).await;
+        }
+        (Instant::now() < self.start + self.duration).then_some(due)
     }
 
     /// Takes the next moment; nothing when the run is over.
-    pub fn next(&self) -> Option<Instant> {
+    fn next(&self) -> Option<Instant> {
         let due = match self.pace {
             Pace::Closed => Instant::now().max(self.start),
             Pace::Open { from, to } => {

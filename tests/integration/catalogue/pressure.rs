@@ -7,7 +7,7 @@ use integration_tests::api::{Answer, Api};
 use integration_tests::eventually::eventually;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use shared_events::lane::LaneMap;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -115,8 +115,7 @@ pub(super) async fn of_time_and_space(stockbook: &mut Stockbook, met: &mut Met) 
 /// A database that lets nobody in, and an event that this version does not know.
 pub(super) async fn of_the_database(stockbook: &mut Stockbook, met: &mut Met) {
     let api = stockbook.command();
-    let databases = stockbook.world.servers().databases().expect("there is a Postgres");
-    let mut admin = PgConnection::connect(databases.admin_url().as_str()).await.unwrap();
+    let mut admin = stockbook.server_superuser().await;
     let name = stockbook.urls.write.path().trim_start_matches('/').to_owned();
     let mut let_in = async |yes: bool| {
         let alter = format!("alter database {name} with allow_connections {yes}");

@@ -1,7 +1,6 @@
 //! Reads as most would write them: one `select` a request, on the update-service's table. And a
 //! route that answers a constant, which is as fast as a JSON answer gets on this machine.
 
-use anyhow::Context as _;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +10,7 @@ use baselines::{Settings, serve};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::FromRow;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPool;
 use sqlx::types::chrono::{DateTime, Utc};
 
 const CONSTANT: &str = r#"{"sku":"sku-00001","location":"MAIN","on_hand":1000000,"reserved":0,"allocated":0,"available":1000000,"version":1,"position":"3:1042","updated_at":"2026-01-01T00:00:00.000000Z"}"#;
@@ -39,12 +38,7 @@ struct Page {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::read();
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.pool)
-        .min_connections(settings.pool)
-        .connect(&settings.database_url)
-        .await
-        .context("cannot reach the database")?;
+    let pool = settings.connect().await?;
     let routes = Router::new()
         .route("/v1/stock/{sku}/{location}", get(level))
         .route("/v1/stock", get(levels))

@@ -5,7 +5,6 @@
 //! is oversold. It keeps no history, tells nobody what changed, and answers no question about
 //! yesterday.
 
-use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +13,7 @@ use axum::{Json, Router};
 use baselines::{Settings, serve};
 use serde::Deserialize;
 use serde_json::json;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::PgPool;
 use sqlx::types::Json as Stored;
 use uuid::Uuid;
 
@@ -64,12 +63,7 @@ impl IntoResponse for Failure {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let settings = Settings::read();
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.pool)
-        .min_connections(settings.pool)
-        .connect(&settings.database_url)
-        .await
-        .context("cannot reach the database")?;
+    let pool = settings.connect().await?;
     sqlx::raw_sql(include_str!("../../schema.sql")).execute(&pool).await?;
     let routes = Router::new()
         .route("/v1/receipts", post(receive))
