@@ -24,6 +24,9 @@ use crate::rebuild::fill::Filler;
 /// How long after a change of the list every service has noticed it.
 const NOTICED_AFTER: Duration = Duration::from_secs(2);
 
+/// How long a lock may be waited for.
+const LOCK_MAX: &str = "10s";
+
 /// Takes one step of a rebuild, or the whole of it.
 ///
 /// # Errors
@@ -34,14 +37,15 @@ pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
         .migrate_database_url
         .options()
         .application_name("query-service rebuild")
+        .options([("lock_timeout", LOCK_MAX)])
         .connect()
         .await
         .context("the read database cannot be reached (MIGRATE_DATABASE_URL)")?;
-    let is_alone: bool = sqlx::query_scalar(include_str!("../queries/lock_rebuild.sql"))
+    sqlx::query(include_str!("../queries/lock_rebuild.sql"))
         .bind(projection.name())
-        .fetch_one(&mut connection)
-        .await?;
-    ensure!(is_alone, "another rebuild of {} is running", projection.name());
+        .execute(&mut connection)
+        .await
+        .with_context(|| format!("no other rebuild of {} may be running", projection.name()))?;
     let Standing { active, beside } = standing(&mut connection, projection).await?;
     match config.step() {
         RebuildStep::Swap => {
