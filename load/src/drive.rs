@@ -4,15 +4,15 @@
 pub mod connection;
 pub mod pace;
 pub mod recorder;
+pub mod usage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use connection::Connection;
 use pace::{Pace, Schedule};
@@ -83,12 +83,8 @@ pub async fn drive(
     for nth in 0..load.clients {
         clients.spawn(client(target, Arc::clone(&schedule), window, requests(nth)));
     }
-    sleep_until(window.start).await;
-    let used = cpu_time();
-    sleep_until(window.end).await;
-    let used = cpu_time().saturating_sub(used);
-
     let mut measured = Measured::new(load);
+    measured.watch(window).await;
     let all = async {
         while let Some(client) = clients.join_next().await {
             measured.add(client.context("a client broke")??);
@@ -97,7 +93,6 @@ pub async fn drive(
     };
     let in_time = tokio::time::timeout(DRAIN_MAX, all).await;
     in_time.with_context(|| format!("{target} does not finish its answers"))??;
-    measured.generator_share = used.as_secs_f64() / load.duration.as_secs_f64();
     Ok(measured)
 }
 
@@ -122,11 +117,4 @@ async fn client(
         }
     }
     Ok(recorder)
-}
-
-/// The processor time that this process has used so far.
-fn cpu_time() -> Duration {
-    let used = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(used.tv_nsec).unwrap_or_default())
 }

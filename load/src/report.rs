@@ -1,5 +1,6 @@
 //! What is written down: the table, and every round behind it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -8,6 +9,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::drive::recorder::Measured;
+use crate::drive::usage::Used;
 use crate::table::{Row, Table, shown};
 
 /// The table and every round.
@@ -44,6 +46,17 @@ pub struct Round {
     pub broken: u64,
     /// How much of one core the generator used.
     pub generator: f64,
+    /// What the programs started here used that were not idle.
+    pub programs: BTreeMap<String, Program>,
+}
+
+/// What one program used in a round.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Program {
+    /// Microseconds of processor time for each answer of 2xx.
+    pub processor_micros: f64,
+    /// Resident megabytes of the largest of its processes.
+    pub resident_megabytes: f64,
 }
 
 impl Round {
@@ -62,7 +75,31 @@ impl Round {
             failed: measured.count(500..600),
             broken: measured.broken(),
             generator: measured.generator_share,
+            programs: programs(measured),
         }
+    }
+}
+
+/// What was used for each answer; a program that hardly ran is left out.
+fn programs(measured: &Measured) -> BTreeMap<String, Program> {
+    let answers = measured.count(200..300).max(1) as f64;
+    let of_each = |used: &Used| Program {
+        processor_micros: (used.processor.as_micros() as f64 / answers).round(),
+        resident_megabytes: (used.resident as f64 / 1e6).round(),
+    };
+    let mut programs: BTreeMap<String, Program> =
+        measured.usage.iter().map(|(name, used)| (name.clone(), of_each(used))).collect();
+    programs.retain(|_, program| program.processor_micros >= 1.0);
+    programs
+}
+
+impl Round {
+    /// What the programs used, in words.
+    fn programs(&self) -> String {
+        let words = self.programs.iter().map(|(name, used)| {
+            format!("{name} {} µs {} MB", used.processor_micros, used.resident_megabytes)
+        });
+        words.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -73,12 +110,13 @@ impl Report {
         let mut text = self.table.markdown();
         text.push_str(
             "\n| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
-             broken | generator |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+             broken | generator | µs an answer, MB |\n\
+             |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
         );
         for round in &self.rounds {
             let written = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % | {} |",
                 round.what,
                 round.side,
                 round.clients,
@@ -90,6 +128,7 @@ impl Report {
                 round.failed,
                 round.broken,
                 round.generator * 100.0,
+                round.programs(),
             );
             written.expect("a String takes everything");
         }

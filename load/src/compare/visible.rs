@@ -85,6 +85,7 @@ async fn follow(
         clients.spawn(client.run(Arc::clone(&schedule), first));
     }
     let mut measured = Measured::new(load);
+    measured.watch(window).await;
     let mut visible = histogram();
     while let Some(client) = clients.join_next().await {
         let client = client.context("a client broke")??;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::Load;
 use super::connection::Answer;
+use super::usage::{Usage, Used, own_processor_time};
 
 const UNAVAILABLE: u16 = 503;
 
@@ -62,6 +63,8 @@ pub struct Measured {
     pub seconds: f64,
     /// How much of one core the generator itself used.
     pub generator_share: f64,
+    /// What each program started here used meanwhile.
+    pub usage: BTreeMap<String, Used>,
     seen: Seen,
 }
 
@@ -121,7 +124,23 @@ impl Measured {
     #[must_use]
     pub fn new(load: &Load) -> Self {
         let seconds = load.duration.as_secs_f64();
-        Self { clients: load.clients, seconds, generator_share: 0.0, seen: Seen::new() }
+        Self {
+            clients: load.clients,
+            seconds,
+            generator_share: 0.0,
+            usage: BTreeMap::new(),
+            seen: Seen::new(),
+        }
+    }
+
+    /// Waits for the end of the window, and notes what is used within it.
+    pub async fn watch(&mut self, window: Window) {
+        sleep_until(window.start).await;
+        let (own, usage) = (own_processor_time(), Usage::now());
+        sleep_until(window.end).await;
+        let own = own_processor_time().saturating_sub(own);
+        self.generator_share = own.as_secs_f64() / self.seconds;
+        self.usage = Usage::now().since(&usage);
     }
 
     /// Adds what one client saw.
