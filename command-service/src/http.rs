@@ -16,6 +16,7 @@ mod schema;
 mod tests;
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -25,6 +26,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use service_edge::unread;
 use tokio::sync::watch;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,8 +38,8 @@ use crate::log::read::LogReader;
 use crate::log::writer::Writer;
 use crate::reversals::Reversals;
 
-/// What the handlers work with. Cheap to clone.
-#[derive(Debug, Clone)]
+/// What the handlers work with.
+#[derive(Debug)]
 pub struct Desk {
     /// Whether commands are let in, and to whom they go.
     pub intake: watch::Receiver<Intake>,
@@ -109,15 +111,19 @@ pub fn router(desk: Desk) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/problems/{code}", get(health::problem_page))
-        .with_state(desk)
+        .with_state(Arc::new(desk))
         .split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(observe::observe))
-        .layer(from_fn(unread::drop_unread))
+        // Together, from the outside in: each `layer` of its own would box every request once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn(unread::drop_unread))
+                .layer(from_fn(observe::observe))
+                .layer(CatchPanicLayer::custom(panicked)),
+        )
 }
 
 /// Records metrics from the first call on, and keeps them small; to be called every few seconds.

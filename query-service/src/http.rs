@@ -5,6 +5,7 @@ pub mod request;
 pub mod wait;
 pub mod moment;
 pub mod coalesce;
+pub mod filtered;
 pub mod page;
 pub mod parameters;
 pub mod answer;
@@ -18,12 +19,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use service_edge::unread;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -118,16 +121,21 @@ pub fn router(views: Views, settings: HttpConfig) -> Router {
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .with_state(views)
-        .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-        .layer(CatchPanicLayer::custom(problem::of_panic))
-        .layer(middleware::map_response(problem::of_bare_error))
-        .layer(middleware::from_fn_with_state(
-            gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
-            gate::guard,
-        ))
-        .layer(middleware::from_fn(unread::drop_unread))
+        // Together, from the outside in: each `layer` of its own would box every request once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(unread::drop_unread))
+                .layer(middleware::from_fn_with_state(
+                    gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
+                    gate::guard,
+                ))
+                .layer(middleware::map_response(problem::of_bare_error))
+                .map_response(IntoResponse::into_response)
+                .layer(CatchPanicLayer::custom(problem::of_panic))
+                .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+                .layer(DefaultBodyLimit::disable()),
+        )
 }
 
 /// How long a whole answer may take: its own wait and its work.

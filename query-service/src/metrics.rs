@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode};
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use service_edge::answered;
 use shared_events::lane::Lane;
 
 use crate::integrity::proof::difference::Kind;
@@ -71,8 +71,7 @@ fn describe() {
         "stockbook_integrity_last_round_seconds",
         "Time of the last whole round of the check that runs all the time"
     );
-    describe_counter!("stockbook_http_requests_total", "Requests answered");
-    describe_histogram!("stockbook_http_request_seconds", "Time from a request to its answer");
+    answered::describe();
 }
 
 /// A version of a projection is followed from here on. What is counted of it is there from the start:
@@ -157,25 +156,4 @@ pub fn integrity_differs(kind: Kind) {
 /// The check that runs all the time came once through all lanes.
 pub fn integrity_round_done(took: Duration) {
     gauge!("stockbook_integrity_last_round_seconds").set(took.as_secs_f64());
-}
-
-/// A request was answered.
-pub fn request_answered(method: &Method, route: &str, status: StatusCode, took: Duration) {
-    let labels = [
-        ("method", method_label(method).to_owned()),
-        ("route", route.to_owned()),
-        ("status", status.as_str().to_owned()),
-    ];
-    counter!("stockbook_http_requests_total", &labels).increment(1);
-    histogram!("stockbook_http_request_seconds", &labels).record(took);
-}
-
-/// Methods are the caller's to invent, and every label value is a time series.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

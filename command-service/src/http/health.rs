@@ -1,5 +1,6 @@
 //! For operators: is it alive, can it work, what does it count, and what does a problem mean.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -30,7 +31,7 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// The service can do its work.
-pub(super) async fn ready(State(desk): State<Desk>) -> Response {
+pub(super) async fn ready(State(desk): State<Arc<Desk>>) -> Response {
     let mut reasons = Vec::new();
     match *desk.intake.borrow() {
         Intake::Opening => reasons.push("the log's lanes are not known yet"),

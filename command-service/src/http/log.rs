@@ -4,6 +4,8 @@
 pub(super) mod merged;
 pub(super) mod state;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -45,7 +47,10 @@ pub(super) struct Lanes {
     params(LanesQuery),
     responses((status = 200, description = "Lanes ascending", body = Lanes), ReadProblems),
 )]
-pub(super) async fn list_lanes(State(desk): State<Desk>, uri: Uri) -> Result<Json<Lanes>, Problem> {
+pub(super) async fn list_lanes(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+) -> Result<Json<Lanes>, Problem> {
     let at: Option<Timestamp> = parameters(&uri, |query| query.optional("at", text))?;
     let items = match at {
         None => desk.log.heads().await?,
@@ -77,7 +82,7 @@ pub(super) async fn list_lanes(State(desk): State<Desk>, uri: Uri) -> Result<Jso
     ),
 )]
 pub(super) async fn list_lane_events(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     lane: PathText,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -86,20 +91,20 @@ pub(super) async fn list_lane_events(
     let unknown =
         || Problem::missing(Code::NotFound, format!("the log has no lane {lane}"), lane.clone());
     let number = lane.parse().map(Lane).map_err(|_| unknown())?;
-    answer(desk.log, History::Lane(number), range, unknown).await
+    answer(desk.log.clone(), History::Lane(number), range, unknown).await
 }
 
 /// What a stream has: a stream's name has slashes, so what is asked of it stands after the last.
 pub(super) async fn read_stream(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     path: PathText,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let path = path_text(path);
     match path.rsplit_once('/') {
-        Some((name, "events")) => list_stream_events(desk, name, &uri).await,
+        Some((name, "events")) => list_stream_events(&desk, name, &uri).await,
         Some((name, "state")) => {
-            state::read_state(desk, name, &uri).await.map(IntoResponse::into_response)
+            state::read_state(&desk, name, &uri).await.map(IntoResponse::into_response)
         }
         _ => Err(Problem::new(Code::NotFound, format!("nothing is at {}", uri.path()))),
     }
@@ -117,12 +122,12 @@ pub(super) async fn read_stream(
         ReadProblems,
     ),
 )]
-async fn list_stream_events(desk: Desk, name: &str, uri: &Uri) -> Result<Response, Problem> {
+async fn list_stream_events(desk: &Desk, name: &str, uri: &Uri) -> Result<Response, Problem> {
     let range = Range::of(uri)?;
     let unknown =
         || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
     let stream: Stream = name.parse().map_err(|_| unknown())?;
-    answer(desk.log, History::Stream(stream), range, unknown).await
+    answer(desk.log.clone(), History::Stream(stream), range, unknown).await
 }
 
 /// Which part of a history is asked for.

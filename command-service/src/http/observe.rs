@@ -4,15 +4,13 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method};
+use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use service_edge::answered::{self, NO_ROUTE};
 
 use super::request::{CORRELATION_ID, Correlation, Faults, correlation_id, new_correlation_id};
-
-const REQUESTS: &str = "stockbook_http_requests_total";
-const SECONDS_TAKEN: &str = "stockbook_http_request_seconds";
 
 /// Upper bounds of the histograms of times, in seconds.
 const SECONDS: [f64; 15] =
@@ -36,12 +34,7 @@ static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::warn!("another recorder has the metrics; /metrics stays empty");
     }
-    metrics::describe_counter!(REQUESTS, "Requests answered, by method, route and status");
-    metrics::describe_histogram!(
-        SECONDS_TAKEN,
-        metrics::Unit::Seconds,
-        "From a request's header to its answer's, by method, route and status"
-    );
+    answered::describe();
     for rare in RARE {
         metrics::counter!(rare).increment(0);
     }
@@ -56,7 +49,7 @@ pub(super) fn metrics() -> &'static PrometheusHandle {
 /// Gives the request a correlation id, answers with it, and counts the answer.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = method_label(request.method());
+    let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     // A faulty id is replaced here; a command's reader tells of it.
     let given = correlation_id(request.headers(), &mut Faults::default());
@@ -68,32 +61,7 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let shown =
         HeaderValue::from_bytes(id.as_str().as_bytes()).expect("a label has no control characters");
     response.headers_mut().insert(CORRELATION_ID, shown);
-    let labels = [
-        ("method", method.into()),
-        ("route", route.map_or("none".into(), |route| route.as_str().to_owned().into())),
-        ("status", response.status().as_str().to_owned().into()),
-    ];
-    count(labels, started);
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    answered::count(&method, route, response.status(), started.elapsed());
     response
-}
-
-fn count(labels: [(&'static str, metrics::SharedString); 3], started: Instant) {
-    let labels: Vec<metrics::Label> =
-        labels.into_iter().map(|(name, value)| metrics::Label::new(name, value)).collect();
-    metrics::counter!(REQUESTS, labels.clone()).increment(1);
-    metrics::histogram!(SECONDS_TAKEN, labels).record(started.elapsed());
-}
-
-/// Methods are the caller's to invent, and every label value is a time series.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

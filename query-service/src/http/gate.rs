@@ -6,11 +6,11 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use service_edge::answered::{self, NO_ROUTE};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::http::problem::Problem;
-use crate::metrics;
 
 /// How many requests may be in work, and how long each may take.
 #[derive(Debug, Clone)]
@@ -33,13 +33,11 @@ const OPERATORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 pub async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let route = match request.extensions().get::<MatchedPath>() {
-        Some(path) => path.as_str().to_owned(),
-        None => "none".to_owned(),
-    };
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let place = gate.places.try_acquire();
     let response = match place {
-        Err(_) if !OPERATORS.contains(&route.as_str()) => Problem::Overloaded.into_response(),
+        Err(_) if !OPERATORS.contains(&route) => Problem::Overloaded.into_response(),
         _ => match tokio::time::timeout(gate.longest, next.run(request)).await {
             Ok(response) => response,
             Err(_) => {
@@ -48,6 +46,6 @@ pub async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Re
             }
         },
     };
-    metrics::request_answered(&method, &route, response.status(), started.elapsed());
+    answered::count(&method, route, response.status(), started.elapsed());
     response
 }

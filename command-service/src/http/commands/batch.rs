@@ -1,5 +1,7 @@
 //! Several commands in one request.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
@@ -21,7 +23,10 @@ const WAITING_MAX: usize = 256;
     request_body = BatchBody,
     responses(Executed, CommandProblems),
 )]
-pub(in crate::http) async fn execute_batch(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn execute_batch(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     match request::read_batch(request, &desk.rules).await {
         Ok(batch) => desk.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),

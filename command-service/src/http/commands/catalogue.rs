@@ -1,5 +1,7 @@
 //! What items and locations are.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -17,7 +19,10 @@ use crate::http::schema::{
     request_body = ItemBody,
     responses(Registered, CommandProblems),
 )]
-pub(in crate::http) async fn register_item(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn register_item(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Item, request).await
 }
 
@@ -28,7 +33,10 @@ pub(in crate::http) async fn register_item(State(desk): State<Desk>, request: Re
     request_body = Option<RetirementBody>,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn retire_item(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn retire_item(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Retirement, request).await
 }
 
@@ -40,7 +48,7 @@ pub(in crate::http) async fn retire_item(State(desk): State<Desk>, request: Requ
     responses(Registered, CommandProblems),
 )]
 pub(in crate::http) async fn register_location(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Location, request).await

@@ -1,5 +1,7 @@
 //! The life of a reservation.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -17,7 +19,10 @@ use crate::http::schema::{
     request_body = ReservationBody,
     responses(Registered, CommandProblems),
 )]
-pub(in crate::http) async fn reserve_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn reserve_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Reservation, request).await
 }
 
@@ -29,7 +34,7 @@ pub(in crate::http) async fn reserve_stock(State(desk): State<Desk>, request: Re
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn extend_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Extension, request).await
@@ -43,7 +48,7 @@ pub(in crate::http) async fn extend_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn confirm_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Confirmation, request).await
@@ -57,7 +62,7 @@ pub(in crate::http) async fn confirm_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn release_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Release, request).await
@@ -72,7 +77,7 @@ pub(in crate::http) async fn release_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn cancel_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Cancellation, request).await
@@ -86,7 +91,7 @@ pub(in crate::http) async fn cancel_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn fulfil_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Fulfilment, request).await
@@ -100,7 +105,7 @@ pub(in crate::http) async fn fulfil_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn return_reservation(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
     desk.execute(Form::Return, request).await

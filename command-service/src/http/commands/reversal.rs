@@ -1,5 +1,7 @@
 //! Taking back what was booked.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -26,7 +28,7 @@ use crate::reversals::{Progress, Refusal, Status, WindowRequest};
     request_body = ReversalBody,
     responses(Reversed, CommandProblems),
 )]
-pub(in crate::http) async fn reverse(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn reverse(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     match request::read_reversal(request, &desk.rules).await {
         Ok(Reversal::Now(submission)) => desk.answer(*submission).await,
         Ok(Reversal::Window { request, dry_run }) => {
@@ -44,7 +46,7 @@ pub(in crate::http) async fn reverse(State(desk): State<Desk>, request: Request)
     responses((status = 200, description = "Its progress", body = ReversalProgress), ReadProblems),
 )]
 pub(in crate::http) async fn read_progress(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     id: PathText,
 ) -> Result<Json<ReversalProgress>, Problem> {
     let text = path_text(id);

@@ -1,5 +1,7 @@
 //! What comes in, goes out, moves and is put right.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::Response;
 
@@ -16,7 +18,10 @@ use crate::http::schema::{
     request_body = ReceiptBody,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn receive_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn receive_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Receipt, request).await
 }
 
@@ -26,7 +31,10 @@ pub(in crate::http) async fn receive_stock(State(desk): State<Desk>, request: Re
     request_body = IssueBody,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn issue_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn issue_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Issue, request).await
 }
 
@@ -36,7 +44,10 @@ pub(in crate::http) async fn issue_stock(State(desk): State<Desk>, request: Requ
     request_body = AdjustmentBody,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn adjust_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn adjust_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Adjustment, request).await
 }
 
@@ -48,7 +59,10 @@ pub(in crate::http) async fn adjust_stock(State(desk): State<Desk>, request: Req
     request_body = CountBody,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn set_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn set_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Count, request).await
 }
 
@@ -58,6 +72,9 @@ pub(in crate::http) async fn set_stock(State(desk): State<Desk>, request: Reques
     request_body = MoveBody,
     responses(Recorded, CommandProblems),
 )]
-pub(in crate::http) async fn move_stock(State(desk): State<Desk>, request: Request) -> Response {
+pub(in crate::http) async fn move_stock(
+    State(desk): State<Arc<Desk>>,
+    request: Request,
+) -> Response {
     desk.execute(Form::Move, request).await
 }

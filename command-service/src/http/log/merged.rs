@@ -1,5 +1,6 @@
 //! The events of all lanes together.
 
+use std::sync::Arc;
 use std::vec;
 
 use axum::body::Body;
@@ -37,7 +38,7 @@ const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
     ),
 )]
 pub(in crate::http) async fn list_events(
-    State(desk): State<Desk>,
+    State(desk): State<Arc<Desk>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let (after, limit) = parameters(&uri, |query| {
@@ -49,7 +50,7 @@ pub(in crate::http) async fn list_events(
     // Each lane's lock is waited for, so the bound of a statement is not that of them all.
     let merging = timeout(desk.rules.answer_timeout, desk.log.merged(&after, limit));
     match merging.await.map_err(|_| Problem::log_unavailable())?? {
-        Merged::Next { ids, position } => answer(desk.log, ids, &position).await,
+        Merged::Next { ids, position } => answer(desk.log.clone(), ids, &position).await,
         Merged::UnknownLane(lane) => Err(Problem::validation_failed(vec![Fault {
             pointer: "/after".to_owned(),
             message: format!("names lane {lane}, which the log does not have"),

@@ -75,7 +75,7 @@ impl From<StreamState> for View {
     ),
 )]
 pub(super) async fn read_state(
-    desk: Desk,
+    desk: &Desk,
     name: &str,
     uri: &Uri,
 ) -> Result<Json<StateAnswer>, Problem> {

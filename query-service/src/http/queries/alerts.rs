@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::http::Service;
 use crate::http::answer::place;
+use crate::http::filtered::Filtered;
 use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
@@ -109,15 +110,13 @@ async fn read_alerts(
     filter: &Filter,
 ) -> Result<Reflecting<Page<AlertRow>>, Problem> {
     let after = filter.after.as_ref();
-    let rows = sqlx::query(include_str!("../../../queries/list_alerts.sql"))
+    let rows = Filtered::new(include_str!("../../../queries/list_alerts.sql"))
         .bind(service.projection.version())
-        .bind(filter.sku.as_ref().map(Sku::as_str))
-        .bind(filter.raised)
-        .bind(after.map(|(sku, _)| sku.as_str()))
-        .bind(after.map(|(_, location)| location.as_str()))
-        .bind(filter.limit + 1)
-        // Planned for these very filters: a plan for any of them could use no index.
-        .persistent(false)
+        .filter(filter.sku.as_ref().map(Sku::as_str))
+        .filter(filter.raised)
+        .filter(after.map(|(sku, _)| sku.as_str()))
+        .filter(after.map(|(_, location)| location.as_str()))
+        .limit(filter.limit + 1)
         .fetch_all(&service.pool)
         .await?;
     page::of_rows(&rows, filter.limit, alert, |row| Cursor::Alert {

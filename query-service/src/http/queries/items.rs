@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::http::Service;
 use crate::http::answer::place;
+use crate::http::filtered::Filtered;
 use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::problem::Problem;
 use crate::http::queries::{found, lane, sku, stored};
@@ -139,11 +140,10 @@ async fn read_items(
     after: Option<&Sku>,
     limit: i64,
 ) -> Result<Reflecting<Page<Item>>, Problem> {
-    let rows = sqlx::query(include_str!("../../../queries/list_items.sql"))
+    let rows = Filtered::new(include_str!("../../../queries/list_items.sql"))
         .bind(service.projection.version())
-        .bind(after.map(Sku::as_str))
-        .bind(limit + 1)
-        .persistent(false)
+        .filter(after.map(Sku::as_str))
+        .limit(limit + 1)
         .fetch_all(&service.pool)
         .await?;
     page::of_rows(&rows, limit, item, |item| Cursor::Item { sku: item.sku.clone() })
@@ -196,11 +196,10 @@ async fn read_locations(
     after: Option<&LocationCode>,
     limit: i64,
 ) -> Result<Reflecting<Page<Location>>, Problem> {
-    let rows = sqlx::query(include_str!("../../../queries/list_locations.sql"))
+    let rows = Filtered::new(include_str!("../../../queries/list_locations.sql"))
         .bind(service.projection.version())
-        .bind(after.map(LocationCode::as_str))
-        .bind(limit + 1)
-        .persistent(false)
+        .filter(after.map(LocationCode::as_str))
+        .limit(limit + 1)
         .fetch_all(&service.pool)
         .await?;
     page::of_rows(&rows, limit, location, |location| Cursor::Location {

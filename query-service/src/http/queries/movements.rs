@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::http::Service;
 use crate::http::answer::place;
+use crate::http::filtered::Filtered;
 use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
@@ -175,24 +176,22 @@ async fn read_movements(
 ) -> Result<Reflecting<Page<Movement>>, Problem> {
     let reference = filter.reference.as_ref();
     let after = filter.after;
-    let rows = sqlx::query(include_str!("../../../queries/list_movements.sql"))
+    let rows = Filtered::new(include_str!("../../../queries/list_movements.sql"))
         .bind(service.projection.version())
-        .bind(filter.sku.as_ref().map(Sku::as_str))
-        .bind(filter.location.as_ref().map(LocationCode::as_str))
-        .bind(&filter.event_type)
-        .bind(filter.reason.as_ref().map(Code::as_str))
-        .bind(reference.map(|(kind, _)| kind.as_str()))
-        .bind(reference.map(|(_, id)| id.as_str()))
-        .bind(filter.actor.as_ref().map(Label::as_str))
-        .bind(filter.correlation_id.as_ref().map(Label::as_str))
-        .bind(filter.from.map(Timestamp::to_utc))
-        .bind(filter.to.map(Timestamp::to_utc))
-        .bind(after.map(|(recorded_at, _, _)| recorded_at.to_utc()))
-        .bind(after.map(|(_, lane, _)| i32::from(lane.0)))
-        .bind(after.map(|(_, _, position)| position.0))
-        .bind(filter.limit + 1)
-        // Planned for these very filters: a plan for any of them could use no index.
-        .persistent(false)
+        .filter(filter.sku.as_ref().map(Sku::as_str))
+        .filter(filter.location.as_ref().map(LocationCode::as_str))
+        .filter(filter.event_type.as_ref())
+        .filter(filter.reason.as_ref().map(Code::as_str))
+        .filter(reference.map(|(kind, _)| kind.as_str()))
+        .filter(reference.map(|(_, id)| id.as_str()))
+        .filter(filter.actor.as_ref().map(Label::as_str))
+        .filter(filter.correlation_id.as_ref().map(Label::as_str))
+        .filter(filter.from.map(Timestamp::to_utc))
+        .filter(filter.to.map(Timestamp::to_utc))
+        .filter(after.map(|(recorded_at, _, _)| recorded_at.to_utc()))
+        .filter(after.map(|(_, lane, _)| i32::from(lane.0)))
+        .filter(after.map(|(_, _, position)| position.0))
+        .limit(filter.limit + 1)
         .fetch_all(&service.pool)
         .await?;
     page::of_rows(&rows, filter.limit, movement, |movement| {

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::database;
 use crate::http::Service;
 use crate::http::answer::place;
+use crate::http::filtered::Filtered;
 use crate::http::page::{self, Cursor, Page};
 use crate::http::parameters::{Parameters, invalid};
 use crate::http::problem::Problem;
@@ -193,18 +194,16 @@ async fn read_reservations(
 ) -> Result<Reflecting<Page<Reservation>>, Problem> {
     let reference = filter.reference.as_ref();
     let after = filter.after.as_ref();
-    let rows = sqlx::query(include_str!("../../../queries/list_reservations.sql"))
+    let rows = Filtered::new(include_str!("../../../queries/list_reservations.sql"))
         .bind(service.projection.version())
-        .bind(filter.owner.as_ref().map(Label::as_str))
-        .bind(reference.map(|(kind, _)| kind.as_str()))
-        .bind(reference.map(|(_, id)| id.as_str()))
-        .bind(filter.status.map(ReservationStatus::as_str))
-        .bind(after.map(|(made_at, _)| made_at.to_utc()))
-        .bind(after.map(|(_, id)| id.as_str()))
-        .bind(filter.limit)
-        .bind(PAGE_LINES)
-        // Planned for these very filters: a plan for any of them could use no index.
-        .persistent(false)
+        .filter(filter.owner.as_ref().map(Label::as_str))
+        .filter(reference.map(|(kind, _)| kind.as_str()))
+        .filter(reference.map(|(_, id)| id.as_str()))
+        .filter(filter.status.map(ReservationStatus::as_str))
+        .filter(after.map(|(made_at, _)| made_at.to_utc()))
+        .filter(after.map(|(_, id)| id.as_str()))
+        .limit(filter.limit)
+        .limit(PAGE_LINES)
         .fetch_all(&service.pool)
         .await?;
     page::of_ended_rows(&rows, reservation, |one| Cursor::Reservation {

@@ -13,6 +13,7 @@ use super::StockLevel;
 use super::list_then::read_stock_levels_then;
 use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL};
+use crate::http::filtered::Filtered;
 use crate::http::moment::Moment;
 use crate::http::page::{self, Cursor, Page, PageParameters};
 use crate::http::parameters::{Parameters, invalid};
@@ -139,19 +140,17 @@ async fn read_stock_levels(
 ) -> Result<Reflecting<Page<StockLevel>>, Problem> {
     let after = filter.after.as_ref();
     let is_rare = is_rare(service, filter).await?;
-    let rows = sqlx::query(include_str!("../../../../queries/list_stock_levels.sql"))
+    let rows = Filtered::new(include_str!("../../../../queries/list_stock_levels.sql"))
         .bind(service.projection.version())
-        .bind(filter.location.as_ref().map(LocationCode::as_str))
-        .bind(filter.sku_prefix.as_ref().map(Sku::as_str))
-        .bind(filter.available)
-        .bind(filter.available_below)
-        .bind(filter.low.then_some(true))
-        .bind(after.map(|(sku, _)| sku.as_str()))
-        .bind(after.map(|(_, location)| location.as_str()))
-        .bind(filter.limit + 1)
-        .bind(is_rare)
-        // Planned for these very filters: a plan for any of them could use no index.
-        .persistent(false)
+        .filter(filter.location.as_ref().map(LocationCode::as_str))
+        .filter(filter.sku_prefix.as_ref().map(Sku::as_str))
+        .filter(filter.available)
+        .filter(filter.available_below)
+        .filter(filter.low.then_some(true))
+        .filter(after.map(|(sku, _)| sku.as_str()))
+        .filter(after.map(|(_, location)| location.as_str()))
+        .limit(filter.limit + 1)
+        .choose(is_rare)
         .fetch_all(&service.pool)
         .await?;
     page::of_rows(&rows, filter.limit, level, |level| Cursor::StockLevel {

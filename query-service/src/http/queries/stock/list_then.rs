@@ -8,6 +8,7 @@ use super::StockLevel;
 use super::list::{Filter, level};
 use crate::database;
 use crate::http::Service;
+use crate::http::filtered::Filtered;
 use crate::http::moment::Past;
 use crate::http::page::{self, Cursor, Page};
 use crate::http::problem::Problem;
@@ -26,19 +27,17 @@ pub(super) async fn read_stock_levels_then(
 ) -> Result<Reflecting<Page<StockLevel>>, Problem> {
     let after = filter.after.as_ref();
     let known = || past.known.iter().flat_map(|known| known.iter());
-    let rows = sqlx::query(include_str!("../../../../queries/list_stock_levels_then.sql"))
+    let rows = Filtered::new(include_str!("../../../../queries/list_stock_levels_then.sql"))
         .bind(service.projection.version())
-        .bind(filter.location.as_ref().map(LocationCode::as_str))
-        .bind(filter.sku_prefix.as_ref().map(Sku::as_str))
-        .bind(after.map(|(sku, _)| sku.as_str()))
-        .bind(after.map(|(_, location)| location.as_str()))
-        .bind(filter.limit)
+        .filter(filter.location.as_ref().map(LocationCode::as_str))
+        .filter(filter.sku_prefix.as_ref().map(Sku::as_str))
+        .filter(after.map(|(sku, _)| sku.as_str()))
+        .filter(after.map(|(_, location)| location.as_str()))
+        .limit(filter.limit)
         .bind(known().map(|(lane, _)| database::lane_column(lane)).collect::<Vec<i16>>())
         .bind(known().map(|(_, position)| position.0).collect::<Vec<i64>>())
-        .bind(past.as_of.map(Timestamp::to_utc))
-        .bind((filter.limit + 1) * PAIRS_PER_ROW)
-        // Planned for these very filters: a plan for any of them could use no index.
-        .persistent(false)
+        .filter(past.as_of.map(Timestamp::to_utc))
+        .limit((filter.limit + 1) * PAIRS_PER_ROW)
         .fetch_all(&service.pool)
         .await?;
     let mut read = page::of_rows(&rows, filter.limit, level, |level| Cursor::StockLevel {

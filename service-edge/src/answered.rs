@@ -1,0 +1,85 @@
+//! How many requests were answered and how fast, by method, route and status: the rate, the errors
+//! and the durations of the RED method.
+
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use metrics::{Counter, Histogram, Label, Unit};
+
+const REQUESTS: &str = "stockbook_http_requests_total";
+const SECONDS_TAKEN: &str = "stockbook_http_request_seconds";
+
+/// The route of what no route is for.
+pub const NO_ROUTE: &str = "none";
+
+/// What counts the answers of one kind.
+#[derive(Clone)]
+struct Meter {
+    method: &'static str,
+    status: StatusCode,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+/// The meters of every route. To look one up by its labels takes the recorder longer than to count;
+/// their number is bounded by the routes.
+static METERS: LazyLock<RwLock<HashMap<String, Vec<Meter>>>> = LazyLock::new(RwLock::default);
+
+/// Says what the metrics mean; to be called once a recorder is installed.
+pub fn describe() {
+    metrics::describe_counter!(REQUESTS, "Requests answered, by method, route and status");
+    metrics::describe_histogram!(
+        SECONDS_TAKEN,
+        Unit::Seconds,
+        "From a request's header to its answer's, by method, route and status"
+    );
+}
+
+/// A request was answered. `route` is the template it matched, or [`NO_ROUTE`].
+pub fn count(method: &Method, route: &str, status: StatusCode, took: Duration) {
+    let method = method_label(method);
+    let is_meant = |meter: &&Meter| meter.method == method && meter.status == status;
+    let meters = METERS.read().unwrap_or_else(PoisonError::into_inner);
+    let known = meters.get(route).and_then(|meters| meters.iter().find(is_meant)).cloned();
+    drop(meters);
+    let meter = known.unwrap_or_else(|| {
+        let meter = Meter::new(method, route, status);
+        let mut meters = METERS.write().unwrap_or_else(PoisonError::into_inner);
+        meters.entry(route.to_owned()).or_default().push(meter.clone());
+        meter
+    });
+    meter.requests.increment(1);
+    meter.seconds.record(took);
+}
+
+impl Meter {
+    fn new(method: &'static str, route: &str, status: StatusCode) -> Self {
+        let labels = vec![
+            Label::new("method", method),
+            Label::new("route", route.to_owned()),
+            Label::new("status", status.as_str().to_owned()),
+        ];
+        Self {
+            method,
+            status,
+            requests: metrics::counter!(REQUESTS, labels.clone()),
+            seconds: metrics::histogram!(SECONDS_TAKEN, labels),
+        }
+    }
+}
+
+/// Methods are the caller's to invent, and every label value is a time series.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
