@@ -8,6 +8,8 @@ pub(super) mod batch;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -68,7 +70,7 @@ impl Answer {
         }
     }
 
-    fn of_recorded(events: &[RecordedEvent]) -> Self {
+    fn of_recorded(events: &[Arc<RecordedEvent>]) -> Self {
         let Some(recording) = Recording::of(events) else {
             return Self::Refused(Problem::internal(&"a command was accepted without events"));
         };

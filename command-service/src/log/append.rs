@@ -1,6 +1,7 @@
 //! Giving decided events their places, and writing them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use shared_events::chain::{Chain, data_hash};
 use shared_events::event::Event;
@@ -103,14 +104,14 @@ impl Columns {
     }
 
     /// Adds the events of one command; the first of them becomes the record of its key.
-    pub(super) fn add(&mut self, events: &[RecordedEvent], key: Option<&IdempotencyKey>) {
+    pub(super) fn add(&mut self, events: &[Arc<RecordedEvent>], key: Option<&IdempotencyKey>) {
         self.add_events(events, key, None);
     }
 
     /// Adds the events of several commands together, so many of each.
     pub(super) fn add_together(
         &mut self,
-        events: &[RecordedEvent],
+        events: &[Arc<RecordedEvent>],
         sizes: &[usize],
         key: Option<&IdempotencyKey>,
     ) {
@@ -119,7 +120,7 @@ impl Columns {
 
     fn add_events(
         &mut self,
-        events: &[RecordedEvent],
+        events: &[Arc<RecordedEvent>],
         key: Option<&IdempotencyKey>,
         sizes: Option<String>,
     ) {

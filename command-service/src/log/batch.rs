@@ -1,6 +1,8 @@
 //! One transaction for many requests: steps 1 to 5 of six. The sixth, the commit and what follows
 //! it, is the writer's.
 
+use std::sync::Arc;
+
 use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
@@ -39,7 +41,7 @@ pub(super) struct Written {
     /// for the next batch.
     pub(super) outcomes: Vec<Result<Outcome, Deferral>>,
     /// What was appended, in lane order within each lane.
-    pub(super) events: Vec<RecordedEvent>,
+    pub(super) events: Vec<Arc<RecordedEvent>>,
     /// The states and clocks after the batch.
     inventory: Inventory,
     clocks: Vec<(Lane, LaneClock)>,

@@ -1,6 +1,7 @@
 //! A batch while its requests are decided one after another, each on what the one before it left.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use shared_events::event::Event;
 use shared_events::lane::PositionToken;
@@ -33,7 +34,7 @@ pub(super) struct Deciding<'a> {
 pub(super) struct Decided {
     pub(super) inventory: Inventory,
     pub(super) places: Places,
-    pub(super) events: Vec<RecordedEvent>,
+    pub(super) events: Vec<Arc<RecordedEvent>>,
     pub(super) columns: Columns,
     pub(super) unrecorded: Vec<Unrecorded>,
     pub(super) deadlines: Deadlines,
@@ -192,7 +193,7 @@ impl<'a> Deciding<'a> {
         submission: &Submission,
         request: &Request,
         events: &[Event],
-    ) -> Vec<RecordedEvent> {
+    ) -> Vec<Arc<RecordedEvent>> {
         let Decided { inventory, places, deadlines, reversals, .. } = &mut self.decided;
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
@@ -205,7 +206,7 @@ impl<'a> Deciding<'a> {
             }
             reversals.add(event, placed.id());
             deadlines.add(event);
-            recorded.push(placed);
+            recorded.push(Arc::new(placed));
         }
         self.decided.events.extend(recorded.iter().cloned());
         recorded

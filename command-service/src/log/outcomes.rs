@@ -4,6 +4,7 @@
 //! events; what left no event has a row in `commands`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -182,7 +183,7 @@ fn event_ids(row: &PgRow) -> sqlx::Result<Vec<EventId>> {
 }
 
 /// A stored outcome, with its events.
-fn decision(row: &PgRow, events: Vec<RecordedEvent>) -> sqlx::Result<Decision> {
+fn decision(row: &PgRow, events: Vec<Arc<RecordedEvent>>) -> sqlx::Result<Decision> {
     if let Some(json) = row.try_get::<Option<&str>, _>("outcome")? {
         let stored: Stored = serde_json::from_str(json).map_err(unreadable)?;
         return stored.read().map_err(unreadable);
@@ -206,7 +207,7 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Er
 async fn events_of(
     connection: &mut PgConnection,
     ids: &[EventId],
-) -> sqlx::Result<Vec<RecordedEvent>> {
+) -> sqlx::Result<Vec<Arc<RecordedEvent>>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -215,7 +216,7 @@ async fn events_of(
         // A gap, which there cannot be; the events would be taken for another command's.
         return Err(sqlx::Error::RowNotFound);
     }
-    Ok(rows.into_iter().map(|EventRow(event)| event).collect())
+    Ok(rows.into_iter().map(|EventRow(event)| Arc::new(event)).collect())
 }
 
 /// Claims a key for something that takes more than one command, in the transaction that begins it: a

@@ -7,6 +7,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -84,7 +85,7 @@ fn read(row: &PgRow, stream: &Stream) -> sqlx::Result<Option<StreamState>> {
 /// The states that a batch keeps, by their stream: of those which its events carry over a step, and
 /// of those which took long to fold.
 pub(super) fn due(
-    events: &[RecordedEvent],
+    events: &[Arc<RecordedEvent>],
     overdue: impl IntoIterator<Item = Stream>,
     inventory: &Inventory,
 ) -> BTreeMap<Stream, StreamState> {

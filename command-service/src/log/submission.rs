@@ -1,5 +1,6 @@
 //! What the writer is asked, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -132,12 +133,12 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub enum Decision {
     /// Recorded.
-    Accepted(Vec<RecordedEvent>),
+    Accepted(Vec<Arc<RecordedEvent>>),
     /// Several commands together, recorded: their events one after another, and how many are of each
     /// command. At least one has some.
     AcceptedTogether {
         /// All events, in the order decided.
-        events: Vec<RecordedEvent>,
+        events: Vec<Arc<RecordedEvent>>,
         /// How many of them each command made, in the order of the commands.
         sizes: Vec<usize>,
     },

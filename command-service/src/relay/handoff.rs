@@ -21,7 +21,7 @@ impl Handoff {
 
     /// Takes events that are committed, those of each lane in order. Never waits; what does not
     /// fit is found by polling.
-    pub fn offer(&self, events: Vec<RecordedEvent>) {
+    pub fn offer(&self, events: Vec<Arc<RecordedEvent>>) {
         let mut offered = BTreeSet::new();
         for event in events {
             let lane = event.lane;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::iter;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
@@ -25,7 +25,7 @@ pub(super) struct Inbox {
 #[derive(Debug)]
 pub(super) enum Source {
     /// Here they are.
-    Handed(VecDeque<RecordedEvent>),
+    Handed(VecDeque<Arc<RecordedEvent>>),
     /// In the log, this many of them at least.
     Log { len: usize },
     /// Nowhere: everything known was taken.
@@ -80,7 +80,7 @@ impl Inbox {
     }
 
     /// Takes a committed event in, if it connects and fits. [`Inbox::wake`] when done.
-    pub(super) fn offer(&self, event: RecordedEvent) {
+    pub(super) fn offer(&self, event: Arc<RecordedEvent>) {
         self.contents().offer(event);
     }
 
@@ -104,7 +104,7 @@ impl Inbox {
 struct Contents {
     open: bool,
     head: Position,
-    run: VecDeque<RecordedEvent>,
+    run: VecDeque<Arc<RecordedEvent>>,
     bytes: usize,
     len_max: usize,
     bytes_max: usize,
@@ -121,7 +121,7 @@ impl Contents {
         self.bytes = 0;
     }
 
-    fn offer(&mut self, event: RecordedEvent) {
+    fn offer(&mut self, event: Arc<RecordedEvent>) {
         if !self.open {
             return;
         }
@@ -151,7 +151,7 @@ impl Contents {
         }
     }
 
-    fn pop(&mut self) -> Option<RecordedEvent> {
+    fn pop(&mut self) -> Option<Arc<RecordedEvent>> {
         let event = self.run.pop_front()?;
         self.bytes -= event_bytes(&event);
         Some(event)
@@ -167,15 +167,16 @@ pub(super) fn event_bytes(event: &RecordedEvent) -> usize {
 mod tests {
     use super::*;
 
-    fn event(position: i64) -> RecordedEvent {
-        serde_json::from_value(serde_json::json!({
+    fn event(position: i64) -> Arc<RecordedEvent> {
+        let event: RecordedEvent = serde_json::from_value(serde_json::json!({
             "lane": 0, "position": position, "stream": "item/A", "version": position,
             "type": "ItemChanged", "schema_version": 1,
             "occurred_at": "2010-12-01T08:26:00Z", "recorded_at": "2010-12-01T08:26:00Z",
             "actor": null, "correlation_id": "c", "causation_id": null,
             "data": {}, "chain": "00".repeat(32),
         }))
-        .expect("an event")
+        .expect("an event");
+        Arc::new(event)
     }
 
     fn inbox(len_max: usize) -> Inbox {

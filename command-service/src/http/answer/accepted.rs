@@ -1,6 +1,7 @@
 //! What an accepted command did, as a body.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -92,7 +93,7 @@ pub(super) struct Recording {
 
 impl Recording {
     /// What the events of one transaction share; nothing where there are none.
-    pub(super) fn of(events: &[RecordedEvent]) -> Option<Self> {
+    pub(super) fn of(events: &[Arc<RecordedEvent>]) -> Option<Self> {
         events.first().map(|first| Self {
             position: events.iter().map(|event| (event.lane, event.position)).collect(),
             recorded_at: first.recorded_at,
@@ -107,7 +108,7 @@ impl Accepted {
     /// # Errors
     /// An event is not one that this binary knows.
     pub(super) fn recorded(
-        events: &[RecordedEvent],
+        events: &[Arc<RecordedEvent>],
         recording: Recording,
     ) -> Result<(StatusCode, Self), DecodeError> {
         let mut effect = Effect::default();
@@ -115,7 +116,7 @@ impl Accepted {
             effect.follow(&recorded.event()?, Some(recorded.version));
         }
         let status = effect.status();
-        let lines = events.iter().map(EventLine::of_recorded).collect();
+        let lines = events.iter().map(|event| EventLine::of_recorded(event)).collect();
         let Recording { position, recorded_at, correlation_id } = recording;
         let accepted = Self {
             position: Some(position),

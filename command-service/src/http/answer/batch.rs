@@ -1,5 +1,7 @@
 //! How the commands of a batch ended, as a response.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -100,7 +102,7 @@ fn decided(decision: Decision, commands: usize) -> Response {
 }
 
 /// Each command's answer as if it had been alone, but for where and when all were recorded.
-fn accepted(events: &[RecordedEvent], sizes: &[usize]) -> Response {
+fn accepted(events: &[Arc<RecordedEvent>], sizes: &[usize]) -> Response {
     let Some(recording) = Recording::of(events) else {
         return Problem::internal(&"a batch was accepted without events").into_response();
     };

@@ -2,6 +2,8 @@
 
 mod batch;
 
+use std::sync::Arc;
+
 use axum::body::to_bytes;
 use serde_json::json;
 use shared_events::event::{Cause, Figures, ReservationStep, StockReceived, StockReversed};
@@ -10,8 +12,8 @@ use super::*;
 use crate::inventory::Rejection;
 use crate::log::submission::Unchanged;
 
-fn recorded(position: i64, stream: &str, version: i64, event: &Event) -> RecordedEvent {
-    serde_json::from_value(json!({
+fn recorded(position: i64, stream: &str, version: i64, event: &Event) -> Arc<RecordedEvent> {
+    let event: RecordedEvent = serde_json::from_value(json!({
         "lane": 3, "position": position, "stream": stream, "version": version,
         "type": event.event_type(), "schema_version": event.schema_version(),
         "occurred_at": "2010-12-01T08:26:00Z", "recorded_at": "2026-11-20T10:00:00Z",
@@ -19,7 +21,8 @@ fn recorded(position: i64, stream: &str, version: i64, event: &Event) -> Recorde
         "data": event.to_data(),
         "chain": "00".repeat(32),
     }))
-    .expect("an event")
+    .expect("an event");
+    Arc::new(event)
 }
 
 fn received(sku: &str, on_hand: i64) -> Event {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use shared_events::event::{Event, Figures, HeldStock, StockReceived};
 
 use super::*;
@@ -47,6 +49,7 @@ fn grown(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> (Vec<RecordedE
 /// The version that the last batch keeps of the stream, if it keeps one.
 fn kept(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> Option<i64> {
     let (events, inventory) = grown(events, batch, make);
+    let events: Vec<_> = events.into_iter().map(Arc::new).collect();
     due(&events, [], &inventory).get(&stream()).map(|state| state.version().0)
 }
 
