@@ -2,7 +2,8 @@
 //!
 //! The log is the outbox; there is no second copy. In the order of an event's way: `handoff`
 //! brings it into its lane's `inbox` right after its commit, and `polling` finds what was not
-//! handed over; `lane` sends it and keeps a bounded `window` in flight through the `publisher`.
+//! handed over; `lane` sends it at the common `pace` and keeps a bounded `window` in flight through the
+//! `publisher`.
 //! Around that: `ownership` says which instance relays a lane, `take_over` finds out where to go
 //! on (`resume` decides, purely), `watch` looks after the topic, and `session` holds it all
 //! together, with a `roster` of the lanes, until something fails and [`Relay::run`] begins again.
@@ -32,6 +33,7 @@ mod handoff;
 mod inbox;
 mod polling;
 mod lane;
+mod pace;
 mod window;
 mod publisher;
 mod ownership;

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Stopping};
@@ -30,6 +30,9 @@ use crate::projection::follow::Feedback;
 
 /// How often offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Records that are as many as a transaction is worth: behind them, nothing has to gather.
+const CROWD: usize = 1_000;
 
 /// The longest pause before the client is made anew.
 const REBUILD_BACKOFF: Duration = Duration::from_secs(5);
@@ -102,12 +105,17 @@ async fn pump(tools: &Tools, consumer: &StreamConsumer<Context>) -> Result<(), F
     let mut applied = tools.feedback.offsets.subscribe();
     let mut stalled = tools.feedback.stalled.subscribe();
     let mut brought_last = Instant::now();
+    let mut gathers_from = Instant::now();
     loop {
         tokio::select! {
             first = stream.next() => {
                 let Some(first) = first else { return Ok(()) };
+                sleep_until(gathers_from + tools.projection.projection().gather()).await;
                 let records = receive::collect(first, &mut stream, tools.bounds)?;
                 brought_last = Instant::now();
+                if records.len() < CROWD {
+                    gathers_from = brought_last;
+                }
                 metrics::records_received(tools.projection, records.len());
                 if !records.is_empty() && tools.inbox.send(Delivery::Records(records)).await.is_err() {
                     return Ok(());

@@ -21,6 +21,8 @@ pub mod follow;
 pub mod progress;
 pub mod versions;
 
+use std::time::Duration;
+
 /// A projection that this binary can keep and answer from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 #[clap(rename_all = "snake_case")]
@@ -43,6 +45,15 @@ impl Projection {
             Self::Stock => "stock",
             Self::DailyFlow => "daily_flow",
             Self::LowStock => "low_stock",
+        }
+    }
+
+    /// How long events may gather before they are applied together. What a caller waits for right
+    /// after a command is brief; what only sums up is not worth a transaction for each event.
+    pub fn gather(self) -> Duration {
+        match self {
+            Self::Stock => Duration::from_millis(4),
+            Self::DailyFlow | Self::LowStock => Duration::from_millis(50),
         }
     }
 

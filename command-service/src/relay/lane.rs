@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::{Database, DatabaseError};
 use super::inbox::{Inbox, Source, event_bytes};
+use super::pace::Pace;
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
 use crate::backoff::Backoff;
@@ -85,9 +86,10 @@ pub(super) struct LaneRelay {
     pub(super) database: Database,
     pub(super) page_len_max: usize,
     pub(super) publisher: Arc<Publisher>,
+    pub(super) pace: Arc<Pace>,
     pub(super) window: Window,
     /// Taken from the inbox or the log, not sent yet.
-    pub(super) pending: VecDeque<RecordedEvent>,
+    pub(super) pending: VecDeque<Arc<RecordedEvent>>,
     pub(super) progress: Arc<Progress>,
     pub(super) published: Counter,
 }
@@ -157,6 +159,11 @@ impl LaneRelay {
                 }
                 continue;
             }
+            if self.inbox.head() < self.next {
+                return Ok(Filled::Exhausted);
+            }
+            // What comes until then is sent with it.
+            self.pace.turn().await;
             self.pending = match self.inbox.take(self.next, room) {
                 Source::Handed(events) => events,
                 Source::Log { len } => self.page(len.min(room).min(self.page_len_max)).await?,
@@ -167,12 +174,12 @@ impl LaneRelay {
     }
 
     /// The next events from the log, however long the database takes to answer.
-    async fn page(&self, len: usize) -> Result<VecDeque<RecordedEvent>, Halt> {
+    async fn page(&self, len: usize) -> Result<VecDeque<Arc<RecordedEvent>>, Halt> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             match self.database.page(self.lane, self.next, len).await {
                 Ok(events) if events.is_empty() => return Err(Halt::LogEnds(self.next)),
-                Ok(events) => return Ok(events.into()),
+                Ok(events) => return Ok(events.into_iter().map(Arc::new).collect()),
                 Err(error) if !error.is_passing() => return Err(Halt::Log(error)),
                 Err(error) => {
                     tracing::warn!(lane = %self.lane, %error, "relay cannot read the log, trying again");

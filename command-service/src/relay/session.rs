@@ -16,6 +16,7 @@ use super::handoff::Inboxes;
 use super::lane::{Halt, LaneRelay, Progress};
 use super::meter;
 use super::ownership::{Ownership, OwnershipError};
+use super::pace::Pace;
 use super::polling::poll_heads;
 use super::publisher::Publisher;
 use super::roster::{LaneState, Roster};
@@ -53,6 +54,7 @@ pub(super) struct Session<'a> {
     inboxes: Arc<Inboxes>,
     ownership: Ownership,
     publisher: Arc<Publisher>,
+    pace: Arc<Pace>,
     lanes: Roster,
     /// The marks as they stand in the database.
     saved: BTreeMap<Lane, Position>,
@@ -76,6 +78,7 @@ impl<'a> Session<'a> {
             inboxes,
             ownership,
             publisher: Arc::new(publisher),
+            pace: Arc::new(Pace::new()),
             lanes: Roster::new(&config.lanes),
             saved: BTreeMap::new(),
             running: JoinSet::new(),
@@ -177,6 +180,7 @@ impl<'a> Session<'a> {
             database: self.database.clone(),
             page_len_max: bounds.page_len_max,
             publisher: Arc::clone(&self.publisher),
+            pace: Arc::clone(&self.pace),
             window: Window::new(
                 (bounds.in_flight_len_max / lanes).max(1),
                 (bounds.in_flight_bytes_max / lanes).max(1),

@@ -12,7 +12,7 @@ use shared_events::lane::Lane;
 use tokio::sync::watch;
 
 use crate::config::{KafkaConfig, Milliseconds};
-use crate::projection::ProjectionVersion;
+use crate::projection::{Projection, ProjectionVersion};
 
 /// How often the client tells its group that it lives, and hears who has which lane.
 const HEARTBEAT_INTERVAL_MS: &str = "500";
@@ -22,6 +22,7 @@ const HEARTBEAT_INTERVAL_MS: &str = "500";
 pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> ClientConfig {
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
     let group = format!("{}.{}", settings.consumer_group, projection.schema());
+    let wait = settings.fetch_wait_ms.0.max(projection.projection().gather());
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.kafka_brokers)
@@ -41,14 +42,23 @@ pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> C
         .set("auto.offset.reset", "earliest")
         // A missing topic, or one made anew, is looked for this often.
         .set("topic.metadata.refresh.interval.ms", "2000")
-        // A record is fetched as soon as it is there, and again soon after the queue was full.
-        .set("fetch.wait.max.ms", milliseconds(settings.fetch_wait_ms))
+        // A record is fetched as soon as it is worth an answer, and again soon after the queue was full.
+        .set("fetch.min.bytes", worth(projection.projection()))
+        .set("fetch.wait.max.ms", wait.as_millis().to_string())
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", settings.fetch_queue_kib.to_string())
         .set("reconnect.backoff.max.ms", "2000")
         .set("socket.keepalive.enable", "true");
     config
+}
+
+/// How many bytes of records are worth an answer before the broker has waited its time.
+fn worth(projection: Projection) -> &'static str {
+    match projection {
+        Projection::Stock => "1",
+        Projection::DailyFlow | Projection::LowStock => "262144",
+    }
 }
 
 /// The lanes that the group has given to this instance.

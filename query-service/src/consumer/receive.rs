@@ -1,4 +1,4 @@
-//! Takes records from the client: the first that comes, then whatever is there already.
+//! Takes records from the client: the first that came, then whatever is there already.
 
 use futures::{FutureExt, StreamExt};
 use rdkafka::consumer::MessageStream;
@@ -18,8 +18,7 @@ pub struct Bounds {
     pub bytes_max: usize,
 }
 
-/// Collects the first record and those that are ready after it, up to the bounds. There is no timer:
-/// alone, a record waits for nothing, and in a crowd, batches grow by themselves.
+/// Collects the first record and those that are ready after it, up to the bounds.
 ///
 /// # Errors
 /// The client has failed for good. What else goes wrong mends itself, and is only told.
