@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep_until};
 /// The least time from round to round.
 const ROUND_MIN: Duration = Duration::from_millis(2);
 
-/// How much longer a round gets with each lane that sends in it.
+/// The most, however many lanes there are.
+const ROUND_MAX: Duration = Duration::from_millis(10);
+
+/// What each lane that sends in a round asks of its length.
 const ROUND_EACH: Duration = Duration::from_micros(400);
 
 /// Rounds, in which every lane may send once; whoever comes after a pause begins one at once.
@@ -28,7 +31,7 @@ struct Round {
 impl Round {
     /// When the next one may begin.
     fn ends(self) -> Instant {
-        self.begins + ROUND_MIN.max(ROUND_EACH * self.lanes)
+        self.begins + (ROUND_EACH * self.lanes).clamp(ROUND_MIN, ROUND_MAX)
     }
 }
 
@@ -92,5 +95,11 @@ mod tests {
         let turns = turns(&asked);
         assert_eq!((turns[0], turns[1], turns[9]), (1, 2_001, 2_001));
         assert_eq!(&turns[10..], [2_001 + 9 * 400, 7_601]);
+    }
+
+    #[test]
+    fn a_round_of_all_lanes_that_there_can_be_is_still_short() {
+        let asked: Vec<u64> = (0..1_024).chain([2_500]).collect();
+        assert_eq!(turns(&asked)[1_024], 12_000);
     }
 }
