@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use reqwest::Url;
 use sqlx::{Connection as _, PgConnection};
 use stack::folder::DataFolder;
+use stack::kafka::Compiling;
 use stack::places::Places;
 use stack::servers::{Servers, Wanted};
 
@@ -59,7 +60,8 @@ impl World {
     pub async fn open(args: WorldArgs) -> anyhow::Result<Self> {
         let programs = build::programs(args.binaries.as_deref()).await?;
         let folder = DataFolder::open(&args.folder)?;
-        let servers = Servers::open(folder, Wanted::on_free_ports()?).await?;
+        let wanted = Wanted { compiling: Compiling::Fully, ..Wanted::on_free_ports()? };
+        let servers = Servers::open(folder, wanted).await?;
         servers.folder().clear()?;
         Ok(Self { servers, programs, args, names: AtomicU32::new(0) })
     }

@@ -30,15 +30,32 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 const OTHERS_ANSWER_MAX: Duration = Duration::from_secs(15);
 
-/// One small node that is up quickly: a short compile time is worth more here than the last bit of
-/// speed, and its data is mostly in the page cache.
-const JVM_OPTIONS: [&str; 5] = [
+/// One small node, whose data is mostly in the page cache.
+const JVM_OPTIONS: [&str; 4] = [
     "-Xmx512m",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
 ];
+
+/// How far Java compiles what a node does often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compiling {
+    /// Quickly: for tests and trials, a short start is worth more than the last bit of speed.
+    Quickly,
+    /// Fully, as for a node that runs for days: half a minute of work later, it takes half the
+    /// processor time.
+    Fully,
+}
+
+impl Compiling {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Quickly => "-XX:TieredStopAtLevel=1",
+            Self::Fully => "-XX:+TieredCompilation",
+        }
+    }
+}
 
 /// The two ports of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +83,14 @@ impl Kafka {
         programs: &Programs,
         java: &Path,
         ports: KafkaPorts,
+        compiling: Compiling,
     ) -> anyhow::Result<Self> {
         crate::java::check_java(java).await?;
         let site = Site {
             home: folder.kafka(),
             class_path: programs.kafka_class_path(),
             java: java.to_owned(),
+            compiling,
         };
         make_folder(&site.home, 0o700)?;
         site.make_log(ports).await?;
@@ -184,6 +203,7 @@ struct Site {
     home: PathBuf,
     class_path: PathBuf,
     java: PathBuf,
+    compiling: Compiling,
 }
 
 impl Site {
@@ -237,6 +257,7 @@ impl Site {
 
     fn java_arguments(&self, class: &str) -> Vec<OsString> {
         let mut args: Vec<OsString> = JVM_OPTIONS.iter().map(OsString::from).collect();
+        args.push(self.compiling.option().into());
         args.push("-cp".into());
         args.push(self.class_path.clone().into());
         args.push(class.into());

@@ -6,7 +6,7 @@ use reqwest::Url;
 use crate::cache::{self, Programs};
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
-use crate::kafka::{self, Kafka, KafkaPorts};
+use crate::kafka::{self, Compiling, Kafka, KafkaPorts};
 use crate::places::Places;
 use crate::ports;
 use crate::postgres::Postgres;
@@ -20,6 +20,8 @@ pub struct Wanted {
     pub postgres: Option<PostgresFrom>,
     /// Kafka, if any.
     pub kafka: Option<KafkaFrom>,
+    /// How far Java compiles our own Kafka.
+    pub compiling: Compiling,
 }
 
 /// Whose Postgres. No `Debug`: the URL holds a password.
@@ -50,6 +52,7 @@ impl Wanted {
         Ok(Self {
             postgres: Some(PostgresFrom::Here(postgres)),
             kafka: Some(KafkaFrom::Here(KafkaPorts { broker, controller })),
+            compiling: Compiling::Quickly,
         })
     }
 }
@@ -96,13 +99,8 @@ impl Servers {
             credentials,
             &mut self.postgres,
         );
-        let kafka = start_kafka(
-            &self.folder,
-            self.wanted.kafka.as_ref(),
-            programs.as_ref(),
-            places,
-            &mut self.kafka,
-        );
+        let kafka =
+            start_kafka(&self.folder, &self.wanted, programs.as_ref(), places, &mut self.kafka);
         // Boxed: the two are large, and this value travels through every caller's future.
         let (databases, ()) = tokio::try_join!(Box::pin(postgres), Box::pin(kafka))?;
         self.databases = databases;
@@ -183,14 +181,15 @@ async fn start_postgres(
 
 async fn start_kafka(
     folder: &DataFolder,
-    wanted: Option<&KafkaFrom>,
+    wanted: &Wanted,
     programs: Option<&Programs>,
     places: &Places,
     slot: &mut Option<Kafka>,
 ) -> anyhow::Result<()> {
-    match (wanted, programs) {
+    match (&wanted.kafka, programs) {
         (Some(KafkaFrom::Here(ports)), Some(programs)) => {
-            let launched = Kafka::launch(folder, programs, &places.java(), *ports).await?;
+            let java = places.java();
+            let launched = Kafka::launch(folder, programs, &java, *ports, wanted.compiling).await?;
             slot.insert(launched).ready().await
         }
         (Some(KafkaFrom::There(brokers)), _) => kafka::wait_for_others(brokers).await,

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use reqwest::Url;
 
 use super::UpArgs;
-use crate::kafka::KafkaPorts;
+use crate::kafka::{Compiling, KafkaPorts};
 use crate::ports;
 use crate::servers::{KafkaFrom, PostgresFrom, Wanted};
 use crate::services::build::{Profile, Program};
@@ -71,6 +71,7 @@ impl Parts {
             servers: Wanted {
                 postgres: postgres(args.database_url.as_ref(), wanted(Part::Postgres), args),
                 kafka: kafka(args.kafka_brokers.as_ref(), wanted(Part::Kafka), args),
+                compiling: Compiling::Quickly,
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
