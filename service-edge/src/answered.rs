@@ -83,3 +83,35 @@ fn method_label(method: &Method) -> &'static str {
         _ => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_answer_is_counted_by_itself() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let page = recorder.handle();
+        let brew = Method::from_bytes(b"BREW").expect("a method");
+        metrics::with_local_recorder(&recorder, || {
+            for (method, route, status) in [
+                (&Method::GET, "/tea/{kind}", StatusCode::OK),
+                (&Method::GET, "/tea/{kind}", StatusCode::OK),
+                (&Method::GET, "/tea/{kind}", StatusCode::NOT_FOUND),
+                (&brew, NO_ROUTE, StatusCode::METHOD_NOT_ALLOWED),
+            ] {
+                count(method, route, status, Duration::from_millis(3));
+            }
+        });
+        let page = page.render();
+        for line in [
+            r#"{method="GET",route="/tea/{kind}",status="200"} 2"#,
+            r#"{method="GET",route="/tea/{kind}",status="404"} 1"#,
+            r#"{method="other",route="none",status="405"} 1"#,
+        ] {
+            assert!(page.contains(&format!("{REQUESTS}{line}")), "{line} in {page}");
+        }
+    }
+}

@@ -3,8 +3,8 @@
 //! A statement file has all filters, each of which lets everything through when its parameter is null.
 //! A plan made for any of them could use no index, and to plan anew for each request takes longer than
 //! to read a page. So the text is cut down first: what is null is said, and the length of a page is
-//! written out. Each combination is then a statement of its own, which a connection prepares and
-//! Postgres plans once.
+//! written out. Each combination is then a statement of its own, which is prepared and planned once; a
+//! connection keeps the hundred that it used last.
 
 use std::fmt::Write;
 
