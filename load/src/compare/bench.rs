@@ -8,7 +8,7 @@ use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
 use crate::keys::{Keys, Spread};
 use crate::report::{Report, Round};
-use crate::requests::{Orders, Requests};
+use crate::requests::{Ask, Orders, Requests};
 use crate::world::World;
 use crate::world::follower::Follower;
 use crate::world::rivals::Rival;
@@ -24,6 +24,8 @@ pub(super) struct Effort {
     pub(super) rounds: u32,
     /// Each round.
     pub(super) duration: Duration,
+    /// What Kafka is driven once before all, while Java compiles it.
+    pub(super) heat_up: Duration,
     /// What each round does unmeasured first.
     pub(super) warm_up: Duration,
     /// Events that a projection catches up with.
@@ -69,6 +71,7 @@ impl Effort {
         Self {
             rounds: rounds.unwrap_or(usual_rounds),
             duration: Duration::from_secs(seconds.into()),
+            heat_up: Duration::from_secs(if quick { 10 } else { 20 }),
             warm_up: Duration::from_millis((u64::from(seconds) * 200).min(1_000)),
             catch_up: events.map_or(catch_up, i64::from),
             long_stream: events.map_or(long_stream, |events| events.min(100_000) as usize),
@@ -89,6 +92,9 @@ impl<'a> Bench<'a> {
         ours.fill(items, &orders.skus, PLENTY).await?;
         let update = Rival::update(world).await?;
         update.fill(items, &orders.skus, PLENTY).await?;
+        let hot = Load::closed(super::writes::CLIENTS, Duration::ZERO, effort.heat_up);
+        let receipts = Requests::new(Ask::Receive, Keys::new(Spread::Uniform, items));
+        drive(ours.command()?, &hot, receipts.renderers()).await?;
         let report = Report::default();
         Ok(Self { world, effort, ours, update, orders, report, follower: None })
     }
