@@ -78,8 +78,8 @@ pub struct Bounds {
     pub in_flight_bytes_max: usize,
     /// Events read from the log at a time, in one lane: 1,000.
     pub page_len_max: usize,
-    /// How long the producer waits for more records to send together, in milliseconds: 0. Under
-    /// load batches form by themselves, from what comes while requests are under way.
+    /// How long the producer waits for more records to send together, in milliseconds: 0, for lanes
+    /// send in rounds already.
     pub linger_ms: f32,
     /// The least time between two looks at the heads of the lanes: 5 ms, while there is news.
     pub poll_min: Duration,

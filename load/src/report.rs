@@ -78,6 +78,14 @@ impl Round {
             programs: programs(measured),
         }
     }
+
+    /// What the programs used, in words.
+    fn programs_in_words(&self) -> String {
+        let words = self.programs.iter().map(|(name, used)| {
+            format!("{name} {} µs {} MB", used.processor_micros, used.resident_megabytes)
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What was used for each answer; a program that hardly ran is left out.
@@ -91,16 +99,6 @@ fn programs(measured: &Measured) -> BTreeMap<String, Program> {
         measured.usage.iter().map(|(name, used)| (name.clone(), of_each(used))).collect();
     programs.retain(|_, program| program.processor_micros >= 1.0);
     programs
-}
-
-impl Round {
-    /// What the programs used, in words.
-    fn programs(&self) -> String {
-        let words = self.programs.iter().map(|(name, used)| {
-            format!("{name} {} µs {} MB", used.processor_micros, used.resident_megabytes)
-        });
-        words.collect::<Vec<_>>().join(", ")
-    }
 }
 
 impl Report {
@@ -128,7 +126,7 @@ impl Report {
                 round.failed,
                 round.broken,
                 round.generator * 100.0,
-                round.programs(),
+                round.programs_in_words(),
             );
             written.expect("a String takes everything");
         }

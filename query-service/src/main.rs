@@ -9,8 +9,7 @@ use query_service::{migrate, rebuild, skip};
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
 
-/// Requests are short-lived on one thread and freed on another, which costs glibc's allocator twice as
-/// much.
+/// What a request takes is often given back on another thread, for which glibc's allocator takes longer.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

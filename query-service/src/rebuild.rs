@@ -45,7 +45,7 @@ pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
         .bind(projection.name())
         .execute(&mut connection)
         .await
-        .with_context(|| format!("no other rebuild of {} may be running", projection.name()))?;
+        .with_context(|| format!("another rebuild of {} seems to be running", projection.name()))?;
     let Standing { active, beside } = standing(&mut connection, projection).await?;
     match config.step() {
         RebuildStep::Swap => {

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use metrics::{Counter, Histogram, Label, Unit};
 
@@ -12,10 +13,9 @@ const REQUESTS: &str = "stockbook_http_requests_total";
 const SECONDS_TAKEN: &str = "stockbook_http_request_seconds";
 
 /// The route of what no route is for.
-pub const NO_ROUTE: &str = "none";
+const NO_ROUTE: &str = "none";
 
 /// What counts the answers of one kind.
-#[derive(Clone)]
 struct Meter {
     method: &'static str,
     status: StatusCode,
@@ -37,21 +37,44 @@ pub fn describe() {
     );
 }
 
-/// A request was answered. `route` is the template it matched, or [`NO_ROUTE`].
-pub fn count(method: &Method, route: &str, status: StatusCode, took: Duration) {
+/// A request that is to be counted once it is answered.
+#[derive(Debug)]
+pub struct Arrived {
+    method: Method,
+    route: Option<MatchedPath>,
+    at: Instant,
+}
+
+impl Arrived {
+    /// It came in now.
+    pub fn now(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { method: request.method().clone(), route, at: Instant::now() }
+    }
+
+    /// The template of the route that it matched, or `none`.
+    pub fn route(&self) -> &str {
+        self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str)
+    }
+
+    /// It is answered now.
+    pub fn answered(&self, status: StatusCode) {
+        count(&self.method, self.route(), status, self.at.elapsed());
+    }
+}
+
+fn count(method: &Method, route: &str, status: StatusCode, took: Duration) {
     let method = method_label(method);
     let is_meant = |meter: &&Meter| meter.method == method && meter.status == status;
     let meters = METERS.read().unwrap_or_else(PoisonError::into_inner);
-    let known = meters.get(route).and_then(|meters| meters.iter().find(is_meant)).cloned();
+    if let Some(meter) = meters.get(route).and_then(|meters| meters.iter().find(is_meant)) {
+        return meter.count(took);
+    }
     drop(meters);
-    let meter = known.unwrap_or_else(|| {
-        let meter = Meter::new(method, route, status);
-        let mut meters = METERS.write().unwrap_or_else(PoisonError::into_inner);
-        meters.entry(route.to_owned()).or_default().push(meter.clone());
-        meter
-    });
-    meter.requests.increment(1);
-    meter.seconds.record(took);
+    let meter = Meter::new(method, route, status);
+    meter.count(took);
+    let mut meters = METERS.write().unwrap_or_else(PoisonError::into_inner);
+    meters.entry(route.to_owned()).or_default().push(meter);
 }
 
 impl Meter {
@@ -67,6 +90,11 @@ impl Meter {
             requests: metrics::counter!(REQUESTS, labels.clone()),
             seconds: metrics::histogram!(SECONDS_TAKEN, labels),
         }
+    }
+
+    fn count(&self, took: Duration) {
+        self.requests.increment(1);
+        self.seconds.record(took);
     }
 }
 

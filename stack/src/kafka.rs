@@ -43,7 +43,7 @@ const JVM_OPTIONS: [&str; 4] = [
 pub enum Compiling {
     /// Quickly: for tests and trials, a short start is worth more than the last bit of speed.
     Quickly,
-    /// Fully, as for a node that runs for days: half a minute of work later, it takes half the
+    /// Fully, as for a node that runs for days: after half a minute of work it takes a third less
     /// processor time.
     Fully,
 }

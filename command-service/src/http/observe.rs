@@ -1,14 +1,13 @@
 //! What happens to every request: it gets a name and is counted.
 
 use std::sync::LazyLock;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use service_edge::answered::{self, NO_ROUTE};
+use service_edge::answered::{self, Arrived};
 
 use super::request::{CORRELATION_ID, Correlation, Faults, correlation_id, new_correlation_id};
 
@@ -48,9 +47,7 @@ pub(super) fn metrics() -> &'static PrometheusHandle {
 
 /// Gives the request a correlation id, answers with it, and counts the answer.
 pub(super) async fn observe(mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
+    let arrived = Arrived::now(&request);
     // A faulty id is replaced here; a command's reader tells of it.
     let given = correlation_id(request.headers(), &mut Faults::default());
     let id = given.unwrap_or_else(new_correlation_id);
@@ -61,7 +58,6 @@ pub(super) async fn observe(mut request: Request, next: Next) -> Response {
     let shown =
         HeaderValue::from_bytes(id.as_str().as_bytes()).expect("a label has no control characters");
     response.headers_mut().insert(CORRELATION_ID, shown);
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    answered::count(&method, route, response.status(), started.elapsed());
+    arrived.answered(response.status());
     response
 }

@@ -1,4 +1,4 @@
-//! When lanes send: each produce request costs Kafka about as much as ten records, and each moment
+//! When lanes send: each request has its price for Kafka, however few its records are, and each moment
 //! at which something arrives costs every reader an answer, so lanes send together, in rounds.
 
 use std::sync::{Mutex, PoisonError};
@@ -36,10 +36,9 @@ impl Round {
 }
 
 impl Pace {
-    /// The first round begins at once.
+    /// Nobody has sent yet.
     pub(super) fn new() -> Self {
-        let long_ago = Round { begins: Instant::now(), lanes: 0 };
-        Self { round: Mutex::new(long_ago) }
+        Self { round: Mutex::new(Round { begins: Instant::now(), lanes: 0 }) }
     }
 
     /// Waits for a turn to send. One that is given up meanwhile costs only its time.

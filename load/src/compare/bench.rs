@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::writes::CLIENTS;
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
 use crate::keys::{Keys, Spread};
@@ -24,7 +25,7 @@ pub(super) struct Effort {
     pub(super) rounds: u32,
     /// Each round.
     pub(super) duration: Duration,
-    /// What Kafka is driven once before all, while Java compiles it.
+    /// What ours is driven once before all.
     pub(super) heat_up: Duration,
     /// What each round does unmeasured first.
     pub(super) warm_up: Duration,
@@ -92,11 +93,17 @@ impl<'a> Bench<'a> {
         ours.fill(items, &orders.skus, PLENTY).await?;
         let update = Rival::update(world).await?;
         update.fill(items, &orders.skus, PLENTY).await?;
-        let hot = Load::closed(super::writes::CLIENTS, Duration::ZERO, effort.heat_up);
-        let receipts = Requests::new(Ask::Receive, Keys::new(Spread::Uniform, items));
-        drive(ours.command()?, &hot, receipts.renderers()).await?;
         let report = Report::default();
-        Ok(Self { world, effort, ours, update, orders, report, follower: None })
+        let bench = Self { world, effort, ours, update, orders, report, follower: None };
+        bench.heat_up().await?;
+        Ok(bench)
+    }
+
+    /// Drives ours while Java compiles Kafka.
+    async fn heat_up(&self) -> anyhow::Result<()> {
+        let load = Load::closed(CLIENTS, Duration::ZERO, self.effort.heat_up);
+        let receipts = Requests::new(Ask::Receive, self.uniform());
+        drive(self.ours.command()?, &load, receipts.renderers()).await.map(drop)
     }
 
     /// Ends what it started.

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use service_edge::answered::{self, NO_ROUTE};
+use service_edge::answered::Arrived;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::http::problem::Problem;
 
@@ -31,13 +30,10 @@ const OPERATORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// Lets a request in if there is a place, ends it when its time is up, and tells how long it took.
 pub async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let arrived = Arrived::now(&request);
     let place = gate.places.try_acquire();
     let response = match place {
-        Err(_) if !OPERATORS.contains(&route) => Problem::Overloaded.into_response(),
+        Err(_) if !OPERATORS.contains(&arrived.route()) => Problem::Overloaded.into_response(),
         _ => match tokio::time::timeout(gate.longest, next.run(request)).await {
             Ok(response) => response,
             Err(_) => {
@@ -46,6 +42,6 @@ pub async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Re
             }
         },
     };
-    answered::count(&method, route, response.status(), started.elapsed());
+    arrived.answered(response.status());
     response
 }

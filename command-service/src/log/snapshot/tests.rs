@@ -33,14 +33,18 @@ fn hold(line: u32) -> Event {
 }
 
 /// Folds so many events made by `make` and returns those of the last `batch`, with the state.
-fn grown(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> (Vec<RecordedEvent>, Inventory) {
+fn grown(
+    events: i64,
+    batch: i64,
+    make: impl Fn(i64) -> Event,
+) -> (Vec<Arc<RecordedEvent>>, Inventory) {
     let mut inventory = Inventory::default();
     let mut last = Vec::new();
     for version in 1..=events {
         let event = make(version);
         inventory.evolve(&event);
         if version > events - batch {
-            last.push(recorded(&event, version));
+            last.push(Arc::new(recorded(&event, version)));
         }
     }
     (last, inventory)
@@ -49,7 +53,6 @@ fn grown(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> (Vec<RecordedE
 /// The version that the last batch keeps of the stream, if it keeps one.
 fn kept(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> Option<i64> {
     let (events, inventory) = grown(events, batch, make);
-    let events: Vec<_> = events.into_iter().map(Arc::new).collect();
     due(&events, [], &inventory).get(&stream()).map(|state| state.version().0)
 }
 
