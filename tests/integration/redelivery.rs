@@ -8,7 +8,7 @@ use std::time::Duration;
 use integration_tests::eventually::eventually;
 use integration_tests::seed::seeded;
 use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
+use integration_tests::stockbook::{READY_MAX, Stockbook, lines_at_main, start_again};
 use integration_tests::topic::read_partition;
 use integration_tests::world::World;
 use rand::rngs::StdRng;
@@ -172,8 +172,10 @@ pub(crate) async fn records_delivered_again_while_lanes_change_hands_at_any_mome
     delivering.await.expect("everything is delivered");
     println!("{} records delivered again", sent.load(Ordering::Relaxed));
     for instance in &mut stockbook.queries {
-        if instance.pid().is_none() {
-            start_again(instance).await;
+        match instance.pid() {
+            None => start_again(instance).await,
+            // Perhaps it was started a moment ago.
+            Some(_) => instance.ready(READY_MAX).await.expect("the service becomes ready"),
         }
     }
     assert_eq!(checksums(&stockbook).await, before);

@@ -19,7 +19,7 @@ use crate::eventually::eventually;
 use crate::world::World;
 
 /// How long a service may take until it can do its work.
-const READY_MAX: Duration = Duration::from_secs(60);
+pub const READY_MAX: Duration = Duration::from_secs(60);
 
 /// How long Kafka may take to answer.
 const BROKER_ANSWER_MAX: Duration = Duration::from_secs(10);
