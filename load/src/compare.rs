@@ -63,9 +63,16 @@ pub struct CompareArgs {
     world: WorldArgs,
 }
 
-/// Rows that are measured together.
+/// Rows that are measured together, in the order in which they are: the views first, while the log is
+/// short, for they follow all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
+    /// The views follow the log from its beginning.
+    CatchUp,
+    /// Reads: one item, a list, during writes.
+    Reads,
+    /// From a command's answer until a query shows it.
+    Visible,
     /// Single receipts over all items.
     Receive,
     /// The same with an Idempotency-Key each.
@@ -82,12 +89,6 @@ enum Section {
     Batches,
     /// From 1 client to 256.
     Scaling,
-    /// The views follow the log from its beginning.
-    CatchUp,
-    /// Reads: one item, a list, during writes.
-    Reads,
-    /// From a command's answer until a query shows it.
-    Visible,
     /// The first command on a long stream.
     Cold,
     /// Twice as much as can be done.
@@ -118,6 +119,9 @@ async fn measure(args: &CompareArgs, world: &World) -> anyhow::Result<(Report, V
     let chosen = |section: &&Section| args.only.is_empty() || args.only.contains(section);
     for section in Section::value_variants().iter().filter(chosen) {
         world.settle().await?;
+        if !section.is_of_views() {
+            bench.unfollow().await?;
+        }
         let before = bench.report.table.rows.len();
         if let Err(error) = section.measure(&mut bench).await {
             tracing::error!("{section:?} cannot be measured: {error:#}");
@@ -129,9 +133,17 @@ async fn measure(args: &CompareArgs, world: &World) -> anyhow::Result<(Report, V
 }
 
 impl Section {
+    /// Whether it asks a query-service, which otherwise would only take from what is measured.
+    fn is_of_views(self) -> bool {
+        matches!(self, Self::CatchUp | Self::Reads | Self::Visible)
+    }
+
     /// Adds its rows. Boxed: each section is large, and only one is there at a time.
     async fn measure(self, bench: &mut Bench<'_>) -> anyhow::Result<()> {
         match self {
+            Self::CatchUp => Box::pin(catch_up::measure(bench)).await,
+            Self::Reads => Box::pin(reads::measure(bench)).await,
+            Self::Visible => Box::pin(visible::measure(bench)).await,
             Self::Receive => Box::pin(writes::receive(bench)).await,
             Self::Keyed => Box::pin(writes::keyed(bench)).await,
             Self::Reserve => Box::pin(writes::reserve(bench)).await,
@@ -140,9 +152,6 @@ impl Section {
             Self::Orders => Box::pin(orders::orders(bench)).await,
             Self::Batches => Box::pin(orders::batches(bench)).await,
             Self::Scaling => Box::pin(scaling::measure(bench)).await,
-            Self::CatchUp => Box::pin(catch_up::measure(bench)).await,
-            Self::Reads => Box::pin(reads::measure(bench)).await,
-            Self::Visible => Box::pin(visible::measure(bench)).await,
             Self::Cold => Box::pin(cold::measure(bench)).await,
             Self::Overload => Box::pin(overload::measure(bench)).await,
         }

@@ -107,10 +107,8 @@ impl<'a> Bench<'a> {
     }
 
     /// Ends what it started.
-    pub(super) async fn stop(self) -> anyhow::Result<Report> {
-        if let Some(follower) = self.follower {
-            follower.stop().await?;
-        }
+    pub(super) async fn stop(mut self) -> anyhow::Result<Report> {
+        self.unfollow().await?;
         self.update.stop().await?;
         self.ours.stop().await?;
         Ok(self.report)
@@ -125,6 +123,14 @@ impl<'a> Bench<'a> {
         };
         follower.follow(recorded).await?;
         Ok(self.follower.insert(follower).address)
+    }
+
+    /// Ends the query-service, if there is one.
+    pub(super) async fn unfollow(&mut self) -> anyhow::Result<()> {
+        match self.follower.take() {
+            Some(follower) => follower.stop().await,
+            None => Ok(()),
+        }
     }
 
     /// All items, as often as each other.

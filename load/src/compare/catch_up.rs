@@ -1,4 +1,4 @@
-//! How fast the views follow a log from its beginning.
+//! How fast the views follow a log from its beginning, all of them at once.
 
 use super::bench::Bench;
 use crate::limits::consume;

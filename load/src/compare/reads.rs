@@ -55,7 +55,7 @@ fn point_rows(ours: &Series, theirs: &Series, constant: &Series) -> [Row; 3] {
         Row::beside(
             "point read (answers/s), beside a constant",
             rate,
-            theirs.rate(),
+            None,
             limit,
             Budget::OfLimit(0.5),
         ),
