@@ -9,6 +9,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 
 use crate::drive::{Load, drive};
+use crate::heat_up::heat_up;
 use crate::keys::{Keys, Spread};
 use crate::report::{self, Report, Round};
 use crate::requests::{Ask, Requests};
@@ -26,6 +27,9 @@ const BYTES_AN_EVENT: u64 = 2_000;
 const LEFT: u64 = 5 << 30;
 
 const CLIENTS: usize = 64;
+
+/// What Kafka is driven before all.
+const HEAT_UP: Duration = Duration::from_secs(20);
 
 /// How often each length is measured; the best counts.
 const ROUNDS: usize = 3;
@@ -97,6 +101,7 @@ fn check_disk(world: &World, events: i64) -> anyhow::Result<()> {
 }
 
 async fn grow(args: &GrowthArgs, world: &World) -> anyhow::Result<Report> {
+    heat_up(world, HEAT_UP).await?;
     let items = world.args.items;
     let ours = Stockbook::start(world, &[]).await?;
     ours.fill(items, &[], 1).await?;

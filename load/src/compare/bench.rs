@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::writes::CLIENTS;
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
+use crate::heat_up::heat_up;
 use crate::keys::{Keys, Spread};
 use crate::report::{Report, Round};
-use crate::requests::{Ask, Orders, Requests};
+use crate::requests::{Orders, Requests};
 use crate::world::World;
 use crate::world::follower::Follower;
 use crate::world::rivals::Rival;
@@ -25,7 +25,7 @@ pub(super) struct Effort {
     pub(super) rounds: u32,
     /// Each round.
     pub(super) duration: Duration,
-    /// What ours is driven once before all.
+    /// What Kafka is driven once before all.
     pub(super) heat_up: Duration,
     /// What each round does unmeasured first.
     pub(super) warm_up: Duration,
@@ -88,22 +88,14 @@ impl<'a> Bench<'a> {
         trade: &[PathBuf],
     ) -> anyhow::Result<Self> {
         let orders = Orders::read(trade)?;
+        heat_up(world, effort.heat_up).await?;
         let items = world.args.items;
         let ours = Stockbook::start(world, &[]).await?;
         ours.fill(items, &orders.skus, PLENTY).await?;
         let update = Rival::update(world).await?;
         update.fill(items, &orders.skus, PLENTY).await?;
         let report = Report::default();
-        let bench = Self { world, effort, ours, update, orders, report, follower: None };
-        bench.heat_up().await?;
-        Ok(bench)
-    }
-
-    /// Drives ours while Java compiles Kafka.
-    async fn heat_up(&self) -> anyhow::Result<()> {
-        let load = Load::closed(CLIENTS, Duration::ZERO, self.effort.heat_up);
-        let receipts = Requests::new(Ask::Receive, self.uniform());
-        drive(self.ours.command()?, &load, receipts.renderers()).await.map(drop)
+        Ok(Self { world, effort, ours, update, orders, report, follower: None })
     }
 
     /// Ends what it started.
