@@ -17,6 +17,7 @@ mod reservations;
 mod reservation_requests;
 mod reservation_steps;
 mod expiry;
+mod foreseen;
 mod reversals;
 mod reversal_windows;
 mod reversal_jobs;
@@ -198,7 +199,11 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             orders_in_any_line_order_from_two_instances_never_deadlock,
         }
         market::{ a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail }
-        operations::{ a_batch_takes_no_more_statements_than_it_has_steps }
+        operations::{ a_batch_on_a_known_log_is_one_statement }
+        foreseen::{
+            only_what_was_decided_on_this_very_log_is_written,
+            a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
+        }
         relay::{
             every_partition_equals_its_lane_byte_for_byte,
             the_largest_events_reach_the_topic_and_the_views,

@@ -7,4 +7,5 @@ pub mod api;
 pub mod topic;
 pub mod eventually;
 pub mod size;
+pub mod proxy;
 pub mod seed;

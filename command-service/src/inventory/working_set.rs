@@ -232,6 +232,18 @@ impl Inventory {
         self.state(stream).map(|state| state.version()).unwrap_or_default()
     }
 
+    /// Whether a stream is in the working set.
+    pub fn contains(&self, stream: &Stream) -> bool {
+        match stream {
+            Stream::Item(sku) => self.items.contains_key(sku),
+            Stream::Location(code) => self.locations.contains_key(code),
+            Stream::Stock(sku, location) => {
+                self.stock.contains_key(&(sku.clone(), location.clone()))
+            }
+            Stream::Reservation(id) => self.reservations.contains_key(id),
+        }
+    }
+
     /// What is known of a stream, if it is in the working set.
     pub fn state(&self, stream: &Stream) -> Option<StreamState> {
         match stream {

@@ -1,24 +1,28 @@
-//! One transaction for many requests: steps 1 to 5 of six. The sixth, the commit and what follows
-//! it, is the writer's.
+//! One transaction for many requests: steps 1 to 5 of six, under locks. The sixth, the commit
+//! and what follows it, is the writer's.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
+use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
-use super::append::Places;
+use super::append::Append;
 use super::cache::{Cache, LaneClock};
 use super::deciding::{Decided, Deciding};
 use super::load::{self, CaughtUp, Head, LoadError};
 use super::locks::{self, Locked};
 use super::outcomes;
-use super::past;
-use super::plan::{self, Admission, Plan};
+use super::past::{self, Reversals};
+use super::places::Places;
+use super::plan::{self, Plan};
 use super::snapshot;
-use super::submission::{IdempotencyKey, NotExecuted, Outcome, Submission};
-use crate::inventory::Inventory;
+use super::submission::{IdempotencyKey, Outcome, Submission};
+use crate::inventory::{Inventory, StreamState};
 
 /// How far a lane's time may be ahead of the database's clock before somebody should look.
 const CLOCK_AHEAD_MAX: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
@@ -34,26 +38,60 @@ pub(super) enum Deferral {
     BatchFull,
 }
 
-/// A batch that is written but not committed: what becomes true with the commit.
+/// How each request of a batch ends, in the batch's order; nothing yet for one that has to wait for the
+/// next batch.
+pub(super) type Outcomes = Vec<Result<Outcome, Deferral>>;
+
+/// What becomes true when a batch is committed.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// How each request of the batch ends, in the batch's order; nothing yet for one that has to wait
-    /// for the next batch.
-    pub(super) outcomes: Vec<Result<Outcome, Deferral>>,
     /// What was appended, in lane order within each lane.
     pub(super) events: Vec<Arc<RecordedEvent>>,
-    /// The states and clocks after the batch.
+    /// The batch's time.
+    pub(super) recorded_at: Timestamp,
+    /// The states and clocks after the batch, and the streams whose states were kept.
     inventory: Inventory,
-    clocks: Vec<(Lane, LaneClock)>,
+    clocks: HashMap<Lane, LaneClock>,
+    kept: Vec<Stream>,
 }
 
 impl Written {
+    /// What becomes true when what was decided is committed, and what is to be written for that, with
+    /// the states that are worth keeping by now.
+    pub(super) fn of(cache: &Cache, plan: &Plan, decided: Decided) -> (Self, Append, Reversals) {
+        let Decided { inventory, places, events, mut append, reversals } = decided;
+        metrics::histogram!("stockbook_writer_batch_events").record(events.len() as f64);
+        let overdue = cache.overdue.among(|stream| plan.is_locked(stream));
+        append.snapshots = snapshot::due(&events, overdue, &inventory);
+        let written = Self {
+            events,
+            recorded_at: places.recorded_at(),
+            inventory,
+            clocks: places.heads().collect(),
+            kept: append.snapshots.keys().cloned().collect(),
+        };
+        (written, append, reversals)
+    }
+
+    /// What is known of a stream after the batch, if the batch looked at it.
+    pub(super) fn state(&self, stream: &Stream) -> Option<StreamState> {
+        self.inventory.state(stream)
+    }
+
+    /// Where a lane ends after the batch, if the batch locks it.
+    pub(super) fn clock(&self, lane: Lane) -> Option<LaneClock> {
+        self.clocks.get(&lane).copied()
+    }
+
     /// Makes the new states the cached ones; to be called after the commit and not before.
     pub(super) fn remember(&mut self, cache: &mut Cache) {
-        for (lane, clock) in self.clocks.drain(..) {
+        for (lane, clock) in self.clocks.drain() {
             cache.set_clock(lane, clock);
         }
         cache.put_all(std::mem::take(&mut self.inventory));
+        cache.overdue.kept(self.kept.iter());
+        cache.foresight.recorded(self.recorded_at);
+        metrics::counter!("stockbook_snapshots_saved_total").increment(self.kept.len() as u64);
     }
 }
 
@@ -66,13 +104,15 @@ pub(super) async fn write(
     cache: &mut Cache,
     batch: &[&Submission],
     bytes_max: usize,
-) -> Result<Written, LoadError> {
+) -> Result<(Written, Outcomes), LoadError> {
     // Before the locks, so that they are held briefly: find out what is touched, fetch what is cold.
     let plan = Plan::of(connection, cache, batch, bytes_max).await?;
     load_cold(connection, cache, &plan).await?;
 
     // 1. Lock the keys and the lanes that the batch touches; under the locks, read heads and clock.
+    let asked = Instant::now();
     let Locked { heads, clock, busy } = locks::take(connection, &plan).await?;
+    cache.foresight.hear(asked, clock);
 
     // 2. In a later statement, so with a newer snapshot: stored outcomes.
     let keys: Vec<&IdempotencyKey> =
@@ -98,33 +138,17 @@ pub(super) async fn write(
 
     // 4. Decide in the order of arrival.
     let recorded_at = lane_time(&heads, clock);
-    let places = Places::new(&heads, recorded_at);
-    let mut deciding = Deciding::new(cache, &plan, busy, known, inventory, places);
-    let admitted = batch.iter().zip(&plan.admissions);
-    let outcomes = admitted
-        .map(|(submission, admission)| match admission {
-            Admission::Now => deciding.decide(submission),
-            Admission::Later => Err(Deferral::BatchFull),
-            Admission::Never => {
-                Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit: bytes_max }))
-            }
-        })
-        .collect();
+    let places = Places::new(heads.iter().map(|head| (head.lane, head.clock)), recorded_at);
+    let mut deciding = Deciding::new(cache.lanes(), busy, known, inventory, places);
+    let outcomes = deciding.decide_all(&plan, batch);
+    let (written, append, reversals) = Written::of(cache, &plan, deciding.end());
 
     // 5. Write events and outcomes, and what is derived from the events.
-    let Decided { inventory, places, events, columns, unrecorded, deadlines, reversals } =
-        deciding.end();
-    metrics::histogram!("stockbook_writer_batch_events").record(columns.len() as f64);
-    if columns.len() > 0 {
-        columns.append(connection, recorded_at).await?;
-        reversals.save(connection).await?;
-        deadlines.save(connection).await?;
+    if !append.is_empty() {
+        append.write(connection, recorded_at).await?;
     }
-    let overdue = cache.overdue.take(|stream| plan.is_locked(stream));
-    let due = snapshot::due(&events, overdue, &inventory);
-    snapshot::save(connection, due, recorded_at).await?;
-    outcomes::save(connection, &unrecorded, recorded_at).await?;
-    Ok(Written { outcomes, events, inventory, clocks: places.heads().collect() })
+    reversals.save(connection).await?;
+    Ok((written, outcomes))
 }
 
 async fn load_cold(

@@ -4,12 +4,14 @@
 //! A lane without a clock has no cached state.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use lru::LruCache;
 use shared_events::chain::Chain;
 use shared_events::lane::{Lane, LaneMap, Position};
 use shared_events::stream::Stream;
 
+use super::foresight::Foresight;
 use super::snapshot::Overdue;
 use crate::inventory::{Inventory, StreamState};
 
@@ -29,25 +31,32 @@ pub(super) struct Extent {
 
 /// The least recently used states are forgotten when they outweigh the bound.
 pub(super) struct Cache {
-    lanes: LaneMap,
+    lanes: Arc<LaneMap>,
     clocks: HashMap<Lane, LaneClock>,
     states: LruCache<Stream, StreamState>,
     bytes: usize,
     bytes_max: usize,
     /// Streams whose state should be kept as a snapshot.
     pub(super) overdue: Overdue,
+    /// What is expected of the database beside states and heads.
+    pub(super) foresight: Foresight,
 }
 
 impl Cache {
     pub(super) fn new(lanes: LaneMap, bytes_max: usize) -> Self {
         Self {
-            lanes,
+            lanes: Arc::new(lanes),
             clocks: HashMap::new(),
             states: LruCache::unbounded(),
             bytes: 0,
             bytes_max,
             overdue: Overdue::default(),
+            foresight: Foresight::default(),
         }
+    }
+
+    pub(super) fn lanes(&self) -> Arc<LaneMap> {
+        Arc::clone(&self.lanes)
     }
 
     pub(super) fn lane_of(&self, stream: &Stream) -> Lane {

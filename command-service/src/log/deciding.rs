@@ -4,47 +4,44 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use shared_events::event::Event;
-use shared_events::lane::PositionToken;
+use shared_events::lane::{LaneMap, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use tokio::time::Instant;
 
-use super::append::{Columns, Places};
-use super::batch::Deferral;
-use super::cache::Cache;
-use super::due::Deadlines;
+use super::append::Append;
+use super::batch::{Deferral, Outcomes};
 use super::outcomes::{self, KnownOutcomes, Unrecorded};
 use super::past::{REVERSED_EVENTS_MAX, Reversals, Selected};
-use super::plan::Plan;
+use super::places::Places;
+use super::plan::{Admission, Plan};
 use super::submission::{
     Asked, Decision, IdempotencyKey, NotExecuted, Outcome, Submission, Unchanged, Verdict,
 };
 use crate::inventory::{Command, Inventory, Request, decide};
 
 /// The batch while it is decided.
-pub(super) struct Deciding<'a> {
-    cache: &'a Cache,
-    plan: &'a Plan,
+#[derive(Debug)]
+pub(super) struct Deciding {
+    lanes: Arc<LaneMap>,
     /// The locks of keys that another instance holds.
     busy: HashSet<i64>,
     known: KnownOutcomes,
     decided: Decided,
 }
 
-/// What is to be written.
+/// What a batch comes to.
+#[derive(Debug)]
 pub(super) struct Decided {
     pub(super) inventory: Inventory,
     pub(super) places: Places,
     pub(super) events: Vec<Arc<RecordedEvent>>,
-    pub(super) columns: Columns,
-    pub(super) unrecorded: Vec<Unrecorded>,
-    pub(super) deadlines: Deadlines,
+    pub(super) append: Append,
     pub(super) reversals: Reversals,
 }
 
-impl<'a> Deciding<'a> {
+impl Deciding {
     pub(super) fn new(
-        cache: &'a Cache,
-        plan: &'a Plan,
+        lanes: Arc<LaneMap>,
         busy: HashSet<i64>,
         known: KnownOutcomes,
         inventory: Inventory,
@@ -54,19 +51,40 @@ impl<'a> Deciding<'a> {
             inventory,
             places,
             events: Vec::new(),
-            columns: Columns::default(),
-            unrecorded: Vec::new(),
-            deadlines: Deadlines::default(),
+            append: Append::default(),
             reversals: Reversals::default(),
         };
-        Self { cache, plan, busy, known, decided }
+        Self { lanes, busy, known, decided }
+    }
+
+    /// What is known so far, and where the next events come to stand.
+    pub(super) fn decided(&mut self) -> &mut Decided {
+        &mut self.decided
     }
 
     pub(super) fn end(self) -> Decided {
         self.decided
     }
 
-    pub(super) fn decide(&mut self, submission: &Submission) -> Result<Outcome, Deferral> {
+    /// Decides the requests of a planned batch, in the order of arrival.
+    pub(super) fn decide_all(&mut self, plan: &Plan, batch: &[&Submission]) -> Outcomes {
+        let admitted = batch.iter().zip(&plan.admissions);
+        let decided = admitted.map(|(submission, admission)| match admission {
+            Admission::Now => self.decide(plan, submission),
+            Admission::Later => Err(Deferral::BatchFull),
+            Admission::Never { limit } => {
+                Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit: *limit }))
+            }
+        });
+        decided.collect()
+    }
+
+    /// Decides the next request.
+    pub(super) fn decide(
+        &mut self,
+        plan: &Plan,
+        submission: &Submission,
+    ) -> Result<Outcome, Deferral> {
         // A key that was decided is answered from, however late: what was done is not called undone.
         let key = submission.stored_key();
         if let Some(outcome) = key.and_then(|key| self.known.of(key)) {
@@ -78,17 +96,17 @@ impl<'a> Deciding<'a> {
         if key.is_some_and(|key| self.is_busy(key)) {
             return Err(Deferral::KeyBusy);
         }
-        if submission.commands().any(|command| self.is_too_large(command)) {
+        if submission.commands().any(|command| is_too_large(plan, command)) {
             let limit = REVERSED_EVENTS_MAX;
             return Ok(Outcome::NotExecuted(NotExecuted::TooManyEvents { limit }));
         }
         let known = &self.decided.inventory;
-        if !submission.commands().all(|command| self.plan.covers(command, known)) {
+        if !submission.commands().all(|command| plan.covers(command, known)) {
             return Err(Deferral::LanesMissing);
         }
         Ok(match &submission.asked {
-            Asked::One(request) => self.decide_one(submission, request),
-            Asked::Together(requests) => self.decide_together(submission, requests),
+            Asked::One(request) => self.decide_one(plan, submission, request),
+            Asked::Together(requests) => self.decide_together(plan, submission, requests),
         })
     }
 
@@ -97,20 +115,17 @@ impl<'a> Deciding<'a> {
         !self.busy.is_empty() && self.busy.contains(&outcomes::lock_number(key))
     }
 
-    fn is_too_large(&self, command: &Command) -> bool {
-        let selected = command.reversal().and_then(|target| self.plan.reversals.get(target));
-        matches!(selected, Some(Selected::TooMany))
-    }
-
-    fn decide_one(&mut self, submission: &Submission, request: &Request) -> Outcome {
+    fn decide_one(&mut self, plan: &Plan, submission: &Submission, request: &Request) -> Outcome {
         let decided = decide(&self.decided.inventory, request, self.decided.places.recorded_at());
         let decision = match decided {
             Err(rejection) => Decision::Rejected(rejection),
             Ok(events) if submission.validate_only => return Outcome::Valid(events),
-            Ok(events) if events.is_empty() => Decision::Unchanged(self.unchanged(submission)),
+            Ok(events) if events.is_empty() => {
+                Decision::Unchanged(self.unchanged(plan, submission))
+            }
             Ok(events) => {
                 let events = self.place(submission, request, &events);
-                self.decided.columns.add(&events, submission.key.as_ref());
+                self.decided.append.events.add(&events, submission.key.as_ref());
                 Decision::Accepted(events)
             }
         };
@@ -119,8 +134,13 @@ impl<'a> Deciding<'a> {
 
     /// All or none: each is decided on a copy of what it touches, with what the ones before it would
     /// leave; only when none is refused does any of it happen.
-    fn decide_together(&mut self, submission: &Submission, requests: &[Request]) -> Outcome {
-        let mut scratch = self.scratch(submission);
+    fn decide_together(
+        &mut self,
+        plan: &Plan,
+        submission: &Submission,
+        requests: &[Request],
+    ) -> Outcome {
+        let mut scratch = self.scratch(plan, submission);
         let mut verdicts = Vec::with_capacity(requests.len());
         for request in requests {
             let decided = decide(&scratch, request, self.decided.places.recorded_at());
@@ -141,7 +161,7 @@ impl<'a> Deciding<'a> {
                 return Outcome::ValidTogether(made.into_iter().cloned().collect());
             }
             Some(made) if made.iter().all(|events| events.is_empty()) => {
-                Decision::Unchanged(self.unchanged(submission))
+                Decision::Unchanged(self.unchanged(plan, submission))
             }
             Some(made) => {
                 let sizes: Vec<usize> = made.iter().map(|events| events.len()).collect();
@@ -150,7 +170,7 @@ impl<'a> Deciding<'a> {
                     events.extend(self.place(submission, request, made));
                 }
                 let key = submission.key.as_ref();
-                self.decided.columns.add_together(&events, &sizes, key);
+                self.decided.append.events.add_together(&events, &sizes, key);
                 Decision::AcceptedTogether { events, sizes }
             }
         };
@@ -158,11 +178,11 @@ impl<'a> Deciding<'a> {
     }
 
     /// A copy of what the commands touch.
-    fn scratch(&self, submission: &Submission) -> Inventory {
+    fn scratch(&self, plan: &Plan, submission: &Submission) -> Inventory {
         let known = &self.decided.inventory;
         let mut scratch = Inventory::default();
         for command in submission.commands() {
-            let streams = self.plan.touched(command, known);
+            let streams = plan.touched(command, known);
             for state in streams.filter_map(|stream| known.state(&stream)) {
                 scratch.insert(state);
             }
@@ -181,7 +201,7 @@ impl<'a> Deciding<'a> {
         if let Some(key) = submission.stored_key()
             && outcomes::is_stored(&decision)
         {
-            self.decided.unrecorded.extend(Unrecorded::of(key, &decision));
+            self.decided.append.outcomes.extend(Unrecorded::of(key, &decision));
             self.known.remember(key, decision.clone());
         }
         Outcome::Decided(decision)
@@ -194,30 +214,30 @@ impl<'a> Deciding<'a> {
         request: &Request,
         events: &[Event],
     ) -> Vec<Arc<RecordedEvent>> {
-        let Decided { inventory, places, deadlines, reversals, .. } = &mut self.decided;
+        let Decided { inventory, places, append, reversals, .. } = &mut self.decided;
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
             let version = inventory.evolve(event);
-            let lane = self.cache.lane_of(&event.stream());
+            let lane = self.lanes.lane_of(&event.stream());
             let occurred_at = event.own_time().or(request.occurred_at);
             let placed = places.place(lane, event, version, occurred_at, &submission.origin);
             if let Event::StockReversed(reversed) = event {
                 inventory.mark_reversed(reversed.reverses, placed.id());
             }
             reversals.add(event, placed.id());
-            deadlines.add(event);
+            append.deadlines.add(event);
             recorded.push(Arc::new(placed));
         }
         self.decided.events.extend(recorded.iter().cloned());
         recorded
     }
 
-    fn unchanged(&self, submission: &Submission) -> Unchanged {
+    fn unchanged(&self, plan: &Plan, submission: &Submission) -> Unchanged {
         let Decided { inventory, places, .. } = &self.decided;
         let position: PositionToken = submission
             .commands()
-            .flat_map(|command| self.plan.required(command, inventory))
-            .map(|stream| self.cache.lane_of(&stream))
+            .flat_map(|command| plan.required(command, inventory))
+            .map(|stream| self.lanes.lane_of(&stream))
             .map(|lane| (lane, places.head(lane).position))
             .collect();
         let reservation = match &submission.asked {
@@ -233,4 +253,10 @@ impl<'a> Deciding<'a> {
                 .and_then(|state| state.details.clone()),
         }
     }
+}
+
+/// Whether a command takes back more than one reversal may.
+fn is_too_large(plan: &Plan, command: &Command) -> bool {
+    let selected = command.reversal().and_then(|target| plan.reversals.get(target));
+    matches!(selected, Some(Selected::TooMany))
 }

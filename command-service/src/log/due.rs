@@ -6,8 +6,9 @@ use shared_events::event::Event;
 use shared_events::reservation::ReservationStatus;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use sqlx::PgConnection;
 use sqlx::types::chrono::{DateTime, Utc};
+
+use super::append::Binding;
 
 /// What is due when a hold ends.
 pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
@@ -27,20 +28,16 @@ impl Deadlines {
         self.0.insert(event.stream(), due);
     }
 
-    /// Writes them.
-    pub(super) async fn save(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
+    /// Whether nothing changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Binds them: what is due, the streams, their times.
+    pub(super) fn bind(self, statement: Binding) -> Binding {
         let streams: Vec<String> = self.0.keys().map(Stream::to_string).collect();
         let due: Vec<Option<DateTime<Utc>>> =
-            self.0.values().map(|due| due.map(Timestamp::to_utc)).collect();
-        sqlx::query(include_str!("../../queries/save_deadlines.sql"))
-            .bind(EXPIRE_RESERVATION)
-            .bind(streams)
-            .bind(due)
-            .execute(connection)
-            .await?;
-        Ok(())
+            self.0.into_values().map(|due| due.map(Timestamp::to_utc)).collect();
+        statement.bind(EXPIRE_RESERVATION).bind(streams).bind(due)
     }
 }

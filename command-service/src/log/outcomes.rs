@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 use shared_events::event::{DecodeError, Event};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
-use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::append::{Append, Binding};
 use super::row::{self, EventRow};
 use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged, Verdict};
 use crate::inventory::Rejection;
@@ -235,7 +235,8 @@ pub(crate) async fn claim(
     }
     let recorded_at = unchanged.recorded_at;
     let claimed = Unrecorded::of(key, &Decision::Unchanged(unchanged));
-    save(connection, claimed.as_slice(), recorded_at).await?;
+    let claim = Append { outcomes: claimed.into_iter().collect(), ..Append::default() };
+    claim.write(connection, recorded_at).await?;
     Ok(true)
 }
 
@@ -269,24 +270,13 @@ impl Unrecorded {
     }
 }
 
-/// Stores outcomes that left no event.
-pub(super) async fn save(
-    connection: &mut PgConnection,
-    outcomes: &[Unrecorded],
-    recorded_at: Timestamp,
-) -> sqlx::Result<()> {
-    if outcomes.is_empty() {
-        return Ok(());
-    }
-    let column = |of: fn(&Unrecorded) -> &str| outcomes.iter().map(of).collect::<Vec<&str>>();
-    let hashes: Vec<&[u8]> = outcomes.iter().map(|row| row.request_hash.as_slice()).collect();
-    sqlx::query(include_str!("../../queries/save_outcomes.sql"))
-        .bind(column(|row| row.caller.as_str()))
-        .bind(column(|row| row.key.as_str()))
+/// Binds outcomes: callers, keys, hashes of the requests, outcomes.
+pub(super) fn bind(outcomes: &[Unrecorded], statement: Binding) -> Binding {
+    let column = |of: fn(&Unrecorded) -> String| outcomes.iter().map(of).collect::<Vec<String>>();
+    let hashes: Vec<Vec<u8>> = outcomes.iter().map(|row| row.request_hash.to_vec()).collect();
+    statement
+        .bind(column(|row| row.caller.to_string()))
+        .bind(column(|row| row.key.to_string()))
         .bind(hashes)
-        .bind(column(|row| &row.outcome))
-        .bind(recorded_at.to_utc())
-        .execute(connection)
-        .await?;
-    Ok(())
+        .bind(column(|row| row.outcome.clone()))
 }

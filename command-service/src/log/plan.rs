@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use shared_events::lane::Lane;
+use shared_events::lane::{Lane, LaneMap};
 use shared_events::stream::Stream;
 use shared_events::values::Sku;
 use sqlx::PgConnection;
@@ -44,7 +44,10 @@ pub(super) enum Admission {
     /// It waits for the next one.
     Later,
     /// It fits into no transaction.
-    Never,
+    Never {
+        /// The bytes that one may have.
+        limit: usize,
+    },
 }
 
 impl Plan {
@@ -64,11 +67,11 @@ impl Plan {
         for submission in batch {
             let (weight, streams) = plan.weigh(connection, submission, &known, bytes_max).await?;
             let admission = match bytes + weight {
-                _ if weight > bytes_max => Admission::Never,
+                _ if weight > bytes_max => Admission::Never { limit: bytes_max },
                 together if together > bytes_max => Admission::Later,
                 together => {
                     bytes = together;
-                    plan.add(cache, submission, streams);
+                    plan.add(&cache.lanes(), submission, streams);
                     Admission::Now
                 }
             };
@@ -111,10 +114,18 @@ impl Plan {
         Ok((weight, streams))
     }
 
-    fn add(&mut self, cache: &Cache, submission: &Submission, streams: Vec<Stream>) {
+    /// Adds a request that these streams decide.
+    pub(super) fn add(
+        &mut self,
+        lanes: &LaneMap,
+        submission: &Submission,
+        streams: impl IntoIterator<Item = Stream>,
+    ) {
         let key = submission.stored_key().map(outcomes::lock_number);
-        self.needed.extend(streams.iter().map(|stream| (cache.lane_of(stream), key)));
-        self.streams.extend(streams);
+        for stream in streams {
+            self.needed.insert((lanes.lane_of(&stream), key));
+            self.streams.insert(stream);
+        }
         for command in submission.commands() {
             self.new.extend(command.new_stream());
             self.items_everywhere.extend(command.item_everywhere().cloned());

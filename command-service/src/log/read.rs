@@ -15,10 +15,12 @@ use shared_events::time::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row};
+use tokio::time::sleep;
 use utoipa::ToSchema;
 
 pub use self::fold::{Folded, Until};
 pub use self::merged::Merged;
+use super::foresight;
 use super::row::{self, EventRow};
 
 /// Reads the log. Cheap to clone.
@@ -138,20 +140,24 @@ impl LogReader {
         if moment > now {
             return Ok(HeadsAt::Ahead { now });
         }
+        // 2. Wait until what gets its locks only now has a later time.
+        let age = (now.to_utc() - moment.to_utc()).to_std().unwrap_or_default();
+        sleep(foresight::BEHIND_MAX.saturating_sub(age)).await;
         Ok(HeadsAt::Settled(self.settle(moment).await?))
     }
 
-    /// The last event of every lane that was recorded at or before a moment of the past.
+    /// The last event of every lane that was recorded at or before a moment that is past by
+    /// [`foresight::BEHIND_MAX`].
     async fn settle(&self, moment: Timestamp) -> Result<Vec<LaneHead>, ReadError> {
-        // 2. Pass each lane's lock once. Whoever took its time before the moment held that lock, and
-        //    has committed when we get it; whoever comes after us takes a later time.
+        // Pass each lane's lock once. Who held it has committed when we get it; who comes after us has
+        // a later time.
         for head in self.heads().await? {
             sqlx::query(include_str!("../../queries/pass_lane.sql"))
                 .bind(number(head.lane))
                 .execute(&self.pool)
                 .await?;
         }
-        // 3. Look, in a new statement and so with a newer snapshot.
+        // Look, in a new statement and so with a newer snapshot.
         let heads = sqlx::query_as(include_str!("../../queries/list_heads_at.sql"))
             .bind(moment.to_utc())
             .fetch_all(&self.pool)

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
-use shared_events::time::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::append::Binding;
 use crate::inventory::{FOLD_VERSION, Inventory, StreamState};
 
 /// A state is kept each time its stream has grown by so many events; by twice as many, or four
@@ -122,28 +122,12 @@ fn weight(state: &StreamState) -> i64 {
     i64::try_from(parts).unwrap_or(i64::MAX / 2)
 }
 
-/// Keeps states of streams, as of events that this transaction sees.
-pub(super) async fn save(
-    connection: &mut PgConnection,
-    due: BTreeMap<Stream, StreamState>,
-    recorded_at: Timestamp,
-) -> sqlx::Result<()> {
-    if due.is_empty() {
-        return Ok(());
-    }
+/// Binds states to be kept: the way of folding, streams, versions, states.
+pub(super) fn bind(due: BTreeMap<Stream, StreamState>, statement: Binding) -> Binding {
     let streams: Vec<String> = due.keys().map(Stream::to_string).collect();
     let versions: Vec<i64> = due.values().map(|state| state.version().0).collect();
     let states: Vec<String> = due.into_values().map(to_json).collect();
-    let saved = sqlx::query(include_str!("../../queries/save_snapshots.sql"))
-        .bind(FOLD_VERSION)
-        .bind(streams)
-        .bind(versions)
-        .bind(states)
-        .bind(recorded_at.to_utc())
-        .execute(connection)
-        .await?;
-    metrics::counter!("stockbook_snapshots_saved_total").increment(saved.rows_affected());
-    Ok(())
+    statement.bind(FOLD_VERSION).bind(streams).bind(versions).bind(states)
 }
 
 /// What the stream's own events say. Whether an item is stocked is a fact of other streams, found
@@ -168,8 +152,15 @@ impl Overdue {
         }
     }
 
-    /// Takes out those that are locked now.
-    pub(super) fn take(&mut self, is_locked: impl Fn(&Stream) -> bool) -> Vec<Stream> {
-        self.0.extract_if(.., |stream| is_locked(stream)).collect()
+    /// Those that are locked now.
+    pub(super) fn among(&self, is_locked: impl Fn(&Stream) -> bool) -> Vec<Stream> {
+        self.0.iter().filter(|stream| is_locked(stream)).cloned().collect()
+    }
+
+    /// Leaves out those whose state is kept now.
+    pub(super) fn kept<'a>(&mut self, streams: impl Iterator<Item = &'a Stream>) {
+        for stream in streams {
+            self.0.remove(stream);
+        }
     }
 }

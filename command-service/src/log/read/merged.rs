@@ -6,8 +6,10 @@ use shared_events::time::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
+use tokio::time::sleep;
 
-use super::{LogReader, ReadError, number};
+use super::{LaneHead, LogReader, ReadError, number};
+use crate::log::foresight;
 use crate::log::merge::{Merge, Place, Stretch};
 use crate::log::row::{self, EventRow};
 
@@ -38,9 +40,16 @@ impl LogReader {
     /// # Errors
     /// The log cannot be read, or a lane stayed locked too long.
     pub async fn merged(&self, after: &PositionToken, limit: usize) -> Result<Merged, ReadError> {
-        // 1. What is settled: all up to a time before the locks were passed.
+        // 1. What is settled: what is not new; where there is something new, that too, after a wait.
         let now = self.clock().await?;
-        let heads = self.settle(now).await?;
+        let before = Timestamp::new(now.to_utc() - foresight::BEHIND_MAX);
+        let is_new = |head: &LaneHead| head.recorded_at.is_some_and(|at| at > before);
+        let heads = if self.heads().await?.iter().any(is_new) {
+            sleep(foresight::BEHIND_MAX).await;
+            self.settle(now).await?
+        } else {
+            self.settle(before).await?
+        };
         let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
         if let Some((lane, _)) = after.iter().find(|(lane, _)| !is_known(lane)) {
             return Ok(Merged::UnknownLane(lane));

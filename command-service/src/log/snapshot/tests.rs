@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use shared_events::event::{Event, Figures, HeldStock, StockReceived};
 
+use shared_events::time::Timestamp;
+
 use super::*;
 use crate::log::sample::recorded;
 
@@ -80,13 +82,14 @@ fn what_took_long_to_fold_is_kept_by_the_next_batch_that_locks_it() {
     let state = inventory.state(&stream()).unwrap();
     let mut overdue = Overdue::default();
     overdue.note(&state, 499);
-    assert!(overdue.take(|_| true).is_empty());
+    assert!(overdue.among(|_| true).is_empty());
     overdue.note(&state, 500);
-    assert!(overdue.take(|_| false).is_empty());
-    let taken = overdue.take(|stream| *stream == self::stream());
-    let due = due(&[], taken, &inventory);
+    assert!(overdue.among(|_| false).is_empty());
+    let locked = overdue.among(|stream| *stream == self::stream());
+    let due = due(&[], locked, &inventory);
     assert_eq!(due.get(&stream()), Some(&state));
-    assert!(overdue.take(|_| true).is_empty());
+    overdue.kept(due.keys());
+    assert!(overdue.among(|_| true).is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What waits for the writer: in the queue, for the next batch, or for another instance.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -27,6 +28,13 @@ pub(super) struct Queued {
 }
 
 impl Queued {
+    /// Tells how long it waited, when it is taken up for the first time.
+    pub(super) fn waited(&self) {
+        if self.patience.is_none() {
+            metrics::histogram!("stockbook_writer_wait_seconds").record(self.since.elapsed());
+        }
+    }
+
     /// Lets it wait for the next batch, unless it has waited long enough for what others do.
     pub(super) fn defer(&mut self, deferral: Deferral) -> Result<Outcome, Deferral> {
         if deferral == Deferral::BatchFull {
@@ -56,15 +64,15 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Batches {
     queue: mpsc::Receiver<Queued>,
-    held_back: Option<Queued>,
-    deferred: Vec<Queued>,
-    /// What is deferred all waits for another instance.
+    /// What was taken from the queue and waits again, in its order, before all that is in the queue.
+    waiting: VecDeque<Queued>,
+    /// What is waiting all waits for another instance.
     is_others_turn: bool,
 }
 
 impl Batches {
     pub(super) fn new(queue: mpsc::Receiver<Queued>) -> Self {
-        Self { queue, held_back: None, deferred: Vec::new(), is_others_turn: false }
+        Self { queue, waiting: VecDeque::new(), is_others_turn: false }
     }
 
     /// Requests that wait in the queue.
@@ -74,31 +82,51 @@ impl Batches {
 
     /// Keeps requests for the next batch.
     pub(super) fn defer(&mut self, deferred: Vec<(Queued, Deferral)>) {
-        self.is_others_turn = deferred.iter().all(|(_, why)| *why == Deferral::KeyBusy);
-        self.deferred = deferred.into_iter().map(|(queued, _)| queued).collect();
+        let is_others_turn =
+            self.waiting.is_empty() && deferred.iter().all(|(_, why)| *why == Deferral::KeyBusy);
+        self.give_back(deferred.into_iter().map(|(queued, _)| queued));
+        self.is_others_turn = is_others_turn;
+    }
+
+    /// Puts requests before all that wait.
+    pub(super) fn give_back(&mut self, requests: impl DoubleEndedIterator<Item = Queued>) {
+        for queued in requests.rev() {
+            self.waiting.push_front(queued);
+        }
+        self.is_others_turn = false;
+    }
+
+    /// The next request, waited for.
+    pub(super) async fn one(&mut self) -> Option<Queued> {
+        match self.waiting.pop_front() {
+            Some(queued) => Some(queued),
+            None => self.queue.recv().await,
+        }
+    }
+
+    /// The next request, if there is one.
+    pub(super) fn one_now(&mut self) -> Option<Queued> {
+        self.waiting.pop_front().or_else(|| self.queue.try_recv().ok())
     }
 
     /// Waits for a request and takes what else has queued, up to the bounds. A request that would
     /// pass the byte bound is held back for the next batch; what had to wait for this one goes first.
     pub(super) async fn next(&mut self, bounds: Bounds) -> Option<Vec<Queued>> {
-        let mut batch = std::mem::take(&mut self.deferred);
-        let next = match self.held_back.take() {
-            Some(queued) => Some(queued),
-            None if batch.is_empty() => Some(self.queue.recv().await?),
-            None if self.is_others_turn => {
-                timeout(DEFERRAL_PAUSE, self.queue.recv()).await.ok().flatten()
-            }
-            None => None,
-        };
-        batch.extend(next);
-        let mut bytes: usize = batch.iter().map(|queued| queued.bytes.num_permits()).sum();
+        if self.waiting.is_empty() {
+            let queued = self.queue.recv().await?;
+            self.waiting.push_back(queued);
+        } else if self.is_others_turn {
+            let queued = timeout(DEFERRAL_PAUSE, self.queue.recv()).await.ok().flatten();
+            self.waiting.extend(queued);
+        }
+        let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < bounds.commands_max {
-            let Ok(next) = self.queue.try_recv() else {
+            let Some(next) = self.one_now() else {
                 break;
             };
             bytes += next.bytes.num_permits();
-            if bytes > bounds.bytes_max {
-                self.held_back = Some(next);
+            if bytes > bounds.bytes_max && !batch.is_empty() {
+                self.waiting.push_front(next);
                 break;
             }
             batch.push(next);

@@ -1,0 +1,140 @@
+//! Batches that are decided before their locks, and checked, written and committed by one statement.
+
+use std::sync::Arc;
+
+use integration_tests::api::{Answer, Api};
+use integration_tests::proxy::{Loss, Proxy};
+use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::world::World;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+
+/// A call of `append_foreseen` that writes nothing: whether it would.
+#[derive(Clone, Copy)]
+struct Foreseen<'a> {
+    head: &'a str,
+    chain: &'a str,
+    decided: &'a str,
+    keys: &'a str,
+}
+
+const AS_IT_IS: Foreseen<'_> = Foreseen {
+    head: "position",
+    chain: "chain",
+    decided: "clock_timestamp()",
+    keys: "'{}', '{}', '{}'",
+};
+
+impl Foreseen<'_> {
+    fn statement(&self) -> String {
+        let Self { head, chain, decided, keys } = self;
+        let events = ["'{}'"; 21].join(", ");
+        format!(
+            "select append_foreseen(
+                array[lane], array[{head}], array[{chain}], {keys}, {decided}, {decided}, {events},
+                'nothing', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}', '{{}}',
+                1::smallint, '{{}}', '{{}}', '{{}}'
+            ) is not null
+            from events order by position desc limit 1"
+        )
+    }
+
+    async fn would_be_written(&self, database: &PgPool) -> bool {
+        let asked = sqlx::query_scalar(AssertSqlSafe(self.statement())).fetch_one(database).await;
+        asked.unwrap_or_else(|error| panic!("{}: {error}", self.statement()))
+    }
+}
+
+async fn execute(connection: &mut PgConnection, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(connection).await.unwrap_or_else(|error| {
+        panic!("{statement}: {error}");
+    });
+}
+
+/// Whatever a service believes, the database lets nothing in that was decided on another log.
+pub(crate) async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 1).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    keyed(&stockbook.command(), "used").await.expect_status(200);
+    keyed_issue(&stockbook.command(), "refused").await.expect_status(409);
+    stockbook.commands[0].stop().await.expect("the service stops");
+    let database = stockbook.write_database().await;
+
+    assert!(AS_IT_IS.would_be_written(&database).await);
+    let fresh = Foreseen { keys: "'{7}', '{stockbook}', '{fresh}'", ..AS_IT_IS };
+    assert!(fresh.would_be_written(&database).await);
+    let in_time = Foreseen { decided: "clock_timestamp() - interval '50 ms'", ..AS_IT_IS };
+    assert!(in_time.would_be_written(&database).await);
+    let caller = "(select array_agg(caller) from events where idempotency_key = 'used')";
+    let used = format!("'{{7}}', {caller}, '{{used}}'");
+    let refused = format!("'{{7}}', {caller}, '{{refused}}'");
+    for (why, foreseen) in [
+        ("the head is behind", Foreseen { head: "position + 1", ..AS_IT_IS }),
+        ("the head is ahead", Foreseen { head: "position - 1", ..AS_IT_IS }),
+        ("another log", Foreseen { chain: "sha256(chain)", ..AS_IT_IS }),
+        ("late", Foreseen { decided: "clock_timestamp() - interval '101 ms'", ..AS_IT_IS }),
+        ("early", Foreseen { decided: "clock_timestamp() + interval '101 ms'", ..AS_IT_IS }),
+        ("a key with events", Foreseen { keys: &used, ..AS_IT_IS }),
+        ("a key with a refusal", Foreseen { keys: &refused, ..AS_IT_IS }),
+    ] {
+        assert!(!foreseen.would_be_written(&database).await, "{why}");
+    }
+
+    // It waits for nobody who holds a lane or a key.
+    let mut other = stockbook.superuser().await;
+    execute(&mut other, "begin; select * from lanes for update").await;
+    assert!(!AS_IT_IS.would_be_written(&database).await, "the lane is locked");
+    execute(&mut other, "rollback; begin; select pg_advisory_xact_lock(7)").await;
+    assert!(AS_IT_IS.would_be_written(&database).await);
+    assert!(!fresh.would_be_written(&database).await, "the key is locked");
+
+    // Time never runs back in a lane, whatever the clock says.
+    execute(&mut other, "rollback; set session_replication_role = replica").await;
+    let later = "update events set recorded_at = clock_timestamp() + interval '50 ms'";
+    execute(&mut other, later).await;
+    assert!(!AS_IT_IS.would_be_written(&database).await, "the lane's time is later");
+    let after = Foreseen { decided: "recorded_at + interval '1 us'", ..AS_IT_IS };
+    assert!(after.would_be_written(&database).await);
+}
+
+async fn keyed(api: &Api, key: &str) -> Answer {
+    let body = lines_at_main(&[("A", 1)]);
+    api.send_with("POST", "/v1/receipts", &[("idempotency-key", key)], &body).await
+}
+
+async fn keyed_issue(api: &Api, key: &str) -> Answer {
+    let body = lines_at_main(&[("A", 1_000)]);
+    api.send_with("POST", "/v1/issues", &[("idempotency-key", key)], &body).await
+}
+
+/// A statement that commits happened or not when its connection is lost, and the key tells.
+pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 4).await;
+    let postgres = stockbook.urls.write.port().expect("Postgres has a port");
+    let proxy = Proxy::start(postgres, "command-service writer").await;
+    stockbook.urls.write.set_port(Some(proxy.port)).expect("a URL with a host");
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    let command = stockbook.command();
+    let mut on_hand = 0;
+    for (nth, loss) in [Loss::Answer, Loss::Statement, Loss::Answer].into_iter().enumerate() {
+        // The connection was used just now, so the next batch is one statement.
+        for _ in 0..2 {
+            stockbook.receive(&[("A", 1)]).await;
+            on_hand += 1;
+        }
+        proxy.lose(loss);
+        let key = format!("key-{nth}");
+        keyed(&command, &key).await.expect_problem(503, "unavailable");
+        let again = keyed(&command, &key).await.expect_status(200);
+        let is_replayed = again.header("idempotency-replayed") == Some("true");
+        assert_eq!(is_replayed, loss == Loss::Answer, "{loss:?}");
+        on_hand += 1;
+        assert_eq!(again.figures("A").on_hand, on_hand, "{loss:?}");
+        assert_eq!(command.figures("A").await.on_hand, on_hand, "{loss:?}");
+    }
+    let metrics = command.get("/metrics").await.expect_status(200).body;
+    assert!(metrics.contains("\nstockbook_writer_unknown_commits_total 3\n"), "{metrics}");
+    stockbook.verify().await;
+    super::relay::assert_topic_equals_log(&stockbook).await;
+}
