@@ -3,9 +3,9 @@
 -- A filter ($2 to $11) that is null does not filter; the page starts after ($12, $13, $14). A filter on
 -- a value is to be found by that value's index: the one by time alone is for pages without, which say
 -- what it is made for (`position > 0`). Else a value that is frequent, but not of late, is looked for
--- through all that is newer. A sku is narrower than a type or a reason, so beside one their
--- indexes are not offered (`|| ''`); and a pair stands in one lane, where the position alone is the
--- order, so that the index of pairs serves it.
+-- through all that is newer. A sku, which comes with a location here, is narrower than a type or a
+-- reason, so beside one their indexes are not offered (`|| ''`); and a pair stands in one lane, where
+-- the position alone is the order, so that the index of pairs serves it.
 with page as (
     select *
     from movements

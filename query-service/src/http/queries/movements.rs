@@ -176,7 +176,11 @@ async fn read_movements(
 ) -> Result<Reflecting<Page<Movement>>, Problem> {
     let reference = filter.reference.as_ref();
     let after = filter.after;
-    let rows = Filtered::new(include_str!("../../../queries/list_movements.sql"))
+    let statement = match (&filter.sku, &filter.location) {
+        (Some(_), None) => include_str!("../../../queries/list_movements_at_locations.sql"),
+        _ => include_str!("../../../queries/list_movements.sql"),
+    };
+    let rows = Filtered::new(statement)
         .bind(service.projection.version())
         .filter(filter.sku.as_ref().map(Sku::as_str))
         .filter(filter.location.as_ref().map(LocationCode::as_str))
