@@ -21,7 +21,9 @@ pub struct Chain(pub [u8; 32]);
 
 impl fmt::Display for Chain {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&hex::encode(self.0))
+        let mut text = [0; 64];
+        hex::encode_to_slice(self.0, &mut text).expect("32 bytes are 64 digits");
+        out.write_str(str::from_utf8(&text).expect("digits are text"))
     }
 }
 
@@ -79,11 +81,12 @@ impl Link<'_> {
     /// Numbers are 8 bytes, big-endian; times are microseconds since 1970; an absent member has
     /// length 0, which no present one can have.
     pub fn after(&self, previous: Chain) -> Chain {
-        let mut hash = Sha256::new();
+        // Gathered, for a hash takes one long text faster than many short ones.
+        let mut text = Vec::with_capacity(512);
         let mut member = |bytes: &[u8]| {
             let length = u32::try_from(bytes.len()).expect("a member is far below 4 GiB");
-            hash.update(length.to_be_bytes());
-            hash.update(bytes);
+            text.extend_from_slice(&length.to_be_bytes());
+            text.extend_from_slice(bytes);
         };
         member(&previous.0);
         member(&i64::from(self.lane.0).to_be_bytes());
@@ -98,6 +101,6 @@ impl Link<'_> {
         member(self.correlation_id.as_bytes());
         member(self.causation_id.unwrap_or_default().as_bytes());
         member(&self.data_hash);
-        Chain(hash.finalize().into())
+        Chain(Sha256::digest(&text).into())
     }
 }
