@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use integration_tests::api::{Answer, Api};
 use integration_tests::proxy::{Loss, Proxy};
-use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::stockbook::{READY_MAX, Stockbook, lines_at_main};
 use integration_tests::world::World;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tokio::time::timeout;
 
 /// A call of `append_foreseen` that writes nothing: whether it would.
 #[derive(Clone, Copy)]
@@ -137,4 +140,41 @@ pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(wo
     assert!(metrics.contains("\nstockbook_writer_unknown_commits_total 3\n"), "{metrics}");
     stockbook.verify().await;
     super::relay::assert_topic_equals_log(&stockbook).await;
+}
+
+/// Requests are decided while the batch before theirs is on its way; they wait all the same.
+pub(crate) async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<World>) {
+    const WAITING_MAX: usize = 8;
+    const CALLERS: usize = 40;
+    let mut stockbook = Stockbook::prepare(&world, 1).await;
+    stockbook.add_command_service(&[("QUEUE_COMMANDS_MAX", "8")]).await;
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 1)]).await;
+    let command = stockbook.command();
+
+    // What writes events waits until the table is given free.
+    let mut other = stockbook.superuser().await;
+    execute(&mut other, "begin; lock table events in share row exclusive mode").await;
+    let receive = async || {
+        let answer = command.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+        if answer.status == 503 {
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            answer.expect_problem(503, "overloaded");
+            return false;
+        }
+        answer.expect_status(200);
+        true
+    };
+    let mut callers: FuturesUnordered<_> = (0..CALLERS).map(|_| receive()).collect();
+    let mut refused = 0;
+    // One batch at least is on its way, with one of the callers or more.
+    while refused < CALLERS - 2 * WAITING_MAX {
+        let accepted = timeout(READY_MAX, callers.next()).await.expect("the rest is refused");
+        assert_eq!(accepted, Some(false), "nothing can be written");
+        refused += 1;
+    }
+    execute(&mut other, "rollback").await;
+    let accepted = callers.filter(|accepted| std::future::ready(*accepted)).count().await;
+    assert!((1..=2 * WAITING_MAX).contains(&accepted), "{accepted}");
+    assert_eq!(command.figures("A").await.on_hand, 1 + i64::try_from(accepted).unwrap());
 }

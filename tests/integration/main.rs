@@ -13,11 +13,12 @@ mod idempotency;
 mod catalogue;
 mod append_only;
 mod log;
+mod operations;
+mod foreseen;
 mod reservations;
 mod reservation_requests;
 mod reservation_steps;
 mod expiry;
-mod foreseen;
 mod reversals;
 mod reversal_windows;
 mod reversal_jobs;
@@ -25,7 +26,6 @@ mod batches;
 mod batch_requests;
 mod concurrency;
 mod market;
-mod operations;
 mod relay;
 mod projection;
 mod redelivery;
@@ -137,6 +137,12 @@ fn commands(shared: &Shared) -> Vec<Trial> {
             a_log_is_verified_while_it_is_written,
             old_refusals_are_forgotten_and_young_ones_kept,
         }
+        operations::{ a_batch_on_a_known_log_is_one_statement }
+        foreseen::{
+            only_what_was_decided_on_this_very_log_is_written,
+            a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
+            what_is_decided_and_waits_for_the_batch_before_is_bounded,
+        }
     }
 }
 
@@ -199,11 +205,6 @@ fn faults(shared: &Shared) -> Vec<Trial> {
             orders_in_any_line_order_from_two_instances_never_deadlock,
         }
         market::{ a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail }
-        operations::{ a_batch_on_a_known_log_is_one_statement }
-        foreseen::{
-            only_what_was_decided_on_this_very_log_is_written,
-            a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
-        }
         relay::{
             every_partition_equals_its_lane_byte_for_byte,
             the_largest_events_reach_the_topic_and_the_views,

@@ -27,7 +27,8 @@ use crate::relay::Handoff;
 pub struct WriterConfig {
     /// The write database, as the service's own role.
     pub database: DatabaseUrl,
-    /// Requests that may wait; one more is refused at once.
+    /// Requests that may wait, those included that are decided and wait for the batch before theirs; one
+    /// more is refused at once.
     pub queue_commands_max: usize,
     /// Bytes that waiting requests may take together, as estimated by [`Submission::weight`].
     pub queue_bytes_max: usize,
@@ -47,6 +48,7 @@ pub struct WriterConfig {
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Queued>,
+    places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     bytes_max: usize,
     command_bytes_max: usize,
@@ -62,12 +64,17 @@ impl Writer {
             let limit = self.command_bytes_max;
             return Outcome::NotExecuted(NotExecuted::TooLarge { limit });
         }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return Outcome::NotExecuted(full);
+        };
         let weight = u32::try_from(weight.min(self.bytes_max)).unwrap_or(u32::MAX);
         let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(weight) else {
             return Outcome::NotExecuted(full);
         };
         let (answer, answered) = oneshot::channel();
-        let queued = Queued { submission, answer, bytes, since: Instant::now(), patience: None };
+        let since = Instant::now();
+        let place = Some(place);
+        let queued = Queued { submission, answer, place, bytes, since, patience: None };
         match self.queue.try_send(queued) {
             Ok(()) => answered.await.unwrap_or(Outcome::Unknown),
             Err(TrySendError::Full(_)) => Outcome::NotExecuted(full),
@@ -81,6 +88,7 @@ impl Writer {
 pub struct WriterTask {
     config: WriterConfig,
     batches: Batches,
+    places: Arc<Semaphore>,
     lanes: LaneMap,
     relay: Handoff,
 }
@@ -89,13 +97,15 @@ pub struct WriterTask {
 pub fn start(config: WriterConfig, lanes: LaneMap, relay: Handoff) -> (Writer, WriterTask) {
     let (sender, receiver) = mpsc::channel(config.queue_commands_max);
     let bytes_max = config.queue_bytes_max.min(Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(config.queue_commands_max));
     let writer = Writer {
         queue: sender,
+        places: Arc::clone(&places),
         bytes: Arc::new(Semaphore::new(bytes_max)),
         bytes_max,
         command_bytes_max: config.batch_bytes_max,
     };
-    (writer, WriterTask { config, batches: Batches::new(receiver), lanes, relay })
+    (writer, WriterTask { config, batches: Batches::new(receiver), places, lanes, relay })
 }
 
 impl WriterTask {
@@ -107,8 +117,13 @@ impl WriterTask {
             let left = self.execute_ahead(&mut working, batch).await;
             let deferred = self.process(&mut working, left).await;
             self.batches.defer(deferred);
-            report(&working.cache, self.batches.len());
+            report(&working.cache, self.waiting());
         }
+    }
+
+    /// Requests that wait.
+    fn waiting(&self) -> usize {
+        self.config.queue_commands_max.saturating_sub(self.places.available_permits())
     }
 
     fn bounds(&self) -> Bounds {
@@ -120,11 +135,15 @@ impl WriterTask {
 
     /// Executes a batch; one that fails without effect is tried again, then request by request, so
     /// that one bad request cannot fail its neighbours. Returns those that have to wait, and why.
-    async fn process(&self, working: &mut Working, batch: Vec<Queued>) -> Vec<(Queued, Deferral)> {
+    async fn process(
+        &self,
+        working: &mut Working,
+        mut batch: Vec<Queued>,
+    ) -> Vec<(Queued, Deferral)> {
         if batch.is_empty() {
             return Vec::new();
         }
-        batch.iter().for_each(Queued::waited);
+        batch.iter_mut().for_each(Queued::waited);
         let submissions: Vec<&Submission> = batch.iter().map(|queued| &queued.submission).collect();
         let executed = match self.execute(working, &submissions).await {
             Err(Failure::NoEffect) => self.execute(working, &submissions).await,

@@ -58,7 +58,6 @@ impl Filling {
             }
             self.is_full = !batch.add(&queued.submission, &mut known);
             if !self.is_full {
-                queued.waited();
                 self.requests.extend(requests.pop_front());
             }
         }
@@ -66,8 +65,9 @@ impl Filling {
 
     /// What is sent, and what becomes true with it; nothing where nothing was taken.
     fn close(self, cache: &Cache) -> Option<(Closed, Sent)> {
-        let Self { batch, requests, since, .. } = self;
+        let Self { batch, mut requests, since, .. } = self;
         let batch = batch.filter(|_| !requests.is_empty())?;
+        requests.iter_mut().for_each(Queued::waited);
         let (closed, written, outcomes) = batch.close(cache);
         Some((closed, Sent { written, requests, outcomes, since }))
     }
@@ -124,7 +124,7 @@ impl WriterTask {
             cache.foresight.hear(asked, clock);
             cache.foresight.right();
             done = Some(sent.remember(cache));
-            report(cache, self.batches.len());
+            report(cache, self.waiting());
             while left.is_empty()
                 && filling.takes_more()
                 && let Some(next) = self.batches.one_now()

@@ -20,6 +20,8 @@ const DEFERRAL_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Queued {
     pub(super) submission: Submission,
     pub(super) answer: oneshot::Sender<Outcome>,
+    /// Its place among those that wait, until its batch is sent for the first time.
+    pub(super) place: Option<OwnedSemaphorePermit>,
     pub(super) bytes: OwnedSemaphorePermit,
     /// When it came.
     pub(super) since: Instant,
@@ -28,9 +30,9 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    /// Tells how long it waited, when it is taken up for the first time.
-    pub(super) fn waited(&self) {
-        if self.patience.is_none() {
+    /// Gives its place among those that wait to another, and tells how long it had it.
+    pub(super) fn waited(&mut self) {
+        if self.place.take().is_some() {
             metrics::histogram!("stockbook_writer_wait_seconds").record(self.since.elapsed());
         }
     }
@@ -73,11 +75,6 @@ pub(super) struct Batches {
 impl Batches {
     pub(super) fn new(queue: mpsc::Receiver<Queued>) -> Self {
         Self { queue, waiting: VecDeque::new(), is_others_turn: false }
-    }
-
-    /// Requests that wait in the queue.
-    pub(super) fn len(&self) -> usize {
-        self.queue.len()
     }
 
     /// Keeps requests for the next batch.
