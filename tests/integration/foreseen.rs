@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use integration_tests::api::{Answer, Api};
 use integration_tests::proxy::{Loss, Proxy};
 use integration_tests::stockbook::{READY_MAX, Stockbook, lines_at_main};
 use integration_tests::world::World;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use tokio::time::timeout;
+
+use super::idempotency::{is_replayed, keyed};
 
 /// A call of `append_foreseen` that writes nothing: whether it would.
 #[derive(Clone, Copy)]
@@ -58,8 +59,9 @@ pub(crate) async fn only_what_was_decided_on_this_very_log_is_written(world: Arc
     let mut stockbook = Stockbook::prepare(&world, 1).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
-    keyed(&stockbook.command(), "used").await.expect_status(200);
-    keyed_issue(&stockbook.command(), "refused").await.expect_status(409);
+    let command = stockbook.command();
+    keyed(&command, "/v1/receipts", "used", &[("A", 1)]).await.expect_status(200);
+    keyed(&command, "/v1/issues", "refused", &[("A", 1_000)]).await.expect_status(409);
     stockbook.commands[0].stop().await.expect("the service stops");
     let database = stockbook.write_database().await;
 
@@ -100,16 +102,6 @@ pub(crate) async fn only_what_was_decided_on_this_very_log_is_written(world: Arc
     assert!(after.would_be_written(&database).await);
 }
 
-async fn keyed(api: &Api, key: &str) -> Answer {
-    let body = lines_at_main(&[("A", 1)]);
-    api.send_with("POST", "/v1/receipts", &[("idempotency-key", key)], &body).await
-}
-
-async fn keyed_issue(api: &Api, key: &str) -> Answer {
-    let body = lines_at_main(&[("A", 1_000)]);
-    api.send_with("POST", "/v1/issues", &[("idempotency-key", key)], &body).await
-}
-
 /// A statement that commits happened or not when its connection is lost, and the key tells.
 pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
@@ -128,10 +120,10 @@ pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(wo
         }
         proxy.lose(loss);
         let key = format!("key-{nth}");
-        keyed(&command, &key).await.expect_problem(503, "unavailable");
-        let again = keyed(&command, &key).await.expect_status(200);
-        let is_replayed = again.header("idempotency-replayed") == Some("true");
-        assert_eq!(is_replayed, loss == Loss::Answer, "{loss:?}");
+        let receive = async || keyed(&command, "/v1/receipts", &key, &[("A", 1)]).await;
+        receive().await.expect_problem(503, "unavailable");
+        let again = receive().await.expect_status(200);
+        assert_eq!(is_replayed(&again), loss == Loss::Answer, "{loss:?}");
         on_hand += 1;
         assert_eq!(again.figures("A").on_hand, on_hand, "{loss:?}");
         assert_eq!(command.figures("A").await.on_hand, on_hand, "{loss:?}");
@@ -177,4 +169,23 @@ pub(crate) async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(wo
     let accepted = callers.filter(|accepted| std::future::ready(*accepted)).count().await;
     assert!((1..=2 * WAITING_MAX).contains(&accepted), "{accepted}");
     assert_eq!(command.figures("A").await.on_hand, 1 + i64::try_from(accepted).unwrap());
+}
+
+/// A batch may say that it is a tenth of a second older than its locks, so no answer about a moment is
+/// given before such a one is told apart.
+pub(crate) async fn a_moment_is_settled_a_tenth_of_a_second_after_it(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 2).await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    let (command, database) = (stockbook.command(), stockbook.write_database().await);
+    let age = "select extract(epoch from clock_timestamp() - $1::timestamptz)::float8";
+    for path in ["/v1/lanes?at=", "/v1/streams/stock/A/MAIN/state?at=", "/v1/events?limit=100"] {
+        let answer = stockbook.receive(&[("A", 1)]).await.json();
+        let moment = answer["recorded_at"].as_str().expect("a time");
+        let path = if path.ends_with('=') { format!("{path}{moment}") } else { path.to_owned() };
+        command.get(&path).await.expect_status(200);
+        let age: f64 =
+            sqlx::query_scalar(age).bind(moment).fetch_one(&database).await.expect("a clock");
+        assert!(age >= 0.1, "{path} was answered {age} s after what it tells of");
+    }
 }

@@ -8,11 +8,12 @@ use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
 use serde_json::json;
 
-async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
+/// Sends lines at MAIN under a key.
+pub(crate) async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
     api.send_with("POST", path, &[("idempotency-key", key)], &lines_at_main(lines)).await
 }
 
-fn is_replayed(answer: &Answer) -> bool {
+pub(crate) fn is_replayed(answer: &Answer) -> bool {
     answer.header("idempotency-replayed") == Some("true")
 }
 

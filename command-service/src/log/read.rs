@@ -140,24 +140,30 @@ impl LogReader {
         if moment > now {
             return Ok(HeadsAt::Ahead { now });
         }
+        let lanes = self.heads().await?;
+        Ok(HeadsAt::Settled(self.settle(&lanes, now, moment).await?))
+    }
+
+    /// The last event of each of all lanes that was recorded at or before a moment, which is not ahead
+    /// of the clock.
+    async fn settle(
+        &self,
+        lanes: &[LaneHead],
+        now: Timestamp,
+        moment: Timestamp,
+    ) -> Result<Vec<LaneHead>, ReadError> {
         // 2. Wait until what gets its locks only now has a later time.
         let age = (now.to_utc() - moment.to_utc()).to_std().unwrap_or_default();
         sleep(foresight::BEHIND_MAX.saturating_sub(age)).await;
-        Ok(HeadsAt::Settled(self.settle(moment).await?))
-    }
-
-    /// The last event of every lane that was recorded at or before a moment that is past by
-    /// [`foresight::BEHIND_MAX`].
-    async fn settle(&self, moment: Timestamp) -> Result<Vec<LaneHead>, ReadError> {
-        // Pass each lane's lock once. Who held it has committed when we get it; who comes after us has
-        // a later time.
-        for head in self.heads().await? {
+        // 3. Pass each lane's lock once. Who held it has committed when we get it; who comes after us
+        //    has a later time.
+        for head in lanes {
             sqlx::query(include_str!("../../queries/pass_lane.sql"))
                 .bind(number(head.lane))
                 .execute(&self.pool)
                 .await?;
         }
-        // Look, in a new statement and so with a newer snapshot.
+        // 4. Look, in a new statement and so with a newer snapshot.
         let heads = sqlx::query_as(include_str!("../../queries/list_heads_at.sql"))
             .bind(moment.to_utc())
             .fetch_all(&self.pool)

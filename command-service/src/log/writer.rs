@@ -1,7 +1,7 @@
 //! The writer: one queue, one connection, one batch after another.
 //!
-//! While a batch is committed, requests queue; all that queued becomes the next batch. There is no
-//! timer: a lone request is a batch of one, and a busy service commits hundreds at once.
+//! While a batch is on its way to the log, the requests that come are decided, and become the next one.
+//! There is no timer: a lone request is a batch of one, and a busy service commits hundreds at once.
 
 mod ahead;
 mod queue;
@@ -163,8 +163,7 @@ impl WriterTask {
         let mut deferred = Vec::new();
         for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
             match outcome.or_else(|deferral| queued.defer(deferral)) {
-                // Nobody waits any more when the client has gone; the outcome stands all the same.
-                Ok(outcome) => drop(queued.answer.send(outcome)),
+                Ok(outcome) => queued.end(outcome),
                 Err(deferral) => deferred.push((queued, deferral)),
             }
         }

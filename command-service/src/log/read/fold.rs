@@ -5,7 +5,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 
-use super::{History, LogReader, ReadError};
+use super::{HeadsAt, History, LogReader, ReadError};
 use crate::inventory::{Inventory, StreamState};
 
 /// Events read from the database, and kept in memory, at a time.
@@ -68,12 +68,10 @@ impl LogReader {
     /// locked too long.
     pub async fn fold(&self, stream: &Stream, until: Until) -> Result<Folded, ReadError> {
         // 1. Nothing recorded by then may still be on its way.
-        if let Until::Moment(moment) = until {
-            let now = self.clock().await?;
-            if moment > now {
-                return Ok(Folded::Ahead { now });
-            }
-            self.settle(moment).await?;
+        if let Until::Moment(moment) = until
+            && let HeadsAt::Ahead { now } = self.heads_at(moment).await?
+        {
+            return Ok(Folded::Ahead { now });
         }
         // 2. Fold event by event, in the pure core.
         let history = History::Stream(stream.clone());

@@ -6,7 +6,6 @@ use shared_events::time::Timestamp;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
-use tokio::time::sleep;
 
 use super::{LaneHead, LogReader, ReadError, number};
 use crate::log::foresight;
@@ -44,12 +43,9 @@ impl LogReader {
         let now = self.clock().await?;
         let before = Timestamp::new(now.to_utc() - foresight::BEHIND_MAX);
         let is_new = |head: &LaneHead| head.recorded_at.is_some_and(|at| at > before);
-        let heads = if self.heads().await?.iter().any(is_new) {
-            sleep(foresight::BEHIND_MAX).await;
-            self.settle(now).await?
-        } else {
-            self.settle(before).await?
-        };
+        let lanes = self.heads().await?;
+        let settled = if lanes.iter().any(is_new) { now } else { before };
+        let heads = self.settle(&lanes, now, settled).await?;
         let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
         if let Some((lane, _)) = after.iter().find(|(lane, _)| !is_known(lane)) {
             return Ok(Merged::UnknownLane(lane));

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::WriterTask;
 use super::queue::{Bounds, Queued};
-use super::transaction::{Failure, Working, committed, report};
+use super::transaction::{Failure, Working, committed, remember, report};
 use crate::log::ahead::{Closed, Known, OpenBatch};
 use crate::log::batch::Written;
 use crate::log::cache::Cache;
@@ -73,16 +73,6 @@ impl Filling {
     }
 }
 
-impl Sent {
-    /// Makes what was decided what is known; to be called after the commit and not before.
-    fn remember(mut self, cache: &mut Cache) -> Self {
-        self.written.remember(cache);
-        metrics::histogram!("stockbook_writer_batch_commands").record(self.requests.len() as f64);
-        metrics::histogram!("stockbook_writer_batch_seconds").record(self.since.elapsed());
-        self
-    }
-}
-
 impl WriterTask {
     /// Executes batches as long as they can be decided ahead and the log is as it is foreseen,
     /// beginning with these requests. Returns those that are to be decided under locks.
@@ -97,7 +87,7 @@ impl WriterTask {
         let mut filling = Filling::begin(cache, self.bounds());
         filling.take(&mut left, Known { cache, sent: None });
         // 1. Send what is decided.
-        while let Some((closed, sent)) = filling.close(cache) {
+        while let Some((closed, mut sent)) = filling.close(cache) {
             filling = Filling::begin(cache, self.bounds());
             let asked = Instant::now();
             let mut appending = pin!(append(session, closed, self.config.commit_timeout));
@@ -123,7 +113,8 @@ impl WriterTask {
             };
             cache.foresight.hear(asked, clock);
             cache.foresight.right();
-            done = Some(sent.remember(cache));
+            remember(&mut sent.written, cache, sent.requests.len(), sent.since);
+            done = Some(sent);
             report(cache, self.waiting());
             while left.is_empty()
                 && filling.takes_more()
@@ -144,7 +135,7 @@ impl WriterTask {
         };
         self.relay.offer(written.events);
         for (queued, outcome) in requests.into_iter().zip(outcomes) {
-            drop(queued.answer.send(outcome));
+            queued.end(outcome);
         }
     }
 }
@@ -170,7 +161,7 @@ fn refused(failure: Option<Failure>, cache: &mut Cache, sent: Sent) -> Vec<Queue
     }
     cache.clear();
     for queued in sent.requests {
-        drop(queued.answer.send(Outcome::Unknown));
+        queued.end(Outcome::Unknown);
     }
     Vec::new()
 }

@@ -37,6 +37,11 @@ impl Queued {
         }
     }
 
+    /// Answers it. Nobody waits any more when the client has gone; the outcome stands all the same.
+    pub(super) fn end(self, outcome: Outcome) {
+        drop(self.answer.send(outcome));
+    }
+
     /// Lets it wait for the next batch, unless it has waited long enough for what others do.
     pub(super) fn defer(&mut self, deferral: Deferral) -> Result<Outcome, Deferral> {
         if deferral == Deferral::BatchFull {

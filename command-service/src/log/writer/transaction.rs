@@ -7,7 +7,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{WriterConfig, WriterTask};
-use crate::log::batch::{self, Outcomes};
+use crate::log::batch::{self, Outcomes, Written};
 use crate::log::cache::{Cache, Extent};
 use crate::log::load::LoadError;
 use crate::log::session::{Session, SessionError};
@@ -88,12 +88,18 @@ impl WriterTask {
             return Err(failure);
         }
         session.give_back(connection);
-        written.remember(cache);
-        metrics::histogram!("stockbook_writer_batch_commands").record(batch.len() as f64);
-        metrics::histogram!("stockbook_writer_batch_seconds").record(started.elapsed());
+        remember(&mut written, cache, batch.len(), started);
         self.relay.offer(written.events);
         Ok(outcomes)
     }
+}
+
+/// Makes what was decided what is known, and measures the batch; to be called after the commit and not
+/// before.
+pub(super) fn remember(written: &mut Written, cache: &mut Cache, commands: usize, since: Instant) {
+    written.remember(cache);
+    metrics::histogram!("stockbook_writer_batch_commands").record(commands as f64);
+    metrics::histogram!("stockbook_writer_batch_seconds").record(since.elapsed());
 }
 
 /// Waits for what goes before a commit.
