@@ -3,28 +3,21 @@
 -- A filter ($2 to $11) that is null does not filter; the page starts after ($12, $13, $14). A filter on
 -- a value is to be found by that value's index: the one by time alone is for pages without, which say
 -- what it is made for (`position > 0`). Else a value that is frequent, but not of late, is looked for
--- through all that is newer. A sku, which comes with a location here, is narrower than a type or a
--- reason, so beside one their indexes are not offered (`|| ''`); and a pair stands in one lane, where
--- the position alone is the order, so that the index of pairs serves it.
+-- through all that is newer. A sku ($2) is not given: list_movements_of_item is for that.
 with page as (
     select *
     from movements
-    where (coalesce($2::text, $3, $4, $5, $6, $8, $9) is not null or position > 0)
-        and ($2::text is null or sku = $2)
+    where (coalesce($3::text, $4, $5, $6, $8, $9) is not null or position > 0)
         and ($3::text is null or location = $3)
-        and ($4::text is null or case when $2 is null then type = $4 else type || '' = $4 end)
-        and ($5::text is null or case when $2 is null then reason = $5 else reason || '' = $5 end)
+        and ($4::text is null or type = $4)
+        and ($5::text is null or reason = $5)
         and ($6::text is null or (reference_type = $6 and reference_id = $7))
         and ($8::text is null or actor = $8)
         and ($9::text is null or correlation_id = $9)
         and ($10::timestamptz is null or recorded_at >= $10)
         and ($11::timestamptz is null or recorded_at < $11)
         and ($12::timestamptz is null or (recorded_at, lane, position) < ($12, $13::smallint, $14::bigint))
-        and ($2 is null or $3 is null or $14 is null or position < $14)
-    order by
-        case when $2 is null or $3 is null then recorded_at end desc,
-        case when $2 is null or $3 is null then lane end desc,
-        position desc
+    order by recorded_at desc, lane desc, position desc
     limit $15
 )
 select

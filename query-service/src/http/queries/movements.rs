@@ -176,9 +176,9 @@ async fn read_movements(
 ) -> Result<Reflecting<Page<Movement>>, Problem> {
     let reference = filter.reference.as_ref();
     let after = filter.after;
-    let statement = match (&filter.sku, &filter.location) {
-        (Some(_), None) => include_str!("../../../queries/list_movements_at_locations.sql"),
-        _ => include_str!("../../../queries/list_movements.sql"),
+    let statement = match &filter.sku {
+        Some(_) => include_str!("../../../queries/list_movements_of_item.sql"),
+        None => include_str!("../../../queries/list_movements.sql"),
     };
     let rows = Filtered::new(statement)
         .bind(service.projection.version())

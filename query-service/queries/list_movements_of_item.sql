@@ -1,5 +1,5 @@
--- One page of the movements of a sku ($2) at all locations, newest first, and how far every lane is
--- applied: as list_movements, which it stands for where a sku is given and no location. All of a sku
+-- One page of the movements of a sku ($2), at one location ($3) or at all, newest first, and how far
+-- every lane is applied: as list_movements, which it stands for where a sku is given. All of a sku
 -- stands in one lane, where the position alone is the order; so the page is among the first of each of
 -- its pairs, which the index of pairs finds. A type and a reason are wider than a pair, so their indexes
 -- are not offered (`|| ''`).
@@ -11,7 +11,6 @@ with page as (
         from movements
         where movements.sku = level.sku
             and movements.location = level.location
-            and ($3::text is null or movements.location = $3)
             and ($4::text is null or type || '' = $4)
             and ($5::text is null or reason || '' = $5)
             and ($6::text is null or (reference_type = $6 and reference_id = $7))
@@ -24,7 +23,7 @@ with page as (
         order by position desc
         limit $15
     ) as one
-    where level.sku = $2
+    where level.sku = $2 and ($3::text is null or level.location = $3)
     order by one.position desc
     limit $15
 )
