@@ -18,6 +18,7 @@ use crate::http::{self, Desk, Intake, Rules};
 use crate::log::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
+use crate::own_thread;
 use crate::relay::{self, Bounds, RelayConfig};
 use crate::reversals::Reversals;
 
@@ -108,7 +109,7 @@ async fn work_on(
     work: &mut Option<Work>,
 ) -> anyhow::Result<()> {
     let lanes = learn_lanes(log, config.lanes).await?;
-    work.insert(Work::start(config, lanes, reversals, intake)).ended().await
+    work.insert(Work::start(config, lanes, reversals, intake)?).ended().await
 }
 
 /// The parts behind the intake.
@@ -127,13 +128,14 @@ impl Work {
         lanes: LaneMap,
         reversals: Reversals,
         intake: &watch::Sender<Intake>,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
         let (handoff, relay) = relay::relay(relay_config(config, &lanes), pool);
         let (writer, task) = writer::start(writer_config(config), lanes, handoff);
         let relay_stop = CancellationToken::new();
         let relaying = tokio::spawn(relay.run(relay_stop.clone()));
-        let writing = tokio::spawn(task.run());
+        let writing =
+            own_thread::spawn("writer", task.run()).context("no thread for the writer")?;
         let purging = purge(reading_pool(config, 1, "purge"), config.outcome_retention_days);
         let purging = tokio::spawn(purging);
         let sweeping = sweep(reading_pool(config, 1, "sweeper"), writer.clone());
@@ -141,7 +143,7 @@ impl Work {
         let reversing = tokio::spawn(reversals.work(writer.clone()));
         intake.send_replace(Intake::Open(writer));
         tracing::info!("commands are let in");
-        Self { writing, relaying, relay_stop, purging, sweeping, reversing }
+        Ok(Self { writing, relaying, relay_stop, purging, sweeping, reversing })
     }
 
     /// Returns when a part ends by itself, which it should not.

@@ -14,6 +14,7 @@ pub mod relay;
 pub mod deadlines;
 pub mod reversals;
 mod backoff;
+mod own_thread;
 pub mod topic;
 pub mod migrate;
 pub mod verify;
