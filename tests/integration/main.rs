@@ -141,6 +141,7 @@ fn commands(shared: &Shared) -> Vec<Trial> {
         foreseen::{
             only_what_was_decided_on_this_very_log_is_written,
             a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
+            a_repeated_key_does_not_keep_others_from_being_decided_ahead,
             what_is_decided_and_waits_for_the_batch_before_is_bounded,
             a_moment_is_settled_a_tenth_of_a_second_after_it,
         }

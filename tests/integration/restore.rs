@@ -18,9 +18,7 @@ async fn restore(stockbook: &Stockbook, position: i64) {
 
 /// How often the service found that the log is not the one it knew.
 async fn forks(api: &Api) -> u64 {
-    let metrics = api.get("/metrics").await.expect_status(200).body;
-    let line = metrics.lines().find(|line| line.starts_with("stockbook_writer_forks_total"));
-    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().expect("a number"))
+    api.metric("stockbook_writer_forks_total").await
 }
 
 async fn receive(api: &Api, quantity: i64) -> i64 {

@@ -77,6 +77,13 @@ impl Api {
         self.try_send(Method::GET, path, &[], None).await.expect("the service answers")
     }
 
+    /// The value of one series of `/metrics`; 0 while there is none.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let metrics = self.get("/metrics").await.expect_status(200).body;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().expect("a number"))
+    }
+
     /// Sends a JSON body.
     ///
     /// # Panics

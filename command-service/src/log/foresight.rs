@@ -114,6 +114,15 @@ impl Foresight {
         self.paused = self.pause;
         metrics::counter!("stockbook_writer_foreseen_total", "log" => "other").increment(1);
     }
+
+    /// What was foreseen wrongly just now was a key, which says nothing about the log: the pause for it
+    /// is taken back.
+    pub(super) fn was_about_a_key(&mut self) {
+        if self.paused == self.pause {
+            self.paused = 0;
+            self.pause /= 2;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -196,5 +205,21 @@ mod tests {
         }
         foresight.right();
         assert_eq!(pause(&mut foresight), 0);
+    }
+
+    #[test]
+    fn a_key_that_was_used_pauses_nothing_and_takes_no_other_pause_back() {
+        let mut foresight = Foresight::default();
+        for _ in 0..3 {
+            foresight.wrong();
+            foresight.was_about_a_key();
+            assert!(foresight.begin());
+        }
+        foresight.wrong();
+        foresight.wrong();
+        assert!(!foresight.begin());
+        foresight.was_about_a_key();
+        assert!(!foresight.begin(), "the key was in a batch that was not foreseen");
+        assert!(foresight.begin());
     }
 }

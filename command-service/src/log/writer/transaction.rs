@@ -7,7 +7,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{WriterConfig, WriterTask};
-use crate::log::batch::{self, Outcomes, Written};
+use crate::log::batch::{self, Deferral, Outcomes, Written};
 use crate::log::cache::{Cache, Extent};
 use crate::log::load::LoadError;
 use crate::log::session::{Session, SessionError};
@@ -89,9 +89,17 @@ impl WriterTask {
         }
         session.give_back(connection);
         remember(&mut written, cache, batch.len(), started);
+        if outcomes.iter().any(is_about_a_key) {
+            cache.foresight.was_about_a_key();
+        }
         self.relay.offer(written.events);
         Ok(outcomes)
     }
+}
+
+/// Whether a request ended, or waits, because of what its key stands for.
+fn is_about_a_key(outcome: &Result<Outcome, Deferral>) -> bool {
+    matches!(outcome, Ok(Outcome::Replayed(_) | Outcome::KeyReused) | Err(Deferral::KeyBusy))
 }
 
 /// Makes what was decided what is known, and measures the batch; to be called after the commit and not
