@@ -20,7 +20,11 @@ use crate::log::writer::Writer;
 impl Desk {
     /// One command, from request to response.
     async fn execute(&self, form: Form, request: Request) -> Response {
-        // 1. Read it; what is wrong with it is told before anything else.
+        // 1. Turn it away where too many wait.
+        if let Some(problem) = self.overload() {
+            return problem.into_response();
+        }
+        // 2. Read it; what is wrong with it is told before anything else.
         match request::read(form, request, &self.rules).await {
             Ok(submission) => self.answer(submission).await,
             Err(problem) => problem.into_response(),
@@ -29,15 +33,24 @@ impl Desk {
 
     /// One command that is read, on to its response.
     async fn answer(&self, submission: Submission) -> Response {
-        // 2. Hand it to the writer, if there is one.
+        // 3. Hand it to the writer, if there is one.
         let writer = match self.writer() {
             Ok(writer) => writer,
             Err(problem) => return problem.into_response(),
         };
-        // 3. Answer.
+        // 4. Answer.
         let correlation_id = submission.origin.correlation_id.clone();
         let outcome = submit(&writer, submission, self.answer_by()).await;
         answer::render(outcome, &correlation_id)
+    }
+
+    /// Why no command is taken at the moment, where too many wait. Asked before anything is read: what
+    /// a refusal costs is taken from what is done.
+    fn overload(&self) -> Option<Problem> {
+        match &*self.intake.borrow() {
+            Intake::Open(writer) => writer.overload().map(Problem::from),
+            Intake::Opening | Intake::Closed => None,
+        }
     }
 
     fn writer(&self) -> Result<Writer, Problem> {

@@ -22,6 +22,9 @@ use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
 use crate::relay::Handoff;
 
+/// One request more than may wait.
+const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
+
 /// The writer's bounds.
 #[derive(Debug, Clone)]
 pub struct WriterConfig {
@@ -55,21 +58,25 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// Why the next request would not be executed, whatever it is: as many wait as may.
+    pub fn overload(&self) -> Option<NotExecuted> {
+        (self.places.available_permits() == 0).then_some(FULL)
+    }
+
     /// Puts a request into the queue and waits for how it ends. Dropping the future cancels
     /// nothing: what is queued is decided, unless its deadline passes first.
     pub async fn submit(&self, submission: Submission) -> Outcome {
-        let full = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
         let weight = submission.weight();
         if weight > self.command_bytes_max {
             let limit = self.command_bytes_max;
             return Outcome::NotExecuted(NotExecuted::TooLarge { limit });
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Outcome::NotExecuted(full);
+            return Outcome::NotExecuted(FULL);
         };
         let weight = u32::try_from(weight.min(self.bytes_max)).unwrap_or(u32::MAX);
         let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(weight) else {
-            return Outcome::NotExecuted(full);
+            return Outcome::NotExecuted(FULL);
         };
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
@@ -77,7 +84,7 @@ impl Writer {
         let queued = Queued { submission, answer, place, bytes, since, patience: None };
         match self.queue.try_send(queued) {
             Ok(()) => answered.await.unwrap_or(Outcome::Unknown),
-            Err(TrySendError::Full(_)) => Outcome::NotExecuted(full),
+            Err(TrySendError::Full(_)) => Outcome::NotExecuted(FULL),
             Err(TrySendError::Closed(_)) => Outcome::NotExecuted(NotExecuted::Stopping),
         }
     }

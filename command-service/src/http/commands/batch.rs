@@ -27,6 +27,9 @@ pub(in crate::http) async fn execute_batch(
     State(desk): State<Arc<Desk>>,
     request: Request,
 ) -> Response {
+    if let Some(problem) = desk.overload() {
+        return problem.into_response();
+    }
     match request::read_batch(request, &desk.rules).await {
         Ok(batch) => desk.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),
