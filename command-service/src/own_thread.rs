@@ -22,7 +22,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let aborted = CancellationToken::new();
-    let handle = aborted.clone().drop_guard();
+    let abort_on_drop = aborted.clone().drop_guard();
     let (done, ended) = oneshot::channel();
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         let ran = Builder::new_current_thread().enable_all().build().map(|runtime| {
@@ -31,7 +31,7 @@ where
         drop(done.send(ran));
     })?;
     Ok(tokio::spawn(async move {
-        let _handle = handle;
+        let _aborted_with_this = abort_on_drop;
         let ran = ended.await.expect("a thread says when it is done, unless it panics");
         if let Err(error) = ran {
             tracing::error!(%error, "there is no runtime for the thread {name}");

@@ -1,29 +1,69 @@
 //! The router as a whole, with a database that is not there.
 
+use std::pin::pin;
+
 use axum::body::{Body, to_bytes};
 use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
+use futures::poll;
 use serde_json::Value;
-use sqlx::postgres::PgPoolOptions;
+use shared_events::lane::{Lane, LaneMap};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use tower::ServiceExt;
 
 use super::*;
+use crate::log::writer::{self, WriterConfig, WriterTask};
+use crate::relay::{self, Bounds, RelayConfig};
 
-fn router_without_database() -> Router {
-    const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
-    let pool = PgPoolOptions::new()
+const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
+
+fn pool() -> PgPool {
+    PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(100))
         .connect_lazy(NOWHERE)
-        .expect("a database URL");
+        .expect("a database URL")
+}
+
+fn router_without_database(intake: Intake) -> Router {
     let reversals = Reversals::new(NOWHERE.parse().expect("a database URL"));
-    let (_intake, seen) = watch::channel(Intake::Opening);
+    let (_, intake) = watch::channel(intake);
     let second = Duration::from_secs(1);
     let rules = Rules { require_key: true, command_deadline: second, answer_timeout: second };
-    router(Desk { intake: seen, log: LogReader::new(pool), reversals, rules })
+    router(Desk { intake, log: LogReader::new(pool()), reversals, rules })
+}
+
+/// A writer with room for one request, and its task, which does not run.
+fn idle_writer() -> (Writer, WriterTask) {
+    let relay = RelayConfig {
+        brokers: String::new(),
+        topic: String::new(),
+        database_url: NOWHERE.to_owned(),
+        lanes: vec![Lane(0)],
+        bounds: Bounds::default(),
+    };
+    let (handoff, _) = relay::relay(relay, pool());
+    let config = WriterConfig {
+        database: NOWHERE.parse().expect("a database URL"),
+        queue_commands_max: 1,
+        queue_bytes_max: usize::MAX,
+        batch_commands_max: 1,
+        batch_bytes_max: usize::MAX,
+        cache_bytes_max: 0,
+        batch_timeout: Duration::ZERO,
+        commit_timeout: Duration::ZERO,
+    };
+    writer::start(config, LaneMap::even(1).expect("one lane"), handoff)
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
-    let response = router_without_database().oneshot(request).await.expect("an answer");
+    ask_of(&router_without_database(Intake::Opening), request).await
+}
+
+async fn ask_of(
+    router: &Router,
+    request: Request<Body>,
+) -> (StatusCode, axum::http::HeaderMap, String) {
+    let response = router.clone().oneshot(request).await.expect("an answer");
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("a body");
     (head.status, head.headers, String::from_utf8(bytes.to_vec()).expect("UTF-8"))
@@ -31,6 +71,15 @@ async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Stri
 
 fn request(method: &str, uri: &str, body: &'static str) -> Request<Body> {
     Request::builder().method(method).uri(uri).body(Body::from(body)).expect("a request")
+}
+
+/// A command that can be read.
+fn registration() -> Request<Body> {
+    let mut command = request("PUT", "/v1/items/A", "{}");
+    command.headers_mut().insert("content-type", "application/json".parse().expect("a value"));
+    command.headers_mut().insert("idempotency-key", "k1".parse().expect("a value"));
+    command.headers_mut().insert("correlation-id", "c-1".parse().expect("a value"));
+    command
 }
 
 /// Status and code of the problem that answers a request.
@@ -104,11 +153,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
 
 #[tokio::test]
 async fn before_the_database_is_there_commands_are_refused_and_health_is_answered() {
-    let mut command = request("PUT", "/v1/items/A", "{}");
-    command.headers_mut().insert("content-type", "application/json".parse().expect("a value"));
-    command.headers_mut().insert("idempotency-key", "k1".parse().expect("a value"));
-    command.headers_mut().insert("correlation-id", "c-1".parse().expect("a value"));
-    let (status, headers, body) = ask(command).await;
+    let (status, headers, body) = ask(registration()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     assert_eq!(headers["retry-after"], "1");
     assert_eq!(headers["correlation-id"], "c-1");
@@ -117,6 +162,24 @@ async fn before_the_database_is_there_commands_are_refused_and_health_is_answere
     let (status, _, body) = ask(request("GET", "/readyz", "")).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains("the write database does not answer"), "{body}");
+}
+
+#[tokio::test]
+async fn where_too_many_wait_a_command_is_turned_away_before_it_is_read() {
+    let (writer, _task) = idle_writer();
+    let router = router_without_database(Intake::Open(writer));
+    let unreadable = async |uri: &str| ask_of(&router, request("POST", uri, "?")).await;
+    assert_eq!(unreadable("/v1/receipts").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(unreadable("/v1/batches").await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+
+    let mut waiting = pin!(ask_of(&router, registration()));
+    assert!(poll!(&mut waiting).is_pending());
+    for uri in ["/v1/receipts", "/v1/batches"] {
+        let (status, headers, body) = unreadable(uri).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{uri}: {body}");
+        assert_eq!(headers["retry-after"], "1");
+        assert!(body.contains("/problems/overloaded"), "{body}");
+    }
 }
 
 #[tokio::test]
