@@ -128,7 +128,7 @@ pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(wo
         assert_eq!(again.figures("A").on_hand, on_hand, "{loss:?}");
         assert_eq!(command.figures("A").await.on_hand, on_hand, "{loss:?}");
     }
-    assert_eq!(command.metric("stockbook_writer_unknown_commits_total").await, 3);
+    assert_eq!(command.metric::<u64>("stockbook_writer_unknown_commits_total").await, 3);
     stockbook.verify().await;
     super::relay::assert_topic_equals_log(&stockbook).await;
 }
@@ -144,8 +144,9 @@ pub(crate) async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead
     let command = stockbook.command();
     let again = async || keyed(&command, "/v1/receipts", "again", &[("A", 1)]).await;
     again().await.expect_status(200);
-    let foreseen =
-        async || command.metric(r#"stockbook_writer_foreseen_total{log="as_foreseen"}"#).await;
+    let foreseen = async || {
+        command.metric::<u64>(r#"stockbook_writer_foreseen_total{log="as_foreseen"}"#).await
+    };
     let before = foreseen().await;
     for _ in 0..ROUNDS {
         assert!(is_replayed(&again().await.expect_status(200)));

@@ -219,7 +219,7 @@ pub(crate) async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_
     assert_ok(&before);
     eventually("events are checked all the time", async || checked(&stockbook).await, |n| *n > 0.0)
         .await;
-    assert_eq!(metric(&stockbook, "stockbook_integrity_differences_total").await, 0.0);
+    assert_eq!(stockbook.query().metric::<f64>("stockbook_integrity_differences_total").await, 0.0);
     let mut log = stockbook.superuser().await;
     // The triggers do not fire for a replica.
     sqlx::raw_sql("set session_replication_role = replica").execute(&mut log).await.unwrap();
@@ -243,8 +243,10 @@ pub(crate) async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_
     assert_ok(&check(&stockbook, "/v1/integrity/B").await);
     eventually(
         "the difference is counted",
-        async || metric(&stockbook, "stockbook_integrity_differences_total{kind=\"chain\"}").await,
-        |count| *count > 0.0,
+        async || {
+            stockbook.query().metric("stockbook_integrity_differences_total{kind=\"chain\"}").await
+        },
+        |count: &f64| *count > 0.0,
     )
     .await;
     execute(&mut log, &change(51, 50)).await;
@@ -252,16 +254,9 @@ pub(crate) async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_
     assert_eq!(check(&stockbook, "/v1/integrity/A").await, before);
     let seen = checked(&stockbook).await;
     eventually("rounds go on", async || checked(&stockbook).await, |now| *now > seen).await;
-    assert!(metric(&stockbook, "stockbook_integrity_last_round_seconds").await > 0.0);
+    assert!(stockbook.query().metric::<f64>("stockbook_integrity_last_round_seconds").await > 0.0);
 }
 
 async fn checked(stockbook: &Stockbook) -> f64 {
-    metric(stockbook, "stockbook_integrity_checked_total").await
-}
-
-/// The value of a metric; 0 before it is counted.
-async fn metric(stockbook: &Stockbook, name: &str) -> f64 {
-    let metrics = stockbook.query().get("/metrics").await.expect_status(200).body;
-    let line = metrics.lines().find(|line| line.starts_with(name));
-    line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().expect("a number"))
+    stockbook.query().metric("stockbook_integrity_checked_total").await
 }

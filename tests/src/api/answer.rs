@@ -1,0 +1,135 @@
+//! What a service answered, read whole.
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::Value;
+use shared_events::lane::PositionToken;
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The request, for messages.
+    pub asked: String,
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body's bytes.
+    pub body: String,
+}
+
+/// The figures of an item at a location, as JSON tells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Physically there.
+    pub on_hand: i64,
+    /// Held until a moment.
+    pub reserved: i64,
+    /// Firmly promised.
+    pub allocated: i64,
+    /// The rest.
+    pub available: i64,
+}
+
+impl Figures {
+    /// The figures of this many that are there, held and promised.
+    pub fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
+        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
+    }
+
+    /// Reads them from a JSON object that has them among its members.
+    ///
+    /// # Panics
+    /// It lacks one.
+    #[track_caller]
+    pub fn of(json: &Value) -> Self {
+        let figure = |name: &str| json[name].as_i64().unwrap_or_else(|| panic!("{name}: {json}"));
+        Self {
+            on_hand: figure("on_hand"),
+            reserved: figure("reserved"),
+            allocated: figure("allocated"),
+            available: figure("available"),
+        }
+    }
+}
+
+impl Answer {
+    /// Fails unless the status is this one.
+    ///
+    /// # Panics
+    /// It is not.
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}: {}", self.asked, self.body);
+        self
+    }
+
+    /// Fails unless it is a problem document with this code.
+    ///
+    /// # Panics
+    /// It is not.
+    #[track_caller]
+    pub fn expect_problem(self, status: u16, code: &str) -> Value {
+        let answer = self.expect_status(status);
+        assert_eq!(answer.header(CONTENT_TYPE.as_str()), Some("application/problem+json"));
+        let problem = answer.json();
+        assert_eq!(problem["type"], format!("/problems/{code}"), "{}: {problem}", answer.asked);
+        assert_eq!(problem["status"], status, "{problem}");
+        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
+        assert!(!answer.headers.contains_key("stock-position"), "{}", answer.asked);
+        problem
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// It is not JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.body))
+    }
+
+    /// The id of the reservation that was answered.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    pub fn reservation_id(&self) -> String {
+        let id = &self.json()["reservation"]["id"];
+        id.as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    /// The types of the events that were answered, in their order.
+    pub fn types(&self) -> Vec<String> {
+        let events = self.json()["events"].clone();
+        let types = events.as_array().into_iter().flatten().map(|event| &event["type"]);
+        types.map(|kind| kind.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The answered figures of an item, at the only location that is answered for it.
+    ///
+    /// # Panics
+    /// There are none.
+    #[track_caller]
+    pub fn figures(&self, sku: &str) -> Figures {
+        let json = self.json();
+        let mut all = json["figures"].as_array().into_iter().flatten();
+        let one = all.find(|one| one["sku"] == sku);
+        Figures::of(one.unwrap_or_else(|| panic!("no figures of {sku}: {json}")))
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The position the answer reflects.
+    ///
+    /// # Panics
+    /// It does not say.
+    #[track_caller]
+    pub fn position(&self) -> PositionToken {
+        let token = self.header("stock-position").unwrap_or_else(|| panic!("{self:?}"));
+        token.parse().expect("a position token")
+    }
+}
