@@ -74,11 +74,9 @@ pub struct ServeConfig {
     pub outcome_retention_days: u16,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub http: HttpConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub writer: WriterBounds,
 }
 

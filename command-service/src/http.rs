@@ -73,9 +73,9 @@ pub struct Rules {
     pub answer_timeout: Duration,
 }
 
-/// Every route.
-pub fn router(desk: Desk) -> Router {
-    let (router, openapi) = OpenApiRouter::with_openapi(schema::Api::openapi())
+/// Every route, with its description.
+fn routes() -> OpenApiRouter<Arc<Desk>> {
+    OpenApiRouter::with_openapi(schema::Api::openapi())
         // Commands: PUT /v1/items/{sku}, /v1/locations/{code}, /v1/stock/{sku}/{location};
         // POST /v1/items/{sku}/retire, /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves.
         .routes(routes!(commands::catalogue::register_item))
@@ -111,8 +111,11 @@ pub fn router(desk: Desk) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/problems/{code}", get(health::problem_page))
-        .with_state(Arc::new(desk))
-        .split_for_parts();
+}
+
+/// The service's HTTP surface.
+pub fn router(desk: Desk) -> Router {
+    let (router, openapi) = routes().with_state(Arc::new(desk)).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(nothing_here)

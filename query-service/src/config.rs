@@ -57,27 +57,21 @@ pub struct ServeConfig {
     pub listen: ListenAddress,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub http: HttpConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub database: DatabaseConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub kafka: KafkaConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub log: LogConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub projection: ProjectionConfig,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub integrity: IntegrityConfig,
 }
 

@@ -92,9 +92,9 @@ impl Parts {
 ))]
 struct Document;
 
-/// All routes, with what surrounds each of them.
-pub fn router(views: Views, settings: HttpConfig) -> Router {
-    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+/// Every route, with its description.
+fn routes() -> OpenApiRouter<Views> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(queries::stock::level::get_stock_level))
         .routes(routes!(queries::stock::item::get_item_stock))
         .routes(routes!(queries::stock::list::list_stock_levels))
@@ -117,7 +117,11 @@ pub fn router(views: Views, settings: HttpConfig) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/problems/{code}", get(problem::page))
-        .split_for_parts();
+}
+
+/// The service's HTTP surface.
+pub fn router(views: Views, settings: HttpConfig) -> Router {
+    let (routes, document) = routes().split_for_parts();
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .with_state(views)
@@ -141,4 +145,22 @@ pub fn router(views: Views, settings: HttpConfig) -> Router {
 /// How long a whole answer may take: its own wait and its work.
 fn longest_answer(settings: HttpConfig) -> Duration {
     wait::LONGEST + settings.answer_timeout_ms.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_description_is_the_one_in_openapi_json() {
+        let (_, document) = routes().split_for_parts();
+        let actual = document.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
+        let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let expected = std::fs::read_to_string(committed).unwrap_or_default();
+        if actual != expected {
+            let now = std::env::temp_dir().join("query-service-openapi.json");
+            std::fs::write(&now, actual).expect("the temporary folder can be written");
+            panic!("the description changed; to accept it: cp {} {committed}", now.display());
+        }
+    }
 }

@@ -9,6 +9,8 @@
 //! Compatibility: a published event type and version never changes. A new shape is a new
 //! `schema_version`, and every version has a golden file in `tests/golden`.
 
+#![warn(missing_docs)]
+
 pub mod slot;
 pub mod values;
 pub mod time;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LINES_MAX: usize = 300;
+const LINES_MAX: usize = 500;
 
 /// Folders whose code takes values and gives values.
 const PURE: [&str; 6] = [

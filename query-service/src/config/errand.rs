@@ -30,7 +30,6 @@ pub struct RebuildConfig {
     pub migrate_database_url: DatabaseUrl,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub log: LogConfig,
 }
 
@@ -83,6 +82,5 @@ pub struct SkipConfig {
     pub migrate_database_url: DatabaseUrl,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "the group has its own")]
     pub log: LogConfig,
 }

@@ -46,7 +46,6 @@ pub struct Page<T> {
 /// The last row of a page; opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each holds the key of the row it is named after")]
 pub enum Cursor {
     StockLevel { sku: Sku, location: LocationCode },
     Movement { recorded_at: Timestamp, lane: Lane, position: Position },

@@ -9,7 +9,6 @@ use crate::projection::{Projection, daily_flow, low_stock, stock};
 
 /// What a batch changes, folded in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the projection of the same name")]
 pub enum Changes {
     Stock(stock::Changes),
     DailyFlow(daily_flow::Changes),
@@ -55,7 +54,6 @@ impl Changes {
 
 /// The event that a row shows the state after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the member of RecordedEvent with the same name")]
 pub struct Place {
     pub lane: Lane,
     pub position: Position,

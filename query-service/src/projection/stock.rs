@@ -52,7 +52,6 @@ pub struct Addition {
 
 /// One change of stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is a member of the event with the same name")]
 pub struct Movement {
     pub place: Place,
     pub sku: Sku,
@@ -69,7 +68,6 @@ pub struct Movement {
 
 /// Whom a change of stock is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the member of event::Promise with the same name")]
 pub struct Promise {
     pub reservation: ReservationId,
     pub line: u32,

@@ -7,7 +7,6 @@ macro_rules! catalogue {
     ($($variant:ident $name:literal $status:ident $title:literal $meaning:literal)+) => {
         /// A stable name for one kind of failure: the last part of a problem's `type`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each has its meaning in the catalogue")]
         pub enum Code {
             $($variant,)+
         }

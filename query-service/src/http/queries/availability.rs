@@ -45,7 +45,6 @@ pub struct Available {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub outcome: Outcome,
 }
 

@@ -35,7 +35,6 @@ pub struct Difference {
     #[schema(value_type = String, example = "3:1042")]
     pub to_position: PositionToken,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub totals: Change,
     /// Every location where something happened between.
     pub locations: Vec<LocationChange>,
@@ -66,7 +65,6 @@ pub struct LocationChange {
     #[schema(value_type = String)]
     pub location: LocationCode,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub change: Change,
 }
 

@@ -57,7 +57,6 @@ pub struct Step {
     /// The version of the figures after it.
     pub version: i64,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub movement: Movement,
     /// The reservation that it is for.
     pub reservation: Option<String>,

@@ -34,7 +34,6 @@ pub struct StockLevel {
     #[schema(value_type = String)]
     pub location: LocationCode,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub figure: Figure,
     /// What `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +50,6 @@ pub struct ItemStock {
     /// Its name; of then, if the past is asked for.
     pub name: String,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub totals: Figure,
     /// Every location that has a history of it.
     pub locations: Vec<LocationStock>,
@@ -68,6 +66,5 @@ pub struct LocationStock {
     #[schema(value_type = String)]
     pub location: LocationCode,
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub figure: Figure,
 }

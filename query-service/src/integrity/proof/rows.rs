@@ -14,7 +14,6 @@ pub type Members = Vec<(&'static str, String)>;
 
 /// A row of `movements`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the column with the same name")]
 pub struct MovementRow {
     pub position: Position,
     pub sku: String,
@@ -38,7 +37,6 @@ pub struct MovementRow {
 
 /// A row of `stock_levels` or, with no location and no reorder point, of `stock_totals`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the column with the same name")]
 pub struct FigureRow {
     pub sku: String,
     pub location: Option<String>,

@@ -29,7 +29,6 @@ const RARE_MAX: i64 = 2_000;
 #[derive(Debug, Serialize, ToSchema)]
 pub struct StockPage {
     #[serde(flatten)]
-    #[expect(missing_docs, reason = "its members are documented")]
     pub page: Page<StockLevel>,
     /// What `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
