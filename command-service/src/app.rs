@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{ServeConfig, WriterBounds, milliseconds};
 use crate::deadlines::sweep;
-use crate::http::{self, Desk, Intake, Rules};
+use crate::http::{self, AppState, CommandConfig, WriterState};
 use crate::log::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
@@ -42,24 +42,29 @@ const RELAY_STOP_SLACK: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct App {
     config: ServeConfig,
-    intake: watch::Sender<Intake>,
-    desk: Desk,
+    intake: watch::Sender<WriterState>,
+    state: AppState,
 }
 
 impl App {
     /// Builds the service. Connects to nothing yet; to be called inside a runtime.
     pub fn build(config: ServeConfig) -> Self {
         http::upkeep_metrics();
-        let (intake, intake_seen) = watch::channel(Intake::Opening);
+        let (intake, intake_seen) = watch::channel(WriterState::Starting);
         let pool = reading_pool(&config, config.http.read_connections_max, "reads");
-        let rules = Rules {
+        let command_config = CommandConfig {
             require_key: config.http.require_idempotency_key,
             command_deadline: milliseconds(config.http.command_deadline_ms),
             answer_timeout: milliseconds(config.http.answer_timeout_ms),
         };
         let reversals = Reversals::new(config.write_database_url.clone());
-        let desk = Desk { intake: intake_seen, log: LogReader::new(pool), reversals, rules };
-        Self { config, intake, desk }
+        let state = AppState {
+            writer: intake_seen,
+            log: LogReader::new(pool),
+            reversals,
+            config: command_config,
+        };
+        Self { config, intake, state }
     }
 
     /// Runs until `shutdown` is cancelled, then stops in order, each step bounded.
@@ -74,11 +79,11 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { config, intake, desk } = self;
+        let Self { config, intake, state } = self;
         // 1. Answer HTTP, with commands not let in yet.
-        let log = desk.log.clone();
-        let reversals = desk.reversals.clone();
-        let router = http::router(desk);
+        let log = state.log.clone();
+        let reversals = state.reversals.clone();
+        let router = http::router(state);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         let counting = tokio::spawn(keep_metrics());
         // 2. Learn the lanes; then let commands in, and publish what they do, until told to stop.
@@ -91,7 +96,7 @@ impl App {
         // 3. Stop in the order of a command's way.
         tracing::info!("stopping");
         let drained = server.stop(milliseconds(config.http.drain_timeout_ms)).await;
-        intake.send_replace(Intake::Closed);
+        intake.send_replace(WriterState::Stopped);
         if let Some(work) = work {
             work.stop(&config).await;
         }
@@ -105,7 +110,7 @@ async fn work_on(
     config: &ServeConfig,
     log: &LogReader,
     reversals: Reversals,
-    intake: &watch::Sender<Intake>,
+    intake: &watch::Sender<WriterState>,
     work: &mut Option<Work>,
 ) -> anyhow::Result<()> {
     let lanes = learn_lanes(log, config.lanes).await?;
@@ -127,7 +132,7 @@ impl Work {
         config: &ServeConfig,
         lanes: LaneMap,
         reversals: Reversals,
-        intake: &watch::Sender<Intake>,
+        intake: &watch::Sender<WriterState>,
     ) -> anyhow::Result<Self> {
         let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
         let (handoff, relay) = relay::relay(relay_config(config, &lanes), pool);
@@ -141,7 +146,7 @@ impl Work {
         let sweeping = sweep(reading_pool(config, 1, "sweeper"), writer.clone());
         let sweeping = tokio::spawn(sweeping);
         let reversing = tokio::spawn(reversals.work(writer.clone()));
-        intake.send_replace(Intake::Open(writer));
+        intake.send_replace(WriterState::Running(writer));
         tracing::info!("commands are let in");
         Ok(Self { writing, relaying, relay_stop, purging, sweeping, reversing })
     }

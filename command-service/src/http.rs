@@ -38,33 +38,33 @@ use crate::log::read::LogReader;
 use crate::log::writer::Writer;
 use crate::reversals::Reversals;
 
-/// What the handlers work with.
+/// Everything that a handler may use.
 #[derive(Debug)]
-pub struct Desk {
-    /// Whether commands are let in, and to whom they go.
-    pub intake: watch::Receiver<Intake>,
+pub struct AppState {
+    /// The writer, or why there is none.
+    pub writer: watch::Receiver<WriterState>,
     /// For the log's own endpoints.
     pub log: LogReader,
-    /// To whom reversals of windows go.
+    /// Reversals of windows.
     pub reversals: Reversals,
     /// How commands are treated.
-    pub rules: Rules,
+    pub config: CommandConfig,
 }
 
-/// Whether commands are let in.
+/// Whether commands are accepted.
 #[derive(Debug, Clone)]
-pub enum Intake {
+pub enum WriterState {
     /// Not yet: the log's lanes are not known, so there is no writer.
-    Opening,
-    /// They go to the writer.
-    Open(Writer),
-    /// Not any more: the service is stopping.
-    Closed,
+    Starting,
+    /// Yes: they go to the writer.
+    Running(Writer),
+    /// No longer: the service is stopping.
+    Stopped,
 }
 
 /// How commands are treated.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct CommandConfig {
     /// Whether a command must come with an Idempotency-Key.
     pub require_key: bool,
     /// How long a command may wait for its turn.
@@ -74,7 +74,7 @@ pub struct Rules {
 }
 
 /// Every route, with its description.
-fn routes() -> OpenApiRouter<Arc<Desk>> {
+fn routes() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::with_openapi(schema::Api::openapi())
         // Commands: PUT /v1/items/{sku}, /v1/locations/{code}, /v1/stock/{sku}/{location};
         // POST /v1/items/{sku}/retire, /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves.
@@ -114,8 +114,8 @@ fn routes() -> OpenApiRouter<Arc<Desk>> {
 }
 
 /// The service's HTTP surface.
-pub fn router(desk: Desk) -> Router {
-    let (router, openapi) = routes().with_state(Arc::new(desk)).split_for_parts();
+pub fn router(app: AppState) -> Router {
+    let (router, openapi) = routes().with_state(Arc::new(app)).split_for_parts();
     router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(nothing_here)

@@ -13,11 +13,11 @@ use tokio::time::{Instant, timeout_at};
 use super::answer;
 use super::problem::Problem;
 use super::request::{self, Form};
-use super::{Desk, Intake};
+use super::{AppState, WriterState};
 use crate::log::submission::{Outcome, Submission};
 use crate::log::writer::Writer;
 
-impl Desk {
+impl AppState {
     /// One command, from request to response.
     async fn execute(&self, form: Form, request: Request) -> Response {
         // 1. Turn it away where too many wait.
@@ -25,7 +25,7 @@ impl Desk {
             return problem.into_response();
         }
         // 2. Read it; what is wrong with it is told before anything else.
-        match request::read(form, request, &self.rules).await {
+        match request::read(form, request, &self.config).await {
             Ok(submission) => self.answer(submission).await,
             Err(problem) => problem.into_response(),
         }
@@ -47,22 +47,22 @@ impl Desk {
     /// Why no command is taken at the moment, where too many wait. Asked before anything is read: what
     /// a refusal costs is taken from what is done.
     fn overload(&self) -> Option<Problem> {
-        match &*self.intake.borrow() {
-            Intake::Open(writer) => writer.overload().map(Problem::from),
-            Intake::Opening | Intake::Closed => None,
+        match &*self.writer.borrow() {
+            WriterState::Running(writer) => writer.overload().map(Problem::from),
+            WriterState::Starting | WriterState::Stopped => None,
         }
     }
 
     fn writer(&self) -> Result<Writer, Problem> {
-        match &*self.intake.borrow() {
-            Intake::Open(writer) => Ok(writer.clone()),
-            Intake::Opening | Intake::Closed => Err(Problem::nothing_recorded()),
+        match &*self.writer.borrow() {
+            WriterState::Running(writer) => Ok(writer.clone()),
+            WriterState::Starting | WriterState::Stopped => Err(Problem::nothing_recorded()),
         }
     }
 
     /// When an answer that begins now must be there.
     fn answer_by(&self) -> Instant {
-        Instant::now() + self.rules.answer_timeout
+        Instant::now() + self.config.answer_timeout
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
 use super::request::{PathText, path_text};
-use super::{Desk, Intake, observe};
+use super::{AppState, WriterState, observe};
 
 /// How long the database may take to say that it is there.
 const PING_MAX: Duration = Duration::from_secs(1);
@@ -31,14 +31,14 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// The service can do its work.
-pub(super) async fn ready(State(desk): State<Arc<Desk>>) -> Response {
+pub(super) async fn ready(State(app): State<Arc<AppState>>) -> Response {
     let mut reasons = Vec::new();
-    match *desk.intake.borrow() {
-        Intake::Opening => reasons.push("the log's lanes are not known yet"),
-        Intake::Open(_) => {}
-        Intake::Closed => reasons.push("the service is stopping"),
+    match *app.writer.borrow() {
+        WriterState::Starting => reasons.push("the log's lanes are not known yet"),
+        WriterState::Running(_) => {}
+        WriterState::Stopped => reasons.push("the service is stopping"),
     }
-    if !matches!(timeout(PING_MAX, desk.log.ping()).await, Ok(Ok(()))) {
+    if !matches!(timeout(PING_MAX, app.log.ping()).await, Ok(Ok(()))) {
         reasons.push("the write database does not answer");
     }
     let ready = reasons.is_empty();

@@ -21,7 +21,7 @@ use shared_events::time::Timestamp;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::Desk;
+use super::AppState;
 use super::problem::{Code, Problem};
 use super::request::{Fault, Faults, Members, PathText, digits, path_text, query, text};
 use super::schema::{EventLine, EventRange, LanesQuery, ReadProblems};
@@ -48,15 +48,15 @@ pub(super) struct Lanes {
     responses((status = 200, description = "Lanes ascending", body = Lanes), ReadProblems),
 )]
 pub(super) async fn list_lanes(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     uri: Uri,
 ) -> Result<Json<Lanes>, Problem> {
     let at: Option<Timestamp> = parameters(&uri, |query| query.optional("at", text))?;
     let items = match at {
-        None => desk.log.heads().await?,
+        None => app.log.heads().await?,
         Some(moment) => {
             // Each lane's lock is waited for, so the bound of a statement is not that of them all.
-            let settling = timeout(desk.rules.answer_timeout, desk.log.heads_at(moment));
+            let settling = timeout(app.config.answer_timeout, app.log.heads_at(moment));
             match settling.await.map_err(|_| Problem::log_unavailable())?? {
                 HeadsAt::Settled(heads) => heads,
                 HeadsAt::Ahead { now } => {
@@ -82,7 +82,7 @@ pub(super) async fn list_lanes(
     ),
 )]
 pub(super) async fn list_lane_events(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     lane: PathText,
     uri: Uri,
 ) -> Result<Response, Problem> {
@@ -91,20 +91,20 @@ pub(super) async fn list_lane_events(
     let unknown =
         || Problem::missing(Code::NotFound, format!("the log has no lane {lane}"), lane.clone());
     let number = lane.parse().map(Lane).map_err(|_| unknown())?;
-    answer(desk.log.clone(), History::Lane(number), range, unknown).await
+    answer(app.log.clone(), History::Lane(number), range, unknown).await
 }
 
 /// What a stream has: a stream's name has slashes, so what is asked of it stands after the last.
 pub(super) async fn read_stream(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     path: PathText,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let path = path_text(path);
     match path.rsplit_once('/') {
-        Some((name, "events")) => list_stream_events(&desk, name, &uri).await,
+        Some((name, "events")) => list_stream_events(&app, name, &uri).await,
         Some((name, "state")) => {
-            state::read_state(&desk, name, &uri).await.map(IntoResponse::into_response)
+            state::read_state(&app, name, &uri).await.map(IntoResponse::into_response)
         }
         _ => Err(Problem::new(Code::NotFound, format!("nothing is at {}", uri.path()))),
     }
@@ -122,12 +122,12 @@ pub(super) async fn read_stream(
         ReadProblems,
     ),
 )]
-async fn list_stream_events(desk: &Desk, name: &str, uri: &Uri) -> Result<Response, Problem> {
+async fn list_stream_events(app: &AppState, name: &str, uri: &Uri) -> Result<Response, Problem> {
     let range = Range::of(uri)?;
     let unknown =
         || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
     let stream: Stream = name.parse().map_err(|_| unknown())?;
-    answer(desk.log.clone(), History::Stream(stream), range, unknown).await
+    answer(app.log.clone(), History::Stream(stream), range, unknown).await
 }
 
 /// Which part of a history is asked for.

@@ -36,7 +36,7 @@ use self::reader::Place;
 pub(super) use self::reader::{Fault, Faults, Members};
 pub(super) use self::reversal::{Reversal, read_reversal};
 pub(super) use self::value::{digits, switch, text};
-use super::Rules;
+use super::CommandConfig;
 use super::problem::{Code, Problem};
 use crate::log::submission::{Asked, IdempotencyKey, Origin, Submission};
 
@@ -63,9 +63,9 @@ pub(super) fn path_text(parameter: PathText) -> String {
 pub(super) async fn read(
     form: Form,
     request: Request,
-    rules: &Rules,
+    config: &CommandConfig,
 ) -> Result<Submission, Problem> {
-    let arrived = Arrived::own_key(request, form.needs_no_body(), rules).await?;
+    let arrived = Arrived::own_key(request, form.needs_no_body(), config).await?;
     parse(form, &arrived)
 }
 
@@ -117,19 +117,19 @@ impl Arrived {
     async fn own_key(
         request: Request,
         is_body_optional: bool,
-        rules: &Rules,
+        config: &CommandConfig,
     ) -> Result<Self, Problem> {
-        if rules.require_key && !header::has_idempotency_key(request.headers()) {
+        if config.require_key && !header::has_idempotency_key(request.headers()) {
             return Err(Problem::key_missing("the header Idempotency-Key"));
         }
-        Self::within(request, is_body_optional, body::COMMAND_BYTES_MAX, rules).await
+        Self::within(request, is_body_optional, body::COMMAND_BYTES_MAX, config).await
     }
 
     async fn within(
         request: Request,
         is_body_optional: bool,
         bytes_max: usize,
-        rules: &Rules,
+        config: &CommandConfig,
     ) -> Result<Self, Problem> {
         let (mut head, body) = request.into_parts();
         let path = PathNames::of(&mut head).await;
@@ -139,7 +139,7 @@ impl Arrived {
             body::read(&head.headers, body, bytes_max).await?
         };
         // From here on, so that a slow line takes nothing of its time in the queue.
-        let deadline = Instant::now() + rules.command_deadline;
+        let deadline = Instant::now() + config.command_deadline;
         Ok(Self { head, path, body, deadline })
     }
 

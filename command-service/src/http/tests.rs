@@ -24,12 +24,13 @@ fn pool() -> PgPool {
         .expect("a database URL")
 }
 
-fn router_without_database(intake: Intake) -> Router {
+fn router_without_database(intake: WriterState) -> Router {
     let reversals = Reversals::new(NOWHERE.parse().expect("a database URL"));
-    let (_, intake) = watch::channel(intake);
+    let (_, writer) = watch::channel(intake);
     let second = Duration::from_secs(1);
-    let rules = Rules { require_key: true, command_deadline: second, answer_timeout: second };
-    router(Desk { intake, log: LogReader::new(pool()), reversals, rules })
+    let config =
+        CommandConfig { require_key: true, command_deadline: second, answer_timeout: second };
+    router(AppState { writer, log: LogReader::new(pool()), reversals, config })
 }
 
 /// A writer with room for one request, and its task, which does not run.
@@ -56,7 +57,7 @@ fn idle_writer() -> (Writer, WriterTask) {
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {
-    ask_of(&router_without_database(Intake::Opening), request).await
+    ask_of(&router_without_database(WriterState::Starting), request).await
 }
 
 async fn ask_of(
@@ -167,7 +168,7 @@ async fn before_the_database_is_there_commands_are_refused_and_health_is_answere
 #[tokio::test]
 async fn where_too_many_wait_a_command_is_turned_away_before_it_is_read() {
     let (writer, _task) = idle_writer();
-    let router = router_without_database(Intake::Open(writer));
+    let router = router_without_database(WriterState::Running(writer));
     let unreadable = async |uri: &str| ask_of(&router, request("POST", uri, "?")).await;
     assert_eq!(unreadable("/v1/receipts").await.0, StatusCode::BAD_REQUEST);
     assert_eq!(unreadable("/v1/batches").await.0, StatusCode::UNSUPPORTED_MEDIA_TYPE);

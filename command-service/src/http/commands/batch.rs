@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 
 use super::submit;
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::answer::batch::{independent, together};
 use crate::http::problem::Problem;
 use crate::http::request::{self, Batch};
@@ -24,19 +24,19 @@ const WAITING_MAX: usize = 256;
     responses(Executed, CommandProblems),
 )]
 pub(in crate::http) async fn execute_batch(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    if let Some(problem) = desk.overload() {
+    if let Some(problem) = app.overload() {
         return problem.into_response();
     }
-    match request::read_batch(request, &desk.rules).await {
-        Ok(batch) => desk.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
+    match request::read_batch(request, &app.config).await {
+        Ok(batch) => app.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),
     }
 }
 
-impl Desk {
+impl AppState {
     async fn execute_batch(&self, batch: Batch) -> Result<Response, Problem> {
         let writer = self.writer()?;
         let until = self.answer_by();

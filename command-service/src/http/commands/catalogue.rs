@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::request::Form;
 use crate::http::schema::{
     CommandHeaders, CommandProblems, CommandQuery, ItemBody, ItemPath, LocationBody, LocationPath,
@@ -20,10 +20,10 @@ use crate::http::schema::{
     responses(Registered, CommandProblems),
 )]
 pub(in crate::http) async fn register_item(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Item, request).await
+    app.execute(Form::Item, request).await
 }
 
 /// RetireItem: the item is traded no more; only when nothing of it is left anywhere.
@@ -34,10 +34,10 @@ pub(in crate::http) async fn register_item(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn retire_item(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Retirement, request).await
+    app.execute(Form::Retirement, request).await
 }
 
 /// RegisterLocation, ChangeLocation: makes a location known, or describes a known one anew.
@@ -48,8 +48,8 @@ pub(in crate::http) async fn retire_item(
     responses(Registered, CommandProblems),
 )]
 pub(in crate::http) async fn register_location(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Location, request).await
+    app.execute(Form::Location, request).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::request::Form;
 use crate::http::schema::{
     CancellationBody, CommandHeaders, CommandProblems, CommandQuery, ConfirmationBody,
@@ -20,10 +20,10 @@ use crate::http::schema::{
     responses(Registered, CommandProblems),
 )]
 pub(in crate::http) async fn reserve_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Reservation, request).await
+    app.execute(Form::Reservation, request).await
 }
 
 /// ExtendReservation: a held reservation ends at another moment, counted from now.
@@ -34,10 +34,10 @@ pub(in crate::http) async fn reserve_stock(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn extend_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Extension, request).await
+    app.execute(Form::Extension, request).await
 }
 
 /// ConfirmReservation: a held reservation becomes a firm promise, whole.
@@ -48,10 +48,10 @@ pub(in crate::http) async fn extend_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn confirm_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Confirmation, request).await
+    app.execute(Form::Confirmation, request).await
 }
 
 /// ReleaseReservation: a held reservation, or parts of it, is let go.
@@ -62,10 +62,10 @@ pub(in crate::http) async fn confirm_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn release_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Release, request).await
+    app.execute(Form::Release, request).await
 }
 
 /// CancelReservation: what is not fulfilled of a confirmed reservation, or parts of it, is taken
@@ -77,10 +77,10 @@ pub(in crate::http) async fn release_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn cancel_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Cancellation, request).await
+    app.execute(Form::Cancellation, request).await
 }
 
 /// FulfilReservation: what was promised, or parts of it, goes out.
@@ -91,10 +91,10 @@ pub(in crate::http) async fn cancel_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn fulfil_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Fulfilment, request).await
+    app.execute(Form::Fulfilment, request).await
 }
 
 /// ReturnReservation: of what went out, parts come back.
@@ -105,8 +105,8 @@ pub(in crate::http) async fn fulfil_reservation(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn return_reservation(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Return, request).await
+    app.execute(Form::Return, request).await
 }

@@ -13,7 +13,7 @@ use shared_events::values::{Label, ReversalId};
 use tokio::time::timeout_at;
 use utoipa::ToSchema;
 
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{self, PathText, Reversal, path_text};
 use crate::http::schema::{
@@ -28,11 +28,14 @@ use crate::reversals::{Progress, Refusal, Status, WindowRequest};
     request_body = ReversalBody,
     responses(Reversed, CommandProblems),
 )]
-pub(in crate::http) async fn reverse(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    match request::read_reversal(request, &desk.rules).await {
-        Ok(Reversal::Now(submission)) => desk.answer(*submission).await,
+pub(in crate::http) async fn reverse(
+    State(app): State<Arc<AppState>>,
+    request: Request,
+) -> Response {
+    match request::read_reversal(request, &app.config).await {
+        Ok(Reversal::Now(submission)) => app.answer(*submission).await,
         Ok(Reversal::Window { request, dry_run }) => {
-            let answered = desk.reverse_window(*request, dry_run).await;
+            let answered = app.reverse_window(*request, dry_run).await;
             answered.unwrap_or_else(IntoResponse::into_response)
         }
         Err(problem) => problem.into_response(),
@@ -46,7 +49,7 @@ pub(in crate::http) async fn reverse(State(desk): State<Arc<Desk>>, request: Req
     responses((status = 200, description = "Its progress", body = ReversalProgress), ReadProblems),
 )]
 pub(in crate::http) async fn read_progress(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     id: PathText,
 ) -> Result<Json<ReversalProgress>, Problem> {
     let text = path_text(id);
@@ -55,12 +58,12 @@ pub(in crate::http) async fn read_progress(
         Problem::missing(Code::NotFound, detail, text.clone())
     };
     let id: ReversalId = text.parse().map_err(|_| missing())?;
-    let progress = timeout_at(desk.answer_by(), desk.reversals.progress(&id)).await;
+    let progress = timeout_at(app.answer_by(), app.reversals.progress(&id)).await;
     let progress = progress.map_err(|_| Problem::log_unavailable())??;
     progress.map(|progress| Json(progress.into())).ok_or_else(missing)
 }
 
-impl Desk {
+impl AppState {
     async fn reverse_window(
         &self,
         request: WindowRequest,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::request::Form;
 use crate::http::schema::{
     AdjustmentBody, CommandHeaders, CommandProblems, CommandQuery, CountBody, IssueBody, MoveBody,
@@ -19,10 +19,10 @@ use crate::http::schema::{
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn receive_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Receipt, request).await
+    app.execute(Form::Receipt, request).await
 }
 
 /// IssueStock: goods go out, only from what is available; all lines or none.
@@ -32,10 +32,10 @@ pub(in crate::http) async fn receive_stock(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn issue_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Issue, request).await
+    app.execute(Form::Issue, request).await
 }
 
 /// AdjustStock: puts the count on the books right by a difference; all lines or none.
@@ -45,10 +45,10 @@ pub(in crate::http) async fn issue_stock(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn adjust_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Adjustment, request).await
+    app.execute(Form::Adjustment, request).await
 }
 
 /// SetStock: sets on_hand to what was found. The caller says what it expects to be there, or that
@@ -60,10 +60,10 @@ pub(in crate::http) async fn adjust_stock(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn set_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Count, request).await
+    app.execute(Form::Count, request).await
 }
 
 /// MoveStock: goods go from one location to another at once, only from available; all lines or none.
@@ -73,8 +73,8 @@ pub(in crate::http) async fn set_stock(
     responses(Recorded, CommandProblems),
 )]
 pub(in crate::http) async fn move_stock(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Response {
-    desk.execute(Form::Move, request).await
+    app.execute(Form::Move, request).await
 }

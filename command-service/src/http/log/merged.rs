@@ -14,7 +14,7 @@ use shared_events::recorded::{EventId, RecordedEvent};
 use tokio::time::timeout;
 
 use super::{LIMIT_DEFAULT, LIMIT_MAX, PAGE_LEN, ndjson, parameters};
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::problem::Problem;
 use crate::http::request::{Fault, digits, text};
 use crate::http::schema::{EventLine, MergedRange, ReadProblems};
@@ -38,7 +38,7 @@ const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
     ),
 )]
 pub(in crate::http) async fn list_events(
-    State(desk): State<Arc<Desk>>,
+    State(app): State<Arc<AppState>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let (after, limit) = parameters(&uri, |query| {
@@ -48,9 +48,9 @@ pub(in crate::http) async fn list_events(
     })?;
     let limit = usize::try_from(limit).expect("a limit is small and positive");
     // Each lane's lock is waited for, so the bound of a statement is not that of them all.
-    let merging = timeout(desk.rules.answer_timeout, desk.log.merged(&after, limit));
+    let merging = timeout(app.config.answer_timeout, app.log.merged(&after, limit));
     match merging.await.map_err(|_| Problem::log_unavailable())?? {
-        Merged::Next { ids, position } => answer(desk.log.clone(), ids, &position).await,
+        Merged::Next { ids, position } => answer(app.log.clone(), ids, &position).await,
         Merged::UnknownLane(lane) => Err(Problem::validation_failed(vec![Fault {
             pointer: "/after".to_owned(),
             message: format!("names lane {lane}, which the log does not have"),

@@ -11,7 +11,7 @@ use shared_events::time::Timestamp;
 use tokio::time::timeout;
 
 use super::parameters;
-use crate::http::Desk;
+use crate::http::AppState;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::{Fault, digits, text};
 use crate::http::schema::{ReadProblems, StateQuery, StreamStateBody};
@@ -75,7 +75,7 @@ impl From<StreamState> for View {
     ),
 )]
 pub(super) async fn read_state(
-    desk: &Desk,
+    app: &AppState,
     name: &str,
     uri: &Uri,
 ) -> Result<Json<StateAnswer>, Problem> {
@@ -83,7 +83,7 @@ pub(super) async fn read_state(
     let unknown =
         || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
     let stream: Stream = name.parse().map_err(|_| unknown())?;
-    let folding = timeout(desk.rules.answer_timeout, desk.log.fold(&stream, until));
+    let folding = timeout(app.config.answer_timeout, app.log.fold(&stream, until));
     match folding.await.map_err(|_| Problem::log_unavailable())?? {
         Folded::State { version, lane, position, state } => Ok(Json(StateAnswer {
             stream,

@@ -7,7 +7,7 @@ use super::address::Address;
 use super::command::Form;
 use super::reader::{Faults, Members, Place};
 use super::value::{key, word};
-use super::{Arrived, Problem, Rules, Said, body, fingerprint, idempotency_key};
+use super::{Arrived, CommandConfig, Problem, Said, body, fingerprint, idempotency_key};
 use crate::inventory;
 use crate::log::submission::{Asked, Submission};
 
@@ -41,9 +41,12 @@ pub(in crate::http) enum Batch {
 ///
 /// # Errors
 /// The problem to answer it with. What is wrong with the values of all commands is told at once.
-pub(in crate::http) async fn read_batch(request: Request, rules: &Rules) -> Result<Batch, Problem> {
-    let arrived = Arrived::within(request, false, body::BATCH_BYTES_MAX, rules).await?;
-    parse(&arrived, rules.require_key)
+pub(in crate::http) async fn read_batch(
+    request: Request,
+    config: &CommandConfig,
+) -> Result<Batch, Problem> {
+    let arrived = Arrived::within(request, false, body::BATCH_BYTES_MAX, config).await?;
+    parse(&arrived, config.require_key)
 }
 
 /// The part without waiting.

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use super::command::{self, reversal};
 use super::reader::{Faults, Members, Place};
 use super::value::boolean;
-use super::{Arrived, Problem, Rules, Said};
+use super::{Arrived, CommandConfig, Problem, Said};
 use crate::inventory;
 use crate::log::submission::{Asked, Submission};
 use crate::reversals::WindowRequest;
@@ -30,9 +30,9 @@ pub(in crate::http) enum Reversal {
 /// The problem to answer it with. What is wrong with its values is told all at once.
 pub(in crate::http) async fn read_reversal(
     request: Request,
-    rules: &Rules,
+    config: &CommandConfig,
 ) -> Result<Reversal, Problem> {
-    let arrived = Arrived::own_key(request, false, rules).await?;
+    let arrived = Arrived::own_key(request, false, config).await?;
     parse(&arrived)
 }
 
