@@ -8,6 +8,12 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::services::run_task;
 use stack::services::settings::Settings;
 
+trials! {
+    the_services_role_cannot_change_or_remove_an_event,
+    even_the_owner_is_refused_by_the_triggers,
+    another_number_of_lanes_is_refused,
+}
+
 const FORBIDDEN: [&str; 4] = [
     "update events set data = '{}'",
     "delete from events",
@@ -15,7 +21,7 @@ const FORBIDDEN: [&str; 4] = [
     "update events set chain = chain where false",
 ];
 
-pub(crate) async fn the_services_role_cannot_change_or_remove_an_event(world: Arc<World>) {
+async fn the_services_role_cannot_change_or_remove_an_event(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let database = stockbook.write_database().await;
@@ -30,7 +36,7 @@ pub(crate) async fn the_services_role_cannot_change_or_remove_an_event(world: Ar
     assert_eq!(events, 2);
 }
 
-pub(crate) async fn even_the_owner_is_refused_by_the_triggers(world: Arc<World>) {
+async fn even_the_owner_is_refused_by_the_triggers(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let mut owner = PgConnection::connect(stockbook.urls.write_owner.as_str()).await.unwrap();
@@ -41,7 +47,7 @@ pub(crate) async fn even_the_owner_is_refused_by_the_triggers(world: Arc<World>)
     }
 }
 
-pub(crate) async fn another_number_of_lanes_is_refused(world: Arc<World>) {
+async fn another_number_of_lanes_is_refused(world: Arc<World>) {
     let stockbook = Stockbook::prepare(&world, 4).await;
     for (program, owner) in [
         (world.command_service(), &stockbook.urls.write_owner),

@@ -9,6 +9,12 @@ use serde_json::{Value, json};
 
 use super::batches::{batch, issue, keyed, ok, receive, results, send};
 
+trials! {
+    a_batch_that_cannot_be_read_gets_all_its_faults,
+    a_batch_has_a_thousand_commands_at_most,
+    a_strict_service_wants_the_keys_of_a_batch,
+}
+
 /// The pointers of all the faults, in order.
 fn pointers(problem: &Value) -> Vec<&str> {
     let errors = problem["errors"].as_array().expect("errors").iter();
@@ -17,7 +23,7 @@ fn pointers(problem: &Value) -> Vec<&str> {
     pointers
 }
 
-pub(crate) async fn a_batch_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+async fn a_batch_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -54,7 +60,7 @@ pub(crate) async fn a_batch_that_cannot_be_read_gets_all_its_faults(world: Arc<W
     assert_eq!(stockbook.heads().await, before, "a refused batch was recorded");
 }
 
-pub(crate) async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
+async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -80,7 +86,7 @@ pub(crate) async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
     spaced.unwrap().expect_status(200);
 }
 
-pub(crate) async fn a_strict_service_wants_the_keys_of_a_batch(world: Arc<World>) {
+async fn a_strict_service_wants_the_keys_of_a_batch(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;

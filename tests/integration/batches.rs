@@ -7,6 +7,12 @@ use integration_tests::stockbook::{Stockbook, start_again};
 use integration_tests::world::World;
 use serde_json::{Value, json};
 
+trials! {
+    commands_of_an_independent_batch_stand_each_for_itself,
+    an_atomic_batch_happens_whole_or_not_at_all,
+    a_batch_that_is_only_validated_leaves_nothing_and_no_key,
+}
+
 pub(super) fn batch(mode: &str, commands: Value) -> Value {
     json!({"mode": mode, "commands": commands})
 }
@@ -55,7 +61,7 @@ fn refused(status: u64, code: &str) -> (u64, String) {
     (status, code.to_owned())
 }
 
-pub(crate) async fn commands_of_an_independent_batch_stand_each_for_itself(world: Arc<World>) {
+async fn commands_of_an_independent_batch_stand_each_for_itself(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A", "B"]).await;
     let commands = json!([
@@ -147,7 +153,7 @@ async fn live_a_life(command: &Api, body: &Value) {
     );
 }
 
-pub(crate) async fn an_atomic_batch_happens_whole_or_not_at_all(world: Arc<World>) {
+async fn an_atomic_batch_happens_whole_or_not_at_all(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -214,7 +220,7 @@ pub(crate) async fn an_atomic_batch_happens_whole_or_not_at_all(world: Arc<World
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_batch_that_is_only_validated_leaves_nothing_and_no_key(world: Arc<World>) {
+async fn a_batch_that_is_only_validated_leaves_nothing_and_no_key(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

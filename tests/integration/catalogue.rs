@@ -11,6 +11,10 @@ use integration_tests::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+trials! {
+    every_problem_of_the_catalogue_is_met_by_a_request,
+}
+
 /// What a problem carries beside the usual members.
 type Members = &'static [&'static str];
 
@@ -80,7 +84,7 @@ impl Met {
     }
 }
 
-pub(crate) async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
+async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let mut met = Met::default();
     let command = stockbook.command();

@@ -14,6 +14,13 @@ use shared_events::lane::PositionToken;
 use shared_events::recorded::RecordedEvent;
 use tokio::time::timeout;
 
+trials! {
+    an_explanation_adds_up_and_a_difference_says_what_lies_between,
+    changes_are_told_once_and_in_order_page_by_page_and_as_a_stream,
+    an_answer_the_client_has_is_not_sent_again,
+    availability_is_answered_in_order_with_what_is_unknown,
+}
+
 /// Receipts, an issue, a hold and a promise.
 async fn trade(stockbook: &Stockbook) -> PositionToken {
     let command = stockbook.command();
@@ -34,9 +41,7 @@ fn sum(list: &Value, of: &str, member: &str) -> i64 {
     list.as_array().expect("a list").iter().map(one).sum()
 }
 
-pub(crate) async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(
-    world: Arc<World>,
-) {
+async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let token = trade(&stockbook).await;
     let query = stockbook.query();
@@ -107,9 +112,7 @@ async fn log(stockbook: &Stockbook) -> Lanes {
     lanes
 }
 
-pub(crate) async fn changes_are_told_once_and_in_order_page_by_page_and_as_a_stream(
-    world: Arc<World>,
-) {
+async fn changes_are_told_once_and_in_order_page_by_page_and_as_a_stream(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_query_service(&[]).await;
     trade(&stockbook).await;
@@ -184,7 +187,7 @@ async fn ask_again(query: &Api, path: &str, tag: &str) -> Answer {
     query.try_send(Method::GET, path, &headers, None).await.expect("the service answers")
 }
 
-pub(crate) async fn an_answer_the_client_has_is_not_sent_again(world: Arc<World>) {
+async fn an_answer_the_client_has_is_not_sent_again(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let token = trade(&stockbook).await;
     let (command, query) = (stockbook.command(), stockbook.query());
@@ -221,7 +224,7 @@ pub(crate) async fn an_answer_the_client_has_is_not_sent_again(world: Arc<World>
     ask_again(&query, path, &tag).await.expect_status(200);
 }
 
-pub(crate) async fn availability_is_answered_in_order_with_what_is_unknown(world: Arc<World>) {
+async fn availability_is_answered_in_order_with_what_is_unknown(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     let query = stockbook.query();

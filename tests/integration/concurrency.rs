@@ -9,9 +9,12 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::Value;
 
-pub(crate) async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(
-    world: Arc<World>,
-) {
+trials! {
+    a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred,
+    orders_in_any_line_order_from_two_instances_never_deadlock,
+}
+
+async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
@@ -35,7 +38,7 @@ pub(crate) async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred
 
 /// Orders over the same items in unlike line orders would lock each other for ever if lanes were
 /// not taken in one order.
-pub(crate) async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<World>) {
+async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();

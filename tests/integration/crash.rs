@@ -10,7 +10,12 @@ use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
 use tokio::time::Instant;
 
-pub(crate) async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<World>) {
+trials! {
+    a_stopping_service_answers_what_it_took_and_ends_cleanly,
+    a_paused_instance_holds_up_the_other_for_six_seconds_at_most,
+}
+
+async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let callers: Vec<_> =
@@ -34,9 +39,7 @@ pub(crate) async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(wor
 }
 
 /// A paused instance may hold lanes locked. Postgres ends its transaction after five idle seconds.
-pub(crate) async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(
-    world: Arc<World>,
-) {
+async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc<World>) {
     let paused_for = Duration::from_secs(Size::wanted().scaled(8, 4) as u64);
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

@@ -16,6 +16,11 @@ use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 use stack::replay::source::Source;
 
+trials! {
+    a_log_of_november_2026_is_folded_projected_and_answered_from,
+    adjustments_of_version_1_are_read_as_todays,
+}
+
 /// Copies a table of a fixture into the write database.
 async fn copy(owner: &PgPool, fixture: &str, table: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
@@ -43,9 +48,7 @@ async fn start_on(world: &Arc<World>, fixture: &str) -> Stockbook {
 
 /// The log of a scarce replay of the sample, from before counts and moves. Sending the same trade
 /// again finds every command decided, refusals too, and every figure as it was.
-pub(crate) async fn a_log_of_november_2026_is_folded_projected_and_answered_from(
-    world: Arc<World>,
-) {
+async fn a_log_of_november_2026_is_folded_projected_and_answered_from(world: Arc<World>) {
     let stockbook = start_on(&world, "log-2026-11").await;
     let written = stockbook.recorded().await;
     assert_eq!(written, 2_468, "the fixture has another length");
@@ -64,7 +67,7 @@ pub(crate) async fn a_log_of_november_2026_is_folded_projected_and_answered_from
 }
 
 /// Version 1 did not say whether less was left than was promised: nothing ever was.
-pub(crate) async fn adjustments_of_version_1_are_read_as_todays(world: Arc<World>) {
+async fn adjustments_of_version_1_are_read_as_todays(world: Arc<World>) {
     let stockbook = start_on(&world, "log-2026-11-21").await;
     let command = stockbook.command();
     let history = command.stream("stock/85123A/MAIN").await;

@@ -18,6 +18,12 @@ use serde_json::{Value, json};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 
+trials! {
+    the_sweeper_ends_a_hold_that_nobody_asks_about,
+    a_hold_past_its_end_binds_no_decision_even_without_the_sweeper,
+    a_confirmation_and_the_end_of_a_hold_never_both_win,
+}
+
 /// When a hold ends, by the answer that made it.
 fn ends(held: &Answer) -> Timestamp {
     let ends = held.json()["reservation"]["expires_at"].clone();
@@ -33,7 +39,7 @@ async fn expired(command: &Api, id: &str) -> Vec<RecordedEvent> {
     eventually("the sweeper ends the reservation", history, is_expired).await
 }
 
-pub(crate) async fn the_sweeper_ends_a_hold_that_nobody_asks_about(world: Arc<World>) {
+async fn the_sweeper_ends_a_hold_that_nobody_asks_about(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -80,9 +86,7 @@ pub(crate) async fn the_sweeper_ends_a_hold_that_nobody_asks_about(world: Arc<Wo
 }
 
 /// The sweeper only tidies: without it, the next decision about the stock ends the hold.
-pub(crate) async fn a_hold_past_its_end_binds_no_decision_even_without_the_sweeper(
-    world: Arc<World>,
-) {
+async fn a_hold_past_its_end_binds_no_decision_even_without_the_sweeper(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -167,7 +171,7 @@ async fn race(nth: usize, apis: &[Api], aim: &AtomicI64, jitter: i64) -> (String
     (id, Winner::Clock)
 }
 
-pub(crate) async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) {
+async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) {
     let races = Size::wanted().scaled(400, 25);
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

@@ -12,6 +12,14 @@ use tokio::time::timeout;
 
 use super::idempotency::{is_replayed, keyed};
 
+trials! {
+    only_what_was_decided_on_this_very_log_is_written,
+    a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
+    a_repeated_key_does_not_keep_others_from_being_decided_ahead,
+    what_is_decided_and_waits_for_the_batch_before_is_bounded,
+    a_moment_is_settled_a_tenth_of_a_second_after_it,
+}
+
 /// A call of `append_foreseen` that writes nothing: whether it would.
 #[derive(Clone, Copy)]
 struct Foreseen<'a> {
@@ -55,7 +63,7 @@ async fn execute(connection: &mut PgConnection, statement: &'static str) {
 }
 
 /// Whatever a service believes, the database lets nothing in that was decided on another log.
-pub(crate) async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
+async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 1).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
@@ -103,7 +111,7 @@ pub(crate) async fn only_what_was_decided_on_this_very_log_is_written(world: Arc
 }
 
 /// A statement that commits happened or not when its connection is lost, and the key tells.
-pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<World>) {
+async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     let postgres = stockbook.urls.write.port().expect("Postgres has a port");
     let proxy = Proxy::start(postgres, "command-service writer").await;
@@ -134,9 +142,7 @@ pub(crate) async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(wo
 }
 
 /// A caller that repeats itself is no sign that somebody else writes the log.
-pub(crate) async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead(
-    world: Arc<World>,
-) {
+async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead(world: Arc<World>) {
     const ROUNDS: u64 = 50;
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;
@@ -158,7 +164,7 @@ pub(crate) async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead
 }
 
 /// Requests are decided while the batch before theirs is on its way; they wait all the same.
-pub(crate) async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<World>) {
+async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<World>) {
     const WAITING_MAX: usize = 8;
     const CALLERS: usize = 40;
     let mut stockbook = Stockbook::prepare(&world, 1).await;
@@ -196,7 +202,7 @@ pub(crate) async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(wo
 
 /// A batch may say that it is a tenth of a second older than its locks, so no answer about a moment is
 /// given before such a one is told apart.
-pub(crate) async fn a_moment_is_settled_a_tenth_of_a_second_after_it(world: Arc<World>) {
+async fn a_moment_is_settled_a_tenth_of_a_second_after_it(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 2).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;

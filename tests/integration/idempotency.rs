@@ -8,6 +8,13 @@ use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
 use serde_json::json;
 
+trials! {
+    the_same_request_twice_has_one_effect_and_the_same_bytes,
+    a_refusal_is_replayed_even_when_it_would_now_succeed,
+    a_key_used_for_another_request_is_refused,
+    one_key_at_two_instances_at_once_has_one_effect,
+}
+
 /// Sends lines at MAIN under a key.
 pub(crate) async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
     api.send_with("POST", path, &[("idempotency-key", key)], &lines_at_main(lines)).await
@@ -25,7 +32,7 @@ async fn events(stockbook: &Stockbook) -> usize {
     events
 }
 
-pub(crate) async fn the_same_request_twice_has_one_effect_and_the_same_bytes(world: Arc<World>) {
+async fn the_same_request_twice_has_one_effect_and_the_same_bytes(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     // Several lanes, so that the answer has to be put together again from them.
     let skus = ["A", "B", "C", "D", "E", "F"];
@@ -44,7 +51,7 @@ pub(crate) async fn the_same_request_twice_has_one_effect_and_the_same_bytes(wor
     assert_eq!(events(&stockbook).await, recorded);
 }
 
-pub(crate) async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>) {
+async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -57,7 +64,7 @@ pub(crate) async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: 
     keyed(&command, "/v1/issues", "k2", &[("A", 5)]).await.expect_status(200);
 }
 
-pub(crate) async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
+async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -79,7 +86,7 @@ pub(crate) async fn a_key_used_for_another_request_is_refused(world: Arc<World>)
     keyed(&command, "/v1/receipts", "k2", &[("A", 1)]).await.expect_status(200);
 }
 
-pub(crate) async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
+async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A", "B"]).await;

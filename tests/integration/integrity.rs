@@ -12,6 +12,12 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 
+trials! {
+    a_days_trade_is_whole_and_every_event_of_it_was_looked_at,
+    a_changed_row_of_any_view_is_named,
+    a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it,
+}
+
 async fn execute(database: &mut PgConnection, statement: &str) {
     let done = sqlx::query(AssertSqlSafe(statement)).execute(database).await;
     let changed = done.unwrap_or_else(|error| panic!("{statement}: {error}")).rows_affected();
@@ -57,7 +63,7 @@ async fn trade(stockbook: &Stockbook) {
     command.send("POST", "/v1/items/C/retire", &json!({})).await.expect_status(200);
 }
 
-pub(crate) async fn a_days_trade_is_whole_and_every_event_of_it_was_looked_at(world: Arc<World>) {
+async fn a_days_trade_is_whole_and_every_event_of_it_was_looked_at(world: Arc<World>) {
     let size = Size::wanted();
     let stockbook = Stockbook::start(&world).await;
     let plan = Plan::new(Stock::Full, &size.trade()).expect("the trade can be read");
@@ -168,7 +174,7 @@ const DAMAGES: [Damage; 13] = {
     ]
 };
 
-pub(crate) async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
+async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_ok(&check(&stockbook, "/v1/integrity").await);
@@ -210,7 +216,7 @@ async fn assert_event_exists(stockbook: &Stockbook, difference: &Value) {
     }
 }
 
-pub(crate) async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it(
+async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it(
     world: Arc<World>,
 ) {
     let stockbook = Stockbook::start(&world).await;

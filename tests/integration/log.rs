@@ -12,9 +12,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::services::run_task;
 use stack::services::settings::Settings;
 
-pub(crate) async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
-    world: Arc<World>,
-) {
+trials! {
+    the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written,
+    a_stream_is_told_as_it_is_and_as_it_was,
+    verify_finds_what_was_changed_behind_the_services_back,
+    a_log_is_verified_while_it_is_written,
+    old_refusals_are_forgotten_and_young_ones_kept,
+}
+
+async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A", "B", "C", "D", "E"]).await;
@@ -58,7 +64,7 @@ pub(crate) async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_a
     assert_eq!(problem["errors"][0]["pointer"], "/after", "{problem}");
 }
 
-pub(crate) async fn a_stream_is_told_as_it_is_and_as_it_was(world: Arc<World>) {
+async fn a_stream_is_told_as_it_is_and_as_it_was(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     let empty = command.get("/v1/events").await.expect_status(200);
@@ -119,7 +125,7 @@ async fn tamper(stockbook: &Stockbook, statement: &str) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut owner).await.expect("the owner may");
 }
 
-pub(crate) async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World>) {
+async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A", "B", "C", "D"]).await;
     let key = [("idempotency-key", "k1")];
@@ -181,7 +187,7 @@ pub(crate) async fn verify_finds_what_was_changed_behind_the_services_back(world
     }
 }
 
-pub(crate) async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
+async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let api = stockbook.command();
@@ -200,7 +206,7 @@ pub(crate) async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
     writing.abort();
 }
 
-pub(crate) async fn old_refusals_are_forgotten_and_young_ones_kept(world: Arc<World>) {
+async fn old_refusals_are_forgotten_and_young_ones_kept(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let key = [("idempotency-key", "young")];

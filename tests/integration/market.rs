@@ -14,6 +14,10 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+trials! {
+    a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail,
+}
+
 const CLIENTS: usize = 100;
 const LINES_MAX: usize = 30;
 
@@ -100,9 +104,7 @@ async fn client(api: &Api, skus: &[String], mut chance: StdRng, until: Instant) 
     day
 }
 
-pub(crate) async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(
-    world: Arc<World>,
-) {
+async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(world: Arc<World>) {
     let open_for = Duration::from_secs(Size::wanted().scaled(5, 12) as u64);
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

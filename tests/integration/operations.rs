@@ -7,6 +7,10 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::json;
 
+trials! {
+    a_batch_on_a_known_log_is_one_statement,
+}
+
 /// Commands sent one after another, so that each is a batch of its own.
 const COMMANDS: i64 = 300;
 
@@ -54,7 +58,7 @@ async fn calls(stockbook: &Stockbook) -> BTreeMap<String, i64> {
     rows.into_iter().collect()
 }
 
-pub(crate) async fn a_batch_on_a_known_log_is_one_statement(world: Arc<World>) {
+async fn a_batch_on_a_known_log_is_one_statement(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;

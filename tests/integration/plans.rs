@@ -12,6 +12,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
+trials! {
+    a_list_reads_its_page_and_not_the_table,
+}
+
 /// Rows of each large table at first.
 const FEW: i64 = 10_000;
 
@@ -170,7 +174,7 @@ async fn plan(database: &mut PgConnection) -> Value {
     plan[0]["Plan"].clone()
 }
 
-pub(crate) async fn a_list_reads_its_page_and_not_the_table(world: Arc<World>) {
+async fn a_list_reads_its_page_and_not_the_table(world: Arc<World>) {
     let many = FEW * Size::wanted().scaled(10, 10) as i64;
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;

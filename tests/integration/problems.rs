@@ -8,11 +8,17 @@ use integration_tests::world::World;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+trials! {
+    bad_input_gets_its_problem_and_records_nothing,
+    all_faults_of_a_body_are_told_at_once,
+    refusals_carry_their_numbers,
+}
+
 async fn heads(command: &Api) -> Value {
     command.get("/v1/lanes").await.expect_status(200).json()["items"].clone()
 }
 
-pub(crate) async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
+async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -61,7 +67,7 @@ pub(crate) async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<Wo
     assert_eq!(heads(&command).await, before, "something was recorded");
 }
 
-pub(crate) async fn all_faults_of_a_body_are_told_at_once(world: Arc<World>) {
+async fn all_faults_of_a_body_are_told_at_once(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let body = json!({
         "lines": [
@@ -97,7 +103,7 @@ pub(crate) async fn all_faults_of_a_body_are_told_at_once(world: Arc<World>) {
     assert_eq!(pointers, expected, "{problem}");
 }
 
-pub(crate) async fn refusals_carry_their_numbers(world: Arc<World>) {
+async fn refusals_carry_their_numbers(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -12,6 +12,12 @@ use rdkafka::config::ClientConfig;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
+trials! {
+    the_whole_topic_delivered_again_changes_no_row,
+    two_query_services_share_the_lanes,
+    a_hole_in_the_topic_is_filled_from_the_log,
+}
+
 async fn trade(stockbook: &Stockbook, skus: &[&str]) {
     for sku in skus {
         stockbook.receive(&[(sku, 10)]).await;
@@ -80,7 +86,7 @@ pub(crate) async fn rewind(stockbook: &Stockbook, group: &str) {
     tokio::task::spawn_blocking(commit).await.unwrap().expect("offsets can be set back");
 }
 
-pub(crate) async fn the_whole_topic_delivered_again_changes_no_row(world: Arc<World>) {
+async fn the_whole_topic_delivered_again_changes_no_row(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
     stockbook.register(&skus).await;
@@ -105,7 +111,7 @@ pub(crate) async fn the_whole_topic_delivered_again_changes_no_row(world: Arc<Wo
     assert_eq!(count(&after), count(&before) + 1, "a movement was applied twice");
 }
 
-pub(crate) async fn two_query_services_share_the_lanes(world: Arc<World>) {
+async fn two_query_services_share_the_lanes(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let skus = ["A", "B", "C", "D", "E", "F", "G", "H"];
     stockbook.register(&skus).await;
@@ -129,7 +135,7 @@ pub(crate) async fn two_query_services_share_the_lanes(world: Arc<World>) {
     assert!(items.iter().all(|item| item["on_hand"] == 14), "{list}");
 }
 
-pub(crate) async fn a_hole_in_the_topic_is_filled_from_the_log(world: Arc<World>) {
+async fn a_hole_in_the_topic_is_filled_from_the_log(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     let skus = ["A", "B", "C", "D"];
     stockbook.register(&skus).await;

@@ -20,6 +20,12 @@ use serde_json::{Value, json};
 use shared_events::record::Record;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+trials! {
+    records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row,
+    a_topic_made_anew_changes_no_row_and_stops_no_lane,
+    views_restored_from_an_older_backup_catch_up,
+}
+
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 const SKUS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
@@ -142,7 +148,7 @@ async fn records(stockbook: &Stockbook) -> Vec<Vec<Record>> {
     records
 }
 
-pub(crate) async fn records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row(
+async fn records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row(
     world: Arc<World>,
 ) {
     let changes = Size::wanted().scaled(8, 8);
@@ -182,7 +188,7 @@ pub(crate) async fn records_delivered_again_while_lanes_change_hands_at_any_mome
     assert_no_lane_is_stuck(&stockbook).await;
 }
 
-pub(crate) async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Arc<World>) {
+async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;
@@ -194,7 +200,7 @@ pub(crate) async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Ar
     assert_no_lane_is_stuck(&stockbook).await;
 }
 
-pub(crate) async fn views_restored_from_an_older_backup_catch_up(world: Arc<World>) {
+async fn views_restored_from_an_older_backup_catch_up(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;

@@ -12,6 +12,12 @@ use shared_events::chain::Chain;
 use shared_events::record::Record;
 use shared_events::recorded::RecordedEvent;
 
+trials! {
+    every_partition_equals_its_lane_byte_for_byte,
+    the_largest_events_reach_the_topic_and_the_views,
+    a_topic_deleted_and_made_anew_is_filled_again,
+}
+
 /// Fifty items, received one by one and sold three at a time.
 async fn trade(stockbook: &Stockbook) {
     let skus: Vec<String> = (0..50).map(|number| format!("S{number}")).collect();
@@ -29,7 +35,7 @@ async fn trade(stockbook: &Stockbook) {
 }
 
 /// A reservation of as many lines as there may be, with long names: each of its steps says all of it.
-pub(crate) async fn the_largest_events_reach_the_topic_and_the_views(world: Arc<World>) {
+async fn the_largest_events_reach_the_topic_and_the_views(world: Arc<World>) {
     const LINES: usize = 5_000;
     const EACH: i64 = 100_000_000_000;
     let stockbook = Stockbook::start(&world).await;
@@ -128,13 +134,13 @@ fn assert_records_equal(records: &[(RecordedEvent, Record)], log: &[RecordedEven
     }
 }
 
-pub(crate) async fn every_partition_equals_its_lane_byte_for_byte(world: Arc<World>) {
+async fn every_partition_equals_its_lane_byte_for_byte(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_topic_equals_log(&stockbook).await;
 }
 
-pub(crate) async fn a_topic_deleted_and_made_anew_is_filled_again(world: Arc<World>) {
+async fn a_topic_deleted_and_made_anew_is_filled_again(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_topic_equals_log(&stockbook).await;

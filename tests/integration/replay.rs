@@ -10,6 +10,11 @@ use serde_json::Value;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::{Options, replay};
 
+trials! {
+    real_trade_replays_with_no_figure_differing_though_both_services_are_killed,
+    scarce_stock_at_two_instances_never_goes_below_zero,
+}
+
 pub(crate) fn options(stockbook: &Stockbook, clients: u16) -> Options {
     let url = |text: String| text.parse().expect("a URL");
     Options {
@@ -19,7 +24,7 @@ pub(crate) fn options(stockbook: &Stockbook, clients: u16) -> Options {
     }
 }
 
-pub(crate) async fn real_trade_replays_with_no_figure_differing_though_both_services_are_killed(
+async fn real_trade_replays_with_no_figure_differing_though_both_services_are_killed(
     world: Arc<World>,
 ) {
     let size = Size::wanted();
@@ -46,7 +51,7 @@ pub(crate) async fn real_trade_replays_with_no_figure_differing_though_both_serv
     stockbook.verify().await;
 }
 
-pub(crate) async fn scarce_stock_at_two_instances_never_goes_below_zero(world: Arc<World>) {
+async fn scarce_stock_at_two_instances_never_goes_below_zero(world: Arc<World>) {
     let size = Size::wanted();
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

@@ -7,7 +7,14 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::json;
 
-pub(crate) async fn a_reservation_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+trials! {
+    a_reservation_that_cannot_be_read_gets_all_its_faults,
+    reservations_are_listed_by_owner_reference_and_status,
+    one_key_makes_one_reservation_and_only_validating_makes_none,
+    an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there,
+}
+
+async fn a_reservation_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -76,7 +83,7 @@ async fn listed(query: &Api, filter: &str, position: &str) -> Vec<String> {
     }
 }
 
-pub(crate) async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>) {
+async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;
@@ -106,9 +113,7 @@ pub(crate) async fn reservations_are_listed_by_owner_reference_and_status(world:
     }
 }
 
-pub(crate) async fn one_key_makes_one_reservation_and_only_validating_makes_none(
-    world: Arc<World>,
-) {
+async fn one_key_makes_one_reservation_and_only_validating_makes_none(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -143,9 +148,7 @@ pub(crate) async fn one_key_makes_one_reservation_and_only_validating_makes_none
     stockbook.verify().await;
 }
 
-pub(crate) async fn an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there(
-    world: Arc<World>,
-) {
+async fn an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -12,6 +12,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+trials! {
+    steps_in_every_order_and_twice_never_pass_the_start,
+}
+
 /// What can follow on a hold, besides the ends of time.
 const STEPS: [Step; 5] = [Step::Confirm, Step::Release, Step::Cancel, Step::Fulfil, Step::Return];
 
@@ -206,7 +210,7 @@ fn body(parts: Option<[i64; 2]>) -> Value {
     json!({"lines": parts.map(part).collect::<Vec<_>>()})
 }
 
-pub(crate) async fn steps_in_every_order_and_twice_never_pass_the_start(world: Arc<World>) {
+async fn steps_in_every_order_and_twice_never_pass_the_start(world: Arc<World>) {
     const CALLERS: usize = 8;
     let rounds = Size::wanted().scaled(1, 10);
     let mut stockbook = Stockbook::start(&world).await;

@@ -8,6 +8,12 @@ use integration_tests::world::World;
 use serde_json::{Value, json};
 use shared_events::time::Timestamp;
 
+trials! {
+    a_hold_becomes_a_promise_that_is_kept_in_parts,
+    a_partial_reservation_takes_what_is_there_and_lets_go_in_parts,
+    every_refusal_about_a_reservation_says_its_numbers,
+}
+
 /// A member of the answered reservation's line, counted from 1.
 fn line(answer: &Answer, line: usize, member: &str) -> i64 {
     answer.json()["reservation"]["lines"][line - 1][member].as_i64().expect("an amount")
@@ -36,7 +42,7 @@ fn micros(value: &Value) -> i64 {
     moment.unix_micros()
 }
 
-pub(crate) async fn a_hold_becomes_a_promise_that_is_kept_in_parts(world: Arc<World>) {
+async fn a_hold_becomes_a_promise_that_is_kept_in_parts(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -134,9 +140,7 @@ async fn assert_no_event(stockbook: &Stockbook, id: &str, step: &str, status: &s
     }
 }
 
-pub(crate) async fn a_partial_reservation_takes_what_is_there_and_lets_go_in_parts(
-    world: Arc<World>,
-) {
+async fn a_partial_reservation_takes_what_is_there_and_lets_go_in_parts(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;
@@ -180,7 +184,7 @@ pub(crate) async fn a_partial_reservation_takes_what_is_there_and_lets_go_in_par
     stockbook.verify().await;
 }
 
-pub(crate) async fn every_refusal_about_a_reservation_says_its_numbers(world: Arc<World>) {
+async fn every_refusal_about_a_reservation_says_its_numbers(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -10,6 +10,12 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::{Value, json};
 
+trials! {
+    a_dry_run_tells_what_the_job_then_does_refusals_included,
+    a_key_begins_one_job_and_is_used_up_by_it,
+    another_instance_goes_on_where_one_is_paused,
+}
+
 /// All that there is, by the time it was recorded.
 fn everything() -> Value {
     let (from, to) = ("1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z");
@@ -31,7 +37,7 @@ fn refused(progress: &Value) -> BTreeSet<(String, String)> {
     refusals.map(told).collect()
 }
 
-pub(crate) async fn a_dry_run_tells_what_the_job_then_does_refusals_included(world: Arc<World>) {
+async fn a_dry_run_tells_what_the_job_then_does_refusals_included(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     let skus = ["A", "B", "C", "D", "E", "F"];
@@ -72,7 +78,7 @@ pub(crate) async fn a_dry_run_tells_what_the_job_then_does_refusals_included(wor
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>) {
+async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -101,7 +107,7 @@ pub(crate) async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>)
     stockbook.verify().await;
 }
 
-pub(crate) async fn another_instance_goes_on_where_one_is_paused(world: Arc<World>) {
+async fn another_instance_goes_on_where_one_is_paused(world: Arc<World>) {
     const RECEIPTS: i64 = 600;
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

@@ -15,6 +15,13 @@ use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 use stack::replay::source::Source;
 
+trials! {
+    a_bad_day_is_taken_back_and_put_back_sku_by_sku,
+    a_window_is_taken_back_to_its_end_though_the_service_is_killed,
+    a_window_takes_only_what_it_names,
+    a_window_by_recorded_at_is_asked_for_once_under_its_key,
+}
+
 /// Two days of trade, and the moment between them. In the small size they are the two halves of
 /// the day that is shipped.
 struct TwoDays {
@@ -138,7 +145,7 @@ fn count(progress: &Value, member: &str) -> i64 {
     progress[member].as_i64().unwrap_or_else(|| panic!("{member}: {progress}"))
 }
 
-pub(crate) async fn a_bad_day_is_taken_back_and_put_back_sku_by_sku(world: Arc<World>) {
+async fn a_bad_day_is_taken_back_and_put_back_sku_by_sku(world: Arc<World>) {
     let days = TwoDays::of(Size::wanted());
     let mut stockbook = Stockbook::start(&world).await;
     // Two that could take the job, and do it once.
@@ -183,9 +190,7 @@ pub(crate) async fn a_bad_day_is_taken_back_and_put_back_sku_by_sku(world: Arc<W
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_window_is_taken_back_to_its_end_though_the_service_is_killed(
-    world: Arc<World>,
-) {
+async fn a_window_is_taken_back_to_its_end_though_the_service_is_killed(world: Arc<World>) {
     let days = TwoDays::of(Size::wanted());
     let mut stockbook = Stockbook::start(&world).await;
     let first = play(&stockbook, &days.first()).await;
@@ -210,7 +215,7 @@ pub(crate) async fn a_window_is_taken_back_to_its_end_though_the_service_is_kill
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_window_takes_only_what_it_names(world: Arc<World>) {
+async fn a_window_takes_only_what_it_names(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -263,7 +268,7 @@ pub(crate) async fn a_window_takes_only_what_it_names(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_window_by_recorded_at_is_asked_for_once_under_its_key(world: Arc<World>) {
+async fn a_window_by_recorded_at_is_asked_for_once_under_its_key(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -7,6 +7,14 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::{Value, json};
 
+trials! {
+    an_event_is_taken_back_once_and_the_reversal_can_be_too,
+    what_has_moved_on_is_not_taken_back_until_that_is,
+    both_halves_of_a_move_are_taken_back_together,
+    a_correlation_of_several_commands_is_taken_back_whole,
+    a_reversal_names_exactly_one_target,
+}
+
 /// The id of an answered event, counted from 0.
 fn event(answer: &Answer, nth: usize) -> String {
     answer.json()["events"][nth]["id"].as_str().expect("an event's id").to_owned()
@@ -29,7 +37,7 @@ async fn on_hand(api: &Api, sku: &str) -> i64 {
     api.figures(sku).await.on_hand
 }
 
-pub(crate) async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(world: Arc<World>) {
+async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -89,7 +97,7 @@ pub(crate) async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(worl
     stockbook.verify().await;
 }
 
-pub(crate) async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
+async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -127,7 +135,7 @@ pub(crate) async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc
     stockbook.verify().await;
 }
 
-pub(crate) async fn both_halves_of_a_move_are_taken_back_together(world: Arc<World>) {
+async fn both_halves_of_a_move_are_taken_back_together(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -159,7 +167,7 @@ pub(crate) async fn both_halves_of_a_move_are_taken_back_together(world: Arc<Wor
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_correlation_of_several_commands_is_taken_back_whole(world: Arc<World>) {
+async fn a_correlation_of_several_commands_is_taken_back_whole(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;
@@ -189,7 +197,7 @@ pub(crate) async fn a_correlation_of_several_commands_is_taken_back_whole(world:
     stockbook.verify().await;
 }
 
-pub(crate) async fn a_reversal_names_exactly_one_target(world: Arc<World>) {
+async fn a_reversal_names_exactly_one_target(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     for (target, pointers) in [

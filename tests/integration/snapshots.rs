@@ -12,15 +12,19 @@ use stack::services::run_task;
 use stack::services::settings::Settings;
 use tokio::time::Instant;
 
+trials! {
+    with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same,
+    verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to,
+    the_first_command_on_a_long_history_costs_little_more_than_the_second,
+}
+
 /// The stream with the long history.
 const LONG: &str = "stock/A/MAIN";
 
 /// Lines of one receipt, each of which becomes an event.
 const LINES_MAX: usize = 5_000;
 
-pub(crate) async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(
-    world: Arc<World>,
-) {
+async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A", "B"]).await;
     receive_often(&stockbook, 1_200).await;
@@ -48,9 +52,7 @@ pub(crate) async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are
     }
 }
 
-pub(crate) async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to(
-    world: Arc<World>,
-) {
+async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     receive_often(&stockbook, 500).await;
@@ -71,9 +73,7 @@ pub(crate) async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to
 
 /// The first command on a long history after a restart, beside the second, which finds the state in
 /// memory; and beside the first without a snapshot.
-pub(crate) async fn the_first_command_on_a_long_history_costs_little_more_than_the_second(
-    world: Arc<World>,
-) {
+async fn the_first_command_on_a_long_history_costs_little_more_than_the_second(world: Arc<World>) {
     let size = Size::wanted();
     let events = size.scaled(2_000, 50);
     let rounds = size.scaled(5, 4);

@@ -6,7 +6,12 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use serde_json::json;
 
-pub(crate) async fn a_shops_day_from_registration_to_the_answer(world: Arc<World>) {
+trials! {
+    a_shops_day_from_registration_to_the_answer,
+    stock_is_counted_moved_and_its_item_retired,
+}
+
+async fn a_shops_day_from_registration_to_the_answer(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["85123A", "71053"]).await;
@@ -61,7 +66,7 @@ pub(crate) async fn a_shops_day_from_registration_to_the_answer(world: Arc<World
     assert_eq!(types, ["\"StockReceived\"", "\"StockIssued\""]);
 }
 
-pub(crate) async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
+async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

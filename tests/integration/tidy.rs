@@ -3,6 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+rules! {
+    rust_files_keep_to_their_bound,
+    the_core_knows_no_io_no_clock_and_no_chance,
+    nothing_banned_is_in_the_code,
+    every_statement_is_used_and_says_what_it_guarantees,
+    the_services_do_not_know_each_other,
+}
+
 const LINES_MAX: usize = 500;
 
 /// Folders whose code takes values and gives values.
@@ -79,7 +87,7 @@ fn assert_none(findings: &[String]) {
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
 
-pub(crate) fn rust_files_keep_to_their_bound() {
+fn rust_files_keep_to_their_bound() {
     let mut findings = Vec::new();
     for path in files(".rs") {
         let lines = read(&path).lines().count();
@@ -90,7 +98,7 @@ pub(crate) fn rust_files_keep_to_their_bound() {
     assert_none(&findings);
 }
 
-pub(crate) fn the_core_knows_no_io_no_clock_and_no_chance() {
+fn the_core_knows_no_io_no_clock_and_no_chance() {
     let mut findings = Vec::new();
     for path in files(".rs") {
         if !PURE.iter().any(|folder| path.starts_with(folder)) {
@@ -104,7 +112,7 @@ pub(crate) fn the_core_knows_no_io_no_clock_and_no_chance() {
     assert_none(&findings);
 }
 
-pub(crate) fn nothing_banned_is_in_the_code() {
+fn nothing_banned_is_in_the_code() {
     let mut findings = Vec::new();
     let this = Path::new(file!()).file_name();
     for path in files(".rs").iter().chain(&files(".sql")) {
@@ -122,7 +130,7 @@ pub(crate) fn nothing_banned_is_in_the_code() {
     assert_none(&findings);
 }
 
-pub(crate) fn every_statement_is_used_and_says_what_it_guarantees() {
+fn every_statement_is_used_and_says_what_it_guarantees() {
     let rust: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
     let mut findings = Vec::new();
     for path in files(".sql") {
@@ -148,7 +156,7 @@ pub(crate) fn every_statement_is_used_and_says_what_it_guarantees() {
     assert_none(&findings);
 }
 
-pub(crate) fn the_services_do_not_know_each_other() {
+fn the_services_do_not_know_each_other() {
     let mut findings = Vec::new();
     for (service, other) in
         [("command-service", "query-service"), ("query-service", "command-service")]

@@ -21,10 +21,17 @@ use shared_events::time::Timestamp;
 use self::fold::History;
 use self::trade::CALLERS;
 
+trials! {
+    every_figure_at_every_moment_is_a_fold_of_the_log,
+    a_late_entry_changes_what_was_true_and_not_what_was_known,
+    a_past_that_cannot_be_told_is_refused,
+    a_read_with_a_token_is_never_stale_at_either_of_two_instances,
+}
+
 /// Steps of one history.
 const STEPS: usize = 14;
 
-pub(crate) async fn every_figure_at_every_moment_is_a_fold_of_the_log(world: Arc<World>) {
+async fn every_figure_at_every_moment_is_a_fold_of_the_log(world: Arc<World>) {
     let (seed, mut chance) = seeded();
     let count = Size::wanted().scaled(40, 25);
     let stockbook = Stockbook::start(&world).await;
@@ -138,7 +145,7 @@ fn compare(question: &Question, answer: Answer, expected: &Value) {
     assert_eq!(&json, expected, "{}", answer.asked);
 }
 
-pub(crate) async fn a_late_entry_changes_what_was_true_and_not_what_was_known(world: Arc<World>) {
+async fn a_late_entry_changes_what_was_true_and_not_what_was_known(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let (command, query) = (stockbook.command(), stockbook.query());
     stockbook.register(&["A"]).await;
@@ -171,7 +178,7 @@ pub(crate) async fn a_late_entry_changes_what_was_true_and_not_what_was_known(wo
     assert_eq!(list["items"][0]["on_hand"], -3);
 }
 
-pub(crate) async fn a_past_that_cannot_be_told_is_refused(world: Arc<World>) {
+async fn a_past_that_cannot_be_told_is_refused(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let query = stockbook.query();
     stockbook.register(&["A"]).await;
@@ -208,9 +215,7 @@ pub(crate) async fn a_past_that_cannot_be_told_is_refused(world: Arc<World>) {
 /// Reads with the token of a command, of any shape.
 const SHAPES: usize = 3;
 
-pub(crate) async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(
-    world: Arc<World>,
-) {
+async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Arc<World>) {
     let (seed, mut chance) = seeded();
     let commands = Size::wanted().scaled(500, 20);
     let mut stockbook = Stockbook::start(&world).await;

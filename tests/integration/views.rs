@@ -28,6 +28,12 @@ use tokio::process::Command;
 
 use self::walk::{Walk, assert_flow};
 
+trials! {
+    a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it,
+    an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt,
+    instances_that_come_and_go_under_load_apply_nothing_twice,
+}
+
 /// How long a broker may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -116,9 +122,7 @@ async fn published(stockbook: &Stockbook) -> Vec<(String, Value)> {
     tokio::task::spawn_blocking(read).await.unwrap()
 }
 
-pub(crate) async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(
-    world: Arc<World>,
-) {
+async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(world: Arc<World>) {
     let stockbook = start(&world, 4).await;
     let plan = Plan::new(Stock::Full, &Size::wanted().trade()).expect("the trade can be read");
     let options = super::replay::options(&stockbook, 8);
@@ -162,9 +166,7 @@ pub(crate) async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_
     println!("{} flows, {} alerts", walk.flows.len(), walk.alerts.len());
 }
 
-pub(crate) async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(
-    world: Arc<World>,
-) {
+async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Arc<World>) {
     let mut stockbook = start(&world, 4).await;
     let skus = ["A", "B", "C", "D", "E", "F"];
     stockbook.register(&skus).await;
@@ -223,7 +225,7 @@ async fn assert_views_agree(stockbook: &Stockbook) {
     assert!(differing.2 > 0);
 }
 
-pub(crate) async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<World>) {
+async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<World>) {
     let mut stockbook = start(&world, 8).await;
     let skus: Vec<String> = (0..40).map(|number| format!("S{number}")).collect();
     stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;

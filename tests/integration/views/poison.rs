@@ -18,6 +18,10 @@ use shared_events::values::Sku;
 
 use super::{done, run, start};
 
+trials! {
+    five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip,
+}
+
 const LANES: u16 = 7;
 
 /// An item of each lane whose name begins so.
@@ -123,7 +127,7 @@ fn stopped(lanes: &BTreeMap<u64, Value>) -> Vec<(u64, String, String)> {
     stopped.map(|(lane, one)| (*lane, text(one, "event"), text(one, "error"))).collect()
 }
 
-pub(crate) async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<World>) {
+async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<World>) {
     let stockbook = start(&world, LANES).await;
     let skus = skus("GOOD");
     stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;

@@ -18,6 +18,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{done, errand, run, start};
 
+trials! {
+    a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices,
+}
+
 /// Lines of one receipt that fills the log.
 const LINES: usize = 1_000;
 
@@ -112,9 +116,7 @@ async fn killed_half_way(stockbook: &Stockbook) {
     child.kill().await.unwrap();
 }
 
-pub(crate) async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(
-    world: Arc<World>,
-) {
+async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(world: Arc<World>) {
     let events = Size::wanted().scaled(20_000, 50);
     let stockbook = start(&world, 8).await;
     fill_log(&stockbook, events).await;
