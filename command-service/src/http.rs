@@ -1,17 +1,21 @@
-//! The edge: HTTP in, HTTP out.
+//! HTTP in, HTTP out.
 //!
-//! In the order of a command's way: `observe` counts and names each request, `request` reads it,
-//! `commands` hand it to the writer, `answer` and [`problem`] say how it ended. `log` serves the log,
-//! `health` the operators, `schema` is what OpenAPI says beyond the routes.
+//! - `observe` counts each request and gives it a correlation id
+//! - `request` reads what every command has: path, query, headers, the bytes of the body
+//! - `json` parses bodies and finds their faults
+//! - `commands` has the body and the handler of each command
+//! - `answer` and [`problem`] render outcomes
+//! - `log` serves the log, `health` the operators, `openapi` describes problems
 
 mod observe;
 mod request;
+mod json;
 mod commands;
 mod answer;
 pub mod problem;
 mod log;
 mod health;
-mod schema;
+mod openapi;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +37,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use self::answer::{Accepted, BatchAnswer};
+use self::commands::reversal::ReversalAnswer;
+use self::openapi::ProblemDocument;
 use self::problem::{Code, Problem};
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
@@ -41,13 +48,9 @@ use crate::reversals::Reversals;
 /// Everything that a handler may use.
 #[derive(Debug)]
 pub struct AppState {
-    /// The writer, or why there is none.
     pub writer: watch::Receiver<WriterState>,
-    /// For the log's own endpoints.
     pub log: LogReader,
-    /// Reversals of windows.
     pub reversals: Reversals,
-    /// How commands are treated.
     pub config: CommandConfig,
 }
 
@@ -56,7 +59,6 @@ pub struct AppState {
 pub enum WriterState {
     /// Not yet: the log's lanes are not known, so there is no writer.
     Starting,
-    /// Yes: they go to the writer.
     Running(Writer),
     /// No longer: the service is stopping.
     Stopped,
@@ -65,48 +67,36 @@ pub enum WriterState {
 /// How commands are treated.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandConfig {
-    /// Whether a command must come with an Idempotency-Key.
+    /// Whether a command must have an idempotency key.
     pub require_key: bool,
-    /// How long a command may wait for its turn.
+    /// How long a command may wait in the queue.
     pub command_deadline: Duration,
     /// How long an answer may take.
     pub answer_timeout: Duration,
 }
 
+/// Stockbook's command-service: decides stock commands and records what happened.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Stockbook command-service"),
+    paths(log::list_stream_events, log::state::read_state),
+    components(schemas(Accepted, BatchAnswer, ReversalAnswer, ProblemDocument)),
+    tags(
+        (name = "commands", description = "What may be asked. All lines of a command or none."),
+        (name = "log", description = "What happened, in order. Never changed."),
+    ),
+)]
+struct Api;
+
 /// Every route, with its description.
 fn routes() -> OpenApiRouter<Arc<AppState>> {
-    OpenApiRouter::with_openapi(schema::Api::openapi())
-        // Commands: PUT /v1/items/{sku}, /v1/locations/{code}, /v1/stock/{sku}/{location};
-        // POST /v1/items/{sku}/retire, /v1/receipts, /v1/issues, /v1/adjustments, /v1/moves.
-        .routes(routes!(commands::catalogue::register_item))
-        .routes(routes!(commands::catalogue::retire_item))
-        .routes(routes!(commands::catalogue::register_location))
-        .routes(routes!(commands::stock::receive_stock))
-        .routes(routes!(commands::stock::issue_stock))
-        .routes(routes!(commands::stock::adjust_stock))
-        .routes(routes!(commands::stock::set_stock))
-        .routes(routes!(commands::stock::move_stock))
-        // POST /v1/reservations, and of a reservation
-        // /v1/reservations/{id}/extend|confirm|release|cancel|fulfil|return.
-        .routes(routes!(commands::reservation::reserve_stock))
-        .routes(routes!(commands::reservation::extend_reservation))
-        .routes(routes!(commands::reservation::confirm_reservation))
-        .routes(routes!(commands::reservation::release_reservation))
-        .routes(routes!(commands::reservation::cancel_reservation))
-        .routes(routes!(commands::reservation::fulfil_reservation))
-        .routes(routes!(commands::reservation::return_reservation))
-        // POST /v1/reversals, GET /v1/reversals/{id}; POST /v1/batches.
-        .routes(routes!(commands::reversal::reverse))
-        .routes(routes!(commands::reversal::read_progress))
-        .routes(routes!(commands::batch::execute_batch))
-        // The log: GET /v1/lanes, /v1/lanes/{lane}/events, /v1/events, and of a stream
-        // /v1/streams/{stream}/events and …/state.
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(commands::routes())
         .routes(routes!(log::list_lanes))
         .routes(routes!(log::list_lane_events))
         .routes(routes!(log::merged::list_events))
-        // A stream's name has slashes, so what follows it is taken off by the handler.
+        // The name of a stream has slashes, so the handler takes off what follows it.
         .route("/v1/streams/{*name}", get(log::read_stream))
-        // Operators.
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -1,10 +1,10 @@
-//! How a command ended, as a response.
+//! Outcomes of commands as responses.
 //!
-//! An accepted command's answer is rendered from its recorded events and from nothing else, so a
-//! repeated request gets the same bytes however long ago the first was answered.
+//! The answer to an accepted command is rendered from its recorded events and from nothing else, so
+//! a repeated request gets the same bytes, however long ago the first was answered.
 
 mod accepted;
-pub(super) mod batch;
+pub(crate) mod batch;
 #[cfg(test)]
 mod tests;
 
@@ -18,19 +18,50 @@ use shared_events::event::Event;
 use shared_events::lane::PositionToken;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
+use utoipa::IntoResponses;
 
-pub(super) use self::accepted::Accepted;
+pub(crate) use self::accepted::Accepted;
 use self::accepted::Recording;
-pub(super) use self::batch::{BatchAnswer, BatchLine};
+pub(crate) use self::batch::{BatchAnswer, BatchLine};
 use super::problem::Problem;
 use crate::log::submission::{Decision, Outcome};
 
-/// Where the answer's effects stand in the log.
-pub(super) const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
+/// The position of the answer's effects in the log.
+pub(crate) const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// The answers to a command that registers something.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum Registered {
+    /// Something new is registered.
+    #[response(status = 201, headers(("Stock-Position" = String, description = "A position token")))]
+    New(Accepted),
+    /// Changed, or nothing to do, or only validated.
+    #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
+    Known(Accepted),
+}
+
+/// The answers to a command about stock.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum Recorded {
+    /// Recorded, or only validated.
+    #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
+    All(Accepted),
+}
+
+/// The answers to a batch.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum Executed {
+    /// Executed, or only validated. Of an independent batch each command has its own status.
+    #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
+    All(BatchAnswer),
+}
+
 /// The response to a command.
-pub(super) fn render(outcome: Outcome, correlation_id: &Label) -> Response {
+pub(crate) fn render(outcome: Outcome, correlation_id: &Label) -> Response {
     let is_replayed = matches!(outcome, Outcome::Replayed(_));
     let response = Answer::of(outcome, correlation_id).into_response();
     if is_replayed { mark_replayed(response) } else { response }
@@ -41,7 +72,7 @@ fn mark_replayed(mut response: Response) -> Response {
     response
 }
 
-/// How one command is answered, before it is bytes.
+/// The answer to one command.
 #[derive(Debug)]
 enum Answer {
     Accepted(StatusCode, Box<Accepted>),
@@ -80,7 +111,7 @@ impl Answer {
         }
     }
 
-    /// Nothing was made, so that something would be is not in the status.
+    /// The status is 200 even if something would be registered, because nothing was.
     fn of_valid(events: &[Event], correlation_id: &Label) -> Self {
         let (_, body) = Accepted::possible(events, Some(correlation_id.clone()));
         Self::accepted(StatusCode::OK, body)
@@ -105,7 +136,6 @@ impl Answer {
     }
 }
 
-/// The body.
 impl Serialize for Answer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -124,7 +154,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// What is told where nothing was decided for this request.
+/// The problem if nothing was decided for this request.
 fn undecided(outcome: &Outcome) -> Problem {
     match outcome {
         Outcome::InProgress => Problem::key_in_progress(),

@@ -1,10 +1,10 @@
-//! The log's endpoints: lanes, the events of a lane, a stream or all lanes together, and the state
-//! of a stream.
+//! The log over HTTP: lanes, the events of a lane, a stream or all lanes, and the state of a stream.
 
-pub(super) mod merged;
-pub(super) mod state;
+pub(crate) mod merged;
+pub(crate) mod state;
 
 use std::sync::Arc;
+use std::vec;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -13,30 +13,96 @@ use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::Serialize;
-use shared_events::lane::Lane;
+use serde::{Deserializer, Serialize};
+use shared_events::lane::{EventId, Lane};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use tokio::time::timeout;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use super::AppState;
+use super::json::values::Integer;
+use super::json::{Fault, InQuery, Member, object};
+use super::openapi::ReadProblems;
 use super::problem::{Code, Problem};
-use super::request::{Fault, Faults, Members, PathText, digits, path_text, query, text};
-use super::schema::{EventLine, EventRange, LanesQuery, ReadProblems};
+use super::request::{PathText, path_text, query};
 use crate::log::read::{HeadsAt, History, LaneHead, LogReader, ReadError};
-
-/// Events of one answer, unless the request says how many.
-const LIMIT_DEFAULT: i64 = 1_000;
-const LIMIT_MAX: i64 = 10_000;
 
 /// Events read from the database, and kept in memory, at a time.
 const PAGE_LEN: i64 = 500;
 
+/// How many events an answer has at most.
+#[derive(Debug)]
+struct Limit(i64);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(1_000)
+    }
+}
+
+impl Member for Limit {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Integer::<i64, 1, 10_000>::read(deserializer).map(|limit| Self(limit.0))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        with_default(Integer::<i64, 1, 10_000>::schema(), Self::default().0)
+    }
+}
+
+/// The position or version before the first event.
+#[derive(Debug, Default)]
+struct After(i64);
+
+impl Member for After {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PositionInteger::read(deserializer).map(|after| Self(after.0))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        with_default(PositionInteger::schema(), Self::default().0)
+    }
+}
+
+/// A number after which there is room for one more.
+type PositionInteger = Integer<i64, 0, { i64::MAX - 1 }>;
+
+fn with_default(mut schema: RefOr<Schema>, default: i64) -> RefOr<Schema> {
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        object.default = Some(default.into());
+    }
+    schema
+}
+
+object! {
+    /// The moment at which the lanes are listed.
+    pub(crate) struct LanesQuery as "LanesQuery" {
+        /// Each lane's last event recorded at or before this moment, settled: the same moment gives
+        /// the same answer forever. A moment ahead of the log's clock is refused.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    }
+}
+
+object! {
+    /// The part of a history that is listed.
+    pub(crate) struct EventRange as "EventRange" {
+        /// The place before the first event: a position in a lane, a version in a stream.
+        #[serde(default)]
+        after: After,
+        /// Events at most.
+        #[serde(default)]
+        limit: Limit,
+    }
+}
+
 /// The lanes of the log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     /// Lanes ascending.
     items: Vec<LaneHead>,
 }
@@ -44,14 +110,14 @@ pub(super) struct Lanes {
 /// How far each lane is: now, or at a moment.
 #[utoipa::path(
     get, path = "/v1/lanes", tag = "log",
-    params(LanesQuery),
+    params(InQuery::<LanesQuery>),
     responses((status = 200, description = "Lanes ascending", body = Lanes), ReadProblems),
 )]
-pub(super) async fn list_lanes(
+pub(crate) async fn list_lanes(
     State(app): State<Arc<AppState>>,
     uri: Uri,
 ) -> Result<Json<Lanes>, Problem> {
-    let at: Option<Timestamp> = parameters(&uri, |query| query.optional("at", text))?;
+    let LanesQuery { at } = query::parse(&uri)?;
     let items = match at {
         None => app.log.heads().await?,
         Some(moment) => {
@@ -60,10 +126,7 @@ pub(super) async fn list_lanes(
             match settling.await.map_err(|_| Problem::log_unavailable())?? {
                 HeadsAt::Settled(heads) => heads,
                 HeadsAt::Ahead { now } => {
-                    return Err(Problem::validation_failed(vec![Fault {
-                        pointer: "/at".to_owned(),
-                        message: format!("is ahead of the log's clock, {now}"),
-                    }]));
+                    return Err(fault("/at", format!("is ahead of the log's clock, {now}")));
                 }
             }
         }
@@ -71,23 +134,51 @@ pub(super) async fn list_lanes(
     Ok(Json(Lanes { items }))
 }
 
+/// One event, as one line of NDJSON.
+#[derive(Debug, ToSchema)]
+#[schema(as = Event)]
+#[expect(dead_code, reason = "describes `RecordedEvent`, which the contract crate serializes")]
+pub(crate) struct EventLine {
+    #[schema(example = "3-1042")]
+    id: String,
+    lane: u16,
+    position: i64,
+    #[schema(example = "stock/85123A/MAIN")]
+    stream: String,
+    version: i64,
+    #[schema(rename = "type", example = "StockReceived")]
+    kind: String,
+    schema_version: i16,
+    #[schema(format = DateTime)]
+    occurred_at: String,
+    #[schema(format = DateTime)]
+    recorded_at: String,
+    actor: Option<String>,
+    correlation_id: String,
+    causation_id: Option<String>,
+    /// By type and schema_version.
+    data: serde_json::Value,
+    /// In lower hex.
+    chain: String,
+}
+
 /// The events of a lane, one JSON object a line, by position.
 #[utoipa::path(
     get, path = "/v1/lanes/{lane}/events", tag = "log",
-    params(("lane" = u16, Path), EventRange),
+    params(("lane" = u16, Path), InQuery::<EventRange>),
     responses(
         (status = 200, description = "Finite NDJSON", body = EventLine,
             content_type = "application/x-ndjson"),
         ReadProblems,
     ),
 )]
-pub(super) async fn list_lane_events(
+pub(crate) async fn list_lane_events(
     State(app): State<Arc<AppState>>,
     lane: PathText,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let lane = path_text(lane);
-    let range = Range::of(&uri)?;
+    let range = query::parse::<EventRange>(&uri)?;
     let unknown =
         || Problem::missing(Code::NotFound, format!("the log has no lane {lane}"), lane.clone());
     let number = lane.parse().map(Lane).map_err(|_| unknown())?;
@@ -95,7 +186,7 @@ pub(super) async fn list_lane_events(
 }
 
 /// What a stream has: a stream's name has slashes, so what is asked of it stands after the last.
-pub(super) async fn read_stream(
+pub(crate) async fn read_stream(
     State(app): State<Arc<AppState>>,
     path: PathText,
     uri: Uri,
@@ -115,7 +206,7 @@ pub(super) async fn read_stream(
 /// The name may stand in the path as it is or percent-encoded.
 #[utoipa::path(
     get, path = "/v1/streams/{stream}/events", tag = "log",
-    params(("stream" = String, Path, example = "stock/85123A/MAIN"), EventRange),
+    params(("stream" = String, Path, example = "stock/85123A/MAIN"), InQuery::<EventRange>),
     responses(
         (status = 200, description = "Finite NDJSON", body = EventLine,
             content_type = "application/x-ndjson"),
@@ -123,87 +214,87 @@ pub(super) async fn read_stream(
     ),
 )]
 async fn list_stream_events(app: &AppState, name: &str, uri: &Uri) -> Result<Response, Problem> {
-    let range = Range::of(uri)?;
+    let range = query::parse::<EventRange>(uri)?;
     let unknown =
         || Problem::missing(Code::UnknownStream, format!("there is no stream {name}"), name);
     let stream: Stream = name.parse().map_err(|_| unknown())?;
     answer(app.log.clone(), History::Stream(stream), range, unknown).await
 }
 
-/// Which part of a history is asked for.
-#[derive(Debug, Clone, Copy)]
-struct Range {
-    /// The place before the first event.
-    after: i64,
-    /// Events at most.
-    limit: i64,
+fn fault(pointer: &str, message: String) -> Problem {
+    Problem::validation_failed(vec![Fault { pointer: pointer.to_owned(), message }])
 }
 
-impl Range {
-    fn of(uri: &Uri) -> Result<Self, Problem> {
-        parameters(uri, |query| Self {
-            after: query.optional("after", digits(0..=i64::MAX - 1)).unwrap_or(0),
-            limit: query.optional("limit", digits(1..=LIMIT_MAX)).unwrap_or(LIMIT_DEFAULT),
-        })
-    }
-}
-
-fn parameters<T>(uri: &Uri, read: impl FnOnce(&mut Members<'_>) -> T) -> Result<T, Problem> {
-    let mut faults = Faults::default();
-    let parameters = query(uri, &mut faults, read);
-    let faults = faults.into_vec();
-    match parameters {
-        Some(parameters) if faults.is_empty() => Ok(parameters),
-        _ => Err(Problem::validation_failed(faults)),
-    }
-}
-
-/// Finite NDJSON, read page by page while it is sent. The first page is read before the answer
-/// begins, so what is wrong then has its status; a later fault cuts the answer off, which the
-/// reader sees because the last chunk never comes.
+/// The events of a history as finite NDJSON. The first page is read before the answer begins, so
+/// that a problem found by then has its status.
 async fn answer(
     log: LogReader,
     history: History,
-    range: Range,
+    range: EventRange,
     unknown: impl FnOnce() -> Problem,
 ) -> Result<Response, Problem> {
-    let mut pages = Pages { log, history, next: range.after + 1, left: range.limit };
+    let EventRange { after: After(after), limit: Limit(limit) } = range;
+    let mut pages =
+        Pages { log, source: Source::History { history, next: after + 1, left: limit } };
     let first = pages.next().await?;
-    if first.is_empty() && !pages.log.exists(&pages.history).await? {
+    if first.is_empty() && !pages.exists().await? {
         return Err(unknown());
     }
-    let first = (!first.is_empty()).then_some(Ok(first));
-    let rest = stream::try_unfold(pages, async |mut pages| {
-        let page = pages.next().await.inspect_err(|error| {
-            tracing::warn!(%error, "a list of events was cut off");
-        })?;
-        Ok::<_, ReadError>((!page.is_empty()).then_some((page, pages)))
-    });
-    let lines = stream::iter(first).chain(rest).map_ok(|page| ndjson(&page));
-    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], pages.into_body(first)).into_response())
 }
 
-/// A history's pages, until there are no more or enough.
+/// Events that are read page by page while they are sent.
 struct Pages {
     log: LogReader,
-    history: History,
-    next: i64,
-    left: i64,
+    source: Source,
+}
+
+enum Source {
+    History { history: History, next: i64, left: i64 },
+    Events(vec::IntoIter<EventId>),
 }
 
 impl Pages {
     /// The next page; empty at the end.
     async fn next(&mut self) -> Result<Vec<RecordedEvent>, ReadError> {
-        let limit = self.left.min(PAGE_LEN);
-        if limit == 0 {
-            return Ok(Vec::new());
+        match &mut self.source {
+            Source::History { history, next, left } => {
+                let limit = PAGE_LEN.min(*left);
+                if limit == 0 {
+                    return Ok(Vec::new());
+                }
+                let page = self.log.page(history, *next, limit).await?;
+                let len = i64::try_from(page.len()).unwrap_or(limit);
+                *next += len;
+                // A short page was the last one.
+                *left = if len < limit { 0 } else { *left - len };
+                Ok(page)
+            }
+            Source::Events(ids) => {
+                let len = usize::try_from(PAGE_LEN).expect("a page is small");
+                let ids: Vec<EventId> = ids.by_ref().take(len).collect();
+                if ids.is_empty() { Ok(Vec::new()) } else { self.log.events(&ids).await }
+            }
         }
-        let page = self.log.page(&self.history, self.next, limit).await?;
-        let len = i64::try_from(page.len()).unwrap_or(limit);
-        self.next += len;
-        // A short page was the last one.
-        self.left = if len < limit { 0 } else { self.left - len };
-        Ok(page)
+    }
+
+    async fn exists(&self) -> Result<bool, ReadError> {
+        match &self.source {
+            Source::History { history, .. } => self.log.exists(history).await,
+            Source::Events(_) => Ok(true),
+        }
+    }
+
+    /// An error after the first page cuts the answer off, which the reader notices because the last
+    /// chunk never comes.
+    fn into_body(self, first: Vec<RecordedEvent>) -> Body {
+        let rest = stream::try_unfold(self, async |mut pages| {
+            let page = pages.next().await.inspect_err(|error| {
+                tracing::warn!(%error, "a list of events was cut off");
+            })?;
+            Ok::<_, ReadError>((!page.is_empty()).then_some((page, pages)))
+        });
+        Body::from_stream(stream::iter([Ok(first)]).chain(rest).map_ok(|page| ndjson(&page)))
     }
 }
 

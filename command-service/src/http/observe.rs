@@ -9,7 +9,8 @@ use axum::response::Response;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use service_edge::answered::{self, Arrived};
 
-use super::request::{CORRELATION_ID, Correlation, Faults, correlation_id, new_correlation_id};
+use super::json::Faults;
+use super::request::{CORRELATION_ID, Correlation, correlation_id, new_correlation_id};
 
 /// Upper bounds of the histograms of times, in seconds.
 const SECONDS: [f64; 15] =

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub use self::code::Code;
 use super::answer::BatchLine;
-use super::request::Fault;
+use super::json::Fault;
 use crate::inventory::{Excess, Shortage};
 use crate::log::read::ReadError;
 use crate::log::submission::NotExecuted;

@@ -1,172 +1,123 @@
-//! A request for a command, from what came over the wire to what the writer takes.
-//!
-//! In the order of reading: [`body`] gets the bytes, [`header`] what headers and query say,
-//! [`json`] the tree, [`reader`] walks it and gathers faults, [`value`] checks single values,
-//! [`cause`] reads the members that most commands have, [`address`] what a command is about, and
-//! [`command`] knows all the others. [`batch`] and [`reversal`] read what is more than one command.
+//! Requests for commands: from bytes to what the writer takes.
 
 mod body;
-mod header;
-mod json;
-mod reader;
-mod value;
-mod cause;
-mod address;
-mod command;
 mod fingerprint;
-mod batch;
-mod reversal;
-#[cfg(test)]
-mod tests;
+mod header;
+pub(crate) mod query;
 
 use axum::body::{Bytes, HttpBody};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request};
+use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
 use axum::http::request::Parts;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use shared_events::lane::Version;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
-use self::address::{Address, PathNames};
-pub(super) use self::batch::{Batch, read_batch};
-pub(super) use self::command::Form;
-pub(super) use self::header::{CORRELATION_ID, correlation_id, query};
-use self::reader::Place;
-pub(super) use self::reader::{Fault, Faults, Members};
-pub(super) use self::reversal::{Reversal, read_reversal};
-pub(super) use self::value::{digits, switch, text};
+pub(crate) use self::body::{BATCH_BYTES_MAX, COMMAND_BYTES_MAX};
+pub(crate) use self::header::{CORRELATION_ID, CommandHeaders, Precondition, correlation_id};
 use super::CommandConfig;
+use super::json::{self, Faults, JsonPointer, Member, Object, object, read_tree};
 use super::problem::{Code, Problem};
 use crate::log::submission::{Asked, IdempotencyKey, Origin, Submission};
 
-/// Whose keys they are: one name for everybody, until there is sign-in.
+/// The owner of all idempotency keys, until there is sign-in.
 const CALLER: &str = "public";
 
-/// The correlation id of a request: the caller's, or made for it.
+/// The correlation id of a request: the caller's, or one made for it.
 #[derive(Debug, Clone)]
-pub(super) struct Correlation(pub(super) Label);
+pub(crate) struct Correlation(pub(crate) Label);
 
-/// A path parameter, still to be checked.
-pub(super) type PathText = Result<Path<String>, PathRejection>;
+/// A path parameter, not checked yet.
+pub(crate) type PathText = Result<Path<String>, PathRejection>;
 
-/// The text of a path parameter. Bytes that are not UTF-8 stand for a name that nothing can have,
-/// which is told like any other.
-pub(super) fn path_text(parameter: PathText) -> String {
+/// The text of a path parameter. Bytes that are not UTF-8 become a name that nothing can have.
+pub(crate) fn path_text(parameter: PathText) -> String {
     parameter.map_or_else(|_| char::REPLACEMENT_CHARACTER.to_string(), |Path(text)| text)
 }
 
-/// Reads a request for one command whole.
-///
-/// # Errors
-/// The problem to answer it with. What is wrong with its values is told all at once.
-pub(super) async fn read(
-    form: Form,
-    request: Request,
-    config: &CommandConfig,
-) -> Result<Submission, Problem> {
-    let arrived = Arrived::own_key(request, form.needs_no_body(), config).await?;
-    parse(form, &arrived)
-}
-
-/// The part without waiting: head and bytes in, submission out.
-fn parse(form: Form, arrived: &Arrived) -> Result<Submission, Problem> {
-    let value = arrived.json()?;
-    let mut faults = Faults::default();
-    let said = arrived.said(form.is_of_one_stream(), &mut faults);
-    let address = Address::Request { path: &arrived.path, expected_version: said.expected_version };
-    let request = Members::read(Place::Root, value, &mut faults, |body| form.read(address, body));
-    let faults = faults.into_vec();
-    match request {
-        Some(request) if faults.is_empty() => Ok(arrived.submission(Asked::One(request), said)),
-        None if faults.is_empty() => Err(nothing_of_this_name(&arrived.path)),
-        _ if form.lacks_only_reason(&faults) => {
-            Err(Problem::new(Code::ReasonRequired, "an adjustment says why: `reason` is missing"))
-        }
-        _ => Err(Problem::validation_failed(faults)),
+object! {
+    /// The query of a command.
+    pub(crate) struct CommandQuery as "CommandQuery" {
+        /// Only decide: nothing is recorded and no key is stored.
+        #[serde(default)]
+        validate_only: bool,
     }
 }
 
-/// The path names a reservation by what no reservation can be called.
-fn nothing_of_this_name(path: &PathNames) -> Problem {
-    let id = path.get("id");
-    Problem::missing(Code::UnknownReservation, format!("no reservation {id} exists"), id)
-}
-
-/// A request that came in whole.
+/// A request whose body has arrived.
 #[derive(Debug)]
-struct Arrived {
+pub(crate) struct IncomingRequest {
     head: Parts,
     path: PathNames,
     body: Bytes,
-    /// How long it may wait for its turn.
+    /// How long it may wait in the writer's queue.
     deadline: Instant,
 }
 
-/// What a request says beside its body.
+/// What a request says in its headers and its query.
 #[derive(Debug)]
-struct Said {
-    key: Option<Label>,
-    origin: Origin,
-    expected_version: Option<Version>,
-    validate_only: bool,
+pub(crate) struct RequestMetadata {
+    pub(crate) key: Option<Label>,
+    pub(crate) origin: Origin,
+    pub(crate) expected_version: Option<Version>,
+    pub(crate) validate_only: bool,
 }
 
-impl Arrived {
-    /// Takes in a request that has its key in the header, if one is required.
-    async fn own_key(
+impl IncomingRequest {
+    /// Receives a request that has its key in the header, if one is required.
+    pub(crate) async fn with_own_key(
         request: Request,
-        is_body_optional: bool,
+        body_is_optional: bool,
         config: &CommandConfig,
     ) -> Result<Self, Problem> {
         if config.require_key && !header::has_idempotency_key(request.headers()) {
             return Err(Problem::key_missing("the header Idempotency-Key"));
         }
-        Self::within(request, is_body_optional, body::COMMAND_BYTES_MAX, config).await
+        Self::receive(request, body_is_optional, COMMAND_BYTES_MAX, config).await
     }
 
-    async fn within(
+    pub(crate) async fn receive(
         request: Request,
-        is_body_optional: bool,
+        body_is_optional: bool,
         bytes_max: usize,
         config: &CommandConfig,
     ) -> Result<Self, Problem> {
         let (mut head, body) = request.into_parts();
         let path = PathNames::of(&mut head).await;
-        let body = if is_body_optional && body.is_end_stream() {
+        let body = if body_is_optional && body.is_end_stream() {
             Bytes::from_static(b"{}")
         } else {
             body::read(&head.headers, body, bytes_max).await?
         };
-        // From here on, so that a slow line takes nothing of its time in the queue.
+        // Begins here, so that a slow connection does not shorten the time in the queue.
         let deadline = Instant::now() + config.command_deadline;
         Ok(Self { head, path, body, deadline })
     }
 
-    fn json(&self) -> Result<Value, Problem> {
-        json::parse(&self.body)
-            .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// Reads the headers and the query.
-    fn said(&self, is_of_one_stream: bool, faults: &mut Faults) -> Said {
+    pub(crate) fn metadata(&self, is_of_one_stream: bool, faults: &mut Faults) -> RequestMetadata {
         let headers = &self.head.headers;
         let key = header::idempotency_key(headers, faults);
         let origin = Origin {
             actor: header::actor(headers, faults),
-            correlation_id: self.correlation(faults),
+            correlation_id: self.correlation_id(faults),
             causation_id: None,
             traceparent: header::traceparent(headers),
         };
         let expected_version = header::if_match(headers, is_of_one_stream, faults);
-        let validate_only = header::query(&self.head.uri, faults, |query| {
-            query.optional("validate_only", switch).unwrap_or(false)
-        });
-        Said { key, origin, expected_version, validate_only: validate_only.unwrap_or(false) }
+        let query = query::read::<CommandQuery>(&self.head.uri, faults);
+        let validate_only = query.is_some_and(|query| query.validate_only);
+        RequestMetadata { key, origin, expected_version, validate_only }
     }
 
-    /// The id made or found when the request came in; a faulty one was replaced then, and is told now.
-    fn correlation(&self, faults: &mut Faults) -> Label {
+    /// The id made or found when the request came in. A faulty one was replaced then; here it is a
+    /// fault.
+    fn correlation_id(&self, faults: &mut Faults) -> Label {
         correlation_id(&self.head.headers, faults);
         match self.head.extensions.get::<Correlation>() {
             Some(Correlation(id)) => id.clone(),
@@ -174,27 +125,119 @@ impl Arrived {
         }
     }
 
-    fn submission(&self, asked: Asked, said: Said) -> Submission {
+    /// Reads the parameters of the path.
+    pub(crate) fn path<P: CommandPath>(&self, faults: &mut Faults) -> Result<Option<P>, Problem> {
+        let names = self.path.of_object::<P>();
+        match P::read(&names) {
+            Ok(path) => Ok(Some(path)),
+            Err(_) => match P::unknown(&names) {
+                Some(problem) => Err(problem),
+                None => Ok(read_tree(&names, JsonPointer::Root, faults)),
+            },
+        }
+    }
+
+    /// Reads the body. One with faults is returned as the tree that it is.
+    pub(crate) fn body<T: Member>(&self, faults: &mut Faults) -> Result<Result<T, Value>, Problem> {
+        json::read(&self.body, faults)
+            .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))
+    }
+
+    pub(crate) fn submission(&self, asked: Asked, metadata: RequestMetadata) -> Submission {
         Submission {
             asked,
-            origin: said.origin,
-            key: said.key.map(|key| self.idempotency_key(key)),
-            validate_only: said.validate_only,
+            origin: metadata.origin,
+            key: metadata.key.map(|key| self.idempotency_key(key)),
+            validate_only: metadata.validate_only,
             deadline: self.deadline,
         }
     }
 
-    fn idempotency_key(&self, key: Label) -> IdempotencyKey {
+    pub(crate) fn idempotency_key(&self, key: Label) -> IdempotencyKey {
         idempotency_key(key, fingerprint::of_request(&self.head, &self.body))
     }
 }
 
-/// An id for a request that came without.
-pub(super) fn new_correlation_id() -> Label {
+pub(crate) fn new_correlation_id() -> Label {
     uuid::Uuid::now_v7().to_string().parse().expect("a UUID is 36 printable characters")
+}
+
+/// The key of one command of a batch, with the hash that a repetition must have.
+#[derive(Debug)]
+pub(crate) struct CommandKey {
+    key: Label,
+    request_hash: [u8; 32],
+}
+
+impl CommandKey {
+    /// A key for a command with these other members.
+    pub(crate) fn new(key: Label, members: &Map<String, Value>) -> Self {
+        Self { key, request_hash: fingerprint::of_command(members) }
+    }
+}
+
+impl From<CommandKey> for IdempotencyKey {
+    fn from(CommandKey { key, request_hash }: CommandKey) -> Self {
+        idempotency_key(key, request_hash)
+    }
 }
 
 fn idempotency_key(key: Label, request_hash: [u8; 32]) -> IdempotencyKey {
     let caller = CALLER.parse().expect("the caller's name is printable");
     IdempotencyKey { caller, key, request_hash }
+}
+
+/// The parameters of a command's path. In a batch they are members of the command.
+pub(crate) trait CommandPath: Object {
+    /// Whether the path names one stream, which a precondition can guard.
+    const NAMES_A_STREAM: bool = true;
+
+    /// The problem with a name that nothing can have, if that is not a fault of the request.
+    fn unknown(_names: &Value) -> Option<Problem> {
+        None
+    }
+}
+
+#[derive(Debug, Default)]
+struct PathNames(Vec<(String, String)>);
+
+impl PathNames {
+    async fn of(head: &mut Parts) -> Self {
+        match RawPathParams::from_request_parts(head, &()).await {
+            Ok(names) => {
+                Self(names.iter().map(|(name, text)| (name.into(), text.into())).collect())
+            }
+            // Bytes that are not UTF-8.
+            Err(_) => Self::default(),
+        }
+    }
+
+    /// The parameters as an object. A missing one becomes a name that nothing can have.
+    fn of_object<T: Object>(&self) -> Value {
+        let text = |name: &str| {
+            let found = self.0.iter().find(|(parameter, _)| parameter == name);
+            found.map_or("\u{fffd}", |(_, text)| text)
+        };
+        let names = T::MEMBERS.iter().map(|member| member.name());
+        names.map(|name| (name.to_owned(), Value::from(text(name)))).collect()
+    }
+}
+
+#[cfg(test)]
+impl IncomingRequest {
+    pub(crate) fn for_test(
+        path: &[(&str, &str)],
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Self {
+        let mut request = Request::builder().method("POST").uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let path = path.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
+        let body = Bytes::from(body.to_owned());
+        Self { head, path: PathNames(path), body, deadline: Instant::now() }
+    }
 }

@@ -95,7 +95,7 @@ async fn problem(method: &str, uri: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_is_answered_with_a_problem() {
+async fn every_failure_is_answered_with_a_problem() {
     let cases = [
         ("GET", "/", 404, "not_found"),
         ("GET", "/v1/nothing", 404, "not_found"),
@@ -147,13 +147,13 @@ async fn a_streams_name_stands_in_the_path_as_it_is_or_percent_encoded() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_the_right_ones() {
+async fn a_wrong_method_is_answered_with_the_right_ones() {
     let (_, headers, _) = ask(request("POST", "/v1/lanes", "")).await;
     assert_eq!(headers[ALLOW], "GET,HEAD");
 }
 
 #[tokio::test]
-async fn before_the_database_is_there_commands_are_refused_and_health_is_answered() {
+async fn without_a_database_commands_are_refused_and_health_is_answered() {
     let (status, headers, body) = ask(registration()).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
     assert_eq!(headers["retry-after"], "1");
@@ -166,7 +166,7 @@ async fn before_the_database_is_there_commands_are_refused_and_health_is_answere
 }
 
 #[tokio::test]
-async fn where_too_many_wait_a_command_is_turned_away_before_it_is_read() {
+async fn while_too_many_wait_a_command_is_refused_before_it_is_read() {
     let (writer, _task) = idle_writer();
     let router = router_without_database(WriterState::Running(writer));
     let unreadable = async |uri: &str| ask_of(&router, request("POST", uri, "?")).await;

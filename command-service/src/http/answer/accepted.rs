@@ -1,4 +1,4 @@
-//! What an accepted command did, as a body.
+//! Bodies that say what an accepted command did.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +14,15 @@ use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReversalId, Sku};
 use utoipa::ToSchema;
 
-use crate::http::schema::ReservationShape;
 use crate::log::submission::Unchanged;
 
 /// What an accepted command did.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct Accepted {
+pub(crate) struct Accepted {
     /// The position token that reflects the command; absent when it was only validated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "3:1042")]
-    pub(super) position: Option<PositionToken>,
+    pub(crate) position: Option<PositionToken>,
     /// The log's time; absent when it was only validated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, format = DateTime)]
@@ -85,15 +84,15 @@ struct FigureLine {
 
 /// Where and when events were recorded together.
 #[derive(Debug, Clone)]
-pub(super) struct Recording {
-    pub(super) position: PositionToken,
+pub(crate) struct Recording {
+    pub(crate) position: PositionToken,
     recorded_at: Timestamp,
     correlation_id: Label,
 }
 
 impl Recording {
     /// What the events of one transaction share; nothing where there are none.
-    pub(super) fn of(events: &[Arc<RecordedEvent>]) -> Option<Self> {
+    pub(crate) fn of(events: &[Arc<RecordedEvent>]) -> Option<Self> {
         events.first().map(|first| Self {
             position: events.iter().map(|event| (event.lane, event.position)).collect(),
             recorded_at: first.recorded_at,
@@ -104,10 +103,7 @@ impl Recording {
 
 impl Accepted {
     /// What the recorded events of one command did, and the status that says so.
-    ///
-    /// # Errors
-    /// An event is not one that this binary knows.
-    pub(super) fn recorded(
+    pub(crate) fn recorded(
         events: &[Arc<RecordedEvent>],
         recording: Recording,
     ) -> Result<(StatusCode, Self), DecodeError> {
@@ -127,7 +123,7 @@ impl Accepted {
     }
 
     /// What the events of one command would do, and the status that would say so.
-    pub(super) fn possible(events: &[Event], correlation_id: Option<Label>) -> (StatusCode, Self) {
+    pub(crate) fn possible(events: &[Event], correlation_id: Option<Label>) -> (StatusCode, Self) {
         let mut effect = Effect::default();
         for event in events {
             effect.follow(event, None);
@@ -138,7 +134,7 @@ impl Accepted {
     }
 
     /// Nothing happened because there was nothing to do.
-    pub(super) fn unchanged(unchanged: Unchanged) -> Self {
+    pub(crate) fn unchanged(unchanged: Unchanged) -> Self {
         let Unchanged { position, recorded_at, correlation_id, reservation } = unchanged;
         Self {
             position: Some(position),
@@ -231,4 +227,67 @@ impl Effect {
             figures: self.figures,
         }
     }
+}
+
+/// Stock that is held for somebody until a moment, then promised firmly or released.
+#[derive(Debug, ToSchema)]
+#[schema(as = Reservation)]
+#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
+pub(crate) struct ReservationShape {
+    #[schema(example = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002")]
+    id: String,
+    owner: String,
+    #[schema(inline)]
+    status: Status,
+    /// When the hold ends, or ended.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    #[schema(inline)]
+    reference: Option<ReferenceShape>,
+    #[schema(inline)]
+    lines: Vec<LineShape>,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
+enum Status {
+    Held,
+    Confirmed,
+    Fulfilled,
+    Released,
+    Expired,
+    Cancelled,
+}
+
+/// The outside document behind it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
+struct ReferenceShape {
+    #[schema(rename = "type")]
+    kind: String,
+    id: String,
+    #[schema(required = false)]
+    line: String,
+}
+
+/// All amounts in base units.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
+struct LineShape {
+    /// Its number, from 1.
+    #[schema(minimum = 1)]
+    line: u32,
+    sku: String,
+    location: String,
+    /// What was asked for.
+    requested: i64,
+    /// What was held.
+    quantity: i64,
+    /// What of it was given back to available: released, cancelled or expired.
+    released: i64,
+    /// What of it left the stock.
+    fulfilled: i64,
+    /// What of the fulfilled part came back.
+    returned: i64,
 }

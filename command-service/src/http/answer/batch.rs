@@ -1,4 +1,4 @@
-//! How the commands of a batch ended, as a response.
+//! Outcomes of batches as responses.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use super::{Accepted, Answer, json, mark_replayed, undecided};
 use crate::http::problem::Problem;
 use crate::log::submission::{Decision, Outcome, Verdict};
 
-/// How a batch is answered.
+/// What a batch did.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct BatchAnswer {
+pub(crate) struct BatchAnswer {
     /// The position token that reflects every command that was accepted; absent when none was, or
     /// when they were only validated.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,19 +30,19 @@ pub(in crate::http) struct BatchAnswer {
 /// How one command of a batch ended.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BatchResult)]
-pub(in crate::http) struct BatchLine {
+pub(crate) struct BatchLine {
     /// The command's place in the batch, from 0.
     index: usize,
-    /// The status that a request of its own would have had.
+    /// The status that a separate request would have had.
     status: u16,
-    /// The body that a request of its own would have had.
+    /// The body that a separate request would have had.
     #[schema(value_type = serde_json::Value)]
     body: Answer,
 }
 
 impl BatchLine {
     /// Whether the command was refused.
-    pub(in crate::http) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         matches!(self.body, Answer::Refused(_))
     }
 
@@ -53,8 +53,8 @@ impl BatchLine {
     }
 }
 
-/// The response to commands of which each stands for itself.
-pub(in crate::http) fn independent(outcomes: Vec<Outcome>, correlation_id: &Label) -> Response {
+/// The response to independent commands.
+pub(crate) fn independent(outcomes: Vec<Outcome>, correlation_id: &Label) -> Response {
     let answers: Vec<Answer> =
         outcomes.into_iter().map(|outcome| Answer::of(outcome, correlation_id)).collect();
     let reached = answers.iter().filter_map(Answer::position).flat_map(PositionToken::iter);
@@ -64,11 +64,7 @@ pub(in crate::http) fn independent(outcomes: Vec<Outcome>, correlation_id: &Labe
 }
 
 /// The response to commands that happened all or not at all.
-pub(in crate::http) fn together(
-    outcome: Outcome,
-    commands: usize,
-    correlation_id: &Label,
-) -> Response {
+pub(crate) fn together(outcome: Outcome, commands: usize, correlation_id: &Label) -> Response {
     match outcome {
         Outcome::Decided(decision) => decided(decision, commands),
         Outcome::Replayed(decision) => mark_replayed(decided(decision, commands)),

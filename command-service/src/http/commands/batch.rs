@@ -1,55 +1,330 @@
 //! Several commands in one request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
+use serde::de::{Deserialize as _, Deserializer, Error};
+use serde_json::{Map, Value};
+use shared_events::lane::Version;
+use shared_events::values::Label;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{OneOfBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
-use super::submit;
-use crate::http::AppState;
+use super::{BATCH_TYPES, Command, submit};
+use crate::http::answer::Executed;
 use crate::http::answer::batch::{independent, together};
+use crate::http::json::values::{
+    Key, find_list_faults, list_schema, read_list, text_schema, words,
+};
+use crate::http::json::{
+    Fault, Faults, InQuery, JsonPointer, Member, Object, Schemas, Strict, object, object_schema,
+    read_tree,
+};
+use crate::http::openapi::CommandProblems;
 use crate::http::problem::Problem;
-use crate::http::request::{self, Batch};
-use crate::http::schema::{BatchBody, CommandHeaders, CommandProblems, CommandQuery, Executed};
+use crate::http::request::{
+    BATCH_BYTES_MAX, CommandHeaders, CommandKey, CommandPath, CommandQuery, IncomingRequest,
+    RequestMetadata,
+};
+use crate::http::{AppState, CommandConfig};
+use crate::inventory;
+use crate::log::submission::{Asked, Submission};
+
+const COMMANDS_MAX: usize = 1_000;
 
 /// Commands of one independent batch that may wait in the writer's queue together. Enough to fill
 /// one of its transactions, and few enough to leave room for other requests.
 const WAITING_MAX: usize = 256;
 
+/// How the commands of a batch depend on each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Atomic,
+    Independent,
+}
+
+words! { Mode { "atomic" => Mode::Atomic, "independent" => Mode::Independent, } }
+
+object! {
+    /// Commands that are executed in their order.
+    pub(crate) struct Batch as "Batch" {
+        /// Whether all happen or none (`atomic`), or each for itself (`independent`).
+        mode: Mode,
+        commands: BatchCommands,
+    }
+    check Batch::has_keys_where_they_belong
+}
+
+impl Batch {
+    fn has_keys_where_they_belong(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+        if self.mode == Mode::Independent {
+            return;
+        }
+        for (index, command) in self.commands.0.iter().enumerate() {
+            if command.key.is_some() {
+                let message = "is for independent batches; an atomic one has a header";
+                let commands = at.member("commands");
+                faults.add(commands.item(index).member("idempotency_key"), message);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct BatchCommands(Vec<BatchCommand>);
+
+impl Member for BatchCommands {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_list(deserializer, COMMANDS_MAX).map(Self)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        list_schema(&BatchCommand::name(), COMMANDS_MAX)
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
+        <BatchCommand as Member>::add_schemas(schemas);
+        schemas.push((BatchCommand::name().into(), <BatchCommand as Member>::schema()));
+    }
+
+    fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
+        find_list_faults::<BatchCommand>(value, COMMANDS_MAX, at, faults);
+    }
+}
+
+/// A command of a batch: the members of its own request's body, its `type`, and what a request of
+/// its own has in path and headers.
+#[derive(Debug)]
+pub(crate) struct BatchCommand {
+    request: inventory::Request,
+    key: Option<CommandKey>,
+}
+
+impl BatchCommand {
+    fn parse(command: Value, at: JsonPointer<'_>, faults: &mut Faults) -> Option<Self> {
+        let Value::Object(mut members) = command else {
+            faults.add(at, "must be an object");
+            return None;
+        };
+        let before = faults.len();
+        let key = take::<Key>(&mut members, "idempotency_key", at, faults);
+        let key = key.map(|Key(key)| CommandKey::new(key, &members));
+        let Some(name) = members.remove("type") else {
+            faults.push(Fault::missing(at.member("type")));
+            return None;
+        };
+        let Some((_, batch_type)) = BATCH_TYPES.iter().find(|(known, _)| name == *known) else {
+            // Its other members depend on the type, so they are not looked at.
+            let known: Vec<&str> = BATCH_TYPES.iter().map(|(name, _)| *name).collect();
+            faults.add(at.member("type"), format_args!("must be one of {}", known.join(", ")));
+            return None;
+        };
+        let request = (batch_type.read)(members, at, faults)?;
+        (faults.len() == before).then_some(Self { request, key })
+    }
+}
+
+impl Member for BatchCommand {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As a tree: the fingerprint is that of the members in order of their names.
+        let Strict(command) = Strict::deserialize(deserializer)?;
+        let mut faults = Faults::default();
+        Self::parse(command, JsonPointer::Root, &mut faults)
+            .ok_or_else(|| D::Error::custom("the command has faults"))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let schemas = BATCH_TYPES.iter().map(|(name, batch_type)| (batch_type.schema)(name));
+        schemas.fold(OneOfBuilder::new(), OneOfBuilder::item).into()
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
+        BATCH_TYPES.iter().for_each(|(_, batch_type)| (batch_type.add_schemas)(schemas));
+    }
+
+    fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
+        Self::parse(value.clone(), at, faults);
+    }
+}
+
+impl PartialSchema for BatchCommand {
+    fn schema() -> RefOr<Schema> {
+        <Self as Member>::schema()
+    }
+}
+
+impl ToSchema for BatchCommand {
+    fn name() -> Cow<'static, str> {
+        "BatchCommand".into()
+    }
+}
+
+fn take<T: Member>(
+    members: &mut Map<String, Value>,
+    name: &str,
+    at: JsonPointer<'_>,
+    faults: &mut Faults,
+) -> Option<T> {
+    let value = members.remove(name)?;
+    read_tree(&value, at.member(name), faults)
+}
+
+/// A type of command in a batch.
+#[derive(Debug)]
+pub(crate) struct BatchType {
+    read: fn(Map<String, Value>, JsonPointer<'_>, &mut Faults) -> Option<inventory::Request>,
+    schema: fn(&str) -> RefOr<Schema>,
+    add_schemas: fn(&mut Schemas),
+}
+
+impl BatchType {
+    pub(crate) const fn of<C: Command>() -> Self {
+        Self { read: read::<C>, schema: schema::<C>, add_schemas: <C as Member>::add_schemas }
+    }
+}
+
+/// Reads the members of a path and of a body, which a batch has in one object.
+fn read<C: Command>(
+    mut members: Map<String, Value>,
+    at: JsonPointer<'_>,
+    faults: &mut Faults,
+) -> Option<inventory::Request> {
+    let names = C::Path::MEMBERS.iter().filter_map(|member| members.remove_entry(member.name()));
+    let path = Value::Object(names.collect());
+    let path = read_tree::<C::Path>(&path, at, faults);
+    let expected_version = if C::Path::NAMES_A_STREAM {
+        take::<Version>(&mut members, "expected_version", at, faults)
+    } else {
+        None
+    };
+    let body = read_tree::<C>(&Value::Object(members), at, faults);
+    Some(body?.into_request(path?, expected_version))
+}
+
+fn schema<C: Command>(name: &str) -> RefOr<Schema> {
+    let mut command = object_schema::<C>();
+    let path = object_schema::<C::Path>();
+    command.properties.extend(path.properties);
+    command.required.extend(path.required);
+    if C::Path::NAMES_A_STREAM {
+        command.properties.insert("expected_version".to_owned(), Version::schema());
+    }
+    command.properties.insert("idempotency_key".to_owned(), Key::schema());
+    let name = text_schema().enum_values(Some([name]));
+    command.properties.insert("type".to_owned(), name.into());
+    command.required.push("type".to_owned());
+    Schema::Object(command).into()
+}
+
 /// Batch: several commands, all or none (`atomic`) or each for itself (`independent`), in order.
 #[utoipa::path(
-    post, path = "/v1/batches", tag = "commands", params(CommandQuery, CommandHeaders),
-    request_body = BatchBody,
+    post, path = "/v1/batches", tag = "commands",
+    params(InQuery::<CommandQuery>, CommandHeaders),
+    request_body = Batch,
     responses(Executed, CommandProblems),
 )]
-pub(in crate::http) async fn execute_batch(
-    State(app): State<Arc<AppState>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn execute_batch(State(app): State<Arc<AppState>>, request: Request) -> Response {
     if let Some(problem) = app.overload() {
         return problem.into_response();
     }
-    match request::read_batch(request, &app.config).await {
+    match parse_batch(request, &app.config).await {
         Ok(batch) => app.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),
     }
 }
 
+/// A batch for the writer.
+#[derive(Debug)]
+pub(super) enum BatchSubmission {
+    Atomic(Box<Submission>),
+    Independent { submissions: Vec<Submission>, correlation_id: Label },
+}
+
+async fn parse_batch(request: Request, config: &CommandConfig) -> Result<BatchSubmission, Problem> {
+    let incoming = IncomingRequest::receive(request, false, BATCH_BYTES_MAX, config).await?;
+    parse(&incoming, config.require_key)
+}
+
+pub(super) fn parse(
+    incoming: &IncomingRequest,
+    require_key: bool,
+) -> Result<BatchSubmission, Problem> {
+    let mut faults = Faults::default();
+    let metadata = incoming.metadata(false, &mut faults);
+    let batch = incoming.body::<Batch>(&mut faults)?;
+    let mode = match &batch {
+        Ok(batch) => Some(batch.mode),
+        Err(tree) if tree["commands"].as_array().is_some_and(|list| list.len() > COMMANDS_MAX) => {
+            return Err(Problem::batch_too_large(COMMANDS_MAX));
+        }
+        Err(tree) => Mode::read(&tree["mode"]).ok(),
+    };
+    if metadata.key.is_some() && mode == Some(Mode::Independent) {
+        let message = "is for atomic batches; name idempotency_key in each command";
+        faults.add(JsonPointer::Root.member("Idempotency-Key"), message);
+    }
+    match batch {
+        Ok(Batch { mode, commands }) if faults.is_empty() => match mode {
+            Mode::Atomic => atomic(incoming, commands.0, metadata, require_key),
+            Mode::Independent => independently(incoming, commands.0, metadata, require_key),
+        },
+        _ => Err(Problem::validation_failed(faults.into_vec())),
+    }
+}
+
+fn atomic(
+    incoming: &IncomingRequest,
+    commands: Vec<BatchCommand>,
+    metadata: RequestMetadata,
+    require_key: bool,
+) -> Result<BatchSubmission, Problem> {
+    if require_key && metadata.key.is_none() {
+        return Err(Problem::key_missing("the header Idempotency-Key"));
+    }
+    let requests = commands.into_iter().map(|command| command.request).collect();
+    let submission = incoming.submission(Asked::Together(requests), metadata);
+    Ok(BatchSubmission::Atomic(Box::new(submission)))
+}
+
+fn independently(
+    incoming: &IncomingRequest,
+    commands: Vec<BatchCommand>,
+    metadata: RequestMetadata,
+    require_key: bool,
+) -> Result<BatchSubmission, Problem> {
+    if require_key && commands.iter().any(|command| command.key.is_none()) {
+        return Err(Problem::key_missing("the `idempotency_key` of each"));
+    }
+    let submission = |command: BatchCommand| Submission {
+        asked: Asked::One(command.request),
+        origin: metadata.origin.clone(),
+        key: command.key.map(Into::into),
+        validate_only: metadata.validate_only,
+        deadline: incoming.deadline(),
+    };
+    let submissions = commands.into_iter().map(submission).collect();
+    let correlation_id = metadata.origin.correlation_id;
+    Ok(BatchSubmission::Independent { submissions, correlation_id })
+}
+
 impl AppState {
-    async fn execute_batch(&self, batch: Batch) -> Result<Response, Problem> {
+    async fn execute_batch(&self, batch: BatchSubmission) -> Result<Response, Problem> {
         let writer = self.writer()?;
         let until = self.answer_by();
         Ok(match batch {
-            Batch::Atomic(submission) => {
+            BatchSubmission::Atomic(submission) => {
                 let commands = submission.asked.requests().len();
                 let correlation_id = submission.origin.correlation_id.clone();
                 let outcome = submit(&writer, *submission, until).await;
                 together(outcome, commands, &correlation_id)
             }
-            Batch::Independent { submissions, correlation_id } => {
-                // Queued in their order, for each is first polled after the one before it. A client
-                // that hangs up leaves those behind that were not queued yet.
+            BatchSubmission::Independent { submissions, correlation_id } => {
+                // `buffered` polls them in their order, so they are queued in it. If the client
+                // hangs up, those that were not queued yet are dropped.
                 let waits = submissions.into_iter().map(|one| submit(&writer, one, until));
                 let outcomes = stream::iter(waits).buffered(WAITING_MAX).collect().await;
                 independent(outcomes, &correlation_id)

@@ -1,4 +1,4 @@
-//! Taking back what was booked.
+//! Reversals: the exact opposites of earlier events.
 
 use std::sync::Arc;
 
@@ -8,38 +8,235 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared_events::lane::PositionToken;
-use shared_events::values::{Label, ReversalId};
+use shared_events::lane::{EventId, PositionToken, Version};
+use shared_events::time::Timestamp;
+use shared_events::values::{Code, Label, LocationCode, ReversalId, Sku};
 use tokio::time::timeout_at;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
+use uuid::Uuid;
 
+use super::{Command, NoPath};
 use crate::http::AppState;
-use crate::http::problem::{Code, Problem};
-use crate::http::request::{self, PathText, Reversal, path_text};
-use crate::http::schema::{
-    self, CommandHeaders, CommandProblems, CommandQuery, ReadProblems, ReversalBody, Reversed,
-};
-use crate::reversals::{Progress, Refusal, Status, WindowRequest};
+use crate::http::answer::Accepted;
+use crate::http::json::values::{cause, words};
+use crate::http::json::{Faults, InQuery, JsonPointer, object};
+use crate::http::openapi::{CommandProblems, ProblemDocument, ReadProblems};
+use crate::http::problem::{self, Problem};
+use crate::http::request::{CommandHeaders, CommandQuery, IncomingRequest, PathText, path_text};
+use crate::inventory::{self, Target};
+use crate::log::submission::{Asked, Submission};
+use crate::reversals::{Progress, Refusal, Status, WindowBy, WindowRequest};
 
-/// Reverse: takes back an event, a correlation or an earlier reversal at once, by exact opposites;
-/// or all that was booked in a window, one correlation after another.
+object! {
+    /// What is reversed: one of `event`, `correlation_id` and `reversal`.
+    pub(crate) struct Reverse as "ReverseInBatch" {
+        /// One event, such as `3-1042`; with a half of a move goes its other half.
+        #[serde(default)]
+        event: Option<EventId>,
+        /// All stock events of a correlation.
+        #[serde(default)]
+        correlation_id: Option<Label>,
+        /// What an earlier reversal did.
+        #[serde(default)]
+        reversal: Option<ReversalId>,
+        /// A code of your own.
+        #[serde(default)]
+        reason: Option<Code>,
+    }
+    with context
+    check Reverse::has_one_target
+}
+
+impl Reverse {
+    fn has_one_target(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+        let targets =
+            [self.event.is_some(), self.correlation_id.is_some(), self.reversal.is_some()];
+        if targets.into_iter().filter(|is_named| *is_named).count() != 1 {
+            faults.add(at, "must have exactly one of event, correlation_id, reversal");
+        }
+    }
+}
+
+impl Command for Reverse {
+    type Path = NoPath;
+
+    fn into_request(self, _: NoPath, _: Option<Version>) -> inventory::Request {
+        let event = self.event.map(Target::Event);
+        let correlation = self.correlation_id.map(Target::Correlation);
+        let target = event.or(correlation).or(self.reversal.map(Target::Reversal));
+        let command = inventory::Reverse {
+            id: new_id(),
+            target: target.expect("a reversal was checked to have one target"),
+            cause: cause(self.reason, self.reference, self.note, self.metadata),
+        };
+        // A reversal happens when it is recorded.
+        inventory::Request { command: inventory::Command::Reverse(command), occurred_at: None }
+    }
+}
+
+words! {
+    WindowBy {
+        "recorded_at" => WindowBy::RecordedAt,
+        "occurred_at" => WindowBy::OccurredAt,
+    }
+}
+
+object! {
+    /// What was booked in a time: recorded before the request, and not yet reversed.
+    pub(crate) struct Window as "Window" {
+        /// The time of an event that counts.
+        by: WindowBy,
+        /// The first moment.
+        from: Timestamp,
+        /// The first moment after it.
+        to: Timestamp,
+        /// Only of this item.
+        #[serde(default)]
+        sku: Option<Sku>,
+        /// Only at this location.
+        #[serde(default)]
+        location: Option<LocationCode>,
+        /// Only what this actor asked for.
+        #[serde(default)]
+        actor: Option<Label>,
+    }
+    check Window::ends_after_it_begins
+}
+
+impl Window {
+    fn ends_after_it_begins(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+        if self.to <= self.from {
+            faults.add(at.member("to"), "must be after `from`");
+        }
+    }
+}
+
+object! {
+    /// What is reversed: exactly one of `event`, `correlation_id`, `reversal` and `window`.
+    pub(crate) struct ReverseOrWindow as "Reversal" {
+        /// One event, such as `3-1042`; with a half of a move goes its other half.
+        #[serde(default)]
+        event: Option<EventId>,
+        /// All stock events of a correlation.
+        #[serde(default)]
+        correlation_id: Option<Label>,
+        /// What an earlier reversal did.
+        #[serde(default)]
+        reversal: Option<ReversalId>,
+        #[serde(default)]
+        window: Option<Window>,
+        /// Only say what would happen.
+        #[serde(default)]
+        dry_run: bool,
+        /// A code of your own.
+        #[serde(default)]
+        reason: Option<Code>,
+    }
+    with context
+    check ReverseOrWindow::has_one_target
+}
+
+impl ReverseOrWindow {
+    fn has_one_target(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+        let targets = [
+            self.event.is_some(),
+            self.correlation_id.is_some(),
+            self.reversal.is_some(),
+            self.window.is_some(),
+        ];
+        if targets.into_iter().filter(|is_named| *is_named).count() != 1 {
+            faults.add(at, "must have exactly one of event, correlation_id, reversal, window");
+        }
+    }
+}
+
+/// A reversal for the writer, or a window of them.
+#[derive(Debug)]
+pub(super) enum Reversal {
+    Now(Box<Submission>),
+    Window { request: Box<WindowRequest>, dry_run: bool },
+}
+
+/// Reverse: reverses an event, a correlation or an earlier reversal at once, by exact opposites; or
+/// all that was booked in a window, one correlation after another.
 #[utoipa::path(
-    post, path = "/v1/reversals", tag = "commands", params(CommandQuery, CommandHeaders),
-    request_body = ReversalBody,
+    post, path = "/v1/reversals", tag = "commands",
+    params(InQuery::<CommandQuery>, CommandHeaders),
+    request_body = ReverseOrWindow,
     responses(Reversed, CommandProblems),
 )]
-pub(in crate::http) async fn reverse(
-    State(app): State<Arc<AppState>>,
-    request: Request,
-) -> Response {
-    match request::read_reversal(request, &app.config).await {
-        Ok(Reversal::Now(submission)) => app.answer(*submission).await,
+pub(crate) async fn reverse(State(app): State<Arc<AppState>>, request: Request) -> Response {
+    let incoming = IncomingRequest::with_own_key(request, false, &app.config).await;
+    match incoming.and_then(|incoming| parse(&incoming)) {
+        Ok(Reversal::Now(submission)) => app.submit(*submission).await,
         Ok(Reversal::Window { request, dry_run }) => {
-            let answered = app.reverse_window(*request, dry_run).await;
-            answered.unwrap_or_else(IntoResponse::into_response)
+            let answer = app.reverse_window(*request, dry_run).await;
+            answer.unwrap_or_else(IntoResponse::into_response)
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
+    let mut faults = Faults::default();
+    let mut metadata = incoming.metadata(false, &mut faults);
+    let body = match incoming.body::<ReverseOrWindow>(&mut faults)? {
+        Ok(body) if faults.is_empty() => body,
+        _ => return Err(Problem::validation_failed(faults.into_vec())),
+    };
+    metadata.validate_only |= body.dry_run;
+    let Some(window) = body.window else {
+        let reverse = Reverse {
+            event: body.event,
+            correlation_id: body.correlation_id,
+            reversal: body.reversal,
+            reason: body.reason,
+            reference: body.reference,
+            note: body.note,
+            metadata: body.metadata,
+        };
+        let request = reverse.into_request(NoPath {}, None);
+        let submission = incoming.submission(Asked::One(request), metadata);
+        return Ok(Reversal::Now(Box::new(submission)));
+    };
+    let request = WindowRequest {
+        id: new_id(),
+        by: window.by,
+        from: window.from,
+        to: window.to,
+        sku: window.sku,
+        location: window.location,
+        actor: window.actor,
+        cause: cause(body.reason, body.reference, body.note, body.metadata),
+        origin: metadata.origin,
+        key: metadata.key.map(|key| incoming.idempotency_key(key)),
+    };
+    Ok(Reversal::Window { request: Box::new(request), dry_run: metadata.validate_only })
+}
+
+fn new_id() -> ReversalId {
+    ReversalId::new(Uuid::now_v7())
+}
+
+/// The answers to a reversal.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum Reversed {
+    /// Recorded, or only validated, also by `dry_run`; of a window what would happen.
+    #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
+    All(ReversalAnswer),
+    /// A window is being reversed.
+    #[response(status = 202, headers(("Location" = String, description = "Where its progress is")))]
+    Begun(ReversalProgress),
+}
+
+/// Of a window its progress, of all others what a command answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum ReversalAnswer {
+    Window(ReversalProgress),
+    Other(Accepted),
 }
 
 /// How far the reversal of a window is.
@@ -48,14 +245,14 @@ pub(in crate::http) async fn reverse(
     params(("id" = String, Path, description = "The reversal's id")),
     responses((status = 200, description = "Its progress", body = ReversalProgress), ReadProblems),
 )]
-pub(in crate::http) async fn read_progress(
+pub(crate) async fn read_progress(
     State(app): State<Arc<AppState>>,
     id: PathText,
 ) -> Result<Json<ReversalProgress>, Problem> {
     let text = path_text(id);
     let missing = || {
         let detail = format!("no window is or was reversed under {text}");
-        Problem::missing(Code::NotFound, detail, text.clone())
+        Problem::missing(problem::Code::NotFound, detail, text.clone())
     };
     let id: ReversalId = text.parse().map_err(|_| missing())?;
     let progress = timeout_at(app.answer_by(), app.reversals.progress(&id)).await;
@@ -85,21 +282,21 @@ impl AppState {
 
 /// How far the reversal of a window is.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct ReversalProgress {
+pub(crate) struct ReversalProgress {
     #[schema(value_type = String)]
     reversal_id: ReversalId,
     #[schema(value_type = String, example = "running")]
     status: Status,
     /// Whether nothing is to happen.
     dry_run: bool,
-    /// What is recorded after this is not taken back.
+    /// Events recorded after this are not reversed.
     #[schema(value_type = String, example = "3:1042,7:88")]
     position: PositionToken,
-    /// Events in the window that can be taken back.
+    /// Events in the window that can be reversed.
     events: u64,
-    /// Correlations that they belong to; each is taken back whole or not at all.
+    /// Correlations that they belong to; each is reversed whole or not at all.
     correlations: u64,
-    /// Correlations taken back so far.
+    /// Correlations reversed so far.
     reversed: u64,
     /// Correlations refused so far.
     refused: u64,
@@ -107,14 +304,14 @@ pub(in crate::http) struct ReversalProgress {
     refusals: Vec<RefusalLine>,
 }
 
-/// A correlation that is not taken back.
+/// A correlation that is not reversed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReversalRefusal)]
 struct RefusalLine {
     #[schema(value_type = String)]
     correlation_id: Label,
     /// Why not.
-    #[schema(value_type = schema::Problem)]
+    #[schema(value_type = ProblemDocument)]
     problem: Problem,
 }
 

@@ -9,25 +9,38 @@ use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
-use super::parameters;
+use super::{PositionInteger, fault};
 use crate::http::AppState;
+use crate::http::json::{InQuery, object};
+use crate::http::openapi::ReadProblems;
 use crate::http::problem::{Code, Problem};
-use crate::http::request::{Fault, digits, text};
-use crate::http::schema::{ReadProblems, StateQuery, StreamStateBody};
+use crate::http::request::query;
 use crate::inventory::StreamState;
 use crate::log::read::{Folded, Until};
 
+object! {
+    /// How much of a stream is folded; all of it by default.
+    pub(crate) struct StateQuery as "StateQuery" {
+        /// Up to and with this version. Not together with `at`.
+        #[serde(default)]
+        version: Option<PositionInteger>,
+        /// What was recorded at or before this moment, settled. Not together with `version`.
+        #[serde(default)]
+        at: Option<Timestamp>,
+    }
+}
+
 /// A stream's state after some of its events.
 #[derive(Debug, Serialize)]
-pub(super) struct StateAnswer {
+pub(crate) struct StateAnswer {
     stream: Stream,
     version: Version,
     position: PositionToken,
     state: View,
 }
 
-/// What a state tells.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum View {
@@ -63,18 +76,35 @@ impl From<StreamState> for View {
     }
 }
 
+/// A stream's state after some of its events.
+#[derive(Debug, ToSchema)]
+#[schema(as = StreamState)]
+#[expect(dead_code, reason = "describes `StateAnswer`, whose types the contract crate serializes")]
+pub(crate) struct StreamStateBody {
+    #[schema(example = "stock/85123A/MAIN")]
+    stream: String,
+    /// The last event's version; 0 if there was none yet.
+    version: i64,
+    /// The last event's position; 0 in its lane if there was none yet.
+    #[schema(example = "3:1042")]
+    position: String,
+    /// An item or a location: its details, null before it was registered. Stock: its figures. A
+    /// reservation: what it is, null before it was made.
+    state: serde_json::Value,
+}
+
 /// The state of a stream: now, after a version, or as recorded by a moment.
 ///
 /// The name may stand in the path as it is or percent-encoded.
 #[utoipa::path(
     get, path = "/v1/streams/{stream}/state", tag = "log",
-    params(("stream" = String, Path, example = "stock/85123A/MAIN"), StateQuery),
+    params(("stream" = String, Path, example = "stock/85123A/MAIN"), InQuery::<StateQuery>),
     responses(
         (status = 200, description = "Folded from the stream's events", body = StreamStateBody),
         ReadProblems,
     ),
 )]
-pub(super) async fn read_state(
+pub(crate) async fn read_state(
     app: &AppState,
     name: &str,
     uri: &Uri,
@@ -100,20 +130,13 @@ pub(super) async fn read_state(
 }
 
 fn until(uri: &Uri) -> Result<Until, Problem> {
-    let asked = parameters(uri, |query| {
-        let at: Option<Timestamp> = query.optional("at", text);
-        (query.optional("version", digits(0..=i64::MAX - 1)).map(Version), at)
-    })?;
-    match asked {
+    let StateQuery { version, at } = query::parse(uri)?;
+    match (version, at) {
         (None, None) => Ok(Until::Head),
-        (Some(version), None) => Ok(Until::Version(version)),
+        (Some(version), None) => Ok(Until::Version(Version(version.0))),
         (None, Some(moment)) => Ok(Until::Moment(moment)),
         (Some(_), Some(_)) => Err(fault("/at", "is not taken together with version".to_owned())),
     }
-}
-
-fn fault(pointer: &str, message: String) -> Problem {
-    Problem::validation_failed(vec![Fault { pointer: pointer.to_owned(), message }])
 }
 
 #[cfg(test)]
@@ -129,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn stock_is_told_with_what_may_still_be_sold() {
+    fn stock_is_shown_with_its_available_quantity() {
         let figures = Figures { on_hand: 10, reserved: 3, allocated: 2 };
         let key = ("A".parse().unwrap(), "MAIN".parse().unwrap());
         let state = StreamState::Stock(key, StockState { figures, ..StockState::default() });
@@ -138,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_told_as_it_was_described_and_null_before_that() {
+    fn an_item_is_shown_with_its_details_and_as_null_before_it_is_registered() {
         let details = json!({
             "sku": "A", "name": "Jam", "scale": 0, "unit": "each", "reorder_point": 5
         });

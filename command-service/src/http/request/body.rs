@@ -11,16 +11,16 @@ use super::header;
 use crate::http::problem::{Code, Problem};
 
 /// Bytes that the body of one command may have.
-pub(super) const COMMAND_BYTES_MAX: usize = 1 << 20;
+pub(crate) const COMMAND_BYTES_MAX: usize = 1 << 20;
 
 /// Bytes that the body of a batch may have.
-pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
+pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// How long a body may take to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(10);
 
 /// Reads a body of at most `bytes_max`, which must be there and must be JSON by its media type.
-pub(super) async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,

@@ -1,51 +1,76 @@
-//! What the headers and the query of a request say.
+//! The headers of a request.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
-use axum::http::{HeaderMap, Uri};
-use serde_json::{Map, Value};
 use shared_events::lane::Version;
 use shared_events::values::{AMOUNT_MAX, Label};
+use utoipa::IntoParams;
 
-use super::reader::{Faults, Members, Place};
-use super::value::key;
+use crate::http::json::values::Key;
+use crate::http::json::{Faults, JsonPointer};
 
 /// The caller's name for one request.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What belongs together; see [`super::super::observe`].
-pub(in crate::http) const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
+pub(crate) const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
 const ACTOR: HeaderName = HeaderName::from_static("actor");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
+/// The headers of every command.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "headers are read one by one")]
+pub(crate) struct CommandHeaders {
+    /// A name for this request, so that repeating it has one effect: 1 to 255 printable ASCII.
+    #[param(rename = "Idempotency-Key", required = false)]
+    idempotency_key: String,
+    /// What belongs together; made if absent, and always answered.
+    #[param(rename = "Correlation-Id", required = false)]
+    correlation_id: String,
+    /// Who asks, as an opaque id.
+    #[param(rename = "Actor", required = false)]
+    actor: String,
+    /// W3C Trace Context.
+    #[param(required = false)]
+    traceparent: String,
+}
+
+/// The further header of a command of one stream.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "headers are read one by one")]
+pub(crate) struct Precondition {
+    /// Refuse unless the stream is at this version, such as `"7"`; `"0"` is no history.
+    #[param(rename = "If-Match", required = false)]
+    if_match: String,
+}
+
 /// The key, if there is one: 1 to 255 printable ASCII characters.
-pub(super) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
-    let text = only(headers, &IDEMPOTENCY_KEY, "Idempotency-Key", faults)?;
-    match key(Value::String(text.to_owned())) {
-        Ok(key) => Some(key),
-        Err(message) => {
-            note(faults, "Idempotency-Key", &message);
-            None
-        }
-    }
+pub(crate) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    parsed(headers, &IDEMPOTENCY_KEY, "Idempotency-Key", faults).map(|Key(key)| key)
 }
 
 /// Whether a key was sent at all.
-pub(super) fn has_idempotency_key(headers: &HeaderMap) -> bool {
+pub(crate) fn has_idempotency_key(headers: &HeaderMap) -> bool {
     headers.contains_key(IDEMPOTENCY_KEY)
 }
 
 /// Who asks, if the request says so.
-pub(super) fn actor(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
-    label(headers, &ACTOR, "Actor", faults)
+pub(crate) fn actor(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    parsed(headers, &ACTOR, "Actor", faults)
 }
 
 /// What the request belongs to, if it says so.
-pub(in crate::http) fn correlation_id(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
-    label(headers, &CORRELATION_ID, "Correlation-Id", faults)
+pub(crate) fn correlation_id(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
+    parsed(headers, &CORRELATION_ID, "Correlation-Id", faults)
 }
 
 /// The trace it belongs to; ignored, as the standard wants it, unless it is in the standard's form
 /// (<https://www.w3.org/TR/trace-context/>).
-pub(super) fn traceparent(headers: &HeaderMap) -> Option<Label> {
+pub(crate) fn traceparent(headers: &HeaderMap) -> Option<Label> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?;
     let parts: Vec<&str> = text.split('-').collect();
     let [version, trace, parent, flags] = parts.as_slice() else {
@@ -65,7 +90,7 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<Label> {
 }
 
 /// The version that If-Match names, such as `"7"`, for commands of one stream.
-pub(super) fn if_match(
+pub(crate) fn if_match(
     headers: &HeaderMap,
     is_of_one_stream: bool,
     faults: &mut Faults,
@@ -73,7 +98,7 @@ pub(super) fn if_match(
     let text = only(headers, &IF_MATCH, "If-Match", faults)?;
     if !is_of_one_stream {
         // Ignoring it would execute what the caller wanted guarded.
-        note(faults, "If-Match", "is for one stream; name expected_version on a line");
+        add(faults, "If-Match", "is for one stream; name expected_version on a line");
         return None;
     }
     let version = text
@@ -83,13 +108,13 @@ pub(super) fn if_match(
         .and_then(|digits| digits.parse().ok())
         .filter(|version| *version <= AMOUNT_MAX);
     if version.is_none() {
-        note(faults, "If-Match", "must be one version in quotes, such as \"7\"");
+        add(faults, "If-Match", "must be one version in quotes, such as \"7\"");
     }
     version.map(Version)
 }
 
 /// Whether the body says it is JSON in UTF-8.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
         return false;
     };
@@ -103,37 +128,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         })
 }
 
-/// Reads the whole query: a parameter that `read` does not take is noted as a fault, because a
-/// mistyped one must not be passed over.
-pub(in crate::http) fn query<T>(
-    uri: &Uri,
-    faults: &mut Faults,
-    read: impl FnOnce(&mut Members<'_>) -> T,
-) -> Option<T> {
-    let mut parameters = Map::new();
-    for (name, value) in pairs(uri) {
-        if parameters.contains_key(&name) {
-            faults.note(Place::Member(&Place::Root, &name), "is given twice");
-        }
-        parameters.insert(name, Value::String(value));
-    }
-    Members::read(Place::Root, Value::Object(parameters), faults, |query| Some(read(query)))
-}
-
-fn pairs(uri: &Uri) -> Vec<(String, String)> {
-    axum::extract::Query::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
-}
-
-fn label(
+fn parsed<T: FromStr<Err: Display>>(
     headers: &HeaderMap,
     name: &HeaderName,
     shown: &str,
     faults: &mut Faults,
-) -> Option<Label> {
-    match only(headers, name, shown, faults)?.parse::<Label>() {
-        Ok(label) => Some(label),
+) -> Option<T> {
+    match only(headers, name, shown, faults)?.parse() {
+        Ok(value) => Some(value),
         Err(error) => {
-            note(faults, shown, &error.to_string());
+            add(faults, shown, error);
             None
         }
     }
@@ -151,18 +155,18 @@ fn only<'h>(
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) if values.next().is_none() => Some(text),
         Ok(_) => {
-            note(faults, shown, "is given twice");
+            add(faults, shown, "is given twice");
             None
         }
         Err(_) => {
-            note(faults, shown, "must be UTF-8");
+            add(faults, shown, "must be UTF-8");
             None
         }
     }
 }
 
-fn note(faults: &mut Faults, header: &str, message: &str) {
-    faults.note(Place::Member(&Place::Root, header), message);
+fn add(faults: &mut Faults, header: &str, message: impl Display) {
+    faults.add(JsonPointer::Root.member(header), message);
 }
 
 #[cfg(test)]

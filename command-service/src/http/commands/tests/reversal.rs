@@ -1,14 +1,14 @@
-//! What may be taken back.
+//! Reversals of events, correlations, reversals and windows.
 
 use super::*;
-use crate::http::request::reversal::parse;
+use crate::http::commands::reversal::{Reversal, parse};
 use crate::inventory::Target;
 use crate::reversals::WindowBy;
 
 const REVERSAL: &str = "019a9f3c-5a3e-7cc1-8a05-0242ac120002";
 
-/// Every way to name what is taken back, with every member there is.
-pub(super) fn targets() -> [Value; 4] {
+/// Every way to name what is reversed, with every member there is.
+fn targets() -> [Value; 4] {
     [
         json!({"event": "3-1042"}),
         json!({"correlation_id": "order 7"}),
@@ -20,25 +20,25 @@ pub(super) fn targets() -> [Value; 4] {
     ]
 }
 
-pub(super) fn accepted(body: &Value) -> Reversal {
+fn accepted(body: &Value) -> Reversal {
     parse(&plain(body)).expect("a valid request")
 }
 
-async fn faults(body: &Value) -> Vec<String> {
-    let problem = document(parse(&plain(body)).expect_err("a refused request")).await;
+fn faults(body: &Value) -> Vec<String> {
+    let problem = document(parse(&plain(body)).expect_err("a refused request"));
     faults_of(&problem).into_iter().map(str::to_owned).collect()
 }
 
 fn target(reversal: Reversal) -> Target {
     let Reversal::Now(submission) = reversal else { panic!("not at once: {reversal:?}") };
     match only(*submission).command {
-        Command::Reverse(command) => command.target,
+        inventory::Command::Reverse(command) => command.target,
         other => panic!("not a reversal: {other:?}"),
     }
 }
 
 #[test]
-fn an_event_a_correlation_or_a_reversal_is_a_command_like_any_other() {
+fn an_event_a_correlation_or_a_reversal_is_reversed_by_one_command() {
     let [event, correlation, reversal, _] = targets();
     assert_eq!(target(accepted(&event)), Target::Event("3-1042".parse().expect("an id")));
     let label = "order 7".parse().expect("a label");
@@ -47,7 +47,7 @@ fn an_event_a_correlation_or_a_reversal_is_a_command_like_any_other() {
 }
 
 #[test]
-fn a_dry_run_is_a_command_that_is_only_validated() {
+fn a_dry_run_is_only_validated() {
     let Reversal::Now(submission) = accepted(&json!({"event": "3-1042", "dry_run": true})) else {
         panic!("not at once");
     };
@@ -59,7 +59,7 @@ fn a_window_is_a_job_with_the_requests_key_and_origin() {
     let [.., body] = targets();
     let headers = [("Idempotency-Key", "k1"), ("Actor", "clerk-1")];
     for (uri, is_dry) in [("/", false), ("/?validate_only=true", true)] {
-        let read = parse(&arrived(uri, &headers, &body.to_string()));
+        let read = parse(&incoming(uri, &headers, &body.to_string()));
         let Ok(Reversal::Window { request, dry_run }) = read else {
             panic!("not a window: {read:?}");
         };
@@ -71,21 +71,21 @@ fn a_window_is_a_job_with_the_requests_key_and_origin() {
     }
 }
 
-#[tokio::test]
-async fn exactly_one_thing_is_taken_back() {
-    assert_eq!(faults(&json!({})).await, [""]);
-    assert_eq!(faults(&json!({"event": "3-1042", "reversal": REVERSAL})).await, [""]);
-    assert_eq!(faults(&json!({"event": "3-01"})).await, ["/event"]);
-    assert_eq!(faults(&json!({"reversal": "17"})).await, ["/reversal"]);
+#[test]
+fn a_reversal_has_exactly_one_target() {
+    assert_eq!(faults(&json!({})), [""]);
+    assert_eq!(faults(&json!({"event": "3-1042", "reversal": REVERSAL})), [""]);
+    assert_eq!(faults(&json!({"event": "3-01"})), ["/event"]);
+    assert_eq!(faults(&json!({"reversal": "17"})), ["/reversal"]);
     let when = json!({"event": "3-1042", "occurred_at": "2010-12-01T08:26:00Z"});
-    assert_eq!(faults(&when).await, ["/occurred_at"]);
+    assert_eq!(faults(&when), ["/occurred_at"]);
 }
 
-#[tokio::test]
-async fn a_window_ends_after_it_begins() {
+#[test]
+fn a_window_ends_after_it_begins() {
     let window = |to: &str| json!({"window": {"by": "recorded_at", "from": "2010-12-01T00:00:00Z", "to": to}});
-    assert_eq!(faults(&window("2010-12-01T00:00:00Z")).await, ["/window/to"]);
+    assert_eq!(faults(&window("2010-12-01T00:00:00Z")), ["/window/to"]);
     accepted(&window("2010-12-01T00:00:00.000001Z"));
     let bad = json!({"window": {"by": "now", "x": 1}});
-    assert_eq!(faults(&bad).await, ["/window/by", "/window/from", "/window/to", "/window/x"]);
+    assert_eq!(faults(&bad), ["/window/by", "/window/from", "/window/to", "/window/x"]);
 }

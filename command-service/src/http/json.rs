@@ -1,6 +1,11 @@
-//! JSON, read more strictly than usual: an object that names a member twice is refused.
+//! JSON bodies in, checked values out.
 //!
-//! Readers disagree on which of the two holds, and a quantity must not depend on the reader.
+//! An object that names a member twice is refused: readers disagree on which of the two holds, and
+//! a quantity must not depend on the reader.
+
+mod faults;
+mod object;
+pub(crate) mod values;
 
 use std::fmt;
 
@@ -8,15 +13,37 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON text.
+pub(crate) use self::faults::{Fault, Faults, JsonPointer};
+pub(crate) use self::object::object;
+pub(crate) use self::object::{
+    InPath, InQuery, Member, MemberInfo, Object, Schemas, object_schema, read_tree,
+};
+
+/// Reads a body straight into its type. Only if that fails is it read again as a tree, which is
+/// returned after adding its faults.
 ///
 /// # Errors
 /// It is not UTF-8, not JSON, nested deeper than 128, or names a member twice.
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
+pub(crate) fn read<T: Member>(
+    body: &[u8],
+    faults: &mut Faults,
+) -> Result<Result<T, Value>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    if let Ok(value) = T::read(&mut deserializer)
+        && deserializer.end().is_ok()
+    {
+        return Ok(Ok(value));
+    }
+    let tree = parse(body)?;
+    Ok(read_tree(&tree, JsonPointer::Root, faults).ok_or(tree))
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(bytes).map(|Strict(value)| value)
 }
 
-struct Strict(Value);
+/// A tree in which no object names a member twice.
+pub(crate) struct Strict(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -83,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_reads_as_it_stands() {
+    fn json_is_read_as_it_stands() {
         let text = r#"{"a":[1,-2,2.5,"x",true,null,{"b":{}}],"c":18446744073709551615}"#;
         let value = parse(text.as_bytes()).expect("JSON");
         assert_eq!(value, serde_json::from_str::<Value>(text).expect("JSON"));
     }
 
     #[test]
-    fn what_is_not_one_json_text_is_refused() {
+    fn anything_but_one_json_text_is_refused() {
         let deep = "[".repeat(200);
         for bad in ["", " ", "{", "{}{}", "{\"a\":1,}", "NaN", "'a'", "\u{feff}{}", &deep] {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");

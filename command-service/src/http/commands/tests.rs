@@ -1,0 +1,311 @@
+//! Requests in, submissions or problems out.
+
+mod batch;
+mod reservation;
+mod reversal;
+
+use axum::body::to_bytes;
+use futures::executor::block_on;
+use serde_json::{Map, Value, json};
+
+use super::catalogue::{RegisterItem, RegisterLocation, RetireItem};
+use super::reservation::{
+    CancelReservation, ConfirmReservation, ExtendReservation, FulfilReservation,
+    ReleaseReservation, ReserveStock, ReturnReservation,
+};
+use super::reversal::Reverse;
+use super::stock::{AdjustStock, IssueStock, MoveStock, ReceiveStock, SetStock};
+use super::*;
+
+const RESERVATION: &str = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+
+/// What the paths of the tests' requests name.
+const PATH: [(&str, &str); 4] =
+    [("sku", "85123A"), ("location", "MAIN"), ("code", "MAIN"), ("id", RESERVATION)];
+
+fn incoming(uri: &str, headers: &[(&str, &str)], body: &str) -> IncomingRequest {
+    IncomingRequest::for_test(&PATH, uri, headers, body)
+}
+
+/// A request with nothing but a body.
+fn plain(body: &Value) -> IncomingRequest {
+    incoming("/", &[], &body.to_string())
+}
+
+fn accepted<C: Command>(body: &Value) -> inventory::Request {
+    only(parse::<C>(&plain(body)).expect("a valid request"))
+}
+
+fn only(submission: Submission) -> inventory::Request {
+    match submission.asked {
+        Asked::One(request) => request,
+        Asked::Together(requests) => panic!("several: {requests:?}"),
+    }
+}
+
+fn document(problem: Problem) -> Value {
+    let body = problem.into_response().into_body();
+    let bytes = block_on(to_bytes(body, usize::MAX)).expect("a body");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+fn refused<C: Command>(incoming: &IncomingRequest) -> Value {
+    document(parse::<C>(incoming).expect_err("a refused request"))
+}
+
+/// The pointers of all faults, in their order.
+fn faults_of(problem: &Value) -> Vec<&str> {
+    assert_eq!(problem["type"], "/problems/validation_failed", "{problem}");
+    let errors = problem["errors"].as_array().expect("errors");
+    errors.iter().map(|error| error["pointer"].as_str().expect("a pointer")).collect()
+}
+
+type Pointers = fn(&Value) -> Vec<String>;
+
+fn pointers<C: Command>(body: &Value) -> Vec<String> {
+    let problem = refused::<C>(&plain(body));
+    faults_of(&problem).into_iter().map(str::to_owned).collect()
+}
+
+/// A body with these members and every one that commands share.
+fn with_cause(members: Value) -> Value {
+    let shared = json!({
+        "reason": "count", "reference": {"type": "invoice", "id": "536365", "line": "1"},
+        "note": "two\nlines", "metadata": {"shelf": "A7", "empty": ""},
+        "occurred_at": "2010-12-01T08:26:00Z",
+    });
+    let Value::Object(mut body) = shared else { unreachable!("an object") };
+    body.extend(members.as_object().expect("an object").clone());
+    Value::Object(body)
+}
+
+#[test]
+fn every_member_is_part_of_the_command() {
+    let line = json!({
+        "sku": "85123A", "location": "MAIN", "delta": -6, "expected_quantity": 9,
+        "expected_version": 3,
+    });
+    let body = with_cause(json!({"lines": [line], "accept_shortage": true}));
+    let request = accepted::<AdjustStock>(&body);
+    assert_eq!(request.occurred_at, "2010-12-01T08:26:00Z".parse().ok());
+    let inventory::Command::AdjustStock(command) = request.command else {
+        panic!("not an adjustment: {:?}", request.command);
+    };
+    assert!(command.accept_shortage);
+    assert_eq!(command.lines.len(), 1);
+    assert_eq!(command.lines[0].delta, -6);
+    assert_eq!(command.lines[0].expected_quantity, Some(9));
+    assert_eq!(command.lines[0].expected_version, Some(Version(3)));
+    let cause = serde_json::to_value(&command.cause).expect("JSON");
+    assert_eq!(
+        cause,
+        json!({
+            "reason": "count", "reference": {"type": "invoice", "id": "536365", "line": "1"},
+            "context": {"note": "two\nlines", "metadata": {"shelf": "A7", "empty": ""}},
+        })
+    );
+}
+
+#[test]
+fn an_amount_is_a_positive_integer_that_every_reader_keeps_exact() {
+    for bad in
+        ["0", "-1", "1.5", "1.0", "1e2", "-0", "9007199254740992", "9223372036854775808", "null"]
+    {
+        let body = format!(r#"{{"lines":[{{"sku":"A","location":"B","quantity":{bad}}}]}}"#);
+        let problem = refused::<ReceiveStock>(&incoming("/", &[], &body));
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{bad}: {problem}");
+        assert_eq!(problem["status"], 422);
+    }
+    let most = json!({"lines": [{"sku": "A", "location": "B", "quantity": 9007199254740991i64}]});
+    accepted::<ReceiveStock>(&most);
+}
+
+#[test]
+fn all_faults_are_reported_at_once_each_with_its_pointer() {
+    let body = json!({
+        "lines": [{"sku": "a b", "locatoin": "MAIN", "quantity": "x"}, 7, {}, ["A", "B", 1]],
+        "reason": "Not A Code",
+        "reference": {"type": "", "idd": 1},
+        "note": "",
+        "metadata": {"a/b~c": 1, "": "x"},
+        "occurred_at": "2010-12-01T08:26:00+01:00",
+        "x": 1,
+    });
+    assert_eq!(
+        pointers::<ReceiveStock>(&body),
+        [
+            "/lines/0/sku",
+            "/lines/0/location",
+            "/lines/0/quantity",
+            "/lines/0/locatoin",
+            "/lines/1",
+            "/lines/2/sku",
+            "/lines/2/location",
+            "/lines/2/quantity",
+            "/lines/3",
+            "/reason",
+            "/occurred_at",
+            "/reference/type",
+            "/reference/id",
+            "/reference/idd",
+            "/note",
+            "/metadata/",
+            "/metadata/a~1b~0c",
+            "/x",
+        ]
+    );
+}
+
+#[test]
+fn a_value_outside_its_range_is_refused() {
+    let long = |len: usize| "x".repeat(len);
+    let line = json!({"sku": "A", "location": "B", "quantity": 1});
+    let many: Map<String, Value> = (0..21).map(|number| (number.to_string(), json!("x"))).collect();
+    let adjust = |delta: Value| json!({"reason": "count", "lines": [{"sku": "A", "location": "B", "delta": delta}]});
+    let (item, receipt, adjustment) =
+        (pointers::<RegisterItem>, pointers::<ReceiveStock>, pointers::<AdjustStock>);
+    let cases: [(Pointers, Value, &str); 18] = [
+        (item, json!([]), ""),
+        (item, json!({"name": long(256)}), "/name"),
+        (item, json!({"name": "a\u{7}"}), "/name"),
+        (item, json!({"name": null}), "/name"),
+        (item, json!({"scale": 7}), "/scale"),
+        (item, json!({"unit": "Each"}), "/unit"),
+        (item, json!({"reorder_point": -1}), "/reorder_point"),
+        (item, json!({"metadata": many}), "/metadata"),
+        (item, json!({"metadata": {(long(65)): ""}}), &*format!("/metadata/{}", long(65))),
+        (item, json!({"metadata": {"a": long(256)}}), "/metadata/a"),
+        (pointers::<RegisterLocation>, json!({"metadata": {}}), "/metadata"),
+        (receipt, json!({"lines": []}), "/lines"),
+        (receipt, json!({"lines": vec![line.clone(); 5_001]}), "/lines"),
+        (receipt, json!({"lines": [line], "note": long(1_001)}), "/note"),
+        (receipt, json!({"lines": [line], "purpose": "sale"}), "/purpose"),
+        (adjustment, adjust(json!(0)), "/lines/0/delta"),
+        (adjustment, adjust(json!(-9_007_199_254_740_992i64)), "/lines/0/delta"),
+        (
+            pointers::<SetStock>,
+            json!({"quantity": 1, "expected_quantity": null, "accept_shortage": 1}),
+            "/accept_shortage",
+        ),
+    ];
+    for (pointers, body, pointer) in cases {
+        assert_eq!(pointers(&body), [pointer], "{body}");
+    }
+    accepted::<ReceiveStock>(&json!({"lines": vec![line; 5_000]}));
+}
+
+#[test]
+fn an_adjustment_without_a_reason_has_its_own_problem() {
+    let line = json!({"sku": "A", "location": "B", "delta": 1});
+    let problem = refused::<AdjustStock>(&plain(&json!({"lines": [line]})));
+    assert_eq!(problem["type"], "/problems/reason_required");
+    assert_eq!(pointers::<AdjustStock>(&json!({"lines": []})), ["/lines", "/reason"]);
+}
+
+#[test]
+fn a_body_that_is_not_json_or_names_a_member_twice_is_malformed() {
+    for bad in [
+        "",
+        "{",
+        "{} {}",
+        r#"{"lines":[],"lines":[]}"#,
+        r#"{"lines":[{"sku":"A","location":"B","quantity":1,"sku":"A"}]}"#,
+        r#"{"lines":[{"sku":"A","location":"B","quantity":1}],"metadata":{"a":"1","a":"1"}}"#,
+        r#"{"lines":[{"sku":"A","location":"B","quantity":1}],"x":[{"a":"1","a":"1"}]}"#,
+    ] {
+        let problem = refused::<ReceiveStock>(&incoming("/", &[], bad));
+        assert_eq!(problem["type"], "/problems/malformed_body", "{bad}");
+    }
+}
+
+#[test]
+fn headers_and_query_are_checked_together_with_the_body() {
+    let long = "k".repeat(256);
+    let bad = incoming(
+        "/?validat_only=true&validate_only=maybe",
+        &[
+            ("Idempotency-Key", long.as_str()),
+            ("Actor", ""),
+            ("Correlation-Id", ""),
+            ("If-Match", "7"),
+        ],
+        r#"{"x":1}"#,
+    );
+    let expected = [
+        "/Idempotency-Key",
+        "/Actor",
+        "/Correlation-Id",
+        "/If-Match",
+        "/validate_only",
+        "/validat_only",
+        "/x",
+    ];
+    assert_eq!(faults_of(&refused::<RegisterItem>(&bad)), expected);
+    let twice = incoming("/?validate_only=true&validate_only=true", &[], "{}");
+    assert_eq!(faults_of(&refused::<RegisterItem>(&twice)), ["/validate_only"]);
+    let once = incoming("/?validate_only=true", &[], "{}");
+    assert!(parse::<RegisterItem>(&once).expect("a valid request").validate_only);
+}
+
+#[test]
+fn a_precondition_is_never_ignored() {
+    let guarded = |body: &Value| incoming("/", &[("If-Match", "\"7\"")], &body.to_string());
+    let request = only(parse::<RegisterItem>(&guarded(&json!({}))).expect("a valid request"));
+    let inventory::Command::RegisterItem(command) = request.command else {
+        panic!("not an item: {:?}", request.command);
+    };
+    assert_eq!(command.expected_version, Some(Version(7)));
+    let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]});
+    assert_eq!(faults_of(&refused::<ReceiveStock>(&guarded(&lines))), ["/If-Match"]);
+}
+
+#[test]
+fn path_parameters_are_checked_like_members() {
+    let called = |name: &str, text: &str, body: Value| {
+        let path = PATH.map(|(known, value)| (known, if known == name { text } else { value }));
+        IncomingRequest::for_test(&path, "/", &[], &body.to_string())
+    };
+    let bad_sku = called("sku", "a/b", json!({"x": 1}));
+    assert_eq!(faults_of(&refused::<RegisterItem>(&bad_sku)), ["/sku", "/x"]);
+    let bad_code = called("code", "..", json!({"x": 1}));
+    assert_eq!(faults_of(&refused::<RegisterLocation>(&bad_code)), ["/code", "/x"]);
+    let count = json!({"quantity": 1, "expected_quantity": null, "x": 1});
+    let bad_location = called("location", "", count);
+    assert_eq!(faults_of(&refused::<SetStock>(&bad_location)), ["/location", "/x"]);
+    // A body must not name what the path names.
+    assert_eq!(pointers::<RegisterItem>(&json!({"sku": "85123A"})), ["/sku"]);
+}
+
+#[test]
+fn the_fingerprint_of_a_request_is_its_route_and_body() {
+    let hash = |uri: &str, headers: &[(&str, &str)], body: &str| {
+        let mut all = vec![("Idempotency-Key", "k1")];
+        all.extend(headers);
+        let submission = parse::<RegisterItem>(&incoming(uri, &all, body));
+        submission.expect("a valid request").key.expect("a key").request_hash
+    };
+    let first = hash("/v1/items/A", &[], "{}");
+    assert_eq!(first, hash("/v1/items/A", &[("Actor", "till-4"), ("Correlation-Id", "c")], "{}"));
+    assert_ne!(first, hash("/v1/items/B", &[], "{}"));
+    assert_ne!(first, hash("/v1/items/A", &[], "{ }"));
+}
+
+#[test]
+fn a_count_names_the_expected_quantity_or_null() {
+    let read = |expected: Value| {
+        let body = json!({"quantity": 5, "expected_quantity": expected});
+        let inventory::Command::SetStock(command) = accepted::<SetStock>(&body).command else {
+            panic!("not a count")
+        };
+        command.expected_quantity
+    };
+    assert_eq!((read(json!(null)), read(json!(7))), (None, Some(7)));
+    assert_eq!(pointers::<SetStock>(&json!({"quantity": 5})), ["/expected_quantity"]);
+}
+
+#[test]
+fn goods_move_to_another_location() {
+    let line = json!({"sku": "A", "from": "MAIN", "to": "MAIN", "quantity": 1});
+    let body = json!({"lines": [7, line], "x": 1});
+    assert_eq!(pointers::<MoveStock>(&body), ["/lines/0", "/lines/1/to", "/x"]);
+}

@@ -1,0 +1,103 @@
+//! What is wrong with a request, with RFC 6901 pointers to where.
+
+use std::fmt::{self, Display};
+
+use serde::Serialize;
+
+/// A body of a megabyte could hold a hundred thousand faults.
+const FAULTS_MAX: usize = 1_000;
+
+/// Something wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Fault {
+    pub(crate) pointer: String,
+    /// What is wrong, as it follows the pointer in a sentence.
+    pub(crate) message: String,
+}
+
+impl Fault {
+    pub(crate) fn missing(pointer: impl Display) -> Self {
+        Self { pointer: pointer.to_string(), message: "is missing".to_owned() }
+    }
+}
+
+/// The faults found so far, in the order found.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub(crate) fn add(&mut self, pointer: JsonPointer<'_>, message: impl Display) {
+        self.push(Fault { pointer: pointer.to_string(), message: message.to_string() });
+    }
+
+    pub(crate) fn push(&mut self, fault: Fault) {
+        if self.0.len() < FAULTS_MAX {
+            self.0.push(fault);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Fault> {
+        self.0
+    }
+}
+
+/// The place of a value in a request. Displays as an RFC 6901 pointer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum JsonPointer<'a> {
+    Root,
+    Member(&'a JsonPointer<'a>, &'a str),
+    Item(&'a JsonPointer<'a>, usize),
+}
+
+impl<'a> JsonPointer<'a> {
+    pub(crate) fn member(&'a self, name: &'a str) -> Self {
+        Self::Member(self, name)
+    }
+
+    pub(crate) fn item(&'a self, index: usize) -> Self {
+        Self::Item(self, index)
+    }
+}
+
+impl Display for JsonPointer<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Member(parent, name) => {
+                write!(out, "{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
+            Self::Item(parent, index) => write!(out, "{parent}/{index}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_written_as_in_rfc_6901() {
+        let root = JsonPointer::Root;
+        let lines = root.member("lines");
+        let line = lines.item(3);
+        assert_eq!(root.to_string(), "");
+        assert_eq!(line.member("a/b~c").to_string(), "/lines/3/a~1b~0c");
+    }
+
+    #[test]
+    fn the_number_of_faults_is_bounded() {
+        let mut faults = Faults::default();
+        for _ in 0..=FAULTS_MAX {
+            faults.add(JsonPointer::Root, "x");
+        }
+        assert_eq!(faults.len(), FAULTS_MAX);
+    }
+}
