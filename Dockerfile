@@ -8,12 +8,13 @@ WORKDIR /stockbook
 # changes. What was built of the empty sources is removed, so that the real ones count as new.
 COPY Cargo.toml Cargo.lock ./
 COPY command-service/Cargo.toml command-service/
+COPY command-service/inventory/Cargo.toml command-service/inventory/
 COPY query-service/Cargo.toml query-service/
 COPY service-edge/Cargo.toml service-edge/
 COPY shared-events/Cargo.toml shared-events/
 COPY stack/Cargo.toml stack/
 COPY tests/Cargo.toml tests/
-RUN for folder in command-service query-service service-edge shared-events stack tests; do \
+RUN for folder in command-service command-service/inventory query-service service-edge shared-events stack tests; do \
         mkdir -p "$folder/src" && touch "$folder/src/lib.rs" || exit; \
     done \
     && for folder in command-service/src query-service/src tests/integration tests/compose; do \
@@ -21,7 +22,7 @@ RUN for folder in command-service query-service service-edge shared-events stack
     done \
     && cargo build --release --locked --package command-service --package query-service \
     && cargo clean --release --package command-service --package query-service \
-        --package service-edge --package shared-events
+        --package inventory --package service-edge --package shared-events
 
 COPY shared-events shared-events
 COPY service-edge service-edge

@@ -8,7 +8,6 @@
 pub mod config;
 pub mod app;
 pub mod http;
-pub mod inventory;
 pub mod log;
 pub mod relay;
 pub mod deadlines;
@@ -18,3 +17,5 @@ mod own_thread;
 pub mod topic;
 pub mod migrate;
 pub mod verify;
+
+pub use inventory;

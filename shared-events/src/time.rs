@@ -1,7 +1,9 @@
 //! Moments, always UTC and always to the microsecond, which is what Postgres keeps.
 
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,14 @@ impl Timestamp {
     /// The same moment as chrono's type.
     pub fn to_utc(self) -> DateTime<Utc> {
         self.0
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self::new(self.0 + duration)
     }
 }
 

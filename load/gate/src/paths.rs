@@ -4,17 +4,16 @@ use std::hint::black_box;
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use clap::ValueEnum;
+use inventory::{
+    Command, Inventory, IssueStock, ReceiveStock, RegisterItem, RegisterLocation, Request,
+    StockLine, decide,
+};
 use shared_events::chain::Chain;
 use shared_events::event::{Cause, Event};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::record::{self, Record};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-
-use crate::inventory::{
-    Command, Inventory, IssueStock, ReceiveStock, RegisterItem, RegisterLocation, Request,
-    StockLine, decide,
-};
 
 /// Lines of an average order.
 const ORDER_LINES: usize = 21;

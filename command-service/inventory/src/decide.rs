@@ -5,7 +5,8 @@ mod stock;
 mod reservation;
 mod reversal;
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use shared_events::event::Event;
 use shared_events::lane::Version;
 use shared_events::time::Timestamp;
@@ -15,7 +16,7 @@ use super::rejection::Rejection;
 use super::working_set::Inventory;
 
 /// How far ahead of the log's clock a caller's `occurred_at` may be.
-const OCCURRED_AHEAD_MAX: TimeDelta = TimeDelta::minutes(5);
+const OCCURRED_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Decides a request: the events that it makes, none where there is nothing to do.
 ///
@@ -53,7 +54,7 @@ pub fn decide(
 
 fn check_occurred_at(occurred_at: Option<Timestamp>, now: Timestamp) -> Result<(), Rejection> {
     let earliest = Timestamp::UNIX_EPOCH;
-    let latest = Timestamp::new(now.to_utc() + OCCURRED_AHEAD_MAX);
+    let latest = now + OCCURRED_AHEAD_MAX;
     match occurred_at {
         Some(moment) if moment < earliest || moment > latest => {
             Err(Rejection::OccurredAtOutOfRange { earliest, latest })

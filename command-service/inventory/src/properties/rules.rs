@@ -6,7 +6,7 @@ use shared_events::event::{Event, Figures};
 use shared_events::reservation::{Reservation, ReservationStatus};
 use shared_events::time::Timestamp;
 
-use crate::inventory::*;
+use crate::*;
 
 /// The ends of holds come first, and never by themselves.
 pub(super) fn check_order(events: &[Event]) {

@@ -5,10 +5,10 @@ use shared_events::time::Timestamp;
 use shared_events::values::Code;
 
 use super::check_version;
-use crate::inventory::command::{RegisterItem, RegisterLocation, RetireItem};
-use crate::inventory::ledger::Ledger;
-use crate::inventory::rejection::Rejection;
-use crate::inventory::working_set::Inventory;
+use crate::command::{RegisterItem, RegisterLocation, RetireItem};
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+use crate::working_set::Inventory;
 
 pub(super) fn register_item(
     inventory: &Inventory,

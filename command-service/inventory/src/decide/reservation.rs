@@ -5,7 +5,8 @@ mod held;
 mod promised;
 mod parts;
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use shared_events::event::{Cause, Event, Figures, HeldStock, PromisedStock, ReservationStep};
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
@@ -13,10 +14,10 @@ use shared_events::time::Timestamp;
 pub(super) use self::reserve::reserve_stock;
 
 use super::check_version;
-use crate::inventory::command::{ChangeReservation, Step};
-use crate::inventory::ledger::Ledger;
-use crate::inventory::rejection::Rejection;
-use crate::inventory::working_set::Inventory;
+use crate::command::{ChangeReservation, Step};
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+use crate::working_set::Inventory;
 
 pub(super) fn change_reservation(
     inventory: &Inventory,
@@ -47,7 +48,7 @@ pub(super) fn change_reservation(
 
 /// When a hold of so many seconds ends.
 fn end_of_hold(now: Timestamp, ttl_seconds: u32) -> Timestamp {
-    Timestamp::new(now.to_utc() + TimeDelta::seconds(i64::from(ttl_seconds)))
+    now + Duration::from_secs(u64::from(ttl_seconds))
 }
 
 /// A step of a reservation while it is drawn up: what the reservation becomes, and what happens to

@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::inventory::spec::asking::{
+use crate::spec::asking::{
     adjust, issue, line, locate, moving, parts, receive, register, retire, set,
 };
-use crate::inventory::*;
+use crate::*;
 
 /// Something that is asked so many seconds after what was asked before it.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
-    pub(super) seconds: i64,
+    pub(super) seconds: u64,
     pub(super) what: What,
 }
 
@@ -113,7 +113,7 @@ pub(super) fn asks(shortages: bool) -> impl Strategy<Value = Vec<Ask>> {
         3 => (any::<Index>(), by).prop_map(|(of, by)| What::Reverse { of, by }),
     ];
     // Most holds are met in time, some have ended.
-    let seconds = prop_oneof![3 => Just(0_i64), 2 => 0_i64..20];
+    let seconds = prop_oneof![3 => Just(0_u64), 2 => 0_u64..20];
     let ask = (seconds, what).prop_map(|(seconds, what)| Ask { seconds, what });
     prop::collection::vec(ask, 0..60)
 }

@@ -7,9 +7,9 @@ use shared_events::lane::{EventId, Lane, LaneMap, Position};
 
 use super::asks::{Ask, By, What};
 use super::rules::{check_change, check_order, check_reservations};
-use crate::inventory::spec::asking::{correlation, id, reserve, reverse, step};
-use crate::inventory::spec::{at, beginning, when_at};
-use crate::inventory::*;
+use crate::spec::asking::{correlation, id, reserve, reverse, step};
+use crate::spec::{at, beginning, when_at};
+use crate::*;
 
 /// An inventory with the log of all that it was folded from.
 pub(super) struct World {
@@ -18,7 +18,7 @@ pub(super) struct World {
     heads: HashMap<Lane, i64>,
     lanes: LaneMap,
     /// Seconds since the beginning.
-    now: i64,
+    now: u64,
     /// How many commands were asked; each is a correlation of its own.
     commands: usize,
 }

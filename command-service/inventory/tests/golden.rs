@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use command_service::inventory::{FOLD_VERSION, Inventory, StreamState};
+use inventory::{FOLD_VERSION, Inventory, StreamState};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared_events::event::Event;
@@ -62,7 +62,7 @@ fn histories_fold_to_their_golden_states() {
         assert_eq!(
             state, golden.state,
             "\n{}: folds to another state now.\n\
-             If that is meant, raise FOLD_VERSION in src/inventory/state.rs to {next} and keep these \
+             If that is meant, raise FOLD_VERSION in src/state.rs to {next} and keep these \
              histories with today's states in tests/golden/fold_v{next}.json; stored states of the \
              old version are then no longer read. Today's state:\n{state}\n",
             golden.history,

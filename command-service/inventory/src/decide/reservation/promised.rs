@@ -5,7 +5,7 @@ use shared_events::reservation::{Part, ReservationLine, ReservationStatus};
 
 use super::Draft;
 use super::parts::parts_of;
-use crate::inventory::rejection::Rejection;
+use crate::rejection::Rejection;
 
 /// The promise is taken back where it is not fulfilled, in parts or all that is left. Taking back
 /// all again changes nothing, also where something had gone out before.

@@ -5,11 +5,11 @@ use shared_events::reservation::{Reservation, ReservationLine, ReservationStatus
 use shared_events::time::Timestamp;
 
 use super::{Draft, end_of_hold};
-use crate::inventory::command::{Policy, ReserveStock};
-use crate::inventory::decide::stock::check_lines;
-use crate::inventory::ledger::Ledger;
-use crate::inventory::rejection::Rejection;
-use crate::inventory::working_set::Inventory;
+use crate::command::{Policy, ReserveStock};
+use crate::decide::stock::check_lines;
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+use crate::working_set::Inventory;
 
 pub(in super::super) fn reserve_stock(
     inventory: &Inventory,

@@ -1,9 +1,9 @@
 //! Every order of the steps of a reservation.
 
 use super::rules::check_reservations;
-use crate::inventory::spec::asking::{id, parts, receive, reserving, step};
-use crate::inventory::spec::{at, fold, given, when_at};
-use crate::inventory::*;
+use crate::spec::asking::{id, parts, receive, reserving, step};
+use crate::spec::{at, fold, given, when_at};
+use crate::*;
 
 /// What was there before the reservation of four of A in one line and three in another.
 const START: i64 = 9;

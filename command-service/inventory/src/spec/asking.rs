@@ -6,9 +6,9 @@ use shared_events::reservation::Part;
 use shared_events::values::{Label, ReservationId, ReversalId};
 use uuid::Uuid;
 
-use crate::inventory::*;
+use crate::*;
 
-pub(in crate::inventory) fn line(sku: &str, quantity: i64) -> StockLine {
+pub(crate) fn line(sku: &str, quantity: i64) -> StockLine {
     StockLine {
         sku: sku.parse().unwrap(),
         location: "MAIN".parse().unwrap(),
@@ -21,16 +21,16 @@ fn stock_lines(lines: &[(&str, i64)]) -> Vec<StockLine> {
     lines.iter().map(|(sku, quantity)| line(sku, *quantity)).collect()
 }
 
-pub(in crate::inventory) fn receive(lines: &[(&str, i64)]) -> Command {
+pub(crate) fn receive(lines: &[(&str, i64)]) -> Command {
     Command::ReceiveStock(ReceiveStock { lines: stock_lines(lines), cause: Cause::default() })
 }
 
-pub(in crate::inventory) fn issue(lines: &[(&str, i64)]) -> Command {
+pub(crate) fn issue(lines: &[(&str, i64)]) -> Command {
     let (lines, cause) = (stock_lines(lines), Cause::default());
     Command::IssueStock(IssueStock { lines, purpose: None, cause })
 }
 
-pub(in crate::inventory) fn adjust(lines: &[(&str, i64)], accept_shortage: bool) -> Command {
+pub(crate) fn adjust(lines: &[(&str, i64)], accept_shortage: bool) -> Command {
     let lines = lines
         .iter()
         .map(|(sku, delta)| AdjustLine {
@@ -44,11 +44,7 @@ pub(in crate::inventory) fn adjust(lines: &[(&str, i64)], accept_shortage: bool)
     Command::AdjustStock(AdjustStock { lines, accept_shortage, cause: Cause::default() })
 }
 
-pub(in crate::inventory) fn set(
-    quantity: i64,
-    expected_quantity: Option<i64>,
-    accept_shortage: bool,
-) -> Command {
+pub(crate) fn set(quantity: i64, expected_quantity: Option<i64>, accept_shortage: bool) -> Command {
     Command::SetStock(SetStock {
         sku: "A".parse().unwrap(),
         location: "MAIN".parse().unwrap(),
@@ -60,7 +56,7 @@ pub(in crate::inventory) fn set(
     })
 }
 
-pub(in crate::inventory) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
+pub(crate) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
     let line = |(sku, from, to, quantity): &(&str, &str, &str, i64)| MoveLine {
         sku: sku.parse().unwrap(),
         from: from.parse().unwrap(),
@@ -72,7 +68,7 @@ pub(in crate::inventory) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command
     Command::MoveStock(MoveStock { lines, cause: Cause::default() })
 }
 
-pub(in crate::inventory) fn register(sku: &str) -> RegisterItem {
+pub(crate) fn register(sku: &str) -> RegisterItem {
     RegisterItem {
         sku: sku.parse().unwrap(),
         name: None,
@@ -84,11 +80,11 @@ pub(in crate::inventory) fn register(sku: &str) -> RegisterItem {
     }
 }
 
-pub(in crate::inventory) fn locate(code: &str) -> RegisterLocation {
+pub(crate) fn locate(code: &str) -> RegisterLocation {
     RegisterLocation { code: code.parse().unwrap(), name: None, kind: None, expected_version: None }
 }
 
-pub(in crate::inventory) fn retire(sku: &str) -> Command {
+pub(crate) fn retire(sku: &str) -> Command {
     Command::RetireItem(RetireItem {
         sku: sku.parse().unwrap(),
         expected_version: None,
@@ -97,12 +93,12 @@ pub(in crate::inventory) fn retire(sku: &str) -> Command {
 }
 
 /// The id of the reservation with this number.
-pub(in crate::inventory) fn id(number: u128) -> ReservationId {
+pub(crate) fn id(number: u128) -> ReservationId {
     ReservationId::new(0, Uuid::from_u128(number))
 }
 
 /// A reservation of all lines or none, for a minute.
-pub(in crate::inventory) fn reserve(number: u128, lines: &[(&str, i64)]) -> ReserveStock {
+pub(crate) fn reserve(number: u128, lines: &[(&str, i64)]) -> ReserveStock {
     ReserveStock {
         id: id(number),
         owner: "somebody".parse().unwrap(),
@@ -113,35 +109,35 @@ pub(in crate::inventory) fn reserve(number: u128, lines: &[(&str, i64)]) -> Rese
     }
 }
 
-pub(in crate::inventory) fn reserving(number: u128, lines: &[(&str, i64)]) -> Command {
+pub(crate) fn reserving(number: u128, lines: &[(&str, i64)]) -> Command {
     Command::ReserveStock(reserve(number, lines))
 }
 
 /// A step of the reservation with this number.
-pub(in crate::inventory) fn step(number: u128, step: Step) -> Command {
+pub(crate) fn step(number: u128, step: Step) -> Command {
     let (id, cause) = (id(number), Cause::default());
     Command::ChangeReservation(ChangeReservation { id, step, expected_version: None, cause })
 }
 
-pub(in crate::inventory) fn parts(parts: &[(u32, i64)]) -> Vec<Part> {
+pub(crate) fn parts(parts: &[(u32, i64)]) -> Vec<Part> {
     parts.iter().map(|(line, quantity)| Part { line: *line, quantity: *quantity }).collect()
 }
 
 /// The id of the reversal with this number.
-pub(in crate::inventory) fn reversal(number: u128) -> ReversalId {
+pub(crate) fn reversal(number: u128) -> ReversalId {
     ReversalId::new(Uuid::from_u128(number))
 }
 
-pub(in crate::inventory) fn reverse(number: u128, target: Target) -> Command {
+pub(crate) fn reverse(number: u128, target: Target) -> Command {
     Command::Reverse(Reverse { id: reversal(number), target, cause: Cause::default() })
 }
 
 /// Whatever belongs to the command with this number.
-pub(in crate::inventory) fn correlation(number: usize) -> Target {
+pub(crate) fn correlation(number: usize) -> Target {
     let label: Label = format!("c{number}").parse().unwrap();
     Target::Correlation(label)
 }
 
-pub(in crate::inventory) fn event(id: EventId) -> Target {
+pub(crate) fn event(id: EventId) -> Target {
     Target::Event(id)
 }

@@ -7,12 +7,12 @@ use shared_events::event::{
 use shared_events::time::Timestamp;
 
 use super::check_version;
-use crate::inventory::command::{
+use crate::command::{
     AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
 };
-use crate::inventory::ledger::Ledger;
-use crate::inventory::rejection::Rejection;
-use crate::inventory::working_set::Inventory;
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+use crate::working_set::Inventory;
 
 pub(super) fn receive_stock(
     inventory: &Inventory,

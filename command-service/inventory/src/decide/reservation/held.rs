@@ -6,8 +6,8 @@ use shared_events::time::Timestamp;
 
 use super::Draft;
 use super::parts::parts_of;
-use crate::inventory::rejection::Rejection;
-use crate::inventory::state::Hold;
+use crate::rejection::Rejection;
+use crate::state::Hold;
 
 /// It ends at another moment, which may be an earlier one.
 pub(super) fn extend(mut draft: Draft<'_>, expires_at: Timestamp) -> Result<Vec<Event>, Rejection> {

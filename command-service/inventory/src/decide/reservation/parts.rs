@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared_events::reservation::{Part, ReservationLine};
 
-use crate::inventory::rejection::{Excess, Rejection};
+use crate::rejection::{Excess, Rejection};
 
 /// What is asked of each line, lines ascending: parts that name the same line added up, or, where
 /// no parts are named, all that is possible.

@@ -7,10 +7,10 @@ use shared_events::event::{About, Event, Figures, StockChange, StockReversed};
 use shared_events::lane::EventId;
 use shared_events::time::Timestamp;
 
-use crate::inventory::command::{Reverse, Target};
-use crate::inventory::ledger::Ledger;
-use crate::inventory::rejection::{Irreversible, Rejection};
-use crate::inventory::working_set::{Inventory, PastEvent};
+use crate::command::{Reverse, Target};
+use crate::ledger::Ledger;
+use crate::rejection::{Irreversible, Rejection};
+use crate::working_set::{Inventory, PastEvent};
 
 /// The facts that a reversal is about, in the order of the log.
 type Facts<'a> = BTreeMap<EventId, &'a PastEvent>;

@@ -10,7 +10,8 @@ mod promised;
 mod expiry;
 mod reversal;
 
-use chrono::TimeDelta;
+use std::time::Duration;
+
 use shared_events::event::{Cause, Event, ItemDetails, LocationDetails, ReservationStep};
 use shared_events::lane::Version;
 use shared_events::reservation::ReservationStatus;
@@ -21,9 +22,9 @@ use self::asking::*;
 use super::*;
 
 /// The log's time in every test, so many seconds after its beginning.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: u64) -> Timestamp {
     let beginning: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-    Timestamp::new(beginning.to_utc() + TimeDelta::seconds(seconds))
+    beginning + Duration::from_secs(seconds)
 }
 
 pub(super) fn item(sku: &str) -> ItemDetails {
@@ -77,14 +78,14 @@ pub(super) fn when(inventory: &Inventory, command: Command) -> Result<Vec<Event>
 /// What is decided so many seconds later.
 pub(super) fn when_at(
     inventory: &Inventory,
-    seconds: i64,
+    seconds: u64,
     command: Command,
 ) -> Result<Vec<Event>, Rejection> {
     decide(inventory, &Request { command, occurred_at: None }, at(seconds))
 }
 
 /// Goes on with a command that must be accepted; returns its events.
-pub(super) fn then(inventory: &mut Inventory, seconds: i64, command: Command) -> Vec<Event> {
+pub(super) fn then(inventory: &mut Inventory, seconds: u64, command: Command) -> Vec<Event> {
     let events = when_at(inventory, seconds, command).expect("what is given is accepted");
     fold(inventory, &events);
     events
