@@ -14,7 +14,11 @@ COPY service-edge/Cargo.toml service-edge/
 COPY shared-events/Cargo.toml shared-events/
 COPY stack/Cargo.toml stack/
 COPY tests/Cargo.toml tests/
-RUN for folder in command-service command-service/inventory query-service service-edge shared-events stack tests; do \
+COPY load/Cargo.toml load/
+COPY load/baselines/Cargo.toml load/baselines/
+COPY load/gate/Cargo.toml load/gate/
+RUN for folder in command-service command-service/inventory query-service service-edge \
+            shared-events stack tests load load/baselines load/gate; do \
         mkdir -p "$folder/src" && touch "$folder/src/lib.rs" || exit; \
     done \
     && for folder in command-service/src query-service/src tests/integration tests/compose; do \

@@ -1,4 +1,4 @@
--- Events as the log keeps them, without what guards them: the least that keeping them costs.
+-- Events as in the log, without its guards: the least that storing them costs.
 create table events (
     lane smallint not null,
     position bigint not null,

@@ -18,7 +18,7 @@ create table if not exists reservations (
     expires_at timestamptz not null
 );
 
--- What was answered to a request with an Idempotency-Key.
+-- Outcomes of requests with an Idempotency-Key.
 create table if not exists outcomes (
     key text collate "C" primary key,
     status smallint not null,

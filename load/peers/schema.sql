@@ -1,4 +1,4 @@
--- The table that postgres-es asks for.
+-- The table that postgres-es requires.
 create table if not exists events (
     aggregate_type text not null,
     aggregate_id text not null,

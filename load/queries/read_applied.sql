@@ -1,4 +1,4 @@
--- How many events every view reflects, in all lanes together: the view that is behind the others says.
+-- Events applied in all lanes together, by the view that is furthest behind.
 select coalesce(min(of_one.applied), 0)::bigint
 from (
     select sum(position) as applied

@@ -1,2 +1,2 @@
--- The bytes that this database takes on the disk.
+-- Bytes of this database on the disk.
 select pg_database_size(current_database())

@@ -1,68 +1,180 @@
-//! What is written down: the table, and every round behind it.
+//! What is written down: the table of rows with their budgets, and every round behind it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::drive::recorder::Measured;
-use crate::drive::usage::Used;
-use crate::table::{Row, Table, shown};
 
-/// The table and every round.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What is judged.
-    pub table: Table,
-    /// What it was made of.
-    pub rounds: Vec<Round>,
+/// What a figure must reach.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Budget {
+    /// So many times the baseline, or more.
+    Times(f64),
+    /// This part of the limit, or more.
+    OfLimit(f64),
+    AtLeast(f64),
+    Below(f64),
+    /// At most so many times the baseline, where less is better.
+    AtMostTimes(f64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    Met,
+    Short,
+}
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Row {
+    /// What was measured, and its unit.
+    pub(crate) name: String,
+    pub(crate) ours: f64,
+    /// The figure that ours is compared with.
+    pub(crate) baseline: Option<f64>,
+    /// What the machine can do at most.
+    pub(crate) limit: Option<f64>,
+    /// Ours divided by the baseline, or by the limit if the budget is about that.
+    pub(crate) ratio: Option<f64>,
+    pub(crate) budget: String,
+    pub(crate) verdict: Verdict,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Table {
+    /// In the order measured.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Row {
+    /// Judges a figure that stands alone.
+    pub(crate) fn new(name: &str, ours: f64, budget: Budget) -> Self {
+        Self::compared(name, ours, None, None, budget)
+    }
+
+    /// Judges a figure next to a baseline and a limit.
+    pub(crate) fn compared(
+        name: &str,
+        ours: f64,
+        baseline: impl Into<Option<f64>>,
+        limit: impl Into<Option<f64>>,
+        budget: Budget,
+    ) -> Self {
+        let ours = rounded(ours);
+        let [baseline, limit] = [baseline.into(), limit.into()].map(|figure| figure.map(rounded));
+        let other = if matches!(budget, Budget::OfLimit(_)) { limit } else { baseline };
+        let ratio = other.filter(|other| *other > 0.0).map(|other| ours / other);
+        let is_met = match budget {
+            Budget::Times(times) | Budget::OfLimit(times) => ratio >= Some(times),
+            Budget::AtLeast(least) => ours >= least,
+            Budget::Below(bound) => ours < bound,
+            Budget::AtMostTimes(times) => ratio.is_some_and(|ratio| ratio <= times),
+        };
+        Self {
+            name: name.to_owned(),
+            ours,
+            baseline,
+            limit,
+            ratio: ratio.map(rounded),
+            budget: budget.to_string(),
+            verdict: if is_met { Verdict::Met } else { Verdict::Short },
+        }
+    }
+
+    /// Short whatever the figure, unless the conditions that it was to be measured under held.
+    pub(crate) fn valid_if(mut self, held: bool) -> Self {
+        if !held {
+            self.verdict = Verdict::Short;
+        }
+        self
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let optional = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), shown);
+        let verdict = match self.verdict {
+            Verdict::Met => "met",
+            Verdict::Short => "**short**",
+        };
+        [
+            self.name.clone(),
+            shown(self.ours),
+            optional(self.baseline),
+            optional(self.limit),
+            self.ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")),
+            self.budget.clone(),
+            verdict.to_owned(),
+        ]
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Times(times) => write!(f, "≥ {times} × baseline"),
+            Self::OfLimit(part) => write!(f, "≥ {:.0} % of the limit", part * 100.0),
+            Self::AtLeast(least) => write!(f, "≥ {}", shown(*least)),
+            Self::Below(bound) => write!(f, "< {}", shown(*bound)),
+            Self::AtMostTimes(times) => write!(f, "≤ {times} × baseline"),
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
 }
 
 /// One side driven once.
 #[derive(Debug, Clone, Serialize)]
-pub struct Round {
-    /// What was asked.
-    pub what: String,
-    /// Who was asked.
-    pub side: String,
-    /// Clients.
-    pub clients: usize,
-    /// Answers of 2xx a second.
-    pub rate: f64,
-    /// Milliseconds within which half of them came.
-    pub p50: f64,
-    /// Milliseconds within which 99 % of them came.
-    pub p99: f64,
-    /// Milliseconds within which 99.9 % of them came.
-    pub p999: f64,
+pub(crate) struct Round {
+    what: String,
+    side: String,
+    clients: usize,
+    /// Answers of 2xx a second, and their latencies in milliseconds.
+    rate: f64,
+    p50: f64,
+    p99: f64,
+    p999: f64,
     /// Answers of 4xx.
-    pub refused: u64,
+    refused: u64,
     /// Answers of 5xx.
-    pub failed: u64,
+    failed: u64,
     /// Connections that broke.
-    pub broken: u64,
-    /// How much of one core the generator used.
-    pub generator: f64,
-    /// What the programs started here used that were not idle.
-    pub programs: BTreeMap<String, Program>,
+    broken: u64,
+    /// The part of one core that the generator used.
+    generator: f64,
+    /// The programs started here, except idle ones.
+    programs: BTreeMap<String, Program>,
 }
 
 /// What one program used in a round.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Program {
+struct Program {
     /// Microseconds of processor time for each answer of 2xx.
-    pub processor_micros: f64,
+    processor_micros: f64,
     /// Resident megabytes of the largest of its processes.
-    pub resident_megabytes: f64,
+    resident_megabytes: f64,
 }
 
 impl Round {
-    /// What a run measured.
-    #[must_use]
-    pub fn of(what: &str, side: &str, measured: &Measured) -> Self {
+    pub(crate) fn of(what: &str, side: &str, measured: &Measured) -> Self {
+        let answers = measured.count(200..300).max(1) as f64;
+        let programs = measured.usage.programs.iter().map(|(name, used)| {
+            let program = Program {
+                processor_micros: (used.processor.as_micros() as f64 / answers).round(),
+                resident_megabytes: (used.resident as f64 / 1e6).round(),
+            };
+            (name.clone(), program)
+        });
         Self {
             what: what.to_owned(),
             side: side.to_owned(),
@@ -73,106 +185,80 @@ impl Round {
             p999: measured.latency(0.999),
             refused: measured.count(400..500),
             failed: measured.count(500..600),
-            broken: measured.broken(),
-            generator: measured.generator_share,
-            programs: programs(measured),
+            broken: measured.answers.broken,
+            generator: measured.usage.generator.as_secs_f64() / measured.seconds,
+            programs: programs.filter(|(_, program)| program.processor_micros >= 1.0).collect(),
         }
     }
 
-    /// What the programs used, in words.
-    fn programs_in_words(&self) -> String {
-        let words = self.programs.iter().map(|(name, used)| {
+    fn cells(&self) -> [String; 12] {
+        let programs = self.programs.iter().map(|(name, used)| {
             format!("{name} {} µs {} MB", used.processor_micros, used.resident_megabytes)
         });
-        words.collect::<Vec<_>>().join(", ")
+        [
+            self.what.clone(),
+            self.side.clone(),
+            self.clients.to_string(),
+            shown(self.rate),
+            shown(self.p50),
+            shown(self.p99),
+            shown(self.p999),
+            self.refused.to_string(),
+            self.failed.to_string(),
+            self.broken.to_string(),
+            format!("{:.0} %", self.generator * 100.0),
+            programs.collect::<Vec<_>>().join(", "),
+        ]
     }
 }
 
-/// What was used for each answer; a program that hardly ran is left out.
-fn programs(measured: &Measured) -> BTreeMap<String, Program> {
-    let answers = measured.count(200..300).max(1) as f64;
-    let of_each = |used: &Used| Program {
-        processor_micros: (used.processor.as_micros() as f64 / answers).round(),
-        resident_megabytes: (used.resident as f64 / 1e6).round(),
-    };
-    let mut programs: BTreeMap<String, Program> =
-        measured.usage.iter().map(|(name, used)| (name.clone(), of_each(used))).collect();
-    programs.retain(|_, program| program.processor_micros >= 1.0);
-    programs
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) table: Table,
+    /// What the table was made of.
+    pub(crate) rounds: Vec<Round>,
 }
 
 impl Report {
-    /// Table and rounds as Markdown.
-    #[must_use]
-    pub fn markdown(&self) -> String {
-        let mut text = self.table.markdown();
-        text.push_str(
-            "\n| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
-             broken | generator | µs an answer, MB |\n\
-             |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n",
+    /// Adds a row and logs it as progress.
+    pub(crate) fn add(&mut self, row: Row) {
+        let [name, ours, baseline, limit, ratio, budget, verdict] = row.cells();
+        tracing::info!(
+            "{name}: {ours}, baseline {baseline}, limit {limit}, ratio {ratio} ({budget}: {verdict})"
         );
+        self.table.rows.push(row);
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| what | ours | baseline | limit | ratio | budget | verdict |\n\
+             |---|---:|---:|---:|---:|---|---|\n",
+        );
+        for row in &self.table.rows {
+            text += &format!("| {} |\n", row.cells().join(" | "));
+        }
+        text += "\n| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
+                 broken | generator | µs per answer, MB |\n\
+                 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
         for round in &self.rounds {
-            let written = writeln!(
-                text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % | {} |",
-                round.what,
-                round.side,
-                round.clients,
-                shown(round.rate),
-                shown(round.p50),
-                shown(round.p99),
-                shown(round.p999),
-                round.refused,
-                round.failed,
-                round.broken,
-                round.generator * 100.0,
-                round.programs_in_words(),
-            );
-            written.expect("a String takes everything");
+            text += &format!("| {} |\n", round.cells().join(" | "));
         }
         text
     }
-}
 
-/// Says on the way what came of it.
-pub fn announce(rows: &[Row]) {
-    for row in rows {
-        let baseline = row.baseline.map(|figure| format!(" beside {}", shown(figure)));
-        let ratio = row.ratio.map(|ratio| format!(", ratio {ratio:.2}"));
-        tracing::info!(
-            "{}: {}{}{} ({}: {:?})",
-            row.name,
-            shown(row.ours),
-            baseline.unwrap_or_default(),
-            ratio.unwrap_or_default(),
-            row.budget,
-            row.verdict
-        );
+    /// Prints table and rounds to standard output.
+    pub(crate) fn show(&self) -> anyhow::Result<()> {
+        writeln!(std::io::stdout().lock(), "{}", self.markdown())?;
+        Ok(())
     }
 }
 
-/// Shows everything on standard output.
-///
-/// # Errors
-/// It is closed.
-pub fn show(report: &Report) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{}", report.markdown())?;
-    Ok(())
-}
-
-/// Writes a value as JSON, with a line's end.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_json(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     write_text(file, &(serde_json::to_string_pretty(value)? + "\n"))
 }
 
-/// Writes a text, making the folder where it is missing.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn write_text(file: &Path, text: &str) -> anyhow::Result<()> {
+/// Writes a file, and makes its folder if that is missing.
+pub(crate) fn write_text(file: &Path, text: &str) -> anyhow::Result<()> {
     let write = || {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
@@ -180,4 +266,75 @@ pub fn write_text(file: &Path, text: &str) -> anyhow::Result<()> {
         std::fs::write(file, text)
     };
     write().with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// A figure for people: thousands apart, and as many decimal places as mean something.
+pub(crate) fn shown(figure: f64) -> String {
+    if figure.abs() < 100.0 {
+        let text = format!("{figure:.2}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let digits = format!("{:.0}", figure.abs());
+    let mut text = String::from(if figure < 0.0 { "-" } else { "" });
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// To three decimal places: more is noise.
+fn rounded(figure: f64) -> f64 {
+    (figure * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_at_its_budget_meets_it_and_one_below_does_not() {
+        for (ours, baseline, limit, budget, verdict) in [
+            (300.0, 100.0, 0.0, Budget::Times(3.0), Verdict::Met),
+            (299.0, 100.0, 0.0, Budget::Times(3.0), Verdict::Short),
+            (50.0, 1.0, 100.0, Budget::OfLimit(0.5), Verdict::Met),
+            (49.0, 1.0, 100.0, Budget::OfLimit(0.5), Verdict::Short),
+            (3.0, 1.0, 1.0, Budget::AtLeast(3.0), Verdict::Met),
+            (10.0, 1.0, 1.0, Budget::Below(10.0), Verdict::Short),
+            (1.2, 1.0, 1.0, Budget::AtMostTimes(1.2), Verdict::Met),
+            (1.3, 1.0, 1.0, Budget::AtMostTimes(1.2), Verdict::Short),
+        ] {
+            let row = Row::compared("x", ours, baseline, limit, budget);
+            assert_eq!(row.verdict, verdict, "{row:?}");
+            assert_eq!(row.valid_if(false).verdict, Verdict::Short);
+        }
+    }
+
+    #[test]
+    fn a_comparison_without_a_baseline_is_short() {
+        let row = Row::compared("x", 5.0, 0.0, None, Budget::Times(3.0));
+        assert_eq!((row.verdict, row.ratio), (Verdict::Short, None));
+        assert_eq!(Row::new("x", 5.0, Budget::AtMostTimes(3.0)).verdict, Verdict::Short);
+    }
+
+    #[test]
+    fn json_has_exactly_the_agreed_members() {
+        let row = Row::compared("x", 5.0, 2.0, None, Budget::Times(2.5));
+        let json = serde_json::to_string(&Table { rows: vec![row] }).unwrap();
+        assert_eq!(
+            json,
+            r#"{"rows":[{"name":"x","ours":5.0,"baseline":2.0,"limit":null,"ratio":2.5,"budget":"≥ 2.5 × baseline","verdict":"met"}]}"#
+        );
+    }
+
+    #[test]
+    fn figures_are_shown_as_people_write_them() {
+        for (figure, text) in
+            [(1_234_567.0, "1,234,567"), (100.4, "100"), (9.87, "9.87"), (2.0, "2"), (0.0, "0")]
+        {
+            assert_eq!(shown(figure), text);
+        }
+    }
 }

@@ -1,60 +1,121 @@
-//! The requests, as bytes. The same bytes go to every side.
+//! The requests, as bytes: every side gets the same ones.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use clap::ValueEnum;
+use rand::distr::Distribution as _;
+use rand::distr::weighted::WeightedIndex;
 use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt as _, SeedableRng as _};
 use stack::replay::command::{Action, Movement, MovementKind};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;
 
 use crate::drive::Render;
-use crate::keys::{Keys, sku};
 
 /// The location of all stock.
-pub const LOCATION: &str = "MAIN";
+pub(crate) const LOCATION: &str = "MAIN";
 
-/// What is asked.
-#[derive(Debug, Clone)]
-pub enum Ask {
+/// Commands in one batch.
+pub(crate) const BATCH: usize = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ask {
     /// One unit comes in.
     Receive,
     /// One unit goes out.
     Issue,
     /// One unit is held for an hour.
     Reserve,
-    /// So many receipts in one request.
-    Batch(usize),
-    /// A real order, all of its lines or none; the next one each time.
-    Order(Orders),
-    /// The figures of an item at the location.
+    /// A hundred receipts in one request.
+    Batch,
+    /// A real order, all of its lines or none.
+    Order,
+    /// The figures of one item at the location.
     Point,
-    /// Fifty figures of the skus that begin as a drawn one does.
+    /// The figures of fifty items whose skus start alike.
     List,
     /// The route that answers a constant.
+    #[value(skip)]
     Constant,
 }
 
-/// The orders of a trade, as bodies, taken one after another by all clients together.
+/// How requests spread over items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spread {
+    /// Every item as often as any other.
+    Uniform,
+    /// The n-th item 1/n as often as the first, as shops sell.
+    Zipf,
+    /// One item only.
+    One,
+}
+
+/// Items to draw from, numbered from 0.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub(crate) enum Keys {
+    Uniform(u32),
+    Zipf(Arc<WeightedIndex<f64>>),
+    One(u32),
+}
+
+impl Keys {
+    pub(crate) fn new(spread: Spread, items: u32) -> Self {
+        match spread {
+            Spread::Uniform => Self::Uniform(items),
+            Spread::Zipf => {
+                let shares = (1..=items).map(|nth| f64::from(nth).recip());
+                Self::Zipf(Arc::new(WeightedIndex::new(shares).expect("there is an item")))
+            }
+            Spread::One => Self::One(0),
+        }
+    }
+
+    fn draw(&self, rng: &mut impl Rng) -> Sku {
+        Sku(match self {
+            Self::Uniform(items) => rng.random_range(0..*items),
+            Self::Zipf(shares) => u32::try_from(shares.sample(rng)).unwrap_or_default(),
+            Self::One(item) => *item,
+        })
+    }
+}
+
+/// The name of an item; all have the same length.
+#[derive(Clone, Copy)]
+pub(crate) struct Sku(pub(crate) u32);
+
+impl fmt::Display for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sku-{:05}", self.0)
+    }
+}
+
+/// One unit of an item, as a line of a command.
+struct Line(Sku);
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"{{"sku":"{}","location":"{LOCATION}","quantity":1}}"#, self.0)
+    }
+}
+
+/// The real orders of trade files, as bodies. All clients together take one after another.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Orders {
     bodies: Arc<[String]>,
     taken: Arc<AtomicUsize>,
-    /// Every item of the trade.
-    pub skus: Arc<[String]>,
-    /// Lines an order on average.
-    pub lines: f64,
+    /// Every item that is traded.
+    pub(crate) skus: Arc<[String]>,
+    /// Lines of an order on average.
+    pub(crate) lines: f64,
 }
 
 impl Orders {
-    /// Reads the sales of trade files; of the shipped day where none is given.
-    ///
-    /// # Errors
-    /// A file cannot be read, or holds no sale.
-    pub fn read(files: &[std::path::PathBuf]) -> anyhow::Result<Self> {
+    /// Reads the sales of these files, or of the shipped day if there are none.
+    pub(crate) fn read(files: &[std::path::PathBuf]) -> anyhow::Result<Self> {
         let sources: Vec<Source> = if files.is_empty() {
             vec![Source::sample()?]
         } else {
@@ -68,7 +129,7 @@ impl Orders {
         let (bodies, lines): (Vec<String>, Vec<usize>) = sales
             .map(|command| (command.request().body.to_string(), command.changes().len()))
             .unzip();
-        anyhow::ensure!(!bodies.is_empty(), "there is no sale in the trade files");
+        ensure!(!bodies.is_empty(), "there is no sale in the trade files");
         Ok(Self {
             lines: lines.iter().sum::<usize>() as f64 / lines.len() as f64,
             bodies: bodies.into(),
@@ -82,32 +143,24 @@ impl Orders {
     }
 }
 
-/// What all clients of a run ask.
+/// What all clients of a run send.
 #[derive(Debug, Clone)]
-pub struct Requests {
-    /// What is asked.
-    pub ask: Ask,
-    /// About which items.
-    pub keys: Keys,
-    /// Whether each request has an Idempotency-Key of its own.
-    pub keyed: bool,
+pub(crate) struct Requests {
+    pub(crate) ask: Ask,
+    pub(crate) keys: Keys,
+    /// Whether each request has its own Idempotency-Key.
+    pub(crate) keyed: bool,
+    /// Needed to ask for orders only.
+    pub(crate) orders: Orders,
 }
 
 impl Requests {
-    /// Requests without Idempotency-Keys.
-    #[must_use]
-    pub fn new(ask: Ask, keys: Keys) -> Self {
-        Self { ask, keys, keyed: false }
+    pub(crate) fn new(ask: Ask, keys: Keys) -> Self {
+        Self { ask, keys, keyed: false, orders: Orders::default() }
     }
 
-    /// The same, each with an Idempotency-Key.
-    #[must_use]
-    pub fn keyed(self) -> Self {
-        Self { keyed: true, ..self }
-    }
-
-    /// What each client sends, differing from client to client and from run to run.
-    pub fn renderers(&self) -> impl Fn(usize) -> Render + use<> {
+    /// What each client sends; it differs from client to client and from run to run.
+    pub(crate) fn renderers(&self) -> impl Fn(usize) -> Render + use<> {
         let run: u64 = rand::random();
         let requests = self.clone();
         move |client| {
@@ -117,74 +170,74 @@ impl Requests {
             let mut body = String::new();
             Box::new(move |out| {
                 sent += 1;
+                body.clear();
                 let key = requests.keyed.then(|| format!("{run:016x}-{client}-{sent}"));
-                requests.render(&mut rng, key.as_deref(), &mut body, out);
+                requests
+                    .render(&mut rng, key.as_deref(), &mut body, out)
+                    .expect("a String takes everything");
             })
         }
     }
 
-    fn render(&self, rng: &mut impl Rng, key: Option<&str>, body: &mut String, out: &mut Vec<u8>) {
-        body.clear();
-        let path = match &self.ask {
-            Ask::Receive => "/v1/receipts",
-            Ask::Issue | Ask::Order(_) => "/v1/issues",
-            Ask::Reserve => "/v1/reservations",
-            Ask::Batch(_) => "/v1/batches",
-            Ask::Point => {
-                return get(&format!("/v1/stock/{}/{LOCATION}", sku(self.keys.draw(rng))), out);
-            }
-            Ask::List => {
-                let sku = sku(self.keys.draw(rng));
-                let prefix = &sku[..sku.len() - 2];
-                return get(&format!("/v1/stock?sku_prefix={prefix}&limit=50"), out);
-            }
-            Ask::Constant => return get("/static", out),
-        };
-        match &self.ask {
+    fn render(
+        &self,
+        rng: &mut impl Rng,
+        key: Option<&str>,
+        body: &mut String,
+        out: &mut Vec<u8>,
+    ) -> fmt::Result {
+        let sku = self.keys.draw(rng);
+        let path = match self.ask {
             Ask::Receive | Ask::Issue => {
-                body.push_str("{\"lines\":[");
-                line(self.keys.draw(rng), body);
-                body.push_str("]}");
+                write!(body, r#"{{"lines":[{}]}}"#, Line(sku))?;
+                if self.ask == Ask::Receive { "/v1/receipts" } else { "/v1/issues" }
             }
             Ask::Reserve => {
-                body.push_str("{\"owner\":\"cart-7\",\"ttl_seconds\":3600,\"lines\":[");
-                line(self.keys.draw(rng), body);
-                body.push_str("]}");
+                let line = Line(sku);
+                write!(body, r#"{{"owner":"cart-7","ttl_seconds":3600,"lines":[{line}]}}"#)?;
+                "/v1/reservations"
             }
-            Ask::Batch(size) => self.batch(*size, rng, body),
-            Ask::Order(orders) => body.push_str(orders.next()),
-            Ask::Point | Ask::List | Ask::Constant => {}
-        }
+            Ask::Batch => {
+                body.push_str(r#"{"mode":"independent","commands":["#);
+                for nth in 0..BATCH {
+                    let comma = if nth == 0 { "" } else { "," };
+                    let line = Line(self.keys.draw(rng));
+                    write!(body, r#"{comma}{{"type":"receive_stock","lines":[{line}]}}"#)?;
+                }
+                body.push_str("]}");
+                "/v1/batches"
+            }
+            Ask::Order => {
+                body.push_str(self.orders.next());
+                "/v1/issues"
+            }
+            Ask::Point => {
+                get(&format!("/v1/stock/{sku}/{LOCATION}"), out);
+                return Ok(());
+            }
+            Ask::List => {
+                let sku = sku.to_string();
+                let prefix = &sku[..sku.len() - 2];
+                get(&format!("/v1/stock?sku_prefix={prefix}&limit=50"), out);
+                return Ok(());
+            }
+            Ask::Constant => {
+                get("/static", out);
+                return Ok(());
+            }
+        };
         post(path, key, body, out);
-    }
-
-    fn batch(&self, size: usize, rng: &mut impl Rng, body: &mut String) {
-        body.push_str("{\"mode\":\"independent\",\"commands\":[");
-        for nth in 0..size {
-            body.push_str(if nth == 0 { "" } else { "," });
-            body.push_str("{\"type\":\"receive_stock\",\"lines\":[");
-            line(self.keys.draw(rng), body);
-            body.push_str("]}");
-        }
-        body.push_str("]}");
+        Ok(())
     }
 }
 
-/// One unit of an item, as a line.
-fn line(item: u32, body: &mut String) {
-    let written = write!(body, r#"{{"sku":"{}","location":"{LOCATION}","quantity":1}}"#, sku(item));
-    written.expect("a String takes everything");
-}
-
-/// A request for a path.
-pub fn get(path: &str, out: &mut Vec<u8>) {
+pub(crate) fn get(path: &str, out: &mut Vec<u8>) {
     for part in ["GET ", path, " HTTP/1.1\r\nHost: load\r\n\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
 }
 
-/// A request with a JSON body.
-pub fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>) {
+pub(crate) fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>) {
     let length = body.len().to_string();
     for part in [
         "POST ",
@@ -201,10 +254,7 @@ pub fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>) {
 }
 
 /// The address in a base URL such as `http://127.0.0.1:8080`.
-///
-/// # Errors
-/// It has no address and port.
-pub fn address(url: &str) -> anyhow::Result<std::net::SocketAddr> {
+pub(crate) fn address(url: &str) -> anyhow::Result<std::net::SocketAddr> {
     let rest = url.trim_end_matches('/').strip_prefix("http://");
     rest.and_then(|rest| rest.parse().ok())
         .with_context(|| format!("{url} is not http://ADDRESS:PORT"))
@@ -221,8 +271,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_how_long_its_body_is_and_carries_a_key_of_its_own() {
-        let text = first(&Requests::new(Ask::Receive, Keys::One(17)).keyed());
+    fn a_command_has_the_length_of_its_body_and_its_own_key() {
+        let text = first(&Requests { keyed: true, ..Requests::new(Ask::Receive, Keys::One(17)) });
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, r#"{"lines":[{"sku":"sku-00017","location":"MAIN","quantity":1}]}"#);
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
@@ -236,9 +286,37 @@ mod tests {
     }
 
     #[test]
+    fn bodies_are_json() {
+        for ask in [Ask::Receive, Ask::Issue, Ask::Reserve, Ask::Batch] {
+            let text = first(&Requests::new(ask, Keys::One(1)));
+            let (_, body) = text.split_once("\r\n\r\n").unwrap();
+            serde_json::from_str::<serde_json::Value>(body).unwrap();
+        }
+    }
+
+    #[test]
     fn the_shipped_day_has_orders_of_many_lines() {
         let orders = Orders::read(&[]).unwrap();
         assert!(orders.lines > 10.0, "{}", orders.lines);
         assert_ne!(orders.next(), orders.next());
+    }
+
+    #[test]
+    fn items_are_drawn_as_their_spread_says() {
+        let drawn = |spread| {
+            let keys = Keys::new(spread, 10);
+            let mut rng = SmallRng::seed_from_u64(7);
+            let mut counts = [0.0; 10];
+            for _ in 0..100_000 {
+                counts[usize::try_from(keys.draw(&mut rng).0).unwrap()] += 1.0;
+            }
+            counts
+        };
+        assert!(drawn(Spread::Uniform).iter().all(|count| (9_500.0..10_500.0).contains(count)));
+        assert!((drawn(Spread::One)[0] - 100_000.0_f64).abs() < f64::EPSILON);
+        let zipf = drawn(Spread::Zipf);
+        for (nth, expected) in [(2, 1.9..2.1), (10, 9.0..11.0)] {
+            assert!(expected.contains(&(zipf[0] / zipf[nth - 1])), "{zipf:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
--- Adds to what is there, or takes from what is available; no row where that is too little.
+-- Adds to the stock on hand, or takes from the available stock; no row if that is too little.
 update stock
 set on_hand = on_hand + $3, version = version + 1, updated_at = now()
 where sku = $1 and location = $2 and on_hand - reserved + $3 >= 0

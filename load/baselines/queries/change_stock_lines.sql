@@ -1,4 +1,4 @@
--- Changes the rows of all lines; to be called with them locked and checked.
+-- Changes the rows of all lines, which must be locked and checked.
 with lines as (
     select sku, location, sum(delta)::bigint as delta
     from unnest($1::text[], $2::text[], $3::bigint[]) as line (sku, location, delta)

@@ -1,2 +1,2 @@
--- What was answered under a key.
+-- The outcome that was stored under a key.
 select status, body from outcomes where key = $1

@@ -1,4 +1,4 @@
--- Locks the rows of all lines in key order, and says whether all lines together are possible.
+-- Locks the rows of all lines in key order, and returns whether all lines together are possible.
 with lines as (
     select sku, location, sum(delta)::bigint as delta
     from unnest($1::text[], $2::text[], $3::bigint[]) as line (sku, location, delta)

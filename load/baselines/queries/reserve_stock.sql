@@ -1,4 +1,4 @@
--- Holds from what is available and writes down for whom; no row where that is too little.
+-- Holds available stock and records the owner; no row if that is too little.
 with changed as (
     update stock
     set reserved = reserved + $3, version = version + 1, updated_at = now()

@@ -1,4 +1,4 @@
--- The same, with its outcome stored under a key in the same transaction; a key that was used before
+-- The same, and stores the outcome under a key in the same transaction; a key that was used before
 -- is a unique violation, and nothing is held.
 with changed as (
     update stock

@@ -1,4 +1,4 @@
-//! What every baseline and peer has in common: settings, a pool, and a socket.
+//! The common part of all baselines and peers: settings, a connection pool, and a socket.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 
-/// Settings of a baseline, given as Stockbook's own services get theirs.
+/// Settings, read like those of Stockbook's own services.
 #[derive(Parser)]
 pub struct Settings {
     #[command(subcommand)]
@@ -22,7 +22,6 @@ enum Task {
     Serve(Serve),
 }
 
-/// Settings of `serve`.
 #[derive(clap::Args)]
 pub struct Serve {
     /// Where to listen, host:port; port 0 takes a free one.
@@ -37,7 +36,7 @@ pub struct Serve {
 }
 
 impl Settings {
-    /// Reads arguments and environment; ends the process with a message where they do not fit.
+    /// Ends the process with a message if arguments or environment are wrong.
     #[must_use]
     pub fn read() -> Serve {
         let Task::Serve(serve) = Self::parse().task;
@@ -47,9 +46,6 @@ impl Settings {
 
 impl Serve {
     /// Connections to the database, all of them open from the start.
-    ///
-    /// # Errors
-    /// It cannot be reached.
     pub async fn connect(&self) -> anyhow::Result<PgPool> {
         PgPoolOptions::new()
             .max_connections(self.pool)
@@ -60,10 +56,7 @@ impl Serve {
     }
 }
 
-/// Says where it listens, on one line, and answers until the process is ended.
-///
-/// # Errors
-/// The address cannot be had.
+/// Prints its address on one line, and answers until the process ends.
 pub async fn serve(listen: SocketAddr, routes: Router) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;

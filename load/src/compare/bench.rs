@@ -1,63 +1,40 @@
-//! The sides, and how they take turns.
+//! The sides of a comparison, and how they take turns.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::drive::pace::Pace;
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
-use crate::heat_up::heat_up;
-use crate::keys::{Keys, Spread};
-use crate::report::{Report, Round};
-use crate::requests::{Orders, Requests};
-use crate::world::World;
-use crate::world::follower::Follower;
-use crate::world::rivals::Rival;
-use crate::world::stockbook::Stockbook;
+use crate::environment::Environment;
+use crate::environment::baseline::Baseline;
+use crate::environment::query_service::QueryService;
+use crate::environment::stockbook::Stockbook;
+use crate::report::{Budget, Report, Round, Row};
+use crate::requests::{Ask, Keys, Orders, Requests, Spread};
 
-/// So much of everything is there at the start that nothing runs out.
-const PLENTY: i64 = 1_000_000_000;
+/// Units of every item at the start: nothing runs out.
+pub(super) const PLENTY: i64 = 1_000_000_000;
+
+/// Clients of every comparison that does not vary them.
+pub(super) const CLIENTS: usize = 64;
 
 /// How long and how often is measured.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     /// Rounds of each side.
     pub(super) rounds: u32,
-    /// Each round.
+    /// The measured part of each round.
     pub(super) duration: Duration,
-    /// What Kafka is driven once before all.
-    pub(super) heat_up: Duration,
-    /// What each round does unmeasured first.
-    pub(super) warm_up: Duration,
-    /// Events that a projection catches up with.
+    /// The part of each round before that.
+    warm_up: Duration,
+    /// How long Kafka is driven once, before everything.
+    kafka_warm_up: Duration,
+    /// Events that the views catch up with.
     pub(super) catch_up: i64,
     /// Events of a long stream.
     pub(super) long_stream: usize,
 }
-
-/// Everything that is measured, running.
-pub(super) struct Bench<'a> {
-    pub(super) world: &'a World,
-    pub(super) effort: Effort,
-    pub(super) ours: Stockbook,
-    pub(super) update: Rival,
-    pub(super) orders: Orders,
-    pub(super) report: Report,
-    follower: Option<Follower>,
-}
-
-/// One side of a comparison.
-pub(super) struct Side {
-    /// Its name in the rounds.
-    pub(super) name: &'static str,
-    /// Where it is asked.
-    pub(super) at: SocketAddr,
-    /// What it is asked.
-    pub(super) requests: Requests,
-}
-
-/// All rounds of one side.
-pub(super) struct Series(Vec<Measured>);
 
 impl Effort {
     pub(super) fn of(
@@ -72,79 +49,104 @@ impl Effort {
         Self {
             rounds: rounds.unwrap_or(usual_rounds),
             duration: Duration::from_secs(seconds.into()),
-            heat_up: Duration::from_secs(if quick { 10 } else { 20 }),
             warm_up: Duration::from_millis((u64::from(seconds) * 200).min(1_000)),
+            kafka_warm_up: Duration::from_secs(if quick { 10 } else { 20 }),
             catch_up: events.map_or(catch_up, i64::from),
             long_stream: events.map_or(long_stream, |events| events.min(100_000) as usize),
         }
     }
 }
 
+/// Everything that is measured, running.
+pub(super) struct Bench<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) effort: Effort,
+    pub(super) stockbook: Stockbook,
+    pub(super) update: Baseline,
+    pub(super) orders: Orders,
+    pub(super) report: Report,
+    query_service: Option<QueryService>,
+}
+
+/// One side of a comparison.
+#[derive(Clone)]
+pub(super) struct Side {
+    pub(super) name: &'static str,
+    pub(super) address: SocketAddr,
+    pub(super) requests: Requests,
+}
+
 impl<'a> Bench<'a> {
-    /// Starts the writing sides with plenty of everything there.
+    /// Starts the writing sides.
     pub(super) async fn start(
-        world: &'a World,
+        environment: &'a Environment,
         effort: Effort,
         trade: &[PathBuf],
     ) -> anyhow::Result<Self> {
         let orders = Orders::read(trade)?;
-        heat_up(world, effort.heat_up).await?;
-        let items = world.args.items;
-        let ours = Stockbook::start(world, &[]).await?;
-        ours.fill(items, &orders.skus, PLENTY).await?;
-        let update = Rival::update(world).await?;
-        update.fill(items, &orders.skus, PLENTY).await?;
+        environment.warm_up(effort.kafka_warm_up).await?;
+        let mut skus = environment.skus();
+        skus.extend_from_slice(&orders.skus);
+        let stockbook = Stockbook::start(environment, &[]).await?;
+        stockbook.fill(&skus, PLENTY).await?;
+        let database = environment.database("update").await?;
+        let update = Baseline::start(environment, "update-service", database).await?;
+        update.fill(&skus, PLENTY).await?;
         let report = Report::default();
-        Ok(Self { world, effort, ours, update, orders, report, follower: None })
+        Ok(Self { environment, effort, stockbook, update, orders, report, query_service: None })
     }
 
-    /// Ends what it started.
     pub(super) async fn stop(mut self) -> anyhow::Result<Report> {
-        self.unfollow().await?;
+        self.stop_query_service().await?;
         self.update.stop().await?;
-        self.ours.stop().await?;
+        self.stockbook.stop().await?;
         Ok(self.report)
     }
 
-    /// A query-service that has caught up with ours; the same one each time.
-    pub(super) async fn follower(&mut self) -> anyhow::Result<SocketAddr> {
-        let recorded = self.ours.recorded().await?;
-        let mut follower = match self.follower.take() {
-            Some(follower) => follower,
-            None => Follower::start(self.world, &self.ours).await?,
+    /// A query-service that has caught up with Stockbook; the same one each time.
+    pub(super) async fn query_service(&mut self) -> anyhow::Result<SocketAddr> {
+        let recorded = self.stockbook.recorded().await?;
+        let mut service = match self.query_service.take() {
+            Some(service) => service,
+            None => QueryService::start(self.environment, &self.stockbook).await?,
         };
-        follower.follow(recorded).await?;
-        Ok(self.follower.insert(follower).address)
+        service.catch_up(recorded).await?;
+        Ok(self.query_service.insert(service).address)
     }
 
-    /// Ends the query-service, if there is one.
-    pub(super) async fn unfollow(&mut self) -> anyhow::Result<()> {
-        match self.follower.take() {
-            Some(follower) => follower.stop().await,
+    pub(super) async fn stop_query_service(&mut self) -> anyhow::Result<()> {
+        match self.query_service.take() {
+            Some(service) => service.stop().await,
             None => Ok(()),
         }
     }
 
-    /// All items, as often as each other.
-    pub(super) fn uniform(&self) -> Keys {
-        Keys::new(Spread::Uniform, self.world.args.items)
+    /// Requests over all items alike.
+    pub(super) fn requests(&self, ask: Ask) -> Requests {
+        Requests::new(ask, Keys::new(Spread::Uniform, self.environment.args.items))
     }
 
-    /// So many clients that send as soon as they are answered, for one round.
+    /// One round of clients that send as soon as they are answered.
     pub(super) fn closed(&self, clients: usize) -> Load {
-        Load::closed(clients, self.effort.warm_up, self.effort.duration)
+        let (warm_up, duration) = (self.effort.warm_up, self.effort.duration);
+        Load { clients, pace: Pace::Closed, warm_up, duration, follow: None }
     }
 
-    /// Ours and the update-service, asked the same.
-    pub(super) fn both(&self, requests: &Requests) -> anyhow::Result<[Side; 2]> {
-        Ok([
-            Side { name: "ours", at: self.ours.command()?, requests: requests.clone() },
-            Side { name: "update", at: self.update.address, requests: requests.clone() },
-        ])
+    /// One round at a fixed rate, however long answers take.
+    pub(super) fn open(&self, clients: usize, rate: f64) -> Load {
+        Load { pace: Pace::fixed(rate), ..self.closed(clients) }
     }
 
-    /// Writes down a round.
-    pub(super) fn note(&mut self, what: &str, side: &str, measured: &Measured) {
+    /// Stockbook and the update-service with the same requests.
+    pub(super) fn both(&self, requests: &Requests) -> [Side; 2] {
+        let requests = requests.clone();
+        [
+            Side { name: "ours", address: self.stockbook.address, requests: requests.clone() },
+            Side { name: "update", address: self.update.address, requests },
+        ]
+    }
+
+    pub(super) fn record(&mut self, what: &str, side: &str, measured: &Measured) {
         self.report.rounds.push(Round::of(what, side, measured));
     }
 
@@ -160,27 +162,56 @@ impl<'a> Bench<'a> {
             for turn in 0..N {
                 let nth = (round + turn) % N;
                 let side = &sides[nth];
-                let measured = drive(side.at, &load, side.requests.renderers()).await?;
-                self.note(what, side.name, &measured);
+                let measured = drive(side.address, &load, side.requests.renderers()).await?;
+                self.record(what, side.name, &measured);
                 series[nth].0.push(measured);
             }
         }
         Ok(series)
     }
+
+    pub(super) fn row(&mut self, name: &str, ours: f64, budget: Budget) {
+        self.report.add(Row::new(name, ours, budget));
+    }
+
+    /// A row of throughput: ours, the side that it is compared with, a limit, and the budget.
+    pub(super) fn rate_row(
+        &mut self,
+        name: &str,
+        [ours, baseline]: [&Series; 2],
+        limit: impl Into<Option<f64>>,
+        budget: Budget,
+    ) {
+        self.report.add(Row::compared(name, ours.rate(), baseline.rate(), limit, budget));
+    }
+
+    /// A row of latency, which must be no worse than the other side's.
+    pub(super) fn latency_row(
+        &mut self,
+        name: &str,
+        quantile: f64,
+        [ours, baseline]: [&Series; 2],
+        limit: impl Into<Option<f64>>,
+    ) {
+        let [ours, baseline] = [ours, baseline].map(|series| series.latency(quantile));
+        self.report.add(Row::compared(name, ours, baseline, limit, Budget::AtMostTimes(1.0)));
+    }
 }
 
+/// All rounds of one side. The best one counts, because whatever disturbs a shared machine only
+/// takes away.
+pub(super) struct Series(Vec<Measured>);
+
 impl Series {
-    /// The most answers of 2xx a second of any round: what disturbs a shared machine only takes.
     pub(super) fn rate(&self) -> f64 {
         self.0.iter().map(Measured::rate).fold(0.0, f64::max)
     }
 
-    /// The least latency of any round, in milliseconds, for the same reason.
+    /// In milliseconds.
     pub(super) fn latency(&self, quantile: f64) -> f64 {
         self.0.iter().map(|round| round.latency(quantile)).fold(f64::INFINITY, f64::min)
     }
 
-    /// Every round.
     pub(super) fn rounds(&self) -> &[Measured] {
         &self.0
     }

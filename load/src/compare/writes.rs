@@ -1,133 +1,144 @@
-//! Single commands at 64 clients: over all items, with keys, on one item, and beside a peer.
+//! Commands: over all items, on one item, against a peer, from one client to many, and with many
+//! lines at once.
 
 use anyhow::ensure;
 
-use super::bench::{Bench, Side};
-use crate::drive::connection::Connection;
+use super::bench::{Bench, CLIENTS, Side};
 use crate::drive::drive;
-use crate::keys::{Keys, sku};
-use crate::limits::insert;
-use crate::requests::{Ask, Requests};
-use crate::table::{Budget, Row};
-use crate::world::rivals::Rival;
-use crate::world::stockbook;
+use crate::environment::baseline::Baseline;
+use crate::limits;
+use crate::report::{Budget, Row};
+use crate::requests::{Ask, BATCH, Keys, Requests, Sku};
 
-/// Clients of every comparison that does not vary them.
-pub(super) const CLIENTS: usize = 64;
-
-/// What is left of the scarce item, less than is asked for.
+/// Units that are left of the scarce item, fewer than are asked for.
 const SCARCE: i64 = 1_000;
 
-pub(super) async fn receive(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let requests = Requests::new(Ask::Receive, bench.uniform());
-    single(bench, "receive", &requests, 3.0).await
+/// Few clients send batches, because batches come from jobs and not from people.
+const BATCH_CLIENTS: usize = 8;
+
+/// Events of one transaction in the limits of orders and of batches.
+const LARGE: usize = 1_000;
+const LARGEST: usize = 10_000;
+
+/// The numbers of clients that the scaling is measured with.
+pub(crate) const CLIENTS_SCALED: [usize; 4] = [1, 8, 64, 256];
+
+/// The reported latencies, with their quantiles.
+pub(crate) const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// The name of the row with a latency at so many clients.
+pub(crate) fn latency_row(clients: usize, quantile: &str) -> String {
+    format!("receive at {clients} clients, {quantile} (ms)")
 }
 
-pub(super) async fn keyed(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let requests = Requests::new(Ask::Receive, bench.uniform()).keyed();
-    single(bench, "receive, a key each", &requests, 2.5).await
-}
-
-pub(super) async fn reserve(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let requests = Requests::new(Ask::Reserve, bench.uniform());
-    single(bench, "reserve", &requests, 3.0).await
-}
-
-/// Rate and p99 beside the update-service, and the rate beside appending the same events without
-/// deciding anything, as many in a transaction as there are clients.
-async fn single(
+/// Against the update-service. The limit is appending the same events without deciding anything,
+/// as many in a transaction as there are clients.
+pub(super) async fn single(
     bench: &mut Bench<'_>,
     what: &str,
-    requests: &Requests,
+    requests: Requests,
     times: f64,
 ) -> anyhow::Result<()> {
-    let limit = insert::events_a_second(bench.world, CLIENTS, bench.effort.duration).await?;
-    let sides = bench.both(requests)?;
-    let load = bench.closed(CLIENTS);
-    let [ours, update] = bench.alternate(what, load, &sides).await?;
-    bench.report.table.rows.extend([
-        Row::beside(
-            &format!("{what}, uniform (commands/s)"),
-            ours.rate(),
-            update.rate(),
-            limit,
-            Budget::Times(times),
-        ),
-        Row::beside(
-            &format!("{what}, uniform, p99 (ms)"),
-            ours.latency(0.99),
-            update.latency(0.99),
-            None,
-            Budget::AtMostTimes(1.0),
-        ),
-    ]);
+    let duration = bench.effort.duration;
+    let limit = limits::stored_events(bench.environment, CLIENTS, duration).await?;
+    let sides = bench.both(&requests);
+    let [ours, update] = &bench.alternate(what, bench.closed(CLIENTS), &sides).await?;
+    let name = format!("{what}, uniform (commands/s)");
+    bench.rate_row(&name, [ours, update], limit, Budget::Times(times));
+    bench.latency_row(&format!("{what}, uniform, p99 (ms)"), 0.99, [ours, update], None);
     Ok(())
 }
 
-/// One item only: beside ours over all items, beside the update-service on its hot row, and
+/// One item only: against ours over all items, and against the hot row of the update-service. And
 /// whether scarce stock is sold to the last unit and no further.
 pub(super) async fn one_sku(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let hot = Requests::new(Ask::Receive, Keys::One(7));
-    let [ours, update] = bench.both(&hot)?;
-    let uniform = Requests::new(Ask::Receive, bench.uniform());
-    let spread = Side { name: "ours, uniform", at: ours.at, requests: uniform };
+    let [ours, update] = bench.both(&Requests::new(Ask::Receive, Keys::One(7)));
+    let requests = bench.requests(Ask::Receive);
+    let uniform = Side { name: "ours, uniform", requests, ..ours.clone() };
     let load = bench.closed(CLIENTS);
-    let [ours, update, spread] =
-        bench.alternate("receive, one sku", load, &[ours, update, spread]).await?;
+    let sides = [ours, update, uniform];
+    let [ours, update, uniform] = &bench.alternate("receive, one sku", load, &sides).await?;
     let oversold = oversold(bench).await?;
-    bench.report.table.rows.extend([
-        Row::beside(
-            "receive, one sku (commands/s), beside ours uniform",
-            ours.rate(),
-            spread.rate(),
-            None,
-            Budget::Times(0.8),
-        ),
-        Row::beside(
-            "receive, one sku (commands/s), beside its hot row",
-            ours.rate(),
-            update.rate(),
-            None,
-            Budget::Times(10.0),
-        ),
-        Row::new("issue, one scarce sku: units oversold", oversold, Budget::Below(1.0)),
-    ]);
+    let name = "receive, one sku (commands/s), against all items";
+    bench.rate_row(name, [ours, uniform], None, Budget::Times(0.8));
+    let name = "receive, one sku (commands/s), against its hot row";
+    bench.rate_row(name, [ours, update], None, Budget::Times(10.0));
+    bench.row("issue, one scarce sku: units oversold", oversold, Budget::Below(1.0));
     Ok(())
 }
 
-/// Has many clients take the last units of an item, and counts those sold beyond it.
+/// Lets many clients take the last units of an item, and counts the units sold beyond those.
 async fn oversold(bench: &mut Bench<'_>) -> anyhow::Result<f64> {
-    let scarce = bench.world.args.items - 1;
-    let name = sku(scarce);
-    let at = bench.ours.command()?;
-    let there = bench.ours.on_hand(&name).await?;
-    let mut wire = Connection::open(at).await?;
-    stockbook::issue(&mut wire, &name, there - SCARCE).await?;
+    let scarce = bench.environment.args.items - 1;
+    let sku = Sku(scarce).to_string();
+    let before = bench.stockbook.on_hand(&sku).await?;
+    bench.stockbook.issue(&sku, before - SCARCE).await?;
 
     let requests = Requests::new(Ask::Issue, Keys::One(scarce));
-    let measured = drive(at, &bench.closed(CLIENTS), requests.renderers()).await?;
-    let sold = i64::try_from(measured.done_in_all())?;
-    let left = bench.ours.on_hand(&name).await?;
+    let load = bench.closed(CLIENTS);
+    let measured = drive(bench.stockbook.address, &load, requests.renderers()).await?;
+    let sold = i64::try_from(measured.answers.done_in_all)?;
+    let left = bench.stockbook.on_hand(&sku).await?;
     ensure!(sold + left == SCARCE, "of {SCARCE} units {sold} were sold and {left} are left");
-    stockbook::receive(&mut wire, [name.as_str()].into_iter(), there - left).await?;
+    bench.stockbook.receive(&[sku], before - left).await?;
     Ok((sold - SCARCE).max(0) as f64)
 }
 
-/// The peer, asked the same.
 pub(super) async fn peer(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let rival = Rival::cqrs_es(bench.world).await?;
-    let requests = Requests::new(Ask::Receive, bench.uniform());
-    let [ours, _] = bench.both(&requests)?;
-    let theirs = Side { name: "cqrs-es", at: rival.address, requests };
+    let database = bench.environment.database("cqrs_es").await?;
+    let peer = Baseline::start(bench.environment, "cqrs-es-service", database).await?;
+    let [ours, _] = bench.both(&bench.requests(Ask::Receive));
+    let theirs = Side { name: "cqrs-es", address: peer.address, ..ours.clone() };
     let load = bench.closed(CLIENTS);
-    let [ours, theirs] = bench.alternate("receive", load, &[ours, theirs]).await?;
-    rival.stop().await?;
-    bench.report.table.rows.push(Row::beside(
-        "receive, uniform (commands/s), beside cqrs-es",
-        ours.rate(),
-        theirs.rate(),
-        None,
-        Budget::Times(6.0),
+    let [ours, theirs] = &bench.alternate("receive", load, &[ours, theirs]).await?;
+    peer.stop().await?;
+    let name = "receive, uniform (commands/s), against cqrs-es";
+    bench.rate_row(name, [ours, theirs], None, Budget::Times(6.0));
+    Ok(())
+}
+
+/// Throughput and latency of both sides from one client to many.
+pub(super) async fn scaling(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let sides = bench.both(&bench.requests(Ask::Receive));
+    for clients in CLIENTS_SCALED {
+        let [ours, update] = &bench.alternate("receive", bench.closed(clients), &sides).await?;
+        let name = format!("receive at {clients} clients (commands/s)");
+        bench.rate_row(&name, [ours, update], None, Budget::Times(1.0));
+        for (name, quantile) in QUANTILES {
+            bench.latency_row(&latency_row(clients, name), quantile, [ours, update], None);
+        }
+    }
+    Ok(())
+}
+
+/// Real orders as atomic commands.
+pub(super) async fn orders(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let duration = bench.effort.duration;
+    let events = limits::stored_events(bench.environment, LARGE, duration).await?;
+    let orders = bench.orders.clone();
+    let lines = orders.lines;
+    let sides = bench.both(&Requests { orders, ..bench.requests(Ask::Order) });
+    let [ours, update] = &bench.alternate("order", bench.closed(CLIENTS), &sides).await?;
+    let name = format!("real orders, {lines:.0} lines on average, atomic (orders/s)");
+    bench.rate_row(&name, [ours, update], events / lines, Budget::Times(3.0));
+    bench.latency_row("real orders, p99 (ms)", 0.99, [ours, update], None);
+    Ok(())
+}
+
+/// Batches of commands against the same commands sent one by one.
+pub(super) async fn batches(bench: &mut Bench<'_>) -> anyhow::Result<()> {
+    let limit = limits::stored_events(bench.environment, LARGEST, bench.effort.duration).await?;
+    let [batch, _] = bench.both(&bench.requests(Ask::Batch));
+    let [single, _] = bench.both(&bench.requests(Ask::Receive));
+    let load = bench.closed(BATCH_CLIENTS);
+    let [batches] = bench.alternate("batch of 100", load, &[batch]).await?;
+    let [singles] = bench.alternate("receive", bench.closed(CLIENTS), &[single]).await?;
+    bench.report.add(Row::compared(
+        "batches of 100 (commands/s), against single ones",
+        batches.rate() * BATCH as f64,
+        singles.rate(),
+        limit,
+        Budget::Times(1.0),
     ));
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! One HTTP/1.1 connection, kept open: bytes that were rendered beforehand go out, as little as
-//! possible is read of what comes back. It costs a fraction of what a general client costs, which
-//! on a machine that runs both sides is what the measured service would lose.
+//! One HTTP/1.1 connection that stays open. Requests are rendered beforehand and as little as
+//! possible of an answer is read: a general client costs several times as much, and on a machine
+//! that runs both sides the measured service would pay for it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,74 +8,47 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// More headers than this no service of ours sends.
+/// More headers than any of the services sends.
 const HEADERS_MAX: usize = 32;
 
-/// The largest answer that is read.
 const ANSWER_MAX: usize = 32 << 20;
 
-/// What is looked at of an answer.
+/// The parts of an answer that matter here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// HTTP's word.
-    pub status: u16,
-    /// Whether it says when to try again.
-    pub has_retry_after: bool,
-    /// The position that it reflects.
-    pub position: Option<String>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) has_retry_after: bool,
+    /// The position token that it reflects.
+    pub(crate) position: Option<String>,
 }
 
 /// An open connection with no request under way.
-#[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// The start of an answer: what is looked at, and how long head and body are.
-struct Head {
-    answer: Answer,
-    length: usize,
-    body: usize,
-}
-
 impl Connection {
-    /// Connects.
-    ///
-    /// # Errors
-    /// Nobody listens.
-    pub async fn open(target: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn open(target: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, received: Vec::with_capacity(16 << 10) })
     }
 
     /// Sends a whole request and reads its answer to the end.
-    ///
-    /// # Errors
-    /// The connection broke, or the answer is of a form that is not read here.
-    pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
-        Ok(self.exchange_for_body(request).await?.0)
-    }
-
-    /// The same, with the answer's body.
-    ///
-    /// # Errors
-    /// As [`Connection::exchange`].
-    pub async fn exchange_for_body(&mut self, request: &[u8]) -> io::Result<(Answer, &[u8])> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         self.received.clear();
         self.stream.write_all(request).await?;
-        let head = loop {
+        let (answer, length) = loop {
             if let Some(head) = head(&self.received)? {
                 break head;
             }
             self.receive().await?;
         };
-        let end = head.length + head.body;
-        while self.received.len() < end {
+        while self.received.len() < length {
             self.receive().await?;
         }
-        Ok((head.answer, &self.received[head.length..end]))
+        Ok(answer)
     }
 
     async fn receive(&mut self) -> io::Result<()> {
@@ -89,8 +62,9 @@ impl Connection {
     }
 }
 
-/// Reads the head of an answer; nothing while it is not all there.
-fn head(received: &[u8]) -> io::Result<Option<Head>> {
+/// Reads the head of an answer, and the length of head and body together; nothing while part of
+/// the head is missing.
+fn head(received: &[u8]) -> io::Result<Option<(Answer, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(length) = response.parse(received).map_err(io::Error::other)?
@@ -103,7 +77,7 @@ fn head(received: &[u8]) -> io::Result<Option<Head>> {
     for header in response.headers.iter() {
         let text = || String::from_utf8_lossy(header.value);
         if header.name.eq_ignore_ascii_case("content-length") {
-            body = text().trim().parse().ok();
+            body = text().trim().parse::<usize>().ok();
         } else if header.name.eq_ignore_ascii_case("retry-after") {
             answer.has_retry_after = true;
         } else if header.name.eq_ignore_ascii_case("stock-position") {
@@ -113,9 +87,9 @@ fn head(received: &[u8]) -> io::Result<Option<Head>> {
     let body = match (body, status) {
         (Some(body), _) => body,
         (None, 204 | 304) => 0,
-        (None, _) => return Err(io::Error::other("the answer does not say how long it is")),
+        (None, _) => return Err(io::Error::other("the answer has no Content-Length")),
     };
-    Ok(Some(Head { answer, length, body }))
+    Ok(Some((answer, length + body)))
 }
 
 #[cfg(test)]
@@ -123,15 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_once_it_is_whole() {
+    fn a_head_is_read_once_it_is_complete() {
         let text = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 5\r\n\
             Stock-Position: 3:7\r\n\r\nbusy!";
-        let head_length = text.len() - 5;
-        assert!(head(&text[..head_length - 1]).unwrap().is_none());
-        let head = head(text).unwrap().unwrap();
-        assert_eq!((head.length, head.body), (head_length, 5));
+        assert!(head(&text[..text.len() - 6]).unwrap().is_none());
+        let (answer, length) = head(text).unwrap().unwrap();
+        assert_eq!(length, text.len());
         let position = Some("3:7".to_owned());
-        assert_eq!(head.answer, Answer { status: 503, has_retry_after: true, position });
+        assert_eq!(answer, Answer { status: 503, has_retry_after: true, position });
     }
 
     #[test]

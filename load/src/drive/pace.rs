@@ -1,31 +1,27 @@
-//! When requests are due: as soon as the last is answered, or at moments fixed beforehand.
+//! When requests are due: as soon as the last one is answered, or at moments fixed beforehand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// When requests are sent.
+use super::Load;
+
+/// Time for every client to open its connection before the first request.
+const CONNECT: Duration = Duration::from_millis(100);
+
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
-    /// Each client as soon as it is answered: shows the most a service can do, and flatters its
-    /// latency, since a stalled service is asked less.
+pub(crate) enum Pace {
+    /// Each client sends as soon as it is answered. This shows the most that a service can do, and
+    /// flatters its latency, because a stalled service is asked less.
     Closed,
-    /// At moments fixed beforehand, the rate going evenly from one to the other. Latency counts
-    /// from those moments, so a stall costs every request that was due in it.
-    Open {
-        /// Requests a second at the start.
-        from: f64,
-        /// Requests a second at the end.
-        to: f64,
-    },
+    /// Requests a second, at moments fixed beforehand; the rate goes evenly from one to the other.
+    Open { from: f64, to: f64 },
 }
 
 impl Pace {
-    /// Whether moments are fixed beforehand.
-    #[must_use]
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Open { .. })
+    pub(crate) fn fixed(rate: f64) -> Self {
+        Self::Open { from: rate, to: rate }
     }
 
     /// When the `nth` request is due, counted from 0, in seconds from the start. The area below a
@@ -35,55 +31,73 @@ impl Pace {
         if slope.abs() < f64::EPSILON {
             return nth / from;
         }
-        // Beyond the peak of a falling line there is no such request.
+        // A falling rate ends before the requests do.
         let root = from.mul_add(from, 2.0 * slope * nth);
         if root < 0.0 { f64::INFINITY } else { (root.sqrt() - from) / slope }
     }
 }
 
+/// The part of a run that is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(super) start: Instant,
+    pub(super) end: Instant,
+    /// Whether a latency belongs to it by when its request was due, not by when it was answered.
+    pub(super) by_due_time: bool,
+}
+
+impl Window {
+    pub(super) fn holds(&self, moment: Instant) -> bool {
+        (self.start..self.end).contains(&moment)
+    }
+}
+
 /// The moments of one run, shared by its clients.
 #[derive(Debug)]
-pub struct Schedule {
+pub(super) struct Schedule {
     pace: Pace,
     start: Instant,
-    duration: Duration,
+    window: Window,
     taken: AtomicU64,
 }
 
 impl Schedule {
-    /// The moments of a run that begins at `start`.
-    #[must_use]
-    pub fn new(pace: Pace, start: Instant, duration: Duration) -> Self {
-        Self { pace, start, duration, taken: AtomicU64::new(0) }
+    pub(super) fn new(load: &Load) -> Self {
+        let start = Instant::now() + CONNECT;
+        let measured = start + load.warm_up;
+        let window = Window {
+            start: measured,
+            end: measured + load.duration,
+            by_due_time: load.pace != Pace::Closed,
+        };
+        Self { pace: load.pace, start, window, taken: AtomicU64::new(0) }
     }
 
-    /// When the run begins.
-    #[must_use]
-    pub fn start(&self) -> Instant {
-        self.start
+    pub(super) fn window(&self) -> Window {
+        self.window
     }
 
-    /// Waits for the next moment that is a client's, and tells it; nothing when the run is over. What
-    /// was due and not sent by then stays unsent.
-    pub async fn turn(&self) -> Option<Instant> {
+    /// Waits for the next moment at which a client sends, and returns it; none when the run is over.
+    /// Requests that were due and not sent by then stay unsent.
+    pub(super) async fn turn(&self) -> Option<Instant> {
         let due = self.next()?;
         if due > Instant::now() {
             sleep_until(due).await;
         }
-        (Instant::now() < self.start + self.duration).then_some(due)
+        (Instant::now() < self.window.end).then_some(due)
     }
 
-    /// Takes the next moment; nothing when the run is over.
     fn next(&self) -> Option<Instant> {
         let due = match self.pace {
             Pace::Closed => Instant::now().max(self.start),
             Pace::Open { from, to } => {
                 let nth = self.taken.fetch_add(1, Ordering::Relaxed) as f64;
-                let seconds = Pace::due(nth, from, to, self.duration.as_secs_f64());
+                let length = (self.window.end - self.start).as_secs_f64();
+                let seconds = Pace::due(nth, from, to, length);
                 self.start + Duration::try_from_secs_f64(seconds).ok()?
             }
         };
-        (due < self.start + self.duration).then_some(due)
+        (due < self.window.end).then_some(due)
     }
 }
 
@@ -92,14 +106,17 @@ mod tests {
     use super::*;
 
     fn moments(pace: Pace, seconds: u64) -> Vec<f64> {
-        let start = Instant::now();
-        let schedule = Schedule::new(pace, start, Duration::from_secs(seconds));
-        std::iter::from_fn(|| schedule.next()).map(|due| (due - start).as_secs_f64()).collect()
+        let duration = Duration::from_secs(seconds);
+        let load = Load { clients: 1, pace, warm_up: Duration::ZERO, duration, follow: None };
+        let schedule = Schedule::new(&load);
+        std::iter::from_fn(|| schedule.next())
+            .map(|due| (due - schedule.start).as_secs_f64())
+            .collect()
     }
 
     #[test]
     fn a_fixed_rate_is_even() {
-        let moments = moments(Pace::Open { from: 4.0, to: 4.0 }, 2);
+        let moments = moments(Pace::fixed(4.0), 2);
         assert_eq!(moments, [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75]);
     }
 

@@ -1,70 +1,62 @@
-//! What the programs started here use while they are driven: processor time and memory.
+//! What this program and the programs that it started use: processor time and memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-/// The name under which a program's processes are counted together.
-type Program = String;
+/// What was used up to a moment, or between two.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) generator: Duration,
+    /// All processes below this one, by the name of their program.
+    pub(crate) programs: BTreeMap<String, Used>,
+}
 
-/// What all processes below this one have used up to a moment.
-#[derive(Debug)]
-pub struct Usage(BTreeMap<Program, Used>);
-
-/// What one program used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Used {
+pub(crate) struct Used {
     /// Processor time of all its processes.
-    pub processor: Duration,
-    /// Resident bytes of the largest of its processes: they may share them.
-    pub resident: u64,
+    pub(crate) processor: Duration,
+    /// Resident bytes of the largest of its processes, because they may share memory.
+    pub(crate) resident: u64,
 }
 
 impl Usage {
-    /// Reads it from the operating system; nothing where that does not tell.
-    #[must_use]
-    pub fn now() -> Self {
-        let Ok(mut system) = System::new() else {
-            return Self(BTreeMap::new());
+    /// Asks the operating system; it is empty where that does not answer.
+    pub(crate) fn now() -> Self {
+        let mut usage = Self::default();
+        let (Ok(mut system), Ok(own)) = (System::new(), sysinfo::get_current_pid()) else {
+            return usage;
         };
         let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
-        let own = sysinfo::get_current_pid().ok();
-        let mut usage = BTreeMap::<Program, Used>::new();
         for process in system.processes().values() {
-            if own.is_some_and(|own| descends(&system, process.parent(), own)) {
-                let used = usage.entry(process.name().to_string_lossy().into_owned()).or_default();
-                used.processor += Duration::from_millis(process.accumulated_cpu_time());
+            let processor = Duration::from_millis(process.accumulated_cpu_time());
+            if process.pid() == own {
+                usage.generator = processor;
+            } else if descends(&system, process.parent(), own) {
+                let name = process.name().to_string_lossy().into_owned();
+                let used = usage.programs.entry(name).or_default();
+                used.processor += processor;
                 used.resident = used.resident.max(process.memory());
             }
         }
-        Self(usage)
+        usage
     }
 
     /// What was used since an earlier moment, and the memory of now.
-    #[must_use]
-    pub fn since(self, earlier: &Self) -> BTreeMap<Program, Used> {
-        let mut usage = self.0;
-        for (program, used) in &mut usage {
-            let before = earlier.0.get(program).map_or(Duration::ZERO, |used| used.processor);
-            used.processor = used.processor.saturating_sub(before);
+    pub(crate) fn since(mut self, earlier: &Self) -> Self {
+        self.generator = self.generator.saturating_sub(earlier.generator);
+        for (program, used) in &mut self.programs {
+            let before = earlier.programs.get(program).copied().unwrap_or_default();
+            used.processor = used.processor.saturating_sub(before.processor);
         }
-        usage
+        self
     }
 }
 
-/// The processor time that this process itself has used so far.
-pub(super) fn own_processor_time() -> Duration {
-    let used = clock_gettime(ClockId::ProcessCPUTime);
-    let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
-    Duration::new(seconds, u32::try_from(used.tv_nsec).unwrap_or_default())
-}
-
-/// Whether a process is below another.
 fn descends(system: &System, mut parent: Option<Pid>, from: Pid) -> bool {
-    // As deep as anybody's processes are; a bound where ids are given out anew meanwhile.
+    // The bound ends a circle, which can appear when ids are reused in between.
     for _ in 0..16 {
         match parent {
             Some(pid) if pid == from => return true,
@@ -85,17 +77,24 @@ mod tests {
         let usage = Usage::now();
         child.kill().unwrap();
         child.wait().unwrap();
-        let names: Vec<&String> = usage.0.keys().collect();
+        let names: Vec<&String> = usage.programs.keys().collect();
         assert_eq!(names, ["sleep"]);
-        assert!(usage.0["sleep"].resident > 0);
+        assert!(usage.programs["sleep"].resident > 0);
     }
 
     #[test]
-    fn what_was_used_before_does_not_count() {
-        let of = |millis| Used { processor: Duration::from_millis(millis), resident: 7 };
-        let earlier = Usage(BTreeMap::from([("a".to_owned(), of(100))]));
-        let now = Usage(BTreeMap::from([("a".to_owned(), of(130)), ("b".to_owned(), of(20))]));
-        let since = now.since(&earlier);
-        assert_eq!(since, BTreeMap::from([("a".to_owned(), of(30)), ("b".to_owned(), of(20))]));
+    fn earlier_use_does_not_count() {
+        let of = |millis, programs: &[(&str, u64)]| Usage {
+            generator: Duration::from_millis(millis),
+            programs: programs
+                .iter()
+                .map(|(name, millis)| {
+                    let processor = Duration::from_millis(*millis);
+                    ((*name).to_owned(), Used { processor, resident: 7 })
+                })
+                .collect(),
+        };
+        let since = of(9, &[("a", 130), ("b", 20)]).since(&of(4, &[("a", 100)]));
+        assert_eq!(since, of(5, &[("a", 30), ("b", 20)]));
     }
 }

@@ -1,5 +1,5 @@
-//! Reads as most would write them: one `select` a request, on the update-service's table. And a
-//! route that answers a constant, which is as fast as a JSON answer gets on this machine.
+//! Reads as most would write them: one `select` a request, on the table of the update-service. A
+//! route that answers a constant shows how fast a JSON answer can be on this machine.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};

@@ -2,8 +2,7 @@
 //!
 //! Made as good as its kind gets. One statement a command, also with an Idempotency-Key, whose
 //! outcome is stored in the same transaction; several lines lock their rows in key order. No unit
-//! is oversold. It keeps no history, tells nobody what changed, and answers no question about
-//! yesterday.
+//! is oversold. It keeps no history, publishes nothing, and cannot answer questions about the past.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,12 +11,12 @@ use axum::routing::post;
 use axum::{Json, Router};
 use baselines::{Settings, serve};
 use serde::Deserialize;
-use serde_json::json;
-use sqlx::postgres::PgPool;
+use serde_json::{Value, json};
+use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, PgPool};
+use sqlx::query::QueryScalar;
 use sqlx::types::Json as Stored;
 use uuid::Uuid;
-
-const UNIQUE_VIOLATION: &str = "23505";
 
 #[derive(Deserialize)]
 struct Command {
@@ -35,29 +34,27 @@ struct Line {
     quantity: i64,
 }
 
-/// How a command ended: a status and a body.
-type Outcome = (StatusCode, serde_json::Value);
+/// How a command ended.
+type Outcome = (StatusCode, Value);
 
-enum Failure {
-    Database(sqlx::Error),
-    Invalid(&'static str),
-}
+type Change<'q> = QueryScalar<'q, Postgres, Stored<Value>, PgArguments>;
+
+struct Failure(StatusCode, String);
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        Self(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        match self {
-            Self::Database(error) => {
-                (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
-            }
-            Self::Invalid(reason) => (StatusCode::UNPROCESSABLE_ENTITY, reason).into_response(),
-        }
+        (self.0, self.1).into_response()
     }
+}
+
+fn invalid(reason: &str) -> Failure {
+    Failure(StatusCode::UNPROCESSABLE_ENTITY, reason.to_owned())
 }
 
 #[tokio::main]
@@ -78,7 +75,7 @@ async fn receive(
     headers: HeaderMap,
     Json(command): Json<Command>,
 ) -> Result<Response, Failure> {
-    book(&pool, &headers, &command, 1).await
+    move_stock(&pool, &headers, &command, 1).await
 }
 
 async fn issue(
@@ -86,53 +83,78 @@ async fn issue(
     headers: HeaderMap,
     Json(command): Json<Command>,
 ) -> Result<Response, Failure> {
-    book(&pool, &headers, &command, -1).await
+    move_stock(&pool, &headers, &command, -1).await
 }
 
-/// Goods in or out, all lines or none.
-async fn book(
+async fn reserve(
+    State(pool): State<PgPool>,
+    headers: HeaderMap,
+    Json(command): Json<Command>,
+) -> Result<Response, Failure> {
+    let [line] = command.lines.as_slice() else {
+        return Err(invalid("a reservation has one line here"));
+    };
+    let key = key(&headers);
+    let statement = match key {
+        None => include_str!("../../queries/reserve_stock.sql"),
+        Some(_) => include_str!("../../queries/reserve_stock_once.sql"),
+    };
+    let change = sqlx::query_scalar(statement)
+        .bind(&line.sku)
+        .bind(&line.location)
+        .bind(line.quantity)
+        .bind(Uuid::now_v7())
+        .bind(&command.owner)
+        .bind(command.ttl_seconds);
+    let reserved = run(&pool, change, key, StatusCode::CREATED).await;
+    answer(&pool, key, reserved).await
+}
+
+/// Moves goods in or out, all lines or none.
+async fn move_stock(
     pool: &PgPool,
     headers: &HeaderMap,
     command: &Command,
     sign: i64,
 ) -> Result<Response, Failure> {
     let key = key(headers);
-    let booked = match command.lines.as_slice() {
-        [] => return Err(Failure::Invalid("there are no lines")),
-        [line] => change_stock(pool, line, sign, key).await,
-        lines => book_lines(pool, lines, sign, key).await,
+    let moved = match command.lines.as_slice() {
+        [] => return Err(invalid("there are no lines")),
+        [line] => {
+            let statement = match key {
+                None => include_str!("../../queries/change_stock.sql"),
+                Some(_) => include_str!("../../queries/change_stock_once.sql"),
+            };
+            let change = sqlx::query_scalar(statement)
+                .bind(&line.sku)
+                .bind(&line.location)
+                .bind(sign * line.quantity);
+            run(pool, change, key, StatusCode::OK).await
+        }
+        lines => move_lines(pool, lines, sign, key).await,
     };
-    answer(pool, key, booked).await
+    answer(pool, key, moved).await
 }
 
-/// One statement, with the outcome stored beside the change where there is a key.
-async fn change_stock(
+/// Runs one statement. If there is a key, it is the one that stores the outcome as well.
+async fn run<'q>(
     pool: &PgPool,
-    line: &Line,
-    sign: i64,
-    key: Option<&str>,
+    change: Change<'q>,
+    key: Option<&'q str>,
+    status: StatusCode,
 ) -> sqlx::Result<Outcome> {
-    let statement = match key {
-        None => include_str!("../../queries/change_stock.sql"),
-        Some(_) => include_str!("../../queries/change_stock_once.sql"),
+    let change = match key {
+        None => change,
+        Some(key) => change.bind(key),
     };
-    let query = sqlx::query_scalar(statement)
-        .bind(&line.sku)
-        .bind(&line.location)
-        .bind(sign * line.quantity);
-    let query = match key {
-        None => query,
-        Some(key) => query.bind(key),
-    };
-    let changed: Option<Stored<serde_json::Value>> = query.fetch_optional(pool).await?;
-    match changed {
-        Some(Stored(body)) => Ok((StatusCode::OK, body)),
+    match change.fetch_optional(pool).await? {
+        Some(Stored(body)) => Ok((status, body)),
         None => refuse(pool, key).await,
     }
 }
 
-/// One transaction: the rows locked in key order, all checked, all changed.
-async fn book_lines(
+/// One transaction: locks the rows in key order, checks all, changes all.
+async fn move_lines(
     pool: &PgPool,
     lines: &[Line],
     sign: i64,
@@ -152,7 +174,7 @@ async fn book_lines(
         transaction.rollback().await?;
         return refuse(pool, key).await;
     }
-    let Stored(body): Stored<serde_json::Value> =
+    let Stored(body): Stored<Value> =
         sqlx::query_scalar(include_str!("../../queries/change_stock_lines.sql"))
             .bind(&skus)
             .bind(&locations)
@@ -160,68 +182,33 @@ async fn book_lines(
             .fetch_one(&mut *transaction)
             .await?;
     if let Some(key) = key {
-        sqlx::query(include_str!("../../queries/save_outcome.sql"))
-            .bind(key)
-            .bind(200_i16)
-            .bind(Stored(&body))
-            .execute(&mut *transaction)
-            .await?;
+        save_outcome(key, 200, &body).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok((StatusCode::OK, body))
-}
-
-async fn reserve(
-    State(pool): State<PgPool>,
-    headers: HeaderMap,
-    Json(command): Json<Command>,
-) -> Result<Response, Failure> {
-    let [line] = command.lines.as_slice() else {
-        return Err(Failure::Invalid("a reservation has one line here"));
-    };
-    let key = key(&headers);
-    let statement = match key {
-        None => include_str!("../../queries/reserve_stock.sql"),
-        Some(_) => include_str!("../../queries/reserve_stock_once.sql"),
-    };
-    let query = sqlx::query_scalar(statement)
-        .bind(&line.sku)
-        .bind(&line.location)
-        .bind(line.quantity)
-        .bind(Uuid::now_v7())
-        .bind(&command.owner)
-        .bind(command.ttl_seconds);
-    let query = match key {
-        None => query,
-        Some(key) => query.bind(key),
-    };
-    let reserved: sqlx::Result<Option<Stored<serde_json::Value>>> =
-        query.fetch_optional(&pool).await;
-    let outcome = match reserved {
-        Ok(Some(Stored(body))) => Ok((StatusCode::CREATED, body)),
-        Ok(None) => refuse(&pool, key).await,
-        Err(error) => Err(error),
-    };
-    answer(&pool, key, outcome).await
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {
     headers.get("idempotency-key")?.to_str().ok()
 }
 
-/// There is too little, or nothing known. A refusal is an outcome too, so it is kept for its key.
+/// There is too little stock, or none is known. A refusal is an outcome too, so it is stored
+/// under the key.
 async fn refuse(pool: &PgPool, key: Option<&str>) -> sqlx::Result<Outcome> {
-    let status = StatusCode::CONFLICT;
     let body = json!({ "title": "There is not that much" });
     if let Some(key) = key {
-        sqlx::query(include_str!("../../queries/save_outcome.sql"))
-            .bind(key)
-            .bind(409_i16)
-            .bind(Stored(&body))
-            .execute(pool)
-            .await?;
+        save_outcome(key, 409, &body).execute(pool).await?;
     }
-    Ok((status, body))
+    Ok((StatusCode::CONFLICT, body))
+}
+
+fn save_outcome<'q>(
+    key: &'q str,
+    status: i16,
+    body: &'q Value,
+) -> sqlx::query::Query<'q, Postgres, PgArguments> {
+    let statement = include_str!("../../queries/save_outcome.sql");
+    sqlx::query(statement).bind(key).bind(status).bind(Stored(body))
 }
 
 /// The outcome, or the one that was stored earlier under the same key.
@@ -230,13 +217,12 @@ async fn answer(
     key: Option<&str>,
     outcome: sqlx::Result<Outcome>,
 ) -> Result<Response, Failure> {
-    let repeated = |error: &sqlx::Error| {
-        error.as_database_error().and_then(|error| error.code()).as_deref()
-            == Some(UNIQUE_VIOLATION)
+    let is_repeated = |error: &sqlx::Error| {
+        error.as_database_error().is_some_and(|error| error.is_unique_violation())
     };
     let (status, body) = match (outcome, key) {
-        (Err(error), Some(key)) if repeated(&error) => {
-            let (status, Stored(body)): (i16, Stored<serde_json::Value>) =
+        (Err(error), Some(key)) if is_repeated(&error) => {
+            let (status, Stored(body)): (i16, Stored<Value>) =
                 sqlx::query_as(include_str!("../../queries/find_outcome.sql"))
                     .bind(key)
                     .fetch_one(pool)

@@ -1,31 +1,27 @@
-//! `cargo load drive`: the load generator alone, on a service that somebody else runs.
+//! `cargo load drive`: the load generator alone, on a service that is already running.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
-use crate::drive::pace::Pace;
-use crate::drive::{Load, drive};
-use crate::keys::{Keys, Spread};
+use super::pace::Pace;
+use super::{Load, drive};
 use crate::report::{self, Report, Round};
-use crate::requests::{Ask, Orders, Requests, address};
+use crate::requests::{Ask, Keys, Orders, Requests, Spread, address};
 
 /// Drives one service: by default as fast as its clients are answered, with --rate at fixed moments
-/// whatever it answers.
+/// however slow its answers are.
 #[derive(Debug, clap::Args)]
-pub struct DriveArgs {
+pub(crate) struct DriveArgs {
     /// The service, as http://ADDRESS:PORT.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// What is asked.
+    /// The request.
     #[arg(long, value_enum, default_value = "receive")]
-    ask: What,
+    ask: Ask,
     /// How requests spread over items.
     #[arg(long, value_enum, default_value = "uniform")]
     keys: Spread,
-    /// Items, sku-00000 and so on; they must be registered, unless orders are asked.
+    /// Items, sku-00000 and so on; they must be registered, except for --ask order.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     items: u32,
     /// An Idempotency-Key on each request.
@@ -43,10 +39,10 @@ pub struct DriveArgs {
     /// Seconds that are measured.
     #[arg(long, value_name = "S", default_value_t = 10.0)]
     seconds: f64,
-    /// Seconds before that.
+    /// Seconds of warm-up before that.
     #[arg(long, value_name = "S", default_value_t = 2.0)]
     warm_up: f64,
-    /// Times that this is done.
+    /// How often to repeat it.
     #[arg(long, value_name = "N", default_value_t = 1)]
     rounds: u32,
     /// Write the rounds as JSON to this file.
@@ -57,34 +53,14 @@ pub struct DriveArgs {
     trade: Vec<PathBuf>,
 }
 
-/// What can be asked by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    Receive,
-    Issue,
-    Reserve,
-    Batch,
-    Order,
-    Point,
-    List,
-}
-
 /// Runs `cargo load drive`.
-///
-/// # Errors
-/// The service cannot be reached.
-pub async fn run(args: DriveArgs) -> anyhow::Result<ExitCode> {
-    let ask = match args.ask {
-        What::Receive => Ask::Receive,
-        What::Issue => Ask::Issue,
-        What::Reserve => Ask::Reserve,
-        What::Batch => Ask::Batch(100),
-        What::Order => Ask::Order(Orders::read(&args.trade)?),
-        What::Point => Ask::Point,
-        What::List => Ask::List,
+pub(crate) async fn run(args: DriveArgs) -> anyhow::Result<()> {
+    let orders = match args.ask {
+        Ask::Order => Orders::read(&args.trade)?,
+        _ => Orders::default(),
     };
     let keys = Keys::new(args.keys, args.items);
-    let requests = Requests { ask, keys, keyed: args.keyed };
+    let requests = Requests { ask: args.ask, keys, keyed: args.keyed, orders };
     let load = Load {
         clients: args.clients,
         pace: args
@@ -92,6 +68,7 @@ pub async fn run(args: DriveArgs) -> anyhow::Result<ExitCode> {
             .map_or(Pace::Closed, |from| Pace::Open { from, to: args.ramp_to.unwrap_or(from) }),
         warm_up: Duration::try_from_secs_f64(args.warm_up)?,
         duration: Duration::try_from_secs_f64(args.seconds)?,
+        follow: None,
     };
     let target = address(&args.url)?;
     let mut report = Report::default();
@@ -99,9 +76,9 @@ pub async fn run(args: DriveArgs) -> anyhow::Result<ExitCode> {
         let measured = drive(target, &load, requests.renderers()).await?;
         report.rounds.push(Round::of(&format!("{:?}", args.ask), &args.url, &measured));
     }
-    report::show(&report)?;
+    report.show()?;
     if let Some(file) = &args.json {
         report::write_json(file, &report.rounds)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
