@@ -13,7 +13,7 @@ pub mod problem;
 pub mod health;
 pub mod gate;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -22,10 +22,6 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use service_edge::unread;
-use shared_events::lane::LaneMap;
-use sqlx::PgPool;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -36,11 +32,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
-use crate::consumer::gap::LogClient;
-use crate::http::problem::Problem;
-use crate::http::queries::stock::Points;
-use crate::projection::ProjectionVersion;
-use crate::projection::progress::Progress;
+use crate::read_model::ReadModel;
 use crate::views::Views;
 
 /// The largest request body; no question needs one.
@@ -49,40 +41,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// How long a client may pause while it sends a body.
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// What a handler may use: one version of one projection, with what is the same for all.
-pub type Service = Arc<Parts>;
-
-/// The parts of [`Service`].
-pub struct Parts {
-    /// Connections whose tables are those of the projection that answers.
-    pub pool: PgPool,
-    /// The projection that answers.
-    pub projection: ProjectionVersion,
-    /// Which lane each stream belongs to; not known before the database could be asked.
-    pub lane_map: Arc<OnceLock<LaneMap>>,
-    /// How far the projection is.
-    pub progress: Arc<Progress>,
-    /// Point reads of the present, which share statements.
-    pub points: Points,
-    /// Asks the log what only it can say.
-    pub log: LogClient,
-    /// Places for feeds of events; whoever has one keeps it until the feed ends.
-    pub feeds: Arc<Semaphore>,
-    /// Bounds.
-    pub settings: HttpConfig,
-    /// Cancelled when the service stops: nobody waits any longer.
-    pub stop: CancellationToken,
-}
-
-impl Parts {
-    /// Which lane each stream belongs to.
-    ///
-    /// # Errors
-    /// The database could not be asked yet.
-    pub fn lane_map(&self) -> Result<&LaneMap, Problem> {
-        self.lane_map.get().ok_or_else(Problem::opening)
-    }
-}
+/// What a handler of a projection may use.
+pub type Service = Arc<ReadModel>;
 
 #[derive(OpenApi)]
 #[openapi(info(

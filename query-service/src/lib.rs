@@ -3,7 +3,8 @@
 //!
 //! In reading order: what can be set ([`config`]), how the parts are put together ([`app`]), the tables
 //! ([`migrate`], [`database`]), how events come in ([`consumer`]), how they become rows
-//! ([`projection`]), how the projections stand side by side ([`views`]), how they are proved to be
+//! ([`projection`]), what a handler sees of a projection ([`read_model`]), how the projections stand side by
+//! side ([`views`]), how they are proved to be
 //! what the log says ([`integrity`]), how alerts get out ([`alerts`]), what an operator may do
 //! ([`skip`], [`rebuild`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and
 //! how long to wait before trying again ([`backoff`]).
@@ -14,6 +15,7 @@ pub mod migrate;
 pub mod database;
 pub mod consumer;
 pub mod projection;
+pub mod read_model;
 pub mod views;
 pub mod integrity;
 pub mod alerts;

@@ -20,17 +20,18 @@ use crate::config::ServeConfig;
 use crate::consumer::assign::Assignment;
 use crate::consumer::gap::LogClient;
 use crate::database;
-use crate::http::queries::changes::FEEDS_MAX;
-use crate::http::queries::stock::Points;
-use crate::http::{Parts, Service};
 use crate::integrity::check::{Inspector, Subject};
 use crate::projection::progress::Progress;
 use crate::projection::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
+use crate::read_model::ReadModel;
 use crate::views::keeper::Keeper;
 
 /// How often the list of versions is read: how soon a swap is noticed.
 const LOOK_INTERVAL: Duration = Duration::from_millis(300);
+
+/// Feeds of events that may be open at once. Each keeps a page of events in memory.
+const FEEDS_MAX: usize = 64;
 
 /// All views of this instance. Cheap to clone.
 #[derive(Clone)]
@@ -45,7 +46,7 @@ struct Shared {
     stop: CancellationToken,
     lane_map: Arc<OnceLock<LaneMap>>,
     /// What answers for each projection.
-    answering: watch::Sender<BTreeMap<Projection, Service>>,
+    answering: watch::Sender<BTreeMap<Projection, Arc<ReadModel>>>,
     /// What is followed here.
     kept: watch::Sender<BTreeMap<ProjectionVersion, Kept>>,
 }
@@ -82,7 +83,7 @@ impl Views {
 
     /// What answers for a projection at this moment. Whoever holds it has one version from the first
     /// question to the last.
-    pub fn answering(&self, projection: Projection) -> Service {
+    pub fn answering(&self, projection: Projection) -> Arc<ReadModel> {
         let answering = self.0.answering.borrow();
         Arc::clone(answering.get(&projection).expect("every projection has a place from the start"))
     }
@@ -197,12 +198,12 @@ impl Views {
     /// From here on queries are answered from this version; those that run end with what they have.
     fn answer_from(&self, of: ProjectionVersion, progress: Arc<Progress>) {
         let Shared { config, log, feeds, stop, lane_map, .. } = &*self.0;
-        let service = Arc::new(Parts {
+        let service = Arc::new(ReadModel {
             pool: database::query_pool(&config.database, of),
             projection: of,
             lane_map: Arc::clone(lane_map),
             progress,
-            points: Points::default(),
+            route_state: OnceLock::new(),
             log: log.clone(),
             feeds: Arc::clone(feeds),
             settings: config.http,
@@ -215,7 +216,7 @@ impl Views {
 }
 
 /// Most questions are about stock.
-impl FromRef<Views> for Service {
+impl FromRef<Views> for Arc<ReadModel> {
     fn from_ref(views: &Views) -> Self {
         views.answering(Projection::Stock)
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 pub use self::fault::Fault;
 use crate::http;
 use crate::http::problem::kinds::Kind;
+use crate::read_model::LanesUnknown;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -74,11 +75,6 @@ impl Problem {
         let id = Uuid::now_v7();
         tracing::error!(%id, %cause, "a request failed");
         Self::Internal(id)
-    }
-
-    /// The database could not be asked for anything since the start.
-    pub fn opening() -> Self {
-        Self::ProjectionUnavailable("the read database has not answered yet".to_owned())
     }
 
     fn kind(&self) -> &'static Kind {
@@ -180,6 +176,12 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
+    }
+}
+
+impl From<LanesUnknown> for Problem {
+    fn from(_: LanesUnknown) -> Self {
+        Self::ProjectionUnavailable("the read database has not answered yet".to_owned())
     }
 }
 

@@ -191,9 +191,8 @@ mod tests {
     use super::*;
     use crate::config::{HttpConfig, LogConfig, Milliseconds};
     use crate::consumer::gap::LogClient;
-    use crate::http::Parts;
-    use crate::http::queries::stock::Points;
     use crate::projection::Projection;
+    use crate::read_model::ReadModel;
 
     fn token(text: &str) -> PositionToken {
         text.parse().expect("a valid token")
@@ -208,12 +207,12 @@ mod tests {
             log_requests_max: 1,
             heads_interval_ms: Milliseconds(LONGEST),
         };
-        let parts = Parts {
+        let parts = ReadModel {
             pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new()),
             projection: Projection::Stock.version(1),
             lane_map: Arc::new(OnceLock::from(LaneMap::even(1).expect("one lane is legal"))),
             progress: Arc::default(),
-            points: Points::default(),
+            route_state: OnceLock::new(),
             log: LogClient::new(&log).expect("an HTTP client"),
             feeds: Arc::new(Semaphore::new(1)),
             settings: HttpConfig {

@@ -17,9 +17,6 @@ use crate::http::wait::{FreshnessParameters, applied, position, take_position};
 use crate::projection::Projection;
 use crate::views::Views;
 
-/// Answers with events that may be open at once, each of which keeps a page of them.
-pub const FEEDS_MAX: usize = 64;
-
 /// Events of one page, unless the request says how many.
 const LIMIT_DEFAULT: i64 = 1_000;
 const LIMIT_MAX: i64 = 10_000;

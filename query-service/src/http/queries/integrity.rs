@@ -21,6 +21,7 @@ use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::proof::difference::Difference;
 use crate::projection::Projection;
+use crate::read_model::LanesUnknown;
 use crate::views::Views;
 
 /// How long a check may take, the wait for `min_position` included.
@@ -140,7 +141,7 @@ async fn begin(views: &Views, request: Request) -> Result<(Service, Subject, Fre
     let service = views.answering(Projection::Stock);
     let Terms { wanted, .. } = request.finish()?;
     applied(&service, &wanted).await?;
-    let subject = views.subject().ok_or_else(Problem::opening)?;
+    let subject = views.subject().ok_or(LanesUnknown)?;
     Ok((service, subject, wanted))
 }
 

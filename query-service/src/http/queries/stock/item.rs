@@ -10,7 +10,7 @@ use shared_events::values::Sku;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::{ItemStock, LocationStock};
+use super::{ItemStock, LocationStock, Points};
 use crate::database;
 use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL, TOTAL, Tag, place};
@@ -68,7 +68,7 @@ pub async fn get_item_stock(
 async fn read_together(service: &Service, sku: Sku) -> Result<FoundItem, Problem> {
     let shared = Arc::clone(service);
     let read = move |skus| read_many(Arc::clone(&shared), skus);
-    service.points.items.ask(sku, read).await
+    service.route_state::<Points>().items.ask(sku, read).await
 }
 
 async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, FoundItem>, Problem> {

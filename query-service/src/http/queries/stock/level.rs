@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::StockLevel;
 use super::figures::{Lanes, Subject, read_figures};
+use super::{Points, StockLevel};
 use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
 use crate::http::moment::{Moment, MomentParameters, Past};
@@ -63,7 +63,7 @@ pub async fn get_stock_level(
 async fn read_together(service: &Service, subject: Subject) -> Result<Found<Figure>, Problem> {
     let shared = Arc::clone(service);
     let read = move |subjects| read_many(Arc::clone(&shared), subjects);
-    service.points.figures.ask(subject, read).await
+    service.route_state::<Points>().figures.ask(subject, read).await
 }
 
 async fn read_many(
