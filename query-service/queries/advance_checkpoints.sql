@@ -1,7 +1,6 @@
--- Moves the checkpoints of some lanes ($3 to $7, one entry a lane), each only from the position it is
--- expected to have: a lane that is not counted was moved by somebody else, and nothing may be written.
--- The rows are locked in lane order, and stay locked to the end of the transaction. A lane that goes
--- on is no longer stopped.
+-- Moves the checkpoints of some lanes ($3 to $7, one entry per lane), each only from its expected position.
+-- If a lane is not counted, another instance moved it, and nothing may be written. The rows are locked in
+-- lane order until the end of the transaction. A lane that moves is no longer stopped.
 with held as (
     select lane
     from checkpoints

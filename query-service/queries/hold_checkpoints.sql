@@ -1,5 +1,4 @@
--- Holds the checkpoints of a version where they are, to the end of the transaction, and says where
--- that is.
+-- Locks the checkpoints of a version until the end of the transaction and returns them.
 select lane, position
 from checkpoints
 where projection = $1 and version = $2

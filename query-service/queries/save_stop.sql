@@ -1,5 +1,4 @@
--- Keeps what a lane stopped at, for people, as long as its checkpoint is still at $4; the newest stop
--- replaces an older one.
+-- Records why a lane stopped, if its checkpoint is still at $4. The newest stop replaces an older one.
 insert into stopped_lanes (projection, version, lane, event, error)
 select projection, version, lane, $5, $6
 from checkpoints

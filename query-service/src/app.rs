@@ -14,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts;
 use crate::backoff::Backoff;
 use crate::config::ServeConfig;
-use crate::consumer::gap::LogClient;
 use crate::http;
 use crate::integrity::watch;
 use crate::metrics;
 use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
+use crate::pipeline::log_client::LogClient;
+use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::Projection;
-use crate::projection::versions::{Listed, list_versions};
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
+use crate::projections;
 
 /// The longest pause between two attempts to reach the database at the start.
 const START_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// The service, built and not yet running.
 pub struct App {
     config: ServeConfig,
-    views: Views,
+    projections: ProjectionSet,
 }
 
 impl App {
@@ -42,8 +43,9 @@ impl App {
     /// The HTTP client for the log cannot be set up.
     pub fn build(config: ServeConfig) -> anyhow::Result<Self> {
         let log = LogClient::new(&config.log).context("the HTTP client for the log")?;
-        let views = Views::new(config.clone(), log, metrics::recorder());
-        Ok(Self { config, views })
+        let projections =
+            ProjectionSet::new(projections::ALL, config.clone(), log, metrics::recorder());
+        Ok(Self { config, projections })
     }
 
     /// Runs until `shutdown` is cancelled, then stops in order, within the time that a stop may take.
@@ -58,18 +60,18 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { config, views } = self;
-        let stop = views.stop().clone();
+        let Self { config, projections } = self;
+        let stop = projections.stop().clone();
         // 1. Answer HTTP.
         let mut server = Server::start(
             listener,
-            http::router(views.clone(), config.http),
+            http::router(projections.clone(), config.http),
             config.http.connections_max,
         )?;
         // 2. Learn the lanes and versions; then let events in.
         let mut background = JoinSet::new();
         let working = async {
-            let pool = views.answering(Projection::Stock).pool.clone();
+            let pool = projections.pool();
             let (lane_map, versions) = learn(&pool, &stop).await?;
             let alerts = alerts::Tools {
                 database: config.database.clone(),
@@ -78,11 +80,11 @@ impl App {
                 stop: stop.clone(),
             };
             background.spawn(alerts::run(alerts));
-            background.spawn(views.clone().run(lane_map, versions));
-            background.spawn(keep_metrics(views.clone()));
+            background.spawn(projections.clone().run(lane_map, versions));
+            background.spawn(keep_metrics(projections.clone()));
             let per_second = config.integrity.integrity_events_per_second;
             if per_second > 0 {
-                background.spawn(watch::watch(views.clone(), per_second));
+                background.spawn(watch::watch(projections.clone(), per_second));
             }
             // None of the parts ends by itself, unless it fails.
             match background.join_next().await {
@@ -116,10 +118,12 @@ async fn learn(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<(LaneM
     loop {
         let error = match ask(pool).await {
             Ok((lane_map, versions)) => {
-                let answers = |one: &Projection| {
-                    versions.iter().any(|listed| listed.is_active && listed.of.projection() == *one)
+                let answers = |one: &&Projection| {
+                    versions
+                        .iter()
+                        .any(|listed| listed.is_active && listed.of.projection() == **one)
                 };
-                let missing = Projection::ALL.iter().find(|one| !answers(one));
+                let missing = projections::ALL.iter().find(|one| !answers(one));
                 ensure!(
                     missing.is_none(),
                     "the read database has no version of {} that answers: run `query-service \
@@ -141,17 +145,18 @@ async fn learn(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<(LaneM
 async fn ask(pool: &PgPool) -> Result<(LaneMap, Vec<Listed>), LaneMapError> {
     let mut connection = pool.acquire().await?;
     let lane_map = load_lane_map(&mut connection).await?;
-    let versions = list_versions(&mut *connection).await.map_err(LaneMapError::of)?;
+    let versions =
+        list_versions(&mut *connection, projections::ALL).await.map_err(LaneMapError::of)?;
     Ok((lane_map, versions))
 }
 
-async fn keep_metrics(views: Views) {
+async fn keep_metrics(projections: ProjectionSet) {
     let keep = async {
         let mut ticks = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             ticks.tick().await;
-            views.recorder().run_upkeep();
+            projections.recorder().run_upkeep();
         }
     };
-    views.stop().run_until_cancelled(keep).await;
+    projections.stop().run_until_cancelled(keep).await;
 }

@@ -32,8 +32,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
+use crate::projection_set::ProjectionSet;
 use crate::read_model::ReadModel;
-use crate::views::Views;
 
 /// The largest request body; no question needs one.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -53,7 +53,7 @@ pub type Service = Arc<ReadModel>;
 struct Document;
 
 /// Every route, with its description.
-fn routes() -> OpenApiRouter<Views> {
+fn routes() -> OpenApiRouter<ProjectionSet> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(queries::stock::level::get_stock_level))
         .routes(routes!(queries::stock::item::get_item_stock))
@@ -80,11 +80,11 @@ fn routes() -> OpenApiRouter<Views> {
 }
 
 /// The service's HTTP surface.
-pub fn router(views: Views, settings: HttpConfig) -> Router {
+pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
     let (routes, document) = routes().split_for_parts();
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .with_state(views)
+        .with_state(projections)
         // Together, from the outside in: each `layer` of its own would box every request once more.
         .layer(
             ServiceBuilder::new()

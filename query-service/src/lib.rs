@@ -1,26 +1,34 @@
-//! Stockbook's read side: follows the log by Kafka, keeps views of it in Postgres, and answers from
-//! them.
+//! Stockbook's read side: follows the log over Kafka, keeps views of it in Postgres, and answers queries
+//! from them.
 //!
-//! In reading order: what can be set ([`config`]), how the parts are put together ([`app`]), the tables
-//! ([`migrate`], [`database`]), how events come in ([`consumer`]), how they become rows
-//! ([`projection`]), what a handler sees of a projection ([`read_model`]), how the projections stand side by
-//! side ([`views`]), how they are proved to be
-//! what the log says ([`integrity`]), how alerts get out ([`alerts`]), what an operator may do
-//! ([`skip`], [`rebuild`]), how rows become answers ([`http`]), what is counted ([`metrics`]), and
-//! how long to wait before trying again ([`backoff`]).
+//! - [`config`]: the settings
+//! - [`app`]: starts and stops all parts
+//! - [`migrate`], [`database`]: the tables and the connections
+//! - [`projection`]: what a projection is
+//! - [`pipeline`]: from Kafka to committed rows
+//! - [`projections`]: the views
+//! - [`projection_set`], [`read_model`]: which versions run, and which answer queries
+//! - [`http`]: the endpoints
+//! - [`integrity`]: proves that the views match the log
+//! - [`alerts`]: publishes low-stock alerts
+//! - [`rebuild`], [`skip`]: commands for operators
+//! - [`metrics`], [`backoff`]
 
-pub mod config;
-pub mod app;
-pub mod migrate;
-pub mod database;
-pub mod consumer;
-pub mod projection;
-pub mod read_model;
-pub mod views;
-pub mod integrity;
 pub mod alerts;
-pub mod skip;
-pub mod rebuild;
-pub mod http;
-pub mod metrics;
+pub mod app;
 pub mod backoff;
+pub mod config;
+pub mod database;
+pub mod http;
+pub mod integrity;
+pub mod metrics;
+pub mod migrate;
+pub mod pipeline;
+pub mod projection;
+pub mod projection_set;
+pub mod projections;
+pub mod read_model;
+pub mod rebuild;
+#[cfg(test)]
+pub(crate) mod sample_log;
+pub mod skip;

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::config::MigrateConfig;
 use crate::database;
-use crate::projection::Projection;
+use crate::projections;
 
 /// Lanes of a new log, unless another number is asked for.
 const LANES_DEFAULT: u16 = 16;
@@ -62,7 +62,7 @@ async fn fix_lanes(connection: &mut PgConnection, asked: Option<u16>) -> anyhow:
         }
         Err(error) => return Err(error.into()),
     };
-    for projection in Projection::ALL {
+    for projection in projections::ALL {
         for statement in [
             include_str!("../queries/insert_projection.sql"),
             include_str!("../queries/insert_first_version.sql"),

@@ -1,75 +1,108 @@
-//! Projections: named, versioned sets of tables that follow the log and can be made again from it.
-//!
-//! The path of a batch: what came in ([`delivery`]) is compared with the checkpoints ([`checkpoint`])
-//! and folded into rows in memory ([`plan`], [`changes`], and one module a projection: [`stock`],
-//! [`daily_flow`], [`low_stock`]), all of it pure; rows and checkpoints are then written in one
-//! transaction ([`apply`]). [`follow`] is the loop around it, [`progress`] what it tells the rest of
-//! the service, [`versions`] which versions there are.
-//!
-//! A new projection is a variant here, its module with its [`changes`], what it writes ([`apply`]),
-//! and its migration.
+//! What a projection is: a named, versioned set of tables that is computed from the log.
 
-pub mod delivery;
-pub mod checkpoint;
-pub mod plan;
-pub mod changes;
-pub mod stock;
-pub mod daily_flow;
-pub mod low_stock;
-pub mod apply;
-pub mod follow;
-pub mod progress;
-pub mod versions;
-
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
-/// A projection that this binary can keep and answer from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-#[clap(rename_all = "snake_case")]
-pub enum Projection {
-    /// Levels, totals, movements, reservations, items and locations.
-    Stock,
-    /// What came in and went out of each item on each day.
-    DailyFlow,
-    /// Which item is short at which location, and the alerts about it.
-    LowStock,
+use futures::future::BoxFuture;
+use shared_events::event::Event;
+use shared_events::lane::{Lane, Position, Version};
+use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
+use sqlx::PgConnection;
+
+/// Everything that the pipeline has to know about a projection.
+#[derive(Debug)]
+pub struct Definition {
+    pub name: &'static str,
+    /// Shown by `--help`.
+    pub summary: &'static str,
+    /// How long a projection waits for more events before it applies a batch. Short where callers
+    /// read right after a command; long where one transaction per event would be a waste.
+    pub linger: Duration,
+    /// Kafka answers a fetch early once it has so many bytes.
+    pub fetch_min_bytes: u32,
+    pub new_changes: fn() -> Box<dyn TableChanges>,
 }
 
+/// What a batch changes in the tables of a projection.
+pub trait TableChanges: Any + Debug + Send + Sync {
+    /// Adds one event, after all earlier events of its lane. PURE. An error leaves `self` unchanged.
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit>;
+
+    /// Writes the rows inside the caller's transaction, which holds the checkpoints of these lanes.
+    /// `ends` holds the last position of each lane in the batch.
+    fn write<'a>(
+        &'a self,
+        ends: &'a BTreeMap<Lane, Position>,
+        connection: &'a mut PgConnection,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+}
+
+/// An event that contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("the data is not about the stream it stands in")]
+    Stream,
+    #[error("a figure leaves the range of 64 bits")]
+    Overflow,
+}
+
+/// A projection that this binary knows.
+#[derive(Clone, Copy)]
+pub struct Projection(&'static Definition);
+
 impl Projection {
-    /// All of them.
-    pub const ALL: &[Self] = &[Self::Stock, Self::DailyFlow, Self::LowStock];
+    pub const fn new(definition: &'static Definition) -> Self {
+        Self(definition)
+    }
 
-    /// The name, without a version.
+    pub fn definition(self) -> &'static Definition {
+        self.0
+    }
+
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Stock => "stock",
-            Self::DailyFlow => "daily_flow",
-            Self::LowStock => "low_stock",
-        }
+        self.0.name
     }
 
-    /// How long events may gather before they are applied together. What a caller waits for right
-    /// after a command is brief; what only sums up is not worth a transaction for each event.
-    pub fn gather(self) -> Duration {
-        match self {
-            Self::Stock => Duration::from_millis(4),
-            Self::DailyFlow | Self::LowStock => Duration::from_millis(50),
-        }
+    pub fn new_changes(self) -> Box<dyn TableChanges> {
+        (self.0.new_changes)()
     }
 
-    /// The projection with this name, if this binary knows it.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|one| one.name() == name)
-    }
-
-    /// One version of it.
     pub fn version(self, version: i16) -> ProjectionVersion {
         ProjectionVersion { projection: self, version }
     }
 }
 
-/// One filled set of a projection's tables, with checkpoints of its own. The first is made by the
-/// migrations, each rebuild makes the next.
+impl Debug for Projection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl PartialEq for Projection {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Projection {}
+
+impl PartialOrd for Projection {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Projection {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+/// One filled set of a projection's tables, with its own checkpoints. The migrations make version 1,
+/// each rebuild makes the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProjectionVersion {
     projection: Projection,
@@ -77,7 +110,6 @@ pub struct ProjectionVersion {
 }
 
 impl ProjectionVersion {
-    /// Of which projection.
     pub fn projection(self) -> Projection {
         self.projection
     }
@@ -95,5 +127,25 @@ impl ProjectionVersion {
     /// The schema of its tables.
     pub fn schema(self) -> String {
         format!("{}_v{}", self.name(), self.version)
+    }
+}
+
+/// The event that a row shows the state after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPosition {
+    pub lane: Lane,
+    pub position: Position,
+    pub version: Version,
+    pub recorded_at: Timestamp,
+}
+
+impl EventPosition {
+    pub fn of(recorded: &RecordedEvent) -> Self {
+        Self {
+            lane: recorded.lane,
+            position: recorded.position,
+            version: recorded.version,
+            recorded_at: recorded.recorded_at,
+        }
     }
 }

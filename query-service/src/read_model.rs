@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::HttpConfig;
-use crate::consumer::gap::LogClient;
+use crate::pipeline::log_client::LogClient;
+use crate::pipeline::progress::Progress;
 use crate::projection::ProjectionVersion;
-use crate::projection::progress::Progress;
 
 /// One version of one projection, with what all of them share.
 pub struct ReadModel {

@@ -17,8 +17,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::config::{RebuildConfig, RebuildStep};
 use crate::migrate::load_lane_map;
-use crate::projection::versions::{Listed, list_versions};
+use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
+use crate::projections;
 use crate::rebuild::fill::Filler;
 
 /// How long after a change of the list every service has noticed it.
@@ -96,7 +97,9 @@ async fn standing(
     connection: &mut PgConnection,
     projection: Projection,
 ) -> anyhow::Result<Standing> {
-    let versions = list_versions(connection).await.context("run `query-service migrate` first")?;
+    let versions = list_versions(connection, projections::ALL)
+        .await
+        .context("run `query-service migrate` first")?;
     let mut versions: Vec<Listed> =
         versions.into_iter().filter(|one| one.of.projection() == projection).collect();
     let active = versions.iter().position(|one| one.is_active);

@@ -11,9 +11,10 @@ use shared_events::recorded::RecordedEvent;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::config::SkipConfig;
-use crate::consumer::gap::LogClient;
 use crate::database;
+use crate::pipeline::log_client::LogClient;
 use crate::projection::{Projection, ProjectionVersion};
+use crate::projections;
 
 /// Skips the event in every version that is stopped exactly there.
 ///
@@ -64,7 +65,7 @@ async fn find_waiting(
         // there is nothing to pass over.
         let is_there = at.parse::<EventId>().is_ok_and(|at| at == event)
             || at.parse::<EventId>().is_err() && waits_at == position.0;
-        match Projection::named(&name) {
+        match projections::named(&name) {
             Some(projection) if is_there && waits_at == position.0 => {
                 waiting.push(projection.version(version));
             }

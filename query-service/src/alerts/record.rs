@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 
 use crate::alerts::Failure;
 use crate::database;
-use crate::projection::low_stock::{AlertId, AlertState};
+use crate::projections::low_stock::{AlertId, AlertState};
 
 /// `ce_source` of every alert.
 const SOURCE: &str = "/stockbook/low_stock";

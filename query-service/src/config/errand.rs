@@ -5,11 +5,13 @@ use clap::{Args, value_parser};
 
 use super::{DatabaseUrl, LogConfig};
 use crate::projection::Projection;
+use crate::projections;
 
 /// Settings of `rebuild`.
 #[derive(Debug, Clone, Args)]
 pub struct RebuildConfig {
     /// Which projection.
+    #[arg(value_parser = projections::value_parser())]
     pub projection: Projection,
 
     /// Compare the new version with the one that answers, row by row, and do not swap. A new version
@@ -74,7 +76,7 @@ pub struct SkipConfig {
     pub reason: String,
 
     /// Only in this projection; else in every one that is stopped there.
-    #[arg(long)]
+    #[arg(long, value_parser = projections::value_parser())]
     pub projection: Option<Projection>,
 
     /// The read database, as the role that owns it.

@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use serde::Serialize;
 
 use crate::projection::Projection;
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
 
 /// How long the database may take to show that it is there.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,34 +33,34 @@ pub async fn livez() -> &'static str {
 ///
 /// A projection in trouble is named, but as long as another one does its work so does the service:
 /// what answers well should not be taken away with what does not.
-pub async fn readyz(State(views): State<Views>) -> impl IntoResponse {
+pub async fn readyz(State(projections): State<ProjectionSet>) -> impl IntoResponse {
     let mut reasons = Vec::new();
-    if views.stop().is_cancelled() {
+    if projections.stop().is_cancelled() {
         reasons.push("stopping".to_owned());
     }
-    let pool = views.answering(Projection::Stock).pool.clone();
+    let pool = projections.pool();
     match tokio::time::timeout(DATABASE_TIMEOUT, pool.acquire()).await {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => reasons.push(format!("database: {error}")),
         Err(_) => reasons.push("database: no answer in time".to_owned()),
     }
-    let all = Projection::ALL.iter().copied();
-    for projection in all.clone().filter(|one| !views.has_joined(*one)) {
+    let all = projections.known().iter().copied();
+    for projection in all.clone().filter(|one| !projections.has_joined(*one)) {
         reasons.push(format!("{}: its consumer has not joined its group yet", projection.name()));
     }
     let trouble = |one: Projection| {
-        let trouble = views.answering(one).progress.trouble()?;
+        let trouble = projections.active(one).progress.trouble()?;
         Some(format!("{}: {trouble}", one.name()))
     };
     let troubles: Vec<String> = all.filter_map(trouble).collect();
-    let ready = reasons.is_empty() && troubles.len() < Projection::ALL.len();
+    let ready = reasons.is_empty() && troubles.len() < projections.known().len();
     reasons.extend(troubles);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, reasons }))
 }
 
 /// `GET /metrics`: the process's figures in the Prometheus text format.
-pub async fn metrics(State(views): State<Views>) -> impl IntoResponse {
+pub async fn metrics(State(projections): State<ProjectionSet>) -> impl IntoResponse {
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], views.recorder().render())
+    ([(CONTENT_TYPE, content_type)], projections.recorder().render())
 }

@@ -15,7 +15,7 @@ use crate::http::page::Page;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
 use crate::http::wait::{Found, Freshness, Reflecting, fresh};
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
 
 /// A question as it came in. What is its own has still to be taken from the parameters.
 #[derive(Debug)]
@@ -33,16 +33,16 @@ pub struct Terms {
     headers: HeaderMap,
 }
 
-impl FromRequestParts<Views> for Request {
+impl FromRequestParts<ProjectionSet> for Request {
     type Rejection = Problem;
 
     async fn from_request_parts(
         parts: &mut request::Parts,
-        views: &Views,
+        projections: &ProjectionSet,
     ) -> Result<Self, Problem> {
-        let Ok(mut parameters) = Parameters::from_request_parts(parts, views).await;
+        let Ok(mut parameters) = Parameters::from_request_parts(parts, projections).await;
         // The lanes that a position may name are those of the log, whichever projection is asked.
-        let wanted = Freshness::take(&mut parameters, &Service::from_ref(views))?;
+        let wanted = Freshness::take(&mut parameters, &Service::from_ref(projections))?;
         Ok(Self { parameters, terms: Terms { wanted, headers: parts.headers.clone() } })
     }
 }

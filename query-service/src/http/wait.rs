@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::http::Service;
 use crate::http::parameters::Parameters;
 use crate::http::problem::Problem;
-use crate::projection::progress::load_positions;
+use crate::pipeline::progress::load_positions;
 
 /// How long a caller who does not say waits.
 const DEFAULT: Duration = Duration::from_secs(2);
@@ -190,8 +190,9 @@ mod tests {
 
     use super::*;
     use crate::config::{HttpConfig, LogConfig, Milliseconds};
-    use crate::consumer::gap::LogClient;
-    use crate::projection::Projection;
+    use crate::pipeline::log_client::LogClient;
+    use crate::projections::View;
+    use crate::projections::stock::Stock;
     use crate::read_model::ReadModel;
 
     fn token(text: &str) -> PositionToken {
@@ -209,7 +210,7 @@ mod tests {
         };
         let parts = ReadModel {
             pool: PgPoolOptions::new().connect_lazy_with(PgConnectOptions::new()),
-            projection: Projection::Stock.version(1),
+            projection: Stock::PROJECTION.version(1),
             lane_map: Arc::new(OnceLock::from(LaneMap::even(1).expect("one lane is legal"))),
             progress: Arc::default(),
             route_state: OnceLock::new(),

@@ -17,15 +17,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::DatabaseConfig;
-use crate::consumer::gap::LogClient;
 use crate::database;
 use crate::integrity::findings::Findings;
 use crate::integrity::proof::difference::Difference;
 use crate::integrity::proof::{LaneProof, Scope};
 use crate::integrity::walk::{Halt, Pace, Walk};
 use crate::integrity::{promises, read};
+use crate::pipeline::log_client::LogClient;
+use crate::pipeline::progress::Progress;
 use crate::projection::ProjectionVersion;
-use crate::projection::progress::Progress;
 
 /// Checks that may run at once; a check takes a good part of the machine.
 const CHECKS_MAX: usize = 2;

@@ -16,11 +16,11 @@ use shared_events::lane::{EventId, Position, PositionToken};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::consumer::gap::LogClient;
 use crate::database;
 use crate::integrity::proof::difference::{Difference, Kind};
 use crate::integrity::walk::Halt;
-use crate::projection::progress::Progress;
+use crate::pipeline::log_client::LogClient;
+use crate::pipeline::progress::Progress;
 
 /// Pairs that are looked at once more.
 const SUSPECTS_MAX: i64 = 100;

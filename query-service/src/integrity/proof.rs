@@ -28,8 +28,8 @@ use shared_events::values::Sku;
 pub use self::compare::{Comparison, describe};
 use self::difference::{Difference, Kind};
 use self::rows::MovementRow;
-use crate::projection::checkpoint::Checkpoint;
-use crate::projection::delivery::Fact;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::Fact;
 
 /// What of a lane is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use sqlx::{PgConnection, Row};
 use crate::database;
 use crate::integrity::proof::Scope;
 use crate::integrity::proof::rows::{DescribedRow, FigureRow, Members, MovementRow, told};
+use crate::pipeline::checkpoint::Checkpoint;
 use crate::projection::ProjectionVersion;
-use crate::projection::checkpoint::Checkpoint;
 
 /// How far a lane is applied.
 ///

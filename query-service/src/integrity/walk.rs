@@ -8,7 +8,6 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::consumer::gap::{LogClient, LogError};
 use crate::database;
 use crate::integrity::findings::{Enough, Findings};
 use crate::integrity::proof::difference::Difference;
@@ -16,9 +15,10 @@ use crate::integrity::proof::rows::DescribedRow;
 use crate::integrity::proof::{Comparison, LaneProof, describe};
 use crate::integrity::read;
 use crate::metrics;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::Arrival;
+use crate::pipeline::log_client::{LogClient, LogError};
 use crate::projection::ProjectionVersion;
-use crate::projection::checkpoint::Checkpoint;
-use crate::projection::delivery::Arrival;
 
 /// Events that may be left to walk when the rows' transaction begins.
 const OPEN_EVENTS: i64 = 1_000;

@@ -12,8 +12,9 @@ use crate::integrity::proof::Scope;
 use crate::integrity::proof::difference::Difference;
 use crate::integrity::walk::{Halt, Pace};
 use crate::metrics;
-use crate::projection::Projection;
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::stock::Stock;
 
 /// The pause between two rounds, and between two looks at whether another instance still checks.
 const ROUND_PAUSE: Duration = Duration::from_secs(10);
@@ -31,11 +32,11 @@ const STEPS_PER_SECOND: u32 = 4;
 const STEP_EVENTS_MAX: u32 = 1_000;
 
 /// Checks round after round until told to stop.
-pub async fn watch(views: Views, events_per_second: u32) {
-    let stop = views.stop().clone();
+pub async fn watch(projections: ProjectionSet, events_per_second: u32) {
+    let stop = projections.stop().clone();
     let mut backoff = Backoff::up_to(RETRY_PAUSE_MAX);
     while !stop.is_cancelled() {
-        let outcome = rounds(&views, events_per_second, &mut backoff).await;
+        let outcome = rounds(&projections, events_per_second, &mut backoff).await;
         if let Err(halt) = outcome {
             tracing::warn!(%halt, "the integrity check cannot go on, trying again");
         }
@@ -47,18 +48,22 @@ pub async fn watch(views: Views, events_per_second: u32) {
 
 /// Checks on one connection, whose lock says that nobody else does, as long as the same version
 /// answers.
-async fn rounds(views: &Views, per_second: u32, backoff: &mut Backoff) -> Result<(), Halt> {
-    let Some(subject) = views.subject() else {
+async fn rounds(
+    projections: &ProjectionSet,
+    per_second: u32,
+    backoff: &mut Backoff,
+) -> Result<(), Halt> {
+    let Some(subject) = projections.subject() else {
         return Ok(());
     };
-    let mut connection = views.inspector().connect(subject.of).await?;
+    let mut connection = projections.inspector().connect(subject.of).await?;
     loop {
         if is_alone(&mut connection).await? {
-            round(views, &subject, per_second, &mut connection).await?;
+            round(projections, &subject, per_second, &mut connection).await?;
             *backoff = Backoff::up_to(RETRY_PAUSE_MAX);
         }
-        if pause(views).await.is_err()
-            || views.answering(Projection::Stock).projection != subject.of
+        if pause(projections).await.is_err()
+            || projections.active(Stock::PROJECTION).projection != subject.of
         {
             return Ok(());
         }
@@ -73,18 +78,18 @@ async fn is_alone(connection: &mut PgConnection) -> sqlx::Result<bool> {
 }
 
 async fn round(
-    views: &Views,
+    projections: &ProjectionSet,
     subject: &Subject,
     per_second: u32,
     connection: &mut PgConnection,
 ) -> Result<(), Halt> {
     let started = Instant::now();
-    let inspector = views.inspector();
+    let inspector = projections.inspector();
     let pace = Pace {
         page: (per_second / STEPS_PER_SECOND).clamp(1, STEP_EVENTS_MAX),
         per_second: Some(per_second),
         deadline: None,
-        stop: views.stop().clone(),
+        stop: projections.stop().clone(),
     };
     let mut lanes = subject.lane_map.slots().to_vec();
     lanes.sort_unstable();
@@ -115,13 +120,13 @@ async fn round(
 }
 
 fn tell(difference: &Difference) {
-    metrics::integrity_differs(difference.what);
+    metrics::integrity_differs(difference.what.as_str());
     let event = difference.event.map(|event| event.to_string());
     tracing::error!(event, "the log and the views differ: {difference}");
 }
 
-async fn pause(views: &Views) -> Result<(), Stopping> {
-    let stop = views.stop();
+async fn pause(projections: &ProjectionSet) -> Result<(), Stopping> {
+    let stop = projections.stop();
     match stop.run_until_cancelled(tokio::time::sleep(ROUND_PAUSE)).await {
         Some(()) => Ok(()),
         None => Err(Stopping),

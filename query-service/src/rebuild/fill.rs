@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{self, RebuildConfig};
-use crate::consumer::gap::LogClient;
 use crate::database;
+use crate::pipeline::apply::{self, ApplyError};
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::{Arrival, Page};
+use crate::pipeline::log_client::LogClient;
+use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::projection::ProjectionVersion;
-use crate::projection::apply::{self, ApplyError};
-use crate::projection::checkpoint::Checkpoint;
-use crate::projection::delivery::{Arrival, Page};
-use crate::projection::plan::{Arrivals, Stop, plan};
 use crate::rebuild::fill::patience::Patience;
 use crate::rebuild::say;
 use crate::skip::skip_event;

@@ -19,9 +19,10 @@ use crate::http::problem::Problem;
 use crate::http::queries::{lane, stored};
 use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, Reflecting};
-use crate::projection::Projection;
-use crate::projection::low_stock::{AlertId, AlertState};
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::low_stock::LowStock;
+use crate::projections::low_stock::{AlertId, AlertState};
 
 /// Whether an item is short at a location: its last alert, with the figures of now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,10 +68,10 @@ pub struct AlertRow {
     )
 )]
 pub async fn list_alerts(
-    State(views): State<Views>,
+    State(projections): State<ProjectionSet>,
     mut request: Request,
 ) -> Result<Response, Problem> {
-    let service = views.answering(Projection::LowStock);
+    let service = projections.active(LowStock::PROJECTION);
     let filter = Filter::take(&mut request.parameters)?;
     let terms = request.finish()?;
     let key = |row: &AlertRow| (row.sku.clone(), row.location.clone(), row.updated);

@@ -14,8 +14,9 @@ use crate::http::answer::STOCK_POSITION;
 use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, applied, position, take_position};
-use crate::projection::Projection;
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::stock::Stock;
 
 /// Events of one page, unless the request says how many.
 const LIMIT_DEFAULT: i64 = 1_000;
@@ -53,11 +54,11 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     )
 )]
 pub async fn follow_changes(
-    State(views): State<Views>,
+    State(projections): State<ProjectionSet>,
     headers: HeaderMap,
     mut request: Request,
 ) -> Result<Response, Problem> {
-    let service = views.answering(Projection::Stock);
+    let service = projections.active(Stock::PROJECTION);
     let parameters = &mut request.parameters;
     let after = take_position(parameters, "after", &service)?.unwrap_or_default();
     let stays_open = wants_stream(&headers);
@@ -72,7 +73,7 @@ pub async fn follow_changes(
             Some(text) => position(text.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
             None => after,
         };
-        return Ok(feed::open(views, after, place));
+        return Ok(feed::open(projections, after, place));
     }
     let limit = usize::try_from(limit.unwrap_or(LIMIT_DEFAULT)).expect("it is small and positive");
     let page = pages::next(&service.log, &after, &applied, limit).await.map_err(|error| {

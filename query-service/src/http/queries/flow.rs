@@ -19,8 +19,9 @@ use crate::http::problem::Problem;
 use crate::http::queries::{found, lane, sku};
 use crate::http::request::Request;
 use crate::http::wait::{Found, FreshnessParameters};
-use crate::projection::Projection;
-use crate::views::Views;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::daily_flow::DailyFlow;
 
 /// The days that one answer may hold.
 const DAYS_MAX: i64 = 400;
@@ -91,11 +92,11 @@ pub struct DayFlow {
     )
 )]
 pub async fn get_flow(
-    State(views): State<Views>,
+    State(projections): State<ProjectionSet>,
     Path(sku_text): Path<String>,
     mut request: Request,
 ) -> Result<Response, Problem> {
-    let service = views.answering(Projection::DailyFlow);
+    let service = projections.active(DailyFlow::PROJECTION);
     let from = take_day(&mut request.parameters, "from")?;
     let to = take_day(&mut request.parameters, "to")?;
     let terms = request.finish()?;

@@ -20,9 +20,10 @@ use crate::http::request::{Request, Terms};
 use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::proof::difference::Difference;
-use crate::projection::Projection;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::stock::Stock;
 use crate::read_model::LanesUnknown;
-use crate::views::Views;
 
 /// How long a check may take, the wait for `min_position` included.
 const CHECK_MAX: Duration = Duration::from_secs(30);
@@ -89,10 +90,13 @@ pub struct Skipped {
         (status = 503, description = "not_yet_applied, projection_unavailable, overloaded"),
     )
 )]
-pub async fn check_all(State(views): State<Views>, request: Request) -> Result<Response, Problem> {
+pub async fn check_all(
+    State(projections): State<ProjectionSet>,
+    request: Request,
+) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
-    let (service, subject, wanted) = begin(&views, request).await?;
-    let report = views.inspector().check_all(&subject, deadline).await?;
+    let (service, subject, wanted) = begin(&projections, request).await?;
+    let report = projections.inspector().check_all(&subject, deadline).await?;
     must_be_fresh(&report, &wanted)?;
     let skipped = list_skipped(&service).await?;
     Ok(told(report, skipped))
@@ -118,14 +122,14 @@ pub async fn check_all(State(views): State<Views>, request: Request) -> Result<R
     )
 )]
 pub async fn check_sku(
-    State(views): State<Views>,
+    State(projections): State<ProjectionSet>,
     Path(text): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
-    let (service, subject, wanted) = begin(&views, request).await?;
+    let (service, subject, wanted) = begin(&projections, request).await?;
     let sku = sku(&text)?;
-    let report = views.inspector().check_sku(&subject, &sku, deadline).await?;
+    let report = projections.inspector().check_sku(&subject, &sku, deadline).await?;
     must_be_fresh(&report, &wanted)?;
     // A row without an event is a difference; no event and no row is no item.
     if report.checked == 0 && report.first_difference.is_none() {
@@ -137,11 +141,14 @@ pub async fn check_sku(
 }
 
 /// What is to be checked, once it is as far as the caller wants it.
-async fn begin(views: &Views, request: Request) -> Result<(Service, Subject, Freshness), Problem> {
-    let service = views.answering(Projection::Stock);
+async fn begin(
+    projections: &ProjectionSet,
+    request: Request,
+) -> Result<(Service, Subject, Freshness), Problem> {
+    let service = projections.active(Stock::PROJECTION);
     let Terms { wanted, .. } = request.finish()?;
     applied(&service, &wanted).await?;
-    let subject = views.subject().ok_or(LanesUnknown)?;
+    let subject = projections.subject().ok_or(LanesUnknown)?;
     Ok((service, subject, wanted))
 }
 

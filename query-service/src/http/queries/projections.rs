@@ -17,9 +17,10 @@ use crate::http::problem::Problem;
 use crate::http::queries::lane;
 use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, applied};
-use crate::projection::Projection;
-use crate::projection::progress::LogState;
-use crate::views::Views;
+use crate::pipeline::progress::LogState;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::stock::Stock;
 
 /// Whether a lane moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -85,16 +86,16 @@ pub struct LaneProgress {
     )
 )]
 pub async fn list_projections(
-    State(views): State<Views>,
+    State(projections): State<ProjectionSet>,
     request: Request,
 ) -> Result<Response, Problem> {
     let terms = request.finish()?;
     // It tells of every projection, so it waits for each of them.
     let deadline = terms.wanted.deadline();
-    for projection in Projection::ALL {
-        applied(&views.answering(*projection), &terms.wanted.until(deadline)).await?;
+    for projection in projections.known() {
+        applied(&projections.active(*projection), &terms.wanted.until(deadline)).await?;
     }
-    let found = read_projections(&views).await?;
+    let found = read_projections(&projections).await?;
     let tag = found.tag(|one| {
         let stopped = (one.event.clone(), one.error.clone(), one.skipped.clone());
         (one.version, one.active, one.lane, one.position, one.lag, one.state, stopped)
@@ -102,16 +103,16 @@ pub async fn list_projections(
     Ok(terms.answer(&found.position, &tag, &found))
 }
 
-async fn read_projections(views: &Views) -> Result<Page<LaneProgress>, Problem> {
-    let heads = views.answering(Projection::Stock).progress.log().heads;
+async fn read_projections(projections: &ProjectionSet) -> Result<Page<LaneProgress>, Problem> {
+    let heads = projections.active(Stock::PROJECTION).progress.log().heads;
     let rows = sqlx::query(include_str!("../../../queries/list_checkpoints.sql"))
-        .fetch_all(&views.answering(Projection::Stock).pool)
+        .fetch_all(&projections.pool())
         .await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
-        let projection = Projection::named(row.try_get("projection")?);
+        let projection = projections.named(row.try_get("projection")?);
         let version = row.try_get("version")?;
-        let progress = projection.and_then(|one| views.progress(one.version(version)));
+        let progress = projection.and_then(|one| projections.progress(one.version(version)));
         let log = match progress {
             Some(progress) => progress.log(),
             // Not followed here, so what another one knows of the log has to do.

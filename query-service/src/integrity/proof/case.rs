@@ -8,11 +8,11 @@ use crate::integrity::proof::difference::Difference;
 use crate::integrity::proof::rows::{DescribedRow, FigureRow, Members, MovementRow};
 use crate::integrity::proof::rows::{item_members, location_members, reservation_members};
 use crate::integrity::proof::{Comparison, LaneProof, Scope, describe};
-use crate::projection::changes::Place;
-use crate::projection::checkpoint::Checkpoint;
-use crate::projection::delivery::Fact;
-use crate::projection::stock::Changes;
-use crate::projection::stock::sample::Log;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::Fact;
+use crate::projection::EventPosition;
+use crate::projections::stock::Changes;
+use crate::sample_log::Log;
 
 /// A lane of the log, and the rows that the projection makes of it.
 #[derive(Debug, Clone)]
@@ -144,16 +144,16 @@ fn is_asked(scope: &Scope, sku: &str) -> bool {
 
 fn levels(changes: &Changes) -> Vec<FigureRow> {
     let mut rows = Vec::new();
-    for ((sku, location), (place, figures)) in &changes.levels {
+    for ((sku, location), (at, figures)) in &changes.levels {
         let item = changes.items.get(sku).map(|(_, item)| item.reorder_point);
         rows.push(FigureRow {
             sku: sku.to_string(),
             location: Some(location.to_string()),
             figures: *figures,
             reorder_point: Some(item.unwrap_or_default()),
-            version: place.version,
-            position: place.position,
-            updated_at: place.recorded_at,
+            version: at.version,
+            position: at.position,
+            updated_at: at.recorded_at,
         });
     }
     rows
@@ -168,8 +168,8 @@ fn totals(changes: &Changes) -> Vec<FigureRow> {
             figures: total.delta,
             reorder_point: None,
             version: Version(total.events),
-            position: total.place.position,
-            updated_at: total.place.recorded_at,
+            position: total.at.position,
+            updated_at: total.at.recorded_at,
         });
     }
     rows
@@ -181,23 +181,23 @@ fn described(changes: &Changes) -> Vec<DescribedRow> {
         let row = row(format!("item/{sku}"), gone.unwrap_or(described), item_members(item));
         DescribedRow { retired: gone.is_some(), ..row }
     });
-    let locations = changes.locations.iter().map(|(code, (place, location))| {
-        row(format!("location/{code}"), place, location_members(location))
+    let locations = changes.locations.iter().map(|(code, (at, location))| {
+        row(format!("location/{code}"), at, location_members(location))
     });
     let reservations = changes.reservations.iter().map(|(id, one)| {
         let members = reservation_members(&one.reservation);
-        let row = row(format!("reservation/{id}"), &one.place, members);
+        let row = row(format!("reservation/{id}"), &one.at, members);
         DescribedRow { made_at: Some(one.made_at), ..row }
     });
     items.chain(locations).chain(reservations).collect()
 }
 
-fn row(stream: String, place: &Place, members: Members) -> DescribedRow {
+fn row(stream: String, at: &EventPosition, members: Members) -> DescribedRow {
     DescribedRow {
         stream,
-        version: place.version,
-        position: place.position,
-        updated_at: place.recorded_at,
+        version: at.version,
+        position: at.position,
+        updated_at: at.recorded_at,
         made_at: None,
         retired: false,
         members,

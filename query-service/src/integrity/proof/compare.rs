@@ -9,7 +9,7 @@ use super::difference::{Difference, Kind};
 use super::fold::members_of;
 use super::rows::{DescribedRow, FigureRow, Members, digest};
 use super::{Content, Description, LaneProof, Standing, TotalProof};
-use crate::projection::delivery::Fact;
+use crate::pipeline::delivery::Fact;
 
 /// What comparing a row came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

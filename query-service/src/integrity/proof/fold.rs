@@ -8,7 +8,7 @@ use shared_events::values::Sku;
 use super::difference::{Difference, Kind};
 use super::rows::{Members, digest, item_members, location_members, reservation_members};
 use super::{Content, Description, LaneProof, Standing, StreamProof, TotalProof};
-use crate::projection::delivery::Fact;
+use crate::pipeline::delivery::Fact;
 
 impl LaneProof {
     /// Folds the event; gives the first thing that it contradicts.

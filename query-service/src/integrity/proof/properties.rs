@@ -10,8 +10,8 @@ use shared_events::values::Sku;
 use super::Scope;
 use super::case::Case;
 use super::difference::{Difference, Kind};
-use crate::projection::stock::sample::Log;
-use crate::projection::stock::sample::hold::Step;
+use crate::sample_log::Log;
+use crate::sample_log::Step;
 
 const LANES: u16 = 3;
 

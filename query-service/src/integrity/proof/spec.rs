@@ -7,9 +7,9 @@ use super::Scope;
 use super::case::Case;
 use super::difference::{Difference, Kind};
 use super::rows::{FigureRow, MovementRow};
-use crate::projection::checkpoint::Checkpoint;
-use crate::projection::stock::sample::Log;
-use crate::projection::stock::sample::hold::Step;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::sample_log::Log;
+use crate::sample_log::Step;
 
 /// Two items at a location, one of them sold and reserved.
 fn case() -> Case {

@@ -12,9 +12,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::pages;
 use crate::backoff::{Backoff, Stopping};
-use crate::consumer::gap::Line;
-use crate::projection::Projection;
-use crate::views::Views;
+use crate::pipeline::log_client::Line;
+use crate::projection_set::ProjectionSet;
+use crate::projections::View;
+use crate::projections::stock::Stock;
 
 /// Events that are read, and kept in memory, at a time.
 const PAGE_LEN: usize = 500;
@@ -30,8 +31,12 @@ const LOG_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// A stream of the events after a position, as they are applied, until the client goes or the service
 /// stops. It is read as fast as the client takes it: nothing piles up but one page.
-pub(super) fn open(views: Views, after: PositionToken, place: OwnedSemaphorePermit) -> Response {
-    let feed = Feed { views, after, page: VecDeque::new(), _place: place };
+pub(super) fn open(
+    projections: ProjectionSet,
+    after: PositionToken,
+    place: OwnedSemaphorePermit,
+) -> Response {
+    let feed = Feed { projections, after, page: VecDeque::new(), _place: place };
     let events = stream::unfold(feed, async |mut feed| {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -40,7 +45,7 @@ pub(super) fn open(views: Views, after: PositionToken, place: OwnedSemaphorePerm
 }
 
 struct Feed {
-    views: Views,
+    projections: ProjectionSet,
     /// The position after the last event that was told.
     after: PositionToken,
     page: VecDeque<Line>,
@@ -51,7 +56,7 @@ struct Feed {
 impl Feed {
     /// The next event, once there is one; nothing when the service stops.
     async fn next(&mut self) -> Option<Event> {
-        let stop = self.views.stop().clone();
+        let stop = self.projections.stop().clone();
         if self.page.is_empty() {
             self.page = stop.run_until_cancelled(self.next_page()).await?.ok()?;
         }
@@ -65,7 +70,7 @@ impl Feed {
         let mut backoff = Backoff::up_to(LOG_PAUSE_MAX);
         loop {
             // Another version may answer by now, and this one be followed no longer.
-            let service = self.views.answering(Projection::Stock);
+            let service = self.projections.active(Stock::PROJECTION);
             let news = service.progress.news(&self.after);
             let Ok(applied) = tokio::time::timeout(LOOK_AGAIN, news).await else {
                 continue;
@@ -75,7 +80,7 @@ impl Feed {
                 Ok(_) => tracing::debug!("the log does not have what is applied"),
                 Err(error) => tracing::debug!(%error, "the log cannot be read for a feed"),
             }
-            backoff.pause(self.views.stop()).await?;
+            backoff.pause(self.projections.stop()).await?;
         }
     }
 }

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use shared_events::lane::{Lane, Position, PositionToken};
 
-use crate::consumer::gap::{Line, LogClient, LogError};
+use crate::pipeline::log_client::{Line, LogClient, LogError};
 
 /// Bytes of one page, but for its last line of each lane.
 const BYTES_MAX: usize = 4 << 20;

@@ -1,9 +1,0 @@
--- Counts events to each item; a row that is already further stays as it is.
-insert into items (sku, lane, version, position, updated_at)
-select *
-from unnest($1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::timestamptz[])
-on conflict (sku) do update
-set version = items.version + excluded.version,
-    position = excluded.position,
-    updated_at = excluded.updated_at
-where items.position < excluded.position

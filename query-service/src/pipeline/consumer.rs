@@ -1,0 +1,212 @@
+//! Consumes the topic for one version of a projection.
+//!
+//! Kafka gives at-least-once delivery, in order per lane; the checkpoints make it exactly once. So
+//! offsets are committed late and only as a hint, a rebalance needs no seek, and the client can be
+//! replaced at any moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt};
+use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use shared_events::lane::Lane;
+use shared_events::record;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::{Backoff, Stopping};
+use crate::config::{self, ProjectionConfig};
+use crate::metrics;
+use crate::pipeline::assignment::{AssignmentListener, client_config};
+use crate::pipeline::context::Context;
+use crate::pipeline::delivery::{Arrival, Delivery, Fact, Unreadable};
+
+/// How often offsets are committed.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// So many records are worth a transaction: after them the consumer does not linger.
+const LINGER_RECORDS_MAX: usize = 1_000;
+
+/// The longest pause before a new client is created.
+const REBUILD_BACKOFF: Duration = Duration::from_secs(5);
+
+/// How long closing the client may take; it waits for brokers that may be down.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Consumes until it is stopped. Replaces a client that failed permanently or became silent.
+pub async fn run(context: Arc<Context>) {
+    let mut backoff = Backoff::up_to(REBUILD_BACKOFF);
+    loop {
+        match consume(&context).await {
+            Ok(()) => return,
+            Err(reason) => {
+                let projection = context.projection.schema();
+                tracing::warn!(%reason, projection, "the Kafka consumer is replaced");
+                metrics::consumer_rebuilt(context.projection);
+            }
+        }
+        context.assignment.clear();
+        if backoff.pause(&context.stop).await == Err(Stopping) {
+            return;
+        }
+    }
+}
+
+/// Why a client is replaced.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error("the log grew, but Kafka brought nothing for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+/// Runs one client. Returns `Ok` only when it is stopped.
+async fn consume(context: &Context) -> Result<(), Failure> {
+    let listener = AssignmentListener {
+        projection: context.projection,
+        assignment: Arc::clone(&context.assignment),
+    };
+    let consumer: StreamConsumer<AssignmentListener> =
+        client_config(&context.config.kafka, context.projection).create_with_context(listener)?;
+    consumer.subscribe(&[&context.config.kafka.topic])?;
+    let outcome =
+        context.stop.run_until_cancelled(pump(context, &consumer)).await.unwrap_or(Ok(()));
+    close(consumer, offsets(context)).await;
+    outcome
+}
+
+/// Delivers records, commits the applied offsets, and notices when Kafka is silent.
+async fn pump(
+    context: &Context,
+    consumer: &StreamConsumer<AssignmentListener>,
+) -> Result<(), Failure> {
+    let mut stream = consumer.stream();
+    let mut commits = tokio::time::interval(COMMIT_INTERVAL);
+    let mut applied = context.offsets.subscribe();
+    let mut stalled = context.stalled.subscribe();
+    let mut brought_last = Instant::now();
+    let mut lingers_from = Instant::now();
+    loop {
+        tokio::select! {
+            first = stream.next() => {
+                let Some(first) = first else { return Ok(()) };
+                sleep_until(lingers_from + context.projection.projection().definition().linger).await;
+                let records = collect(first, &mut stream, &context.config.projection)?;
+                brought_last = Instant::now();
+                if records.len() < LINGER_RECORDS_MAX {
+                    lingers_from = brought_last;
+                }
+                metrics::records_received(context.projection, records.len());
+                if !records.is_empty() && context.inbox.send(Delivery::Records(records)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            _ = commits.tick() => {
+                let is_news = applied.has_changed().unwrap_or(false);
+                applied.mark_unchanged();
+                // A failed commit only causes duplicates after a restart.
+                if is_news
+                    && let Some(offsets) = offsets(context)
+                    && let Err(error) = consumer.commit(&offsets, CommitMode::Async)
+                {
+                    tracing::debug!(%error, "offsets are not committed");
+                }
+            }
+            changed = stalled.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                let silence = brought_last.elapsed();
+                let is_ours = context.assignment.covers(&stalled.borrow_and_update());
+                if is_ours && silence >= context.config.kafka.kafka_silence_max_ms.0 {
+                    return Err(Failure::Silent(silence));
+                }
+            }
+        }
+    }
+}
+
+/// Where Kafka should continue, for the lanes of this instance; `None` if nothing is known.
+fn offsets(context: &Context) -> Option<TopicPartitionList> {
+    let assigned = context.assignment.lanes();
+    let mut list = TopicPartitionList::new();
+    for (lane, offset) in context.offsets.borrow().iter() {
+        if assigned.contains(lane) {
+            let (topic, partition) = (&context.config.kafka.topic, i32::from(lane.0));
+            list.add_partition_offset(topic, partition, Offset::Offset(*offset))
+                .expect("an offset that Kafka gave is one that it takes");
+        }
+    }
+    (list.count() > 0).then_some(list)
+}
+
+/// Commits the offsets once more and drops the client. Both block, so not on a thread of the runtime.
+async fn close(consumer: StreamConsumer<AssignmentListener>, offsets: Option<TopicPartitionList>) {
+    let closing = tokio::task::spawn_blocking(move || {
+        if let Some(offsets) = offsets
+            && let Err(error) = consumer.commit(&offsets, CommitMode::Sync)
+        {
+            tracing::debug!(%error, "offsets are not committed");
+        }
+        drop(consumer);
+    });
+    if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+        tracing::warn!("the Kafka consumer does not close and is abandoned");
+    }
+}
+
+/// Collects the first record and those that are ready after it, up to the bounds. Only a permanent
+/// failure is an error; the client recovers from all others.
+fn collect<'a>(
+    first: KafkaResult<BorrowedMessage<'a>>,
+    stream: &mut MessageStream<'a, AssignmentListener>,
+    bounds: &ProjectionConfig,
+) -> KafkaResult<Vec<Arrival>> {
+    let records_max = config::count(bounds.batch_events_max);
+    let bytes_max = config::count(bounds.batch_bytes_max);
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Ok(message) => {
+                bytes += message.payload_len();
+                records.push(arrival(&message));
+            }
+            Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error),
+            // The listener has logged it.
+            Err(error) => tracing::debug!(%error, "Kafka"),
+        }
+        if records.len() >= records_max || bytes >= bytes_max {
+            break;
+        }
+        next = stream.next().now_or_never().flatten();
+    }
+    Ok(records)
+}
+
+/// Decodes one record. What comes from outside is not trusted: a record that is not an event becomes
+/// [`Unreadable`], and the runner stops its lane there.
+fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
+    let (partition, offset) = (message.partition(), message.offset());
+    let headers = message.headers().map(Headers::iter);
+    let headers =
+        headers.into_iter().flatten().filter_map(|header| Some((header.key, header.value?)));
+    let event = record::read(partition, message.payload().unwrap_or_default(), headers)
+        .map_err(|error| error.to_string())
+        .and_then(|event| match event.position.0 {
+            1.. => Ok(event),
+            _ => Err("positions begin at 1".to_owned()),
+        });
+    Arrival {
+        lane: Lane(u16::try_from(partition).unwrap_or(u16::MAX)),
+        next_offset: Some(offset + 1),
+        content: event.map(Fact::of).map_err(|error| Unreadable {
+            place: format!("partition {partition} offset {offset}"),
+            error,
+        }),
+    }
+}

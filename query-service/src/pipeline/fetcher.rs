@@ -1,0 +1,59 @@
+//! Reads what Kafka did not bring from the log: pages of events, and the heads of the lanes.
+
+use std::sync::Arc;
+
+use shared_events::lane::{Lane, Position};
+use tokio::time::MissedTickBehavior;
+
+use crate::backoff::Backoff;
+use crate::pipeline::context::Context;
+use crate::pipeline::delivery::Delivery;
+use crate::pipeline::log_client::LogError;
+
+/// Fetches the page after a position in the background, and retries until it succeeds. The runner fetches
+/// one page of a lane at a time, so the number of tasks is bounded by the number of lanes.
+pub fn fetch(context: &Arc<Context>, lane: Lane, after: Position) {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        context.stop.run_until_cancelled(fetch_with_retry(&context, lane, after)).await;
+    });
+}
+
+async fn fetch_with_retry(context: &Context, lane: Lane, after: Position) {
+    let mut backoff = Backoff::up_to(context.config.projection.retry_pause_max_ms.0);
+    while let Err(error) = fetch_once(context, lane, after).await {
+        tracing::warn!(%lane, position = %after, %error, "the log cannot be read, trying again");
+        if backoff.pause(&context.stop).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn fetch_once(context: &Context, lane: Lane, after: Position) -> Result<(), LogError> {
+    // The permit is held until the runner takes the page, so waiting pages are bounded too.
+    let _permit = context.fetches.acquire().await.expect("the permits are never closed");
+    let page = context.log.events_after(lane, after).await?;
+    // A closed inbox means that the service is stopping.
+    let _ = context.inbox.send(Delivery::Page(page)).await;
+    Ok(())
+}
+
+/// Sends the heads of the log to the runner at a steady pace.
+pub async fn watch_heads(context: Arc<Context>) {
+    let watch = async {
+        let mut ticks = tokio::time::interval(context.config.log.heads_interval_ms.0);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match context.log.heads().await {
+                Ok(heads) => {
+                    if context.inbox.send(Delivery::Heads(heads)).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the log's heads cannot be read"),
+            }
+        }
+    };
+    context.stop.run_until_cancelled(watch).await;
+}

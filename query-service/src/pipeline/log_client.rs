@@ -1,0 +1,254 @@
+//! Reads the log over HTTP, from the first command-service that answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use reqwest::{Client, StatusCode, Url};
+use serde::Deserialize;
+use shared_events::chain::Chain;
+use shared_events::lane::{EventId, Lane, Position, PositionToken};
+use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
+use tokio::time::Instant;
+
+use crate::config::LogConfig;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::{Arrival, Fact, Heads, Page, Unreadable};
+
+/// How many bytes of one answer are read. The complete lines up to there are used.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// How long a command-service may take to accept a connection, before the next is tried.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone)]
+pub struct LogClient {
+    http: Client,
+    bases: Arc<[Url]>,
+    page_max: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("a line of the answer has more than {ANSWER_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// One event as the log returned it, to be passed on unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub id: EventId,
+    pub recorded_at: Timestamp,
+    /// JSON, without the line end.
+    pub json: String,
+}
+
+impl LogError {
+    /// Whether the log refused the request. Other instances would refuse it too.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Http(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY))
+    }
+}
+
+impl LogClient {
+    pub fn new(settings: &LogConfig) -> reqwest::Result<Self> {
+        let timeout = settings.log_timeout_ms.0;
+        let http = Client::builder()
+            .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
+            .timeout(timeout)
+            .build()?;
+        Ok(Self {
+            http,
+            bases: settings.command_url.clone().into(),
+            page_max: settings.log_page_events,
+        })
+    }
+
+    pub async fn heads(&self) -> Result<Heads, LogError> {
+        let asked_at = Instant::now();
+        let body = self.get("/v1/lanes", &[]).await?;
+        let lanes: Lanes = serde_json::from_slice(&body)?;
+        let head = |Head { lane, position, chain }| (lane, Checkpoint { position, chain });
+        Ok(Heads { asked_at, lanes: lanes.items.into_iter().map(head).collect() })
+    }
+
+    /// The last position of every lane that was recorded at or before a moment. The same moment always
+    /// gives the same positions. `None` if the moment is ahead of the log's clock.
+    pub async fn heads_at(&self, moment: Timestamp) -> Result<Option<PositionToken>, LogError> {
+        let body = match self.get("/v1/lanes", &[("at", moment.to_string())]).await {
+            Err(error) if error.is_refusal() => return Ok(None),
+            body => body?,
+        };
+        let lanes: Lanes = serde_json::from_slice(&body)?;
+        Ok(Some(lanes.items.into_iter().map(|head| (head.lane, head.position)).collect()))
+    }
+
+    /// Events of a lane after a position; none at the end of the lane.
+    pub async fn events_after(&self, lane: Lane, after: Position) -> Result<Page, LogError> {
+        self.page_after(lane, after, self.page_max).await
+    }
+
+    /// The same, with at most `limit` events.
+    pub async fn page_after(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: u32,
+    ) -> Result<Page, LogError> {
+        let path = format!("/v1/lanes/{lane}/events");
+        let parameters =
+            [("after", after.to_string()), ("limit", limit.min(self.page_max).to_string())];
+        let body = self.get(&path, &parameters).await?;
+        let events = arrivals(lane, &body);
+        if events.is_empty() && !body.is_empty() {
+            return Err(LogError::TooLong);
+        }
+        Ok(Page { lane, after, events })
+    }
+
+    /// At most `limit` events of a lane after a position, unparsed. Fewer if they exceed `bytes_max`, but
+    /// at least one if there is any.
+    pub async fn lines_after(
+        &self,
+        lane: Lane,
+        after: Position,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Line>, LogError> {
+        let path = format!("/v1/lanes/{lane}/events");
+        let parameters = [("after", after.to_string()), ("limit", limit.to_string())];
+        let body = self.get(&path, &parameters).await?;
+        let lines = lines(&body, bytes_max)?;
+        if lines.is_empty() && !body.is_empty() {
+            return Err(LogError::TooLong);
+        }
+        Ok(lines)
+    }
+
+    async fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Vec<u8>, LogError> {
+        let (last, others) = self.bases.split_last().expect("clap gives at least the default URL");
+        for base in others {
+            match self.get_from(base, path, parameters).await {
+                Ok(body) => return Ok(body),
+                Err(error) if error.is_refusal() => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%base, %error, "this command-service does not answer")
+                }
+            }
+        }
+        self.get_from(last, path, parameters).await
+    }
+
+    async fn get_from(
+        &self,
+        base: &Url,
+        path: &str,
+        parameters: &[(&str, String)],
+    ) -> Result<Vec<u8>, LogError> {
+        let mut url = base.clone();
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+        let request = self.http.get(url).query(parameters);
+        let answer = request.send().await?.error_for_status()?;
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk?);
+            if body.len() > ANSWER_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(body)
+    }
+}
+
+#[derive(Deserialize)]
+struct Lanes {
+    items: Vec<Head>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    lane: Lane,
+    position: Position,
+    chain: Chain,
+}
+
+/// The events on the complete lines of an answer. A truncated last line is left for the next page.
+fn arrivals(lane: Lane, body: &[u8]) -> Vec<Arrival> {
+    let end = body.iter().rposition(|byte| *byte == b'\n');
+    let whole = &body[..end.map_or(0, |end| end + 1)];
+    let lines = whole.split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.is_empty()).map(|line| arrival(lane, line)).collect()
+}
+
+fn arrival(lane: Lane, line: &[u8]) -> Arrival {
+    let content = match serde_json::from_slice::<RecordedEvent>(line) {
+        Ok(event) if event.lane == lane => Ok(Fact::of(event)),
+        Ok(event) => Err(format!("the event is one of lane {}", event.lane)),
+        Err(error) => Err(error.to_string()),
+    };
+    Arrival {
+        lane,
+        next_offset: None,
+        content: content.map_err(|error| Unreadable {
+            place: format!("the log's answer for lane {lane}"),
+            error,
+        }),
+    }
+}
+
+/// The members of an event that are needed to pass it on.
+#[derive(Deserialize)]
+struct LineHead {
+    lane: Lane,
+    position: Position,
+    recorded_at: Timestamp,
+}
+
+/// The complete lines of an answer. A truncated last line is left for the next page.
+fn lines(body: &[u8], bytes_max: usize) -> Result<Vec<Line>, LogError> {
+    let end = body.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+    let mut lines = Vec::new();
+    let mut bytes = 0;
+    for line in body[..end].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        if bytes > 0 && bytes + line.len() > bytes_max {
+            break;
+        }
+        bytes += line.len();
+        let LineHead { lane, position, recorded_at } = serde_json::from_slice(line)?;
+        let json = String::from_utf8_lossy(line).into_owned();
+        lines.push(Line { id: EventId(lane, position), recorded_at, json });
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = "{\"lane\":3,\"position\":7,\"recorded_at\":\"2026-11-20T10:00:00Z\"}\n\
+                        {\"lane\":3,\"position\":8,\"recorded_at\":\"2026-11-20T10:00:01Z\"}\n";
+
+    fn positions(body: &str, bytes_max: usize) -> Vec<i64> {
+        let lines = lines(body.as_bytes(), bytes_max).expect("lines of events");
+        lines.iter().map(|line| line.id.1.0).collect()
+    }
+
+    #[test]
+    fn complete_lines_are_taken_and_the_rest_is_left() {
+        assert_eq!(positions(BODY, 1_000), [7, 8]);
+        assert_eq!(positions(&BODY[..BODY.len() - 1], 1_000), [7]);
+        assert_eq!(positions("", 1_000), [0; 0]);
+        assert_eq!(positions("{\"lane\"", 1_000), [0; 0]);
+    }
+
+    #[test]
+    fn the_size_is_bounded_but_one_line_always_fits() {
+        assert_eq!(positions(BODY, 1), [7]);
+    }
+}

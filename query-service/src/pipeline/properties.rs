@@ -1,0 +1,201 @@
+//! However a log is delivered, the rows are the same: with duplicates, repeated runs, and gaps that are
+//! filled from the log.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use shared_events::event::{Figures, ItemDetails, LocationDetails};
+use shared_events::lane::{Lane, Position};
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::{LocationCode, ReservationId, Sku};
+
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::delivery::{Arrival, Fact};
+use crate::pipeline::plan::{Arrivals, Plan, plan};
+use crate::projection::{EventPosition, Projection};
+use crate::projections::stock::{Changes, Movement, Name, ReservationRow, Stock};
+use crate::projections::{View, ViewChanges};
+use crate::sample_log::{LANES, Log, actions, log_of};
+
+/// The tables, as the statements keep them.
+#[derive(Debug, Default, PartialEq)]
+struct Tables {
+    checkpoints: BTreeMap<Lane, Checkpoint>,
+    items: BTreeMap<Sku, (EventPosition, ItemDetails)>,
+    retired: BTreeMap<Sku, EventPosition>,
+    locations: BTreeMap<LocationCode, (EventPosition, LocationDetails)>,
+    levels: BTreeMap<(Sku, LocationCode), (EventPosition, Figures)>,
+    totals: BTreeMap<Sku, (Figures, i64, Position)>,
+    movements: BTreeMap<(Lane, Position), Movement>,
+    names: BTreeMap<(Lane, Position), Name>,
+    reservations: BTreeMap<ReservationId, ReservationRow>,
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self { checkpoints: no_checkpoints(), ..Self::default() }
+    }
+
+    fn apply(&mut self, plan: &Plan) {
+        for advance in &plan.advances {
+            let before = self.checkpoints.insert(advance.lane, advance.after);
+            assert_eq!(before.map(|at| at.position), Some(advance.before));
+        }
+        let Changes { items, retired, locations, levels, totals, movements, names, reservations } =
+            changes_of::<Stock>(plan).clone();
+        self.items.extend(items);
+        self.retired.extend(retired);
+        self.locations.extend(locations);
+        self.levels.extend(levels);
+        for (sku, added) in totals {
+            let (figures, version, position) = self.totals.entry(sku).or_default();
+            assert!(*position < added.at.position);
+            figures.on_hand += added.delta.on_hand;
+            figures.reserved += added.delta.reserved;
+            figures.allocated += added.delta.allocated;
+            *version += added.events;
+            *position = added.at.position;
+        }
+        for movement in movements {
+            let key = (movement.at.lane, movement.at.position);
+            assert!(self.movements.insert(key, movement).is_none(), "applied twice");
+        }
+        for name in names {
+            let key = (name.at.lane, name.at.position);
+            assert!(self.names.insert(key, name).is_none(), "applied twice");
+        }
+        for (id, mut row) in reservations {
+            if let Some(kept) = self.reservations.get(&id) {
+                assert!(kept.at.position < row.at.position);
+                row.made_at = kept.made_at;
+            }
+            self.reservations.insert(id, row);
+        }
+    }
+
+    fn deliver(&mut self, log: &Log, events: &[&RecordedEvent]) -> Plan {
+        let arrivals = arrivals(events.iter().copied());
+        let plan = plan(Stock::PROJECTION, &self.checkpoints, &log.lane_map, &arrivals);
+        self.apply(&plan);
+        plan
+    }
+
+    /// Fills the gaps of a plan page by page.
+    fn catch_up(&mut self, log: &Log, gaps: &BTreeMap<Lane, Position>, page: usize) {
+        for (lane, seen) in gaps {
+            while self.checkpoints[lane].position < *seen {
+                let after = self.checkpoints[lane].position;
+                let rest = log.lane(*lane).into_iter().filter(|event| event.position > after);
+                let rest: Vec<_> = rest.take(page).collect();
+                let plan = self.deliver(log, &rest);
+                assert_eq!((plan.gaps.len(), plan.stops.len()), (0, 0));
+            }
+        }
+    }
+}
+
+fn no_checkpoints() -> BTreeMap<Lane, Checkpoint> {
+    (0..LANES).map(|lane| (Lane(lane), Checkpoint::default())).collect()
+}
+
+fn arrivals<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Arrivals {
+    let mut arrivals = Arrivals::new();
+    for event in events {
+        let content = Ok(Fact::of(event.clone()));
+        let arrival = Arrival { lane: event.lane, next_offset: None, content };
+        arrivals.entry(event.lane).or_default().push(arrival);
+    }
+    arrivals
+}
+
+pub(crate) fn changes_of<V: View>(plan: &Plan) -> &V::Changes {
+    let changes: &dyn Any = &*plan.changes;
+    &changes.downcast_ref::<ViewChanges<V>>().expect("a plan of this view").0
+}
+
+/// The plans that are written if a log arrives in batches of these sizes, each batch twice, and then
+/// several times from the beginning.
+pub(crate) fn delivered(
+    log: &Log,
+    projection: Projection,
+    sizes: &[usize],
+    times: usize,
+) -> Vec<Plan> {
+    let mut checkpoints = no_checkpoints();
+    let mut plans = Vec::new();
+    let mut deliver = |batch: &[RecordedEvent]| {
+        let arrivals = arrivals(batch);
+        let plan = plan(projection, &checkpoints, &log.lane_map, &arrivals);
+        assert_eq!((plan.gaps.len(), plan.stops.len()), (0, 0));
+        checkpoints.extend(plan.advances.iter().map(|one| (one.lane, one.after)));
+        if !plan.advances.is_empty() {
+            plans.push(plan);
+        }
+    };
+    let mut rest = &log.events[..];
+    for size in sizes.iter().cycle() {
+        let (batch, left) = rest.split_at(rest.len().min(*size));
+        deliver(batch);
+        deliver(batch);
+        rest = left;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (1..times).for_each(|_| deliver(&log.events));
+    plans
+}
+
+proptest! {
+    #[test]
+    fn any_delivery_gives_the_same_rows(
+        actions in actions(1..60),
+        runs in prop::collection::vec((any::<prop::sample::Index>(), 1..20usize, any::<u32>()), 0..12),
+        page in 1..7usize,
+    ) {
+        let log = log_of(&actions);
+        prop_assume!(!log.events.is_empty());
+        let all: Vec<&RecordedEvent> = log.events.iter().collect();
+        let mut expected = Tables::new();
+        let at_once = expected.deliver(&log, &all);
+        prop_assert_eq!(at_once.applied, all.len() as u64);
+
+        let mut tables = Tables::new();
+        for (start, length, holes) in runs {
+            let start = start.index(all.len());
+            let run = all[start..].iter().take(length).enumerate();
+            let run: Vec<&RecordedEvent> =
+                run.filter(|(index, _)| holes >> index & 3 != 0).map(|(_, event)| *event).collect();
+            let plan = tables.deliver(&log, &run);
+            prop_assert!(plan.stops.is_empty(), "{:?}", plan.stops);
+            tables.catch_up(&log, &plan.gaps, page);
+        }
+        let rest = tables.deliver(&log, &all);
+        prop_assert!(rest.gaps.is_empty() && rest.stops.is_empty());
+        prop_assert_eq!(&tables, &expected);
+
+        let again = tables.deliver(&log, &all);
+        prop_assert_eq!((again.applied, again.duplicates), (0, all.len() as u64));
+    }
+
+    #[test]
+    fn a_changed_event_stops_its_lane_and_no_other(
+        actions in actions(2..60),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let mut log = log_of(&actions);
+        prop_assume!(!log.events.is_empty());
+        let changed = which.index(log.events.len());
+        log.events[changed].version.0 += 1;
+        let (lane, position) = (log.events[changed].lane, log.events[changed].position);
+        let all: Vec<&RecordedEvent> = log.events.iter().collect();
+        let mut tables = Tables::new();
+        let plan = tables.deliver(&log, &all);
+        prop_assert_eq!(plan.stops.keys().collect::<Vec<_>>(), [&lane]);
+        prop_assert_eq!(tables.checkpoints[&lane].position.next(), position);
+        let others = log.events.iter().filter(|event| event.lane != lane).count();
+        let before = log.lane(lane).iter().filter(|event| event.position < position).count();
+        prop_assert_eq!(plan.applied, (others + before) as u64);
+    }
+}

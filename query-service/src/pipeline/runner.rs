@@ -1,0 +1,155 @@
+//! The loop that applies events to one version of a projection.
+
+mod apply_batch;
+mod catch_up;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use shared_events::lane::{Lane, Position};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::backoff::{Backoff, Stopping};
+use crate::config;
+use crate::pipeline::apply;
+use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::context::Context;
+use crate::pipeline::delivery::{Arrival, Delivery};
+use crate::pipeline::plan::Arrivals;
+use crate::pipeline::runner::catch_up::Compared;
+
+/// A lane that is stopped.
+#[derive(Debug, Clone, Copy)]
+struct Stopped {
+    /// The last position applied.
+    at: Position,
+    /// When the event after it was last tried.
+    tried_at: Instant,
+}
+
+/// Keeps one version of a projection up to date.
+pub struct ProjectionRunner {
+    context: Arc<Context>,
+    checkpoints: BTreeMap<Lane, Checkpoint>,
+    stopped: BTreeMap<Lane, Stopped>,
+    /// Lanes that are read from the log, with the last position known to exist.
+    fetching: BTreeMap<Lane, Position>,
+    /// Where each lane was when last compared with the head of the log.
+    compared: BTreeMap<Lane, Compared>,
+    /// Whether Kafka brought anything since the last comparison.
+    kafka_brings: bool,
+    /// Lanes that do not belong to this log, each logged once.
+    unknown_lanes: BTreeSet<Lane>,
+}
+
+impl ProjectionRunner {
+    pub fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            checkpoints: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            fetching: BTreeMap::new(),
+            compared: BTreeMap::new(),
+            kafka_brings: false,
+            unknown_lanes: BTreeSet::new(),
+        }
+    }
+
+    /// Runs until it is stopped or its inbox is closed.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Delivery>) {
+        if self.reload().await.is_err() {
+            return;
+        }
+        let stop = self.context.stop.clone();
+        let mut next = None;
+        loop {
+            let delivery = match next.take() {
+                Some(delivery) => delivery,
+                None => match stop.run_until_cancelled(inbox.recv()).await.flatten() {
+                    Some(delivery) => delivery,
+                    None => return,
+                },
+            };
+            let outcome = match delivery {
+                Delivery::Records(records) => {
+                    let (arrivals, after) = self.collect(records, &mut inbox);
+                    next = after;
+                    self.apply_batch(arrivals).await
+                }
+                Delivery::Page(page) => self.apply_page(page).await,
+                Delivery::Heads(heads) => self.compare_heads(heads).await,
+            };
+            if outcome == Err(Stopping) {
+                return;
+            }
+        }
+    }
+
+    /// Takes all waiting records, up to the batch size, and groups them by lane. Returns a delivery of
+    /// another kind if it came between.
+    fn collect(
+        &mut self,
+        first: Vec<Arrival>,
+        inbox: &mut mpsc::Receiver<Delivery>,
+    ) -> (Arrivals, Option<Delivery>) {
+        self.kafka_brings = true;
+        let mut arrivals = Arrivals::new();
+        let batch = config::count(self.context.config.projection.batch_events_max);
+        let mut count = 0;
+        let mut records = first;
+        loop {
+            count += records.len();
+            for arrival in records {
+                self.group(&mut arrivals, arrival);
+            }
+            if count >= batch {
+                return (arrivals, None);
+            }
+            match inbox.try_recv() {
+                Ok(Delivery::Records(more)) => records = more,
+                Ok(other) => return (arrivals, Some(other)),
+                Err(_) => return (arrivals, None),
+            }
+        }
+    }
+
+    fn group(&mut self, arrivals: &mut Arrivals, arrival: Arrival) {
+        let lane = arrival.lane;
+        if self.stopped.contains_key(&lane) {
+            return;
+        }
+        if self.checkpoints.contains_key(&lane) {
+            arrivals.entry(lane).or_default().push(arrival);
+        } else {
+            self.report_unknown_lane(lane);
+        }
+    }
+
+    fn report_unknown_lane(&mut self, lane: Lane) {
+        if self.unknown_lanes.insert(lane) {
+            tracing::error!(%lane, "the read database was made for fewer lanes; this lane is ignored");
+        }
+    }
+
+    /// Replaces what is remembered with the stored checkpoints, and retries until they can be read.
+    async fn reload(&mut self) -> Result<(), Stopping> {
+        let mut backoff = Backoff::up_to(self.context.config.projection.retry_pause_max_ms.0);
+        loop {
+            match apply::load_checkpoints(&self.context.pool, self.context.projection).await {
+                Ok(checkpoints) => {
+                    let stored = checkpoints.iter().map(|(lane, at)| (*lane, at.position));
+                    self.context.progress.replace(stored.collect());
+                    self.checkpoints = checkpoints;
+                    self.context.progress.set_trouble(None);
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "checkpoints cannot be read, trying again");
+                    self.context.progress.set_trouble(Some(error.to_string()));
+                    backoff.pause(&self.context.stop).await?;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The view `daily_flow`: how much of each item came in and went out on each day.
+
+pub mod fold;
+#[cfg(test)]
+mod spec;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared_events::event::Event;
+use shared_events::lane::{Lane, Position};
+use shared_events::recorded::RecordedEvent;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+use crate::database::{lane_column, write_rows};
+use crate::projection::Unfit;
+use crate::projections::View;
+
+/// How much of each item came in and went out on each day.
+#[derive(Debug)]
+pub struct DailyFlow;
+
+impl View for DailyFlow {
+    const NAME: &'static str = "daily_flow";
+    const SUMMARY: &'static str = "What came in and went out of each item on each day";
+    const LINGER: Duration = Duration::from_millis(50);
+    const FETCH_MIN_BYTES: u32 = 256 << 10;
+
+    type Changes = Changes;
+
+    fn fold(changes: &mut Changes, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        changes.fold(recorded, event)
+    }
+
+    async fn write(
+        changes: &Changes,
+        _ends: &BTreeMap<Lane, Position>,
+        connection: &mut PgConnection,
+    ) -> sqlx::Result<()> {
+        write_rows!(connection, "daily_flow/add_items.sql", for (sku, counted) in &changes.items => {
+            sku: sku.as_str(),
+            lane: lane_column(counted.at.lane),
+            version: counted.events,
+            position: counted.at.position.0,
+            updated_at: counted.at.recorded_at.to_utc(),
+        });
+        write_rows!(connection, "daily_flow/add_days.sql", for ((sku, day), (at, flow)) in &changes.days => {
+            sku: sku.as_str(),
+            day: *day,
+            lane: lane_column(at.lane),
+            incoming: flow.incoming,
+            outgoing: flow.outgoing,
+            returned: flow.returned,
+            adjusted: flow.adjusted,
+            position: at.position.0,
+        });
+        Ok(())
+    }
+}

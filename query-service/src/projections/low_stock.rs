@@ -1,0 +1,44 @@
+//! The view `low_stock`: which item is short at which location, and the alerts about it.
+
+pub mod fold;
+#[cfg(test)]
+mod spec;
+mod write;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared_events::event::Event;
+use shared_events::lane::{Lane, Position};
+use shared_events::recorded::RecordedEvent;
+use sqlx::PgConnection;
+
+use self::fold::Changes;
+pub use self::fold::{AlertId, AlertState};
+use crate::projection::Unfit;
+use crate::projections::View;
+
+/// Which item is short at which location, and the alerts about it.
+#[derive(Debug)]
+pub struct LowStock;
+
+impl View for LowStock {
+    const NAME: &'static str = "low_stock";
+    const SUMMARY: &'static str = "Which item is short at which location, and the alerts about it";
+    const LINGER: Duration = Duration::from_millis(50);
+    const FETCH_MIN_BYTES: u32 = 256 << 10;
+
+    type Changes = Changes;
+
+    fn fold(changes: &mut Changes, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        changes.fold(recorded, event)
+    }
+
+    async fn write(
+        changes: &Changes,
+        ends: &BTreeMap<Lane, Position>,
+        connection: &mut PgConnection,
+    ) -> sqlx::Result<()> {
+        write::write(changes, ends, connection).await
+    }
+}

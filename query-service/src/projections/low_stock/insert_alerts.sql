@@ -1,0 +1,9 @@
+-- Puts alerts into the outbox. The marks guarantee that each is put there once.
+insert into alert_outbox (
+    lane, position, sku, location, raised, available, reorder_point, recorded_at
+)
+select *
+from unnest(
+    $1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[],
+    $8::timestamptz[]
+)

@@ -1,0 +1,15 @@
+-- Adds the changes of each sku to its totals. Rows that are ahead stay unchanged.
+insert into stock_totals (sku, lane, on_hand, reserved, allocated, version, position, updated_at)
+select *
+from unnest(
+    $1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[],
+    $6::bigint[], $7::bigint[], $8::timestamptz[]
+)
+on conflict (sku) do update
+set on_hand = stock_totals.on_hand + excluded.on_hand,
+    reserved = stock_totals.reserved + excluded.reserved,
+    allocated = stock_totals.allocated + excluded.allocated,
+    version = stock_totals.version + excluded.version,
+    position = excluded.position,
+    updated_at = excluded.updated_at
+where stock_totals.position < excluded.position

@@ -1,0 +1,162 @@
+//! What each event changes in the tables of `stock`. PURE.
+
+use std::collections::BTreeMap;
+
+use shared_events::event::{
+    About, Cause, Event, Figures, ItemDetails, LocationDetails, Promise, ReservationStep,
+    StockChange,
+};
+use shared_events::recorded::RecordedEvent;
+use shared_events::reservation::Reservation;
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, LocationCode, ReservationId, Sku};
+
+use crate::projection::{EventPosition, Unfit};
+
+/// What a batch changes, folded per key: only the last state of each row is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub items: BTreeMap<Sku, (EventPosition, ItemDetails)>,
+    /// Retired items; no later description changes them.
+    pub retired: BTreeMap<Sku, EventPosition>,
+    pub locations: BTreeMap<LocationCode, (EventPosition, LocationDetails)>,
+    pub levels: BTreeMap<(Sku, LocationCode), (EventPosition, Figures)>,
+    pub totals: BTreeMap<Sku, Addition>,
+    pub movements: Vec<Movement>,
+    pub names: Vec<Name>,
+    pub reservations: BTreeMap<ReservationId, ReservationRow>,
+}
+
+/// What is added to the totals of a sku.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addition {
+    /// The last event. Its version belongs to one stream and means nothing here.
+    pub at: EventPosition,
+    pub delta: Figures,
+    /// How many events, which is by how much the versions of the streams grew together.
+    pub events: i64,
+}
+
+/// One change of stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    pub at: EventPosition,
+    pub sku: Sku,
+    pub location: LocationCode,
+    pub event_type: &'static str,
+    pub cause: Cause,
+    pub actor: Option<Label>,
+    pub correlation_id: Label,
+    pub occurred_at: Timestamp,
+    pub delta: Figures,
+    pub after: Figures,
+    /// The reservation's id, its line and when the hold ends, if the change is for a reservation.
+    pub promise: Option<(ReservationId, u32, Option<Timestamp>)>,
+}
+
+/// The name of an item or a location from one position on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub at: EventPosition,
+    pub stream: Stream,
+    pub name: String,
+}
+
+/// A reservation after its last step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationRow {
+    pub at: EventPosition,
+    /// When the first folded step was recorded. It counts for new rows only; a stored row keeps the
+    /// time it has.
+    pub made_at: Timestamp,
+    pub reservation: Reservation,
+}
+
+impl Changes {
+    /// Adds one event, after all earlier events of its lane. An error changes nothing.
+    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        let at = EventPosition::of(recorded);
+        match event.about() {
+            About::Item(item) => {
+                self.fold_name(recorded, &item.name);
+                self.items.insert(item.sku.clone(), (at, item.clone()));
+            }
+            About::RetiredItem(item) => {
+                self.retired.insert(item.sku.clone(), at);
+            }
+            About::Location(location) => {
+                self.fold_name(recorded, &location.name);
+                self.locations.insert(location.code.clone(), (at, location.clone()));
+            }
+            About::Stock(change) => self.fold_stock(recorded, event.event_type(), change)?,
+            About::Reservation(step) => self.fold_reservation(at, step),
+        }
+        Ok(())
+    }
+
+    fn fold_stock(
+        &mut self,
+        recorded: &RecordedEvent,
+        event_type: &'static str,
+        StockChange { sku, location, delta, after, cause, promise }: StockChange<'_>,
+    ) -> Result<(), Unfit> {
+        let at = EventPosition::of(recorded);
+        // A movement shows the figures before it, so they have to exist; what is available too.
+        let before = difference(after, delta).ok_or(Unfit::Overflow)?;
+        for figures in [before, delta, after] {
+            figures.checked_available().ok_or(Unfit::Overflow)?;
+        }
+        let (folded, events) = match self.totals.get(sku) {
+            Some(total) => (total.delta, total.events),
+            None => (Figures::default(), 0),
+        };
+        let added = sum(folded, delta).ok_or(Unfit::Overflow)?;
+        self.totals.insert(sku.clone(), Addition { at, delta: added, events: events + 1 });
+        self.levels.insert((sku.clone(), location.clone()), (at, after));
+        let owned = |one: Promise<'_>| (one.reservation.clone(), one.line, one.expires_at);
+        self.movements.push(Movement {
+            at,
+            sku: sku.clone(),
+            location: location.clone(),
+            event_type,
+            cause: cause.clone(),
+            actor: recorded.actor.clone(),
+            correlation_id: recorded.correlation_id.clone(),
+            occurred_at: recorded.occurred_at,
+            delta,
+            after,
+            promise: promise.map(owned),
+        });
+        Ok(())
+    }
+
+    fn fold_name(&mut self, recorded: &RecordedEvent, name: &str) {
+        let (at, stream) = (EventPosition::of(recorded), recorded.stream.clone());
+        self.names.push(Name { at, stream, name: name.to_owned() });
+    }
+
+    fn fold_reservation(&mut self, at: EventPosition, step: &ReservationStep) {
+        let reservation = step.after.clone();
+        let earlier = self.reservations.get(&reservation.id);
+        let made_at = earlier.map_or(at.recorded_at, |row| row.made_at);
+        let row = ReservationRow { at, made_at, reservation };
+        self.reservations.insert(step.after.id.clone(), row);
+    }
+}
+
+fn sum(left: Figures, right: Figures) -> Option<Figures> {
+    Some(Figures {
+        on_hand: left.on_hand.checked_add(right.on_hand)?,
+        reserved: left.reserved.checked_add(right.reserved)?,
+        allocated: left.allocated.checked_add(right.allocated)?,
+    })
+}
+
+fn difference(left: Figures, right: Figures) -> Option<Figures> {
+    Some(Figures {
+        on_hand: left.on_hand.checked_sub(right.on_hand)?,
+        reserved: left.reserved.checked_sub(right.reserved)?,
+        allocated: left.allocated.checked_sub(right.allocated)?,
+    })
+}

@@ -1,0 +1,22 @@
+-- Writes the newest figures of each pair. Rows that are ahead stay unchanged. Runs after the items of the
+-- batch are written, because it copies their reorder points.
+insert into stock_levels (
+    sku, location, lane, on_hand, reserved, allocated, reorder_point, version, position, updated_at
+)
+select
+    level.sku, level.location, level.lane, level.on_hand, level.reserved, level.allocated,
+    coalesce(items.reorder_point, 0), level.version, level.position, level.updated_at
+from unnest(
+    $1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
+    $7::bigint[], $8::bigint[], $9::timestamptz[]
+) as level (sku, location, lane, on_hand, reserved, allocated, version, position, updated_at)
+left join items on items.sku = level.sku
+on conflict (sku, location) do update
+set on_hand = excluded.on_hand,
+    reserved = excluded.reserved,
+    allocated = excluded.allocated,
+    reorder_point = excluded.reorder_point,
+    version = excluded.version,
+    position = excluded.position,
+    updated_at = excluded.updated_at
+where stock_levels.position < excluded.position

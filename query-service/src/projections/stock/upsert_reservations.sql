@@ -1,0 +1,23 @@
+-- Writes the newest state of each reservation. Rows that are ahead stay unchanged; existing rows keep
+-- `made_at`.
+insert into reservations (
+    id, lane, owner, status, expires_at, reference_type, reference_id, reference_line, lines,
+    made_at, version, position, updated_at
+)
+select *
+from unnest(
+    $1::text[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+    $8::text[], $9::json[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::timestamptz[]
+)
+on conflict (id) do update
+set owner = excluded.owner,
+    status = excluded.status,
+    expires_at = excluded.expires_at,
+    reference_type = excluded.reference_type,
+    reference_id = excluded.reference_id,
+    reference_line = excluded.reference_line,
+    lines = excluded.lines,
+    version = excluded.version,
+    position = excluded.position,
+    updated_at = excluded.updated_at
+where reservations.position < excluded.position

@@ -1,0 +1,146 @@
+//! Writes what a batch changes into the tables of `stock`, one statement a table.
+
+use serde::Serialize;
+use shared_events::event::{Context, Reference};
+use shared_events::values::{Code, Label};
+use sqlx::PgConnection;
+
+use crate::database::{lane_column, write_rows};
+use crate::projections::stock::{Changes, Name};
+
+/// Writes every table that has rows to write.
+pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    write_catalogue(changes, connection).await?;
+    write_stock(changes, connection).await?;
+    write_movements(changes, connection).await?;
+    write_reservations(changes, connection).await?;
+    write_rows!(connection, "copy_reorder_points.sql", for sku in changes.items.keys() => {
+        sku: sku.as_str(),
+    });
+    Ok(())
+}
+
+async fn write_catalogue(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    write_rows!(connection, "upsert_items.sql", for (at, item) in changes.items.values() => {
+        sku: item.sku.as_str(),
+        lane: lane_column(at.lane),
+        name: item.name.as_str(),
+        scale: i16::from(item.scale),
+        unit: item.unit.as_str(),
+        reorder_point: item.reorder_point,
+        metadata: metadata(item.context.as_ref()),
+        version: at.version.0,
+        position: at.position.0,
+        updated_at: at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "retire_items.sql", for (sku, at) in &changes.retired => {
+        sku: sku.as_str(),
+        version: at.version.0,
+        position: at.position.0,
+        updated_at: at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "upsert_locations.sql", for (at, one) in changes.locations.values() => {
+        code: one.code.as_str(),
+        lane: lane_column(at.lane),
+        name: one.name.as_str(),
+        kind: one.kind.as_ref().map(Code::as_str),
+        metadata: metadata(one.context.as_ref()),
+        version: at.version.0,
+        position: at.position.0,
+        updated_at: at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "insert_names.sql", for Name { at, stream, name } in &changes.names => {
+        stream: stream.to_string(),
+        position: at.position.0,
+        lane: lane_column(at.lane),
+        name: name.as_str(),
+    });
+    Ok(())
+}
+
+async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    write_rows!(connection, "upsert_levels.sql", for (pair, (at, figures)) in &changes.levels => {
+        sku: pair.0.as_str(),
+        location: pair.1.as_str(),
+        lane: lane_column(at.lane),
+        on_hand: figures.on_hand,
+        reserved: figures.reserved,
+        allocated: figures.allocated,
+        version: at.version.0,
+        position: at.position.0,
+        updated_at: at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "add_totals.sql", for (sku, total) in &changes.totals => {
+        sku: sku.as_str(),
+        lane: lane_column(total.at.lane),
+        on_hand: total.delta.on_hand,
+        reserved: total.delta.reserved,
+        allocated: total.delta.allocated,
+        version: total.events,
+        position: total.at.position.0,
+        updated_at: total.at.recorded_at.to_utc(),
+    });
+    Ok(())
+}
+
+async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    write_rows!(connection, "insert_movements.sql", for one in &changes.movements => {
+        lane: lane_column(one.at.lane),
+        position: one.at.position.0,
+        sku: one.sku.as_str(),
+        location: one.location.as_str(),
+        event_type: one.event_type,
+        reason: one.cause.reason.as_ref().map(Code::as_str),
+        reference_type: one.cause.reference.as_ref().map(|document| document.kind.as_str()),
+        reference_id: one.cause.reference.as_ref().map(|document| document.id.as_str()),
+        reference_line: reference_line(one.cause.reference.as_ref()),
+        actor: one.actor.as_ref().map(Label::as_str),
+        correlation_id: one.correlation_id.as_str(),
+        occurred_at: one.occurred_at.to_utc(),
+        recorded_at: one.at.recorded_at.to_utc(),
+        on_hand: one.after.on_hand,
+        reserved: one.after.reserved,
+        allocated: one.after.allocated,
+        on_hand_delta: one.delta.on_hand,
+        reserved_delta: one.delta.reserved,
+        allocated_delta: one.delta.allocated,
+        version: one.at.version.0,
+        reservation: one.promise.as_ref().map(|(reservation, _, _)| reservation.as_str()),
+        reservation_line: one.promise.as_ref().map(|(_, line, _)| i64::from(*line)),
+        expires_at: one.promise.as_ref().and_then(|(_, _, expires_at)| Some(expires_at.as_ref()?.to_utc())),
+    });
+    Ok(())
+}
+
+async fn write_reservations(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let rows = changes.reservations.values();
+    write_rows!(connection, "upsert_reservations.sql", for row in rows => {
+        id: row.reservation.id.as_str(),
+        lane: lane_column(row.at.lane),
+        owner: row.reservation.owner.as_str(),
+        status: row.reservation.status.as_str(),
+        expires_at: row.reservation.expires_at.to_utc(),
+        reference_type: row.reservation.reference.as_ref().map(|document| document.kind.as_str()),
+        reference_id: row.reservation.reference.as_ref().map(|document| document.id.as_str()),
+        reference_line: reference_line(row.reservation.reference.as_ref()),
+        lines: json(&row.reservation.lines),
+        made_at: row.made_at.to_utc(),
+        version: row.at.version.0,
+        position: row.at.position.0,
+        updated_at: row.at.recorded_at.to_utc(),
+    });
+    Ok(())
+}
+
+fn reference_line(reference: Option<&Reference>) -> Option<&str> {
+    reference?.line.as_ref().map(Label::as_str)
+}
+
+/// The free names and values of a description.
+fn metadata(context: Option<&Context>) -> String {
+    context.map_or_else(|| "{}".to_owned(), |context| json(&context.metadata))
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("text and integers are always JSON")
+}
