@@ -1,8 +1,8 @@
-//! The chain: a running SHA-256 over a lane, so that a changed, lost or added fact shows.
+//! The chain: a running SHA-256 over a lane, which reveals changed, lost and added events.
 //!
-//! Each link covers the link before it and every published member of the fact, each with its
-//! length in front (4 bytes, big-endian), so no two facts share an encoding. The data is covered by
-//! its own hash: a lawful redaction that keeps `data_hash` leaves the chain whole.
+//! Each link covers the link before it and every published member of the event. Each member is preceded
+//! by its length (4 bytes, big-endian), so no two events share an encoding. The data is covered by its
+//! hash, so data can be redacted without breaking the chain as long as `data_hash` is kept.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::lane::{Lane, Position, Version};
 use crate::time::Timestamp;
 use crate::values::ValueError;
 
-/// One link: 32 bytes, written in lower hex. The link before the first position is all zeros.
+/// One link: 32 bytes, written in lower-case hex. The link before the first position is all zeros.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Chain(pub [u8; 32]);
@@ -52,12 +52,12 @@ impl From<Chain> for String {
     }
 }
 
-/// SHA-256 of an event's data bytes as stored.
+/// SHA-256 of an event's stored data.
 pub fn data_hash(data: &str) -> [u8; 32] {
     Sha256::digest(data.as_bytes()).into()
 }
 
-/// The members of a fact that its link covers.
+/// The members of an event that its link covers.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "each is the member of RecordedEvent with the same name")]
 pub struct Link<'a> {
@@ -76,12 +76,12 @@ pub struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// The chain after this fact, given the chain before it.
+    /// The chain after this event, given the chain before it.
     ///
     /// Numbers are 8 bytes, big-endian; times are microseconds since 1970; an absent member has
     /// length 0, which no present one can have.
     pub fn after(&self, previous: Chain) -> Chain {
-        // Gathered, for a hash takes one long text faster than many short ones.
+        // One buffer, because hashing one long text is faster than hashing many short ones.
         let mut text = Vec::with_capacity(512);
         let mut member = |bytes: &[u8]| {
             let length = u32::try_from(bytes.len()).expect("a member is far below 4 GiB");

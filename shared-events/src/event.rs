@@ -1,7 +1,7 @@
-//! What can happen: every fact, in the past tense, with its published version.
+//! Every event with its published version.
 //!
-//! A stock event carries the figures after it, so whoever looks at the topic sees balances and
-//! views write absolute values.
+//! A stock event carries the figures after it, so that readers of the topic see balances and projections
+//! write absolute values.
 
 mod about;
 mod data;
@@ -17,25 +17,25 @@ pub use self::data::{
 };
 pub use self::hold::{HeldStock, HoldExtended, PromisedStock, ReservationStep};
 
-/// A fact that cannot be read by this binary.
+/// An event that this binary cannot read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Written by a newer version of Stockbook, or not by Stockbook at all.
+    /// Written by a newer version of Stockbook, or by another program.
     #[error("event type {event_type} version {schema_version} is not known here")]
     UnknownType {
-        /// The type's name.
+        /// The type.
         event_type: String,
-        /// Its version.
+        /// The version.
         schema_version: i16,
     },
-    /// The type is known, the JSON does not fit it.
+    /// The JSON does not fit the known type.
     #[error("data does not fit {event_type} version {schema_version}: {source}")]
     Data {
-        /// The type's name.
+        /// The type.
         event_type: String,
-        /// Its version.
+        /// The version.
         schema_version: i16,
-        /// What serde found.
+        /// The cause.
         source: serde_json::Error,
     },
 }
@@ -43,24 +43,24 @@ pub enum DecodeError {
 /// Declares every event with its payload and the version it is written with today.
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($data:ty) = $version:literal,)+) => {
-        /// Every fact that can happen.
+        /// Every event that can happen.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Event {
             $($(#[$doc])* $name($data),)+
         }
 
         impl Event {
-            /// Every type's name, with the version it is written with today.
+            /// Every type with the version that is written today.
             pub const TYPES: &[(&str, i16)] = &[$((stringify!($name), $version),)+];
 
-            /// The type's published name.
+            /// The published name of the type.
             pub fn event_type(&self) -> &'static str {
                 match self {
                     $(Self::$name(_) => stringify!($name),)+
                 }
             }
 
-            /// The version this binary writes the type with.
+            /// The version that this binary writes.
             pub fn schema_version(&self) -> i16 {
                 match self {
                     $(Self::$name(_) => $version,)+
@@ -75,10 +75,7 @@ macro_rules! events {
                 data.expect("an event is text, integers and maps with text keys, which JSON can hold")
             }
 
-            /// Reads stored JSON back.
-            ///
-            /// # Errors
-            /// The type or version is unknown, or the JSON does not fit it.
+            /// Reads the JSON of any published version.
             pub fn from_json(
                 event_type: &str,
                 schema_version: i16,
@@ -109,60 +106,60 @@ macro_rules! events {
 }
 
 events! {
-    /// An item exists from here on.
+    /// An item was created.
     ItemRegistered(ItemDetails) = 1,
-    /// An item is described anew.
+    /// The details of an item changed.
     ItemChanged(ItemDetails) = 1,
-    /// A location exists from here on.
+    /// A location was created.
     LocationRegistered(LocationDetails) = 1,
-    /// A location is described anew.
+    /// The details of a location changed.
     LocationChanged(LocationDetails) = 1,
     /// Goods came in.
     StockReceived(StockReceived) = 1,
-    /// Goods went out for good.
+    /// Goods went out.
     StockIssued(StockIssued) = 1,
-    /// The count on the books was put right.
+    /// on_hand was corrected by a difference.
     StockAdjusted(StockAdjusted) = 2,
-    /// The count on the books was set to what was found.
+    /// on_hand was set to a counted quantity.
     StockSet(StockSet) = 1,
     /// Goods left for another location.
     StockMovedOut(StockMovedOut) = 1,
     /// Goods came from another location.
     StockMovedIn(StockMovedIn) = 1,
-    /// An item is not traded any more.
+    /// An item is no longer traded.
     ItemRetired(ItemRetired) = 1,
-    /// What was booked before is taken back.
+    /// An earlier event was undone by its exact opposite.
     StockReversed(StockReversed) = 1,
-    /// A quantity is held for a reservation from here on.
+    /// A quantity was reserved.
     StockReserved(HeldStock) = 1,
-    /// The hold ends at another moment.
+    /// The expiry of a hold changed.
     StockHoldExtended(HoldExtended) = 1,
-    /// A held quantity was let go.
+    /// A reserved quantity was released.
     StockReleased(HeldStock) = 1,
-    /// The hold ended by itself.
+    /// A hold expired.
     StockHoldExpired(HeldStock) = 1,
-    /// A held quantity is promised firmly from here on.
+    /// A reserved quantity was allocated.
     StockAllocated(HeldStock) = 1,
-    /// A promised quantity was let go.
+    /// An allocated quantity was cancelled.
     StockDeallocated(PromisedStock) = 1,
-    /// A promised quantity went out for good.
+    /// An allocated quantity was fulfilled: it left the stock.
     StockFulfilled(PromisedStock) = 1,
-    /// Of what went out, a quantity came back.
+    /// A fulfilled quantity was returned.
     StockReturned(PromisedStock) = 1,
-    /// A reservation exists from here on.
+    /// A reservation was created.
     ReservationHeld(ReservationStep) = 1,
-    /// The reservation ends at another moment.
+    /// The expiry of the reservation changed.
     ReservationExtended(ReservationStep) = 1,
-    /// The reservation became a firm promise.
+    /// The reservation was confirmed.
     ReservationConfirmed(ReservationStep) = 1,
-    /// The reservation, or parts of it, was let go while it was held.
+    /// The held reservation, or parts of it, was released.
     ReservationReleased(ReservationStep) = 1,
-    /// The reservation's hold ended by itself.
+    /// The reservation expired.
     ReservationExpired(ReservationStep) = 1,
-    /// What was promised, or parts of it, went out.
+    /// The reservation, or parts of it, was fulfilled.
     ReservationFulfilled(ReservationStep) = 1,
-    /// The promise, or parts of it, was taken back.
+    /// The confirmed reservation, or parts of it, was cancelled.
     ReservationCancelled(ReservationStep) = 1,
-    /// Of what went out, parts came back.
+    /// Fulfilled parts of the reservation were returned.
     ReservationReturned(ReservationStep) = 1,
 }

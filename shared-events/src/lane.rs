@@ -1,4 +1,4 @@
-//! Where a stream lives in the log, and how far one has read: lanes, positions, tokens.
+//! Lanes, positions in them, and position tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::slot::{SLOTS, slot_of};
 use crate::stream::Stream;
 use crate::values::{Sku, ValueError};
 
-/// One of the ordered logs: a log in Postgres, a Kafka partition, a checkpoint and a lock in one number.
+/// One of the ordered logs. Each has a Kafka partition, a checkpoint and a lock with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Lane(pub u16);
@@ -21,7 +21,7 @@ impl fmt::Display for Lane {
     }
 }
 
-/// A place in a lane: 1, 2, 3 … without a gap; 0 stands before the first.
+/// The number of an event in its lane: 1, 2, 3 … without gaps; 0 is before the first.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -29,7 +29,7 @@ impl fmt::Display for Lane {
 pub struct Position(pub i64);
 
 impl Position {
-    /// The place after this one.
+    /// The next number.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -41,7 +41,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// An event's id: `{lane}-{position}`, such as `3-1042`.
+/// The id of an event: `{lane}-{position}`, such as `3-1042`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventId(pub Lane, pub Position);
@@ -82,7 +82,7 @@ impl FromStr for EventId {
     }
 }
 
-/// A place in a stream: 1, 2, 3 …; 0 means the stream has no history.
+/// The number of an event in its stream: 1, 2, 3 …; 0 means that the stream has no events.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -90,7 +90,7 @@ impl FromStr for EventId {
 pub struct Version(pub i64);
 
 impl Version {
-    /// The place after this one.
+    /// The next number.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -102,15 +102,12 @@ impl fmt::Display for Version {
     }
 }
 
-/// Which lane each slot belongs to.
+/// The lane of each slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneMap(Vec<Lane>);
 
 impl LaneMap {
-    /// The map of a new log: slots dealt out to `lanes` lanes in turn.
-    ///
-    /// # Errors
-    /// `lanes` is not 1 to [`SLOTS`].
+    /// The map of a new log with 1 to [`SLOTS`] lanes, to which slots are assigned in turn.
     pub fn even(lanes: u16) -> Result<Self, ValueError> {
         if !(1..=SLOTS).contains(&lanes) {
             return Err(ValueError { expected: "1 to 1024 lanes" });
@@ -118,10 +115,7 @@ impl LaneMap {
         Ok(Self((0..SLOTS).map(|slot| Lane(slot % lanes)).collect()))
     }
 
-    /// A stored map: the lane of every slot, in slot order.
-    ///
-    /// # Errors
-    /// There are not exactly [`SLOTS`] of them.
+    /// A stored map: the lane of each of the [`SLOTS`] slots, in order.
     pub fn from_slots(lanes: Vec<Lane>) -> Result<Self, ValueError> {
         if lanes.len() == usize::from(SLOTS) {
             Ok(Self(lanes))
@@ -130,12 +124,12 @@ impl LaneMap {
         }
     }
 
-    /// The lane that a stream lives in.
+    /// The lane of a stream.
     pub fn lane_of(&self, stream: &Stream) -> Lane {
         self.0[usize::from(stream.slot())]
     }
 
-    /// The lane of all that concerns one item: its description and its stock everywhere.
+    /// The lane of an item and of its stock at every location.
     pub fn lane_of_item(&self, sku: &Sku) -> Lane {
         self.0[usize::from(slot_of(sku.as_str()))]
     }
@@ -146,29 +140,29 @@ impl LaneMap {
     }
 }
 
-/// How far a reader or writer is, in some lanes: `3:1042` or `3:1042,7:88`, lanes ascending.
+/// Positions of one or more lanes: `3:1042` or `3:1042,7:88`, lanes ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PositionToken(BTreeMap<Lane, Position>);
 
 impl PositionToken {
-    /// Makes the token reach at least `position` in `lane`.
+    /// Raises the position of a lane to at least `position`.
     pub fn reach(&mut self, lane: Lane, position: Position) {
         let reached = self.0.entry(lane).or_default();
         *reached = position.max(*reached);
     }
 
-    /// The position in a lane, if the token names it.
+    /// The position of a lane, if the token names it.
     pub fn get(&self, lane: Lane) -> Option<Position> {
         self.0.get(&lane).copied()
     }
 
-    /// Lanes with their positions, lanes ascending.
+    /// Lanes with their positions, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (Lane, Position)> + '_ {
         self.0.iter().map(|(lane, position)| (*lane, *position))
     }
 
-    /// Whether no lane is named.
+    /// Whether the token names no lane.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -217,7 +211,7 @@ impl FromStr for PositionToken {
     }
 }
 
-/// Plain digits only: `parse` alone would let a plus sign through.
+/// Digits only: `parse` alone would accept a plus sign.
 fn digits(text: &str) -> Result<i64, ValueError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NOT_A_TOKEN);
@@ -244,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_lane_takes_everything() {
+    fn one_lane_has_all_streams() {
         let map = LaneMap::even(1).expect("one lane is legal");
         assert_eq!(map.lane_of(&"item/85123A".parse().expect("a stream's name")), Lane(0));
         assert!(LaneMap::even(0).is_err() && LaneMap::even(1025).is_err());

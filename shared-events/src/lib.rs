@@ -1,10 +1,11 @@
-//! The contract between Stockbook's services: what a fact looks like, where it stands in the log,
-//! and how it travels on Kafka. Values in, values out: no IO, no clock, no async.
+//! The contract between Stockbook's services: events, their position in the log, and their form on Kafka.
+//! Pure: no IO, no clock, no async.
 //!
-//! In reading order: the words everything is made of ([`values`], [`time`]), where a fact belongs
-//! ([`slot`], [`stream`], [`lane`]), what happened ([`event`], with [`reservation`] as a thing of
-//! its own), the proof that nothing was changed ([`chain`]), a fact with its place ([`recorded`]),
-//! and its form on Kafka ([`record`]).
+//! - [`values`], [`time`]: checked text and times
+//! - [`slot`], [`stream`], [`lane`]: where an event belongs
+//! - [`event`], [`reservation`]: what happened
+//! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
+//! - [`record`]: an event on Kafka
 //!
 //! Compatibility: a published event type and version never changes. A new shape is a new
 //! `schema_version`, and every version has a golden file in `tests/golden`.

@@ -2,7 +2,7 @@
 //! value = the data bytes, headers in CloudEvents 1.0 binary mode
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md>).
 //!
-//! Knows the form of a record, not the client library: each service maps it to its own.
+//! Independent of the Kafka client: each service converts records to the type of its client.
 
 use std::str::FromStr;
 
@@ -11,22 +11,22 @@ use serde_json::value::RawValue;
 use crate::lane::Lane;
 use crate::recorded::RecordedEvent;
 
-/// The topic all events are published to.
+/// The topic of all events.
 pub const TOPIC: &str = "inventory.events";
 
-/// `ce_source` of every record: the log that made the event.
+/// `ce_source` of every record.
 pub const SOURCE: &str = "/stockbook/log";
 
-/// A record as it is handed to, or got from, a Kafka client.
+/// A record as a Kafka client takes and returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The partition, which is the lane.
     pub partition: i32,
-    /// The stream's name.
+    /// The name of the stream.
     pub key: String,
     /// The event's data, byte for byte as stored.
     pub value: String,
-    /// Header names with their values, in a fixed order.
+    /// Names and values, in a fixed order.
     pub headers: Vec<(&'static str, String)>,
 }
 
@@ -66,31 +66,26 @@ impl Record {
     }
 }
 
-/// A record that is not one of ours.
+/// A record that this crate did not make.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The partition cannot be a lane.
     #[error("partition {0} cannot be a lane")]
     Partition(i32),
-    /// A header that every record has is not there.
+    /// A required header is missing.
     #[error("header {0} is missing")]
     MissingHeader(&'static str),
     /// A header, the key or the value does not fit.
     #[error("{name}: {reason}")]
     Malformed {
-        /// Which part.
+        /// The part.
         name: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Reads a record back into the event it was made of.
-///
-/// `headers` may be in any order and may hold others than ours.
-///
-/// # Errors
-/// A part is missing or does not fit.
+/// Reads an event from a record. The headers may come in any order and include unknown ones.
 pub fn read<'a>(
     partition: i32,
     value: &[u8],
@@ -119,7 +114,7 @@ pub fn read<'a>(
     })
 }
 
-/// The headers that are read.
+/// The headers that [`read`] uses.
 const READ: [&str; 12] = [
     "position",
     "ce_subject",
@@ -135,9 +130,9 @@ const READ: [&str; 12] = [
     "traceparent",
 ];
 
-/// What they hold; of one that is there twice the last.
+/// Their values; of a repeated header the last one.
 struct Headers<'a> {
-    /// Where each of [`READ`] is.
+    /// In the order of [`READ`].
     values: [Option<&'a [u8]>; READ.len()],
 }
 
@@ -145,15 +140,15 @@ impl<'a> Headers<'a> {
     fn of(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut values = [None; READ.len()];
         for (name, value) in headers {
-            if let Some(place) = Self::place(name) {
-                values[place] = Some(value);
+            if let Some(index) = Self::index(name) {
+                values[index] = Some(value);
             }
         }
         Self { values }
     }
 
-    /// A dozen short names are found sooner by going through them than by a hash.
-    fn place(name: &str) -> Option<usize> {
+    /// A linear search through a dozen short names is faster than a hash map.
+    fn index(name: &str) -> Option<usize> {
         READ.iter().position(|read| *read == name)
     }
 
@@ -161,7 +156,7 @@ impl<'a> Headers<'a> {
     where
         T: FromStr<Err: std::fmt::Display>,
     {
-        let Some(bytes) = Self::place(name).and_then(|place| self.values[place]) else {
+        let Some(bytes) = Self::index(name).and_then(|index| self.values[index]) else {
             return Ok(None);
         };
         let text = std::str::from_utf8(bytes).map_err(|error| malformed(name, &error))?;

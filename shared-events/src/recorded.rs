@@ -1,4 +1,4 @@
-//! A fact with its place in the log: what the log stores, what its endpoints list, what Kafka carries.
+//! An event with its position in the log, as the log stores it, its endpoints list it and Kafka carries it.
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -12,37 +12,37 @@ use crate::stream::Stream;
 use crate::time::Timestamp;
 use crate::values::Label;
 
-/// One fact, with its place. `data` is kept as the bytes that were written.
+/// An event with its position in the log. `data` keeps the bytes that were written.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RecordedEvent {
-    /// The lane it stands in.
+    /// Its lane.
     pub lane: Lane,
-    /// Its place in the lane.
+    /// Its position in the lane.
     pub position: Position,
-    /// The history it belongs to.
+    /// Its stream.
     pub stream: Stream,
-    /// Its place in that history.
+    /// Its version in the stream.
     pub version: Version,
-    /// The type's published name, known to this binary or not.
+    /// The published name of its type, which this binary may not know.
     #[serde(rename = "type")]
     pub event_type: String,
     /// The version of the type.
     pub schema_version: i16,
-    /// When it happened, as the caller says.
+    /// When it happened, according to the caller.
     pub occurred_at: Timestamp,
-    /// When it was written; never runs back within a lane.
+    /// When it was recorded; never goes back within a lane.
     pub recorded_at: Timestamp,
-    /// Who, as an opaque id.
+    /// The opaque id of the actor.
     pub actor: Option<Label>,
-    /// What belongs together, across commands.
+    /// Connects related commands.
     pub correlation_id: Label,
-    /// What brought it about.
+    /// The cause, as named by the caller.
     pub causation_id: Option<Label>,
     /// The payload, byte for byte.
     pub data: Box<RawValue>,
     /// The chain after it.
     pub chain: Chain,
-    /// The trace it was made in (W3C Trace Context); travels as a header only.
+    /// The W3C trace context, which only appears as a header.
     #[serde(skip)]
     pub traceparent: Option<Label>,
 }
@@ -53,15 +53,12 @@ impl RecordedEvent {
         EventId(self.lane, self.position)
     }
 
-    /// The payload as a fact that this binary understands.
-    ///
-    /// # Errors
-    /// The type is unknown here, or the payload does not fit it.
+    /// The decoded event.
     pub fn event(&self) -> Result<Event, DecodeError> {
         Event::from_json(&self.event_type, self.schema_version, self.data.get())
     }
 
-    /// What the chain should be after this event, given the chain before it.
+    /// The correct chain after this event, given the chain before it.
     pub fn chain_after(&self, previous: Chain) -> Chain {
         let link = Link {
             lane: self.lane,

@@ -1,4 +1,4 @@
-//! A reservation: stock that is held for somebody until a moment, then promised firmly or let go.
+//! Reservations: stock that is held for an owner until an expiry time, then allocated or released.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,45 +6,45 @@ use crate::event::Reference;
 use crate::time::Timestamp;
 use crate::values::{Label, LocationCode, ReservationId, Sku};
 
-/// A reservation as it stands after one of its facts.
+/// A reservation after one of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reservation {
     /// Its id.
     pub id: ReservationId,
-    /// For whom, as an opaque id.
+    /// The opaque id of the owner.
     pub owner: Label,
-    /// Where in its life it is.
+    /// Its status.
     pub status: ReservationStatus,
-    /// When the hold ends, or ended. A reservation that was confirmed in time does not end.
+    /// The expiry of the hold. A confirmed reservation does not expire.
     pub expires_at: Timestamp,
-    /// The outside document, such as the cart, and from a confirmation on the order if it named one.
+    /// The external document, such as the cart; a confirmation may replace it, such as by the order.
     #[serde(default)]
     pub reference: Option<Reference>,
-    /// What it is of, numbered from 1.
+    /// Numbered from 1.
     pub lines: Vec<ReservationLine>,
 }
 
-/// Where in its life a reservation is.
+/// The status of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationStatus {
-    /// Held until it ends.
+    /// Held until it expires.
     Held,
-    /// Promised firmly; nothing or a part of it is fulfilled.
+    /// Allocated; not or partly fulfilled.
     Confirmed,
-    /// Nothing is left to fulfil, and something was fulfilled.
+    /// Nothing is left to fulfil, and at least a part was fulfilled.
     Fulfilled,
-    /// Let go while it was held.
+    /// Released while it was held.
     Released,
-    /// Its hold ended by itself.
+    /// The hold expired.
     Expired,
-    /// The promise was taken back before anything of it was fulfilled.
+    /// Cancelled after the confirmation, before any part was fulfilled.
     Cancelled,
 }
 
 impl ReservationStatus {
-    /// The word for it, as in JSON.
+    /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -66,27 +66,27 @@ pub struct ReservationLine {
     pub line: u32,
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// What was asked for.
+    /// The requested quantity.
     pub requested: i64,
-    /// What was held; less than asked for only by a partial reservation.
+    /// The held quantity; less than requested only in a partial reservation.
     pub quantity: i64,
-    /// What of it was given back to available: released, cancelled or expired.
+    /// The part that became available again: released, cancelled or expired.
     pub released: i64,
-    /// What of it left the stock.
+    /// The part that was fulfilled and left the stock.
     pub fulfilled: i64,
-    /// What of the fulfilled part came back.
+    /// The fulfilled part that was returned.
     pub returned: i64,
 }
 
 impl ReservationLine {
-    /// What is still held or promised.
+    /// The quantity that is still held or allocated.
     pub fn open(&self) -> i64 {
         self.quantity - self.released - self.fulfilled
     }
 
-    /// What may still come back.
+    /// The quantity that can still be returned.
     pub fn returnable(&self) -> i64 {
         self.fulfilled - self.returned
     }
@@ -98,6 +98,6 @@ impl ReservationLine {
 pub struct Part {
     /// The line, from 1.
     pub line: u32,
-    /// How much of it, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
 }

@@ -1,8 +1,8 @@
-//! Slots: what keys are spread over, and lanes are made of.
+//! Slots: keys are hashed to slots, and slots are assigned to lanes.
 
 use twox_hash::XxHash64;
 
-/// How many slots there are; fixed for ever, so that lanes can be added by moving slots.
+/// The number of slots. It never changes, so that lanes can be added by moving slots.
 pub const SLOTS: u16 = 1024;
 
 /// The slot of a partition key: XXH64 with seed 0 (<https://xxhash.com>), modulo [`SLOTS`].

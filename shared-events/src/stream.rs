@@ -1,4 +1,4 @@
-//! Streams: one ordered history each.
+//! Streams: the ordered events of one thing each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::slot::slot_of;
 use crate::values::{LocationCode, ReservationId, Sku, ValueError};
 
-/// The name of one ordered history of facts.
+/// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Stream {
-    /// `item/{sku}`: what the item is.
+    /// `item/{sku}`
     Item(Sku),
-    /// `location/{code}`: what the location is.
+    /// `location/{code}`
     Location(LocationCode),
-    /// `stock/{sku}/{location}`: the stock of one item at one location.
+    /// `stock/{sku}/{location}`
     Stock(Sku, LocationCode),
-    /// `reservation/{id}`: what is held or promised to somebody.
+    /// `reservation/{id}`
     Reservation(ReservationId),
 }
 
 impl Stream {
-    /// The slot that decides the lane. An item and all its stock share one, so all that concerns
-    /// one sku stands in one lane, in order; a reservation's id carries its own.
+    /// The slot, which decides the lane. An item and its stock share one, so all their events are ordered
+    /// in one lane. The id of a reservation contains its slot.
     pub fn slot(&self) -> u16 {
         match self {
             Self::Item(sku) | Self::Stock(sku, _) => slot_of(sku.as_str()),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_and_its_stock_share_a_slot_and_a_reservation_brings_its_own() {
+    fn an_item_and_its_stock_share_a_slot_and_a_reservation_has_its_own() {
         let item: Stream = "item/85123A".parse().expect("a stream's name");
         let stock: Stream = "stock/85123A/MAIN".parse().expect("a stream's name");
         assert_eq!(item.slot(), stock.slot());

@@ -1,4 +1,4 @@
-//! Moments, always UTC and always to the microsecond, which is what Postgres keeps.
+//! Times in UTC with microseconds, the precision of Postgres.
 
 use std::fmt;
 use std::ops::Add;
@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::values::ValueError;
 
-/// A moment in UTC, to the microsecond. Written `2010-12-01T08:26:00.000000Z`.
+/// A time in UTC with microseconds, written `2010-12-01T08:26:00.000000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The moment, cut to the microsecond; a leap second is the second after it, as in Postgres.
+    /// Truncates to microseconds. A leap second becomes the next second, as in Postgres.
     pub fn new(moment: DateTime<Utc>) -> Self {
         let micros = moment.timestamp_micros();
-        Self(DateTime::from_timestamp_micros(micros).expect("it was a moment before it was cut"))
+        Self(DateTime::from_timestamp_micros(micros).expect("it was valid before it was truncated"))
     }
 
-    /// 1970-01-01T00:00:00Z, the earliest moment a caller may name.
+    /// 1970-01-01T00:00:00Z, the earliest time that a caller may use.
     pub const UNIX_EPOCH: Self = Self(DateTime::UNIX_EPOCH);
 
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -30,7 +30,7 @@ impl Timestamp {
         self.0.timestamp_micros()
     }
 
-    /// The same moment as chrono's type.
+    /// The same time as a chrono type.
     pub fn to_utc(self) -> DateTime<Utc> {
         self.0
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_cut_to_the_microsecond_and_a_leap_second_is_the_next_one() {
+    fn a_time_is_truncated_to_microseconds_and_a_leap_second_becomes_the_next_second() {
         let cut: Timestamp = "2010-12-01T08:26:00.123456789Z".parse().expect("a valid time");
         assert_eq!(cut.to_string(), "2010-12-01T08:26:00.123456Z");
         let leap: Timestamp = "2016-12-31T23:59:60.5Z".parse().expect("a valid time");

@@ -1,4 +1,4 @@
-//! Text that was checked once and is trusted afterwards.
+//! Text types that are checked once, when they are parsed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,16 @@ use uuid::Uuid;
 
 use crate::slot::SLOTS;
 
-/// Text that does not fit its type; says what would have fitted.
+/// Text that does not fit its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be {expected}")]
 pub struct ValueError {
-    /// The rule in words, to follow "must be".
+    /// The rule, to follow "must be".
     pub expected: &'static str,
 }
 
-/// The largest amount a caller may name: 2^53 − 1, the largest integer that every JSON reader keeps exact.
+/// The largest amount that a caller may use: 2^53 − 1, the largest integer that every JSON reader keeps
+/// exact.
 pub const AMOUNT_MAX: i64 = (1 << 53) - 1;
 
 macro_rules! text_value {
@@ -28,7 +29,7 @@ macro_rules! text_value {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The text itself.
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -69,25 +70,25 @@ macro_rules! text_value {
 }
 
 text_value! {
-    /// The key of an item: what is counted. Safe inside a stream's name, a path and a statement.
+    /// The key of an item. Safe inside a stream name, a path and a statement.
     Sku, is_name, "1 to 64 of A–Z a–z 0–9 . _ ~ : + - (and not . or ..)"
 }
 text_value! {
-    /// The code of a location: where stock sits. The same rule as [`Sku`].
+    /// The key of a location, with the same rule as [`Sku`].
     LocationCode, is_name, "1 to 64 of A–Z a–z 0–9 . _ ~ : + - (and not . or ..)"
 }
 text_value! {
-    /// A machine-readable code: a reason, a purpose, a kind of location, a unit.
+    /// A machine-readable code, such as a reason, a purpose, a kind of location or a unit.
     Code, is_code, "1 to 64 of a–z 0–9 _"
 }
 text_value! {
-    /// An opaque outside name: an actor, an owner, a document, a correlation.
+    /// An opaque external name, such as an actor, an owner, a document or a correlation.
     Label, is_label, "1 to 255 printable characters"
 }
 
 text_value! {
-    /// The id of a reservation, made by the server: `{slot}-{uuid}`. The slot is that of its first
-    /// line's sku, so that a reservation of one line stays in one lane.
+    /// The id of a reservation, made by the server: `{slot}-{uuid}` with the slot of the first line's sku,
+    /// so that a reservation of one line stays in one lane.
     ReservationId, is_reservation_id, "a reservation's id"
 }
 text_value! {
@@ -96,14 +97,14 @@ text_value! {
 }
 
 impl ReservationId {
-    /// A new id, for a reservation whose first line's sku has this slot.
+    /// A new id with the slot of the first line's sku.
     pub fn new(slot: u16, uuid: Uuid) -> Self {
         Self(format!("{}-{}", slot % SLOTS, uuid.hyphenated()).into())
     }
 
-    /// The slot that decides the reservation's lane.
+    /// The slot, which decides the reservation's lane.
     pub fn slot(&self) -> u16 {
-        slot_and_uuid(&self.0).map(|(slot, _)| slot).expect("it was checked when it was made")
+        slot_and_uuid(&self.0).map(|(slot, _)| slot).expect("it was checked when it was parsed")
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn names_keep_to_the_safe_characters() {
+    fn names_contain_only_safe_characters() {
         for good in ["85123A", "a", "A.b_c~d:e+f-9", "...", &"x".repeat(64)] {
             assert!(good.parse::<Sku>().is_ok(), "{good}");
         }

@@ -1,5 +1,5 @@
-//! The contract by example: every published event type and version, the record on Kafka, the chain
-//! and the slots, each pinned by a file that is added to and never edited.
+//! The contract by example: every published event version, the record on Kafka, the chain and the slots,
+//! each pinned by a file that is never edited.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,7 +66,7 @@ fn every_version_that_was_ever_published_is_pinned_and_still_read() {
 }
 
 #[test]
-fn an_adjustment_from_before_shortages_were_told_is_read_as_one_without() {
+fn an_adjustment_without_shortage_reads_as_one_without_a_shortage() {
     let event = Event::from_json("StockAdjusted", 1, &golden("events/stock_adjusted.v1.json"));
     let Ok(Event::StockAdjusted(adjusted)) = event else { panic!("{event:?}") };
     assert!(!adjusted.shortage);
@@ -147,7 +147,7 @@ fn a_record_on_kafka_has_its_golden_form_and_reads_back() {
 }
 
 #[test]
-fn a_foreign_record_is_refused_with_the_part_that_is_wrong() {
+fn a_foreign_record_is_refused_with_the_invalid_part() {
     let record = Record::of(&recorded());
     for missing in ["position", "version", "ce_type", "ce_subject", "chain", "recorded_at"] {
         let headers = record

@@ -1,4 +1,4 @@
-//! What a fact is about, whatever its type: every question about kinds of facts is answered from here.
+//! The subject of an event, so that most code need not know every type.
 
 use super::{
     Cause, Event, Figures, HeldStock, HoldExtended, ItemDetails, ItemRetired, LocationDetails,
@@ -9,14 +9,14 @@ use crate::stream::Stream;
 use crate::time::Timestamp;
 use crate::values::{LocationCode, ReservationId, Sku};
 
-/// What a fact is about, with what it says of it.
+/// The subject of an event and its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About<'a> {
-    /// What an item is from here on.
+    /// The new details of an item.
     Item(&'a ItemDetails),
-    /// An item that is not traded any more.
+    /// An item that is no longer traded.
     RetiredItem(&'a ItemRetired),
-    /// What a location is from here on.
+    /// The new details of a location.
     Location(&'a LocationDetails),
     /// The stock of an item at a location.
     Stock(StockChange<'a>),
@@ -24,36 +24,36 @@ pub enum About<'a> {
     Reservation(&'a ReservationStep),
 }
 
-/// What a stock event did to the stock of an item at a location.
+/// A change of the stock of an item at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockChange<'a> {
     /// The item.
     pub sku: &'a Sku,
-    /// Where.
+    /// The location.
     pub location: &'a LocationCode,
-    /// The difference to each figure; all zeros where only the end of a hold changed.
+    /// The difference to each figure; all zeros if only the expiry of a hold changed.
     pub delta: Figures,
-    /// The figures after it.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     pub cause: &'a Cause,
-    /// Whom it is for, where a reservation brought it about.
+    /// The reservation that caused it, if any.
     pub promise: Option<Promise<'a>>,
 }
 
 /// The line of a reservation that a change of stock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promise<'a> {
-    /// For which reservation.
+    /// The reservation.
     pub reservation: &'a ReservationId,
-    /// For which of its lines, from 1.
+    /// Its line, from 1.
     pub line: u32,
-    /// When the hold ends that the change is about, if it is about one.
+    /// The expiry of the hold, if the change concerns one.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Event {
-    /// What the fact is about.
+    /// The subject of the event.
     pub fn about(&self) -> About<'_> {
         let none = Figures::default();
         match self {
@@ -105,7 +105,7 @@ impl Event {
         }
     }
 
-    /// The history the fact belongs to.
+    /// The stream of the event.
     pub fn stream(&self) -> Stream {
         match self.about() {
             About::Item(ItemDetails { sku, .. }) | About::RetiredItem(ItemRetired { sku, .. }) => {
@@ -119,8 +119,8 @@ impl Event {
         }
     }
 
-    /// When the fact happened, where that follows from the fact itself and no caller can say: a hold
-    /// ends when it was to end, however late that is noticed.
+    /// The time of an event that no caller chooses: a hold ends at its expiry, even if that is recorded
+    /// later.
     pub fn own_time(&self) -> Option<Timestamp> {
         match self {
             Self::StockHoldExpired(hold) => Some(hold.expires_at),
@@ -129,7 +129,7 @@ impl Event {
         }
     }
 
-    /// What the fact did to the stock of an item at a location; nothing for facts of other streams.
+    /// The change of stock, if it is a stock event.
     pub fn stock_change(&self) -> Option<StockChange<'_>> {
         match self.about() {
             About::Stock(change) => Some(change),
@@ -137,7 +137,7 @@ impl Event {
         }
     }
 
-    /// The step of a reservation's life that the fact is, if it is one.
+    /// The step of a reservation, if it is an event of a reservation.
     pub fn reservation_step(&self) -> Option<&ReservationStep> {
         match self.about() {
             About::Reservation(step) => Some(step),
@@ -146,13 +146,13 @@ impl Event {
     }
 }
 
-/// The opposite of a quantity. Every positive one has an opposite; the least number of all, which
-/// only a forged event can hold, stays what it is, so that reading it cannot fail.
+/// The opposite of a quantity. The least integer, which only a forged event can contain, has none and is
+/// returned as it is, so that reading cannot fail.
 fn minus(quantity: i64) -> i64 {
     quantity.wrapping_neg()
 }
 
-/// Only on_hand changed, and for nobody.
+/// A change of on_hand without a reservation.
 fn booked<'a>(
     sku: &'a Sku,
     location: &'a LocationCode,
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_forged_quantity_that_has_no_opposite_can_still_be_read() {
+    fn a_forged_quantity_without_an_opposite_can_still_be_read() {
         let after = r#"{"on_hand":0,"reserved":0,"allocated":0}"#;
         let (place, quantity) = (r#""sku":"A","location":"MAIN""#, i64::MIN);
         let json = format!(r#"{{{place},"quantity":{quantity},"after":{after}}}"#);

@@ -1,4 +1,4 @@
-//! What each kind of event carries: the members of its JSON.
+//! The content of each event type: the members of its JSON.
 
 use std::collections::BTreeMap;
 
@@ -7,49 +7,49 @@ use serde::{Deserialize, Serialize};
 use crate::lane::EventId;
 use crate::values::{Code, Label, LocationCode, ReversalId, Sku};
 
-/// The three kept figures of an item at a location, in base units; none is ever negative.
+/// The three stored figures of an item at a location, in base units; none is ever negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
     /// Physically there.
     pub on_hand: i64,
-    /// Held for somebody until the hold ends.
+    /// Held until an expiry time.
     pub reserved: i64,
-    /// Firmly promised.
+    /// Promised to confirmed reservations.
     pub allocated: i64,
 }
 
 impl Figures {
-    /// What may still be sold: on_hand − reserved − allocated. Negative after an accepted shortage.
+    /// on_hand − reserved − allocated. Negative after an accepted shortage.
     pub fn available(self) -> i64 {
         self.on_hand - self.reserved - self.allocated
     }
 
-    /// The same of figures that nothing has checked; none where it leaves the range of 64 bits.
+    /// The same for unchecked figures; none if it overflows.
     pub fn checked_available(self) -> Option<i64> {
         self.on_hand.checked_sub(self.reserved)?.checked_sub(self.allocated)
     }
 }
 
-/// The outside document behind a fact.
+/// The external document behind an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// The kind of document, such as `invoice`.
     #[serde(rename = "type")]
     pub kind: Label,
-    /// The document's own id.
+    /// The id of the document.
     pub id: Label,
-    /// A line of that document.
+    /// A line of the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<Label>,
 }
 
-/// The free members of a command, kept together so that sealing them touches one place.
+/// The free members of a command, kept together so that encrypting them would touch one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
-    /// A sentence for people.
+    /// A note for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// The caller's own names and values.
@@ -57,13 +57,13 @@ pub struct Context {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Why a fact was recorded: the members every stock command may carry.
+/// The members that say why an event was recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// A code for the reason.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Code>,
-    /// The outside document.
+    /// The external document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     /// Free members.
@@ -71,34 +71,34 @@ pub struct Cause {
     pub context: Option<Context>,
 }
 
-/// What an item is, whole, after the fact that carries it.
+/// All details of an item after the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemDetails {
-    /// The item's key.
+    /// The item.
     pub sku: Sku,
-    /// For people.
+    /// The display name.
     pub name: String,
     /// Decimal places of the base unit, 0 to 6: scale 3 and quantity 1,500 mean 1.5 units.
     pub scale: u8,
     /// What one unit is, such as `each`.
     pub unit: Code,
-    /// Low stock begins at this available quantity; 0 means never.
+    /// Stock is low at or below this available quantity; 0 means never.
     pub reorder_point: i64,
     /// Free members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<Context>,
 }
 
-/// What a location is, whole, after the fact that carries it.
+/// All details of a location after the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationDetails {
-    /// The location's key.
+    /// The location.
     pub code: LocationCode,
-    /// For people.
+    /// The display name.
     pub name: String,
-    /// What sort of place it is.
+    /// The kind of location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Code>,
     /// Free members.
@@ -111,132 +111,132 @@ pub struct LocationDetails {
 pub struct StockReceived {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// How much came in, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// Goods went out for good.
+/// Goods went out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockIssued {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// How much went out, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// What for, such as `sale`.
+    /// The purpose, such as `sale`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Code>,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// The count on the books was put right by a difference.
+/// on_hand was corrected by a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjusted {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
     /// The difference to on_hand in base units, not zero.
     pub delta: i64,
-    /// Whether less is left than was promised, which the caller accepted. Since version 2.
+    /// Whether available is negative, which the caller accepted. Since version 2.
     pub shortage: bool,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// What was booked before is taken back: the exact opposite of an earlier fact.
+/// The exact opposite of an earlier event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockReversed {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// The fact that is taken back; it may itself have taken back another.
+    /// The reversed event, which may itself be a reversal.
     pub reverses: EventId,
-    /// What belongs to one reversal.
+    /// The reversal.
     pub reversal: ReversalId,
-    /// The difference to on_hand in base units, not zero: the opposite of that fact's.
+    /// The opposite of the reversed event's delta.
     pub delta: i64,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// The count on the books was set to what was found.
+/// on_hand was set to a counted quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockSet {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// The difference to on_hand in base units, not zero; what it was set to is in `after`.
+    /// The difference to on_hand in base units, not zero; `after` has the new quantity.
     pub delta: i64,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// Goods left for another location, where the same command took them in.
+/// Goods left for another location. The same command records their arrival.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedOut {
     /// The item.
     pub sku: Sku,
-    /// Where from.
+    /// The location they left.
     pub location: LocationCode,
-    /// Where to.
+    /// The location they went to.
     pub to: LocationCode,
-    /// How much left, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// The figures after this fact, where from.
+    /// The figures after this fact.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// Goods came from another location, where the same command took them out.
+/// Goods came from another location. The same command records their departure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedIn {
     /// The item.
     pub sku: Sku,
-    /// Where to.
+    /// The location they went to.
     pub location: LocationCode,
-    /// Where from.
+    /// The location they left.
     pub from: LocationCode,
-    /// How much came, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// The figures after this fact, where to.
+    /// The figures after this fact.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// An item is not traded any more; nothing of it is left anywhere.
+/// An item is no longer traded; no stock of it is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemRetired {
     /// The item.
     pub sku: Sku,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

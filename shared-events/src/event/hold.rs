@@ -1,4 +1,4 @@
-//! What a reservation does to the stock of an item at a location, and to its own history.
+//! The content of reservation events and of their stock events.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,83 +7,81 @@ use crate::reservation::{Part, Reservation};
 use crate::time::Timestamp;
 use crate::values::{LocationCode, ReservationId, Sku};
 
-/// A quantity that is held until a moment: it begins, is let go, ends, or becomes a firm promise.
+/// A reserved quantity: its hold begins, is released, expires or becomes an allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldStock {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// For which reservation.
+    /// The reservation.
     pub reservation: ReservationId,
-    /// For which of its lines, from 1.
+    /// Its line, from 1.
     pub line: u32,
-    /// How much this fact is about, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// When the hold ends.
+    /// The expiry of the hold.
     pub expires_at: Timestamp,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// A hold that ends at another moment than it did.
+/// A hold with a new expiry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldExtended {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// For which reservation.
+    /// The reservation.
     pub reservation: ReservationId,
-    /// For which of its lines, from 1.
+    /// Its line, from 1.
     pub line: u32,
-    /// How much is held, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// When the hold was to end.
+    /// The old expiry.
     pub expired_at: Timestamp,
-    /// When the hold ends now.
+    /// The new expiry.
     pub expires_at: Timestamp,
-    /// The figures after this fact, which it does not change.
+    /// The unchanged figures.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// A quantity that was firmly promised: the promise is taken back or kept, or what was given for it
-/// comes back.
+/// An allocated quantity: it is cancelled, fulfilled, or returned after that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromisedStock {
     /// The item.
     pub sku: Sku,
-    /// Where.
+    /// The location.
     pub location: LocationCode,
-    /// By which reservation.
+    /// The reservation.
     pub reservation: ReservationId,
-    /// By which of its lines, from 1.
+    /// Its line, from 1.
     pub line: u32,
-    /// How much this fact is about, in base units, positive.
+    /// In base units, positive.
     pub quantity: i64,
-    /// The figures after this fact.
+    /// The figures after the event.
     pub after: Figures,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// A step in the life of a reservation, with the whole reservation after it.
+/// A step in the life of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationStep {
-    /// The parts that were released, cancelled, fulfilled or returned; none where the step is of
-    /// the whole reservation by its nature.
+    /// The released, cancelled, fulfilled or returned parts; empty for steps of the whole reservation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    /// The reservation after this fact.
+    /// The reservation after the step.
     pub after: Reservation,
-    /// Why.
+    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
