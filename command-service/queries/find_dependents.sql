@@ -1,5 +1,5 @@
--- Of each given event the first hundred later ones of its stream that made less available and were not
--- taken back.
+-- For each given event, the first hundred later events of its stream that reduced available and are not
+-- reversed.
 select asked.lane, asked.position, later.position as dependent
 from unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[])
     as asked (lane, position, stream, version)

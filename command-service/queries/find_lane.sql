@@ -1,2 +1,2 @@
--- Whether there is such a lane.
+-- Whether the lane exists.
 select exists (select from lanes where lane = $1)

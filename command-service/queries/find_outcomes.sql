@@ -1,5 +1,5 @@
--- What was stored under the given keys: the first event of an accepted command, or another outcome.
--- Must follow the statement that locked the keys, so that its snapshot is newer than the lock.
+-- The outcomes of the given keys: the first event of an accepted command, or a stored outcome. Must follow
+-- the statement that locks the keys, so that its database snapshot is newer than the lock.
 select
     events.caller,
     events.idempotency_key as key,

@@ -1,4 +1,4 @@
--- Those of the given events that were taken back, and by which. Exact while their lanes are locked.
+-- The given events that are reversed, each with its reversing event. Exact while their lanes are locked.
 select reversals.lane, reversals.position, by_lane, by_position
 from unnest($1::smallint[], $2::bigint[]) as asked (lane, position)
 join reversals on reversals.lane = asked.lane and reversals.position = asked.position

@@ -1,6 +1,5 @@
--- Of each given stream what is known without folding: its state as of a version, if a snapshot of fold
--- version $3 holds one and the log has that very event, and of an item ($2 beside its stream) whether
--- any stock event names it. '0' is the character after '/'.
+-- For each given stream, its snapshot of fold version $3, if the log still has the event that it ends with;
+-- for an item ($2, next to its stream), also whether it has stock events. '0' is the character after '/'.
 select
     asked.stream,
     snapshot.version,

@@ -1,2 +1,2 @@
--- Whether anything was ever recorded in the stream.
+-- Whether the stream has any events.
 select exists (select from events where stream = $1)

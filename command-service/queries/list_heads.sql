@@ -1,4 +1,4 @@
--- The last event of every lane, off the right edge of the primary key; nulls for an empty lane.
+-- The last event of every lane, read from the right edge of the primary key; nulls for an empty lane.
 select lanes.lane, head.position, head.chain, head.recorded_at
 from lanes
 left join lateral (

@@ -1,5 +1,5 @@
--- The last event of every lane recorded at or before $1; nulls where there is none. Positions have no
--- gaps and recorded_at never runs back in a lane, so halving finds it in some twenty look-ups.
+-- The last event of every lane recorded at or before $1; nulls if there is none. In a lane, positions have
+-- no gaps and recorded_at never goes back, so a binary search finds it in about twenty look-ups.
 with recursive search (lane, low, high) as (
     select
         lanes.lane,

@@ -1,2 +1,2 @@
--- Takes the lock of a key, waiting for whoever holds it, until the transaction ends.
+-- Takes the lock of a key until the transaction ends. Waits while another transaction holds it.
 select pg_advisory_xact_lock($1)

@@ -1,4 +1,4 @@
--- What was done under a correlation id, but for what took something back, at most $2 events.
+-- At most $2 events of a correlation, without reversing events.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
     actor, correlation_id, causation_id, data::text as data, chain, traceparent

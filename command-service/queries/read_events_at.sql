@@ -1,7 +1,7 @@
--- The events at the given places, in the order given.
+-- The events at the given positions, in the given order.
 select
     events.lane, events.position, stream, version, type, schema_version, occurred_at, recorded_at,
     actor, correlation_id, causation_id, data::text as data, chain, traceparent
-from unnest($1::smallint[], $2::bigint[]) with ordinality as place (lane, position, nth)
-join events on events.lane = place.lane and events.position = place.position
-order by place.nth
+from unnest($1::smallint[], $2::bigint[]) with ordinality as asked (lane, position, nth)
+join events on events.lane = asked.lane and events.position = asked.position
+order by asked.nth

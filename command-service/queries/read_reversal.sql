@@ -1,4 +1,4 @@
--- What a reversal did, at most $2 events.
+-- At most $2 events of a reversal.
 select
     events.lane, events.position, stream, version, type, schema_version, occurred_at, recorded_at,
     actor, correlation_id, causation_id, data::text as data, chain, traceparent

@@ -1,5 +1,5 @@
--- The histories of the given streams, of each what comes after the version given with it, in order of
--- version. The order stands inside, for each stream by itself: nothing is gathered to be sorted.
+-- The events of the given streams after the given versions, in the order of versions. Each stream is
+-- ordered inside, by an index, so the result needs no sort.
 select asked.stream, event.version, event.type, event.schema_version, event.data
 from unnest($1::text[], $2::bigint[]) as asked (stream, version)
 cross join lateral (

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{ServeConfig, WriterBounds, milliseconds};
 use crate::deadlines::sweep;
 use crate::http::{self, AppState, CommandConfig, WriterState};
-use crate::log::purge::purge;
+use crate::log::idempotency::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::own_thread;

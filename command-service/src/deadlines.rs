@@ -14,8 +14,8 @@ use sqlx::postgres::PgPool;
 use tokio::time::{Instant, sleep};
 
 use crate::inventory::{ChangeReservation, Command, Request, Step};
-use crate::log::due::EXPIRE_RESERVATION;
-use crate::log::submission::{Asked, Decision, Origin, Outcome, Submission};
+use crate::log::append::EXPIRE_RESERVATION;
+use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
 /// Reservations that are expired at a time.
@@ -89,7 +89,7 @@ fn expiry(id: ReservationId) -> Submission {
         cause: Cause::default(),
     };
     Submission {
-        asked: Asked::One(Request {
+        payload: Payload::One(Request {
             command: Command::ChangeReservation(command),
             occurred_at: None,
         }),

@@ -1,62 +1,253 @@
-//! What can be asked. Every value was checked on the way in; whether it is possible is decided later.
+//! The commands. Every value is already valid by itself; [`crate::decide()`] finds out whether the
+//! command is possible.
 
-mod catalogue;
-mod stock;
-mod reservation;
-mod reversal;
+use std::collections::BTreeMap;
+use std::fmt;
 
 use shared_events::event::Cause;
+use shared_events::lane::{EventId, Version};
+use shared_events::reservation::Part;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::values::{Code, Label, LocationCode, ReservationId, ReversalId, Sku};
 
-pub use self::catalogue::{RegisterItem, RegisterLocation, RetireItem};
-pub use self::reservation::{ChangeReservation, Policy, ReserveStock, Step};
-pub use self::reversal::{Reverse, Target};
-pub use self::stock::{
-    AdjustLine, AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
-};
-
-/// A command with what holds for every kind of command.
+/// A command with the members that every kind of command has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
     pub command: Command,
-    /// When it happened, as the caller says; absent means when it is recorded.
+    /// The caller's time of what happened; absent means the recorded time.
     pub occurred_at: Option<Timestamp>,
 }
 
-/// Everything that can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Make an item known, or describe a known one anew.
     RegisterItem(RegisterItem),
-    /// Make a location known, or describe a known one anew.
     RegisterLocation(RegisterLocation),
-    /// Take goods in.
     ReceiveStock(ReceiveStock),
-    /// Let goods go, from what is available.
     IssueStock(IssueStock),
-    /// Put the count on the books right by a difference.
     AdjustStock(AdjustStock),
-    /// Set the count on the books to what was found.
     SetStock(SetStock),
-    /// Take goods from one location to another, at once.
     MoveStock(MoveStock),
-    /// Trade an item no more.
     RetireItem(RetireItem),
-    /// Hold stock for somebody until a moment.
     ReserveStock(ReserveStock),
-    /// Take a reservation a step on in its life.
     ChangeReservation(ChangeReservation),
-    /// Take back what was booked.
     Reverse(Reverse),
 }
 
+/// Create or update an item. An absent member keeps its value, or gets its default on a new item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterItem {
+    pub sku: Sku,
+    /// Default: the sku.
+    pub name: Option<String>,
+    /// Decimal places of the base unit, 0 to 6; default 0.
+    pub scale: Option<u8>,
+    /// Default: `each`.
+    pub unit: Option<Code>,
+    /// Stock is low at or below this available quantity; default 0, never.
+    pub reorder_point: Option<i64>,
+    /// Default: none.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// Required version of the item's stream.
+    pub expected_version: Option<Version>,
+}
+
+/// Create or update a location. An absent member keeps its value, or gets its default on a new
+/// location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterLocation {
+    pub code: LocationCode,
+    /// Default: the code.
+    pub name: Option<String>,
+    /// Default: none.
+    pub kind: Option<Code>,
+    /// Required version of the location's stream.
+    pub expected_version: Option<Version>,
+}
+
+/// Stop trading an item. Possible only when no stock of it is left at any location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetireItem {
+    pub sku: Sku,
+    /// Required version of the item's stream.
+    pub expected_version: Option<Version>,
+    pub cause: Cause,
+}
+
+/// A quantity of an item at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StockLine {
+    pub sku: Sku,
+    pub location: LocationCode,
+    /// In base units, positive.
+    pub quantity: i64,
+    /// Required version of the stock's stream before the command.
+    pub expected_version: Option<Version>,
+}
+
+/// Add goods; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiveStock {
+    pub lines: Vec<StockLine>,
+    pub cause: Cause,
+}
+
+/// Remove available goods; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssueStock {
+    pub lines: Vec<StockLine>,
+    pub purpose: Option<Code>,
+    pub cause: Cause,
+}
+
+/// A difference for an item at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdjustLine {
+    pub sku: Sku,
+    pub location: LocationCode,
+    /// Added to on_hand, in base units; not zero.
+    pub delta: i64,
+    /// Required on_hand before the command.
+    pub expected_quantity: Option<i64>,
+    /// Required version of the stock's stream before the command.
+    pub expected_version: Option<Version>,
+}
+
+/// Correct on_hand by differences; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdjustStock {
+    pub lines: Vec<AdjustLine>,
+    /// Whether available may become negative.
+    pub accept_shortage: bool,
+    pub cause: Cause,
+}
+
+/// Set on_hand of an item at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetStock {
+    pub sku: Sku,
+    pub location: LocationCode,
+    /// The new on_hand in base units, not negative.
+    pub quantity: i64,
+    /// Required on_hand before the command.
+    pub expected_quantity: Option<i64>,
+    /// Required version of the stock's stream before the command.
+    pub expected_version: Option<Version>,
+    /// Whether available may become negative.
+    pub accept_shortage: bool,
+    pub cause: Cause,
+}
+
+/// A quantity of an item to move between two locations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveLine {
+    pub sku: Sku,
+    pub from: LocationCode,
+    /// Differs from `from`.
+    pub to: LocationCode,
+    /// In base units, positive.
+    pub quantity: i64,
+    /// Required version of the stream of the stock at `from` before the command.
+    pub expected_version: Option<Version>,
+}
+
+/// Move available goods to other locations at once; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveStock {
+    pub lines: Vec<MoveLine>,
+    pub cause: Cause,
+}
+
+/// Hold stock for an owner until an expiry time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReserveStock {
+    /// The id of the new reservation. It carries the slot of the first line's sku.
+    pub id: ReservationId,
+    pub owner: Label,
+    /// Numbered from 1 in this order.
+    pub lines: Vec<StockLine>,
+    /// How long to hold, from the recorded time.
+    pub ttl_seconds: u32,
+    pub policy: Policy,
+    pub cause: Cause,
+}
+
+/// How a reservation treats lines without enough stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Hold all lines in full or none.
+    All,
+    /// Hold the available part of each line; reject only if no line gets anything.
+    Partial,
+}
+
+/// Change an existing reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeReservation {
+    pub id: ReservationId,
+    pub step: Step,
+    /// Required version of the reservation's stream.
+    pub expected_version: Option<Version>,
+    /// The reference of a confirmation becomes the reservation's reference.
+    pub cause: Cause,
+}
+
+/// A step in the life of a reservation. Absent parts mean all that is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Let the hold end this many seconds after the recorded time.
+    Extend { ttl_seconds: u32 },
+    /// Turn the whole hold into an allocation.
+    Confirm,
+    /// Release held parts.
+    Release(Option<Vec<Part>>),
+    /// Cancel allocated parts that are not fulfilled.
+    Cancel(Option<Vec<Part>>),
+    /// Fulfil allocated parts: they leave the stock.
+    Fulfil(Option<Vec<Part>>),
+    /// Return fulfilled parts to stock.
+    Return(Vec<Part>),
+    /// End the hold if it has expired, else do nothing. Only the deadline sweeper asks for this.
+    Expire,
+}
+
+/// Record the exact opposites of earlier events; all of them or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reverse {
+    /// The id of the new reversal.
+    pub id: ReversalId,
+    pub target: Target,
+    pub cause: Cause,
+}
+
+/// Names the reversal targets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// One event; if it is one half of a move, the other half too.
+    Event(EventId),
+    /// Every stock event of this correlation that is recorded before the request.
+    Correlation(Label),
+    /// The events of an earlier reversal.
+    Reversal(ReversalId),
+    /// These events, all of one correlation: a step of a window reversal.
+    Events(Vec<EventId>),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(id) => id.fmt(out),
+            Self::Correlation(id) => id.fmt(out),
+            Self::Reversal(id) => id.fmt(out),
+            Self::Events(ids) => write!(out, "{} events", ids.len()),
+        }
+    }
+}
+
 impl Command {
-    /// The streams whose exact state decides the command, which it may add to, as far as the command
-    /// itself names them; the same one may come twice. [`Self::reservation`] and
-    /// [`Self::reversal`] name more, which only the log knows.
+    /// The streams that the command itself names, whose exact state decides it and to which it may
+    /// add; with duplicates. [`Self::reservation`] and [`Self::reversal`] lead to more streams, which
+    /// only the log knows.
     pub fn streams(&self) -> Vec<Stream> {
         let own = match self {
             Self::RegisterItem(RegisterItem { sku, .. })
@@ -73,12 +264,14 @@ impl Command {
             | Self::MoveStock(_)
             | Self::Reverse(_) => None,
         };
-        let places = self.places().into_iter();
-        own.into_iter().chain(places.flat_map(|(sku, location)| place(sku, location))).collect()
+        let stock = self.stock_keys().into_iter();
+        own.into_iter()
+            .chain(stock.flat_map(|(sku, location)| item_and_stock(sku, location)))
+            .collect()
     }
 
-    /// The stream that the command begins, under an id made for this very request: it has no history
-    /// that could be looked for.
+    /// The stream that the command begins. Its id was made for this request, so there is no history
+    /// to read.
     pub fn new_stream(&self) -> Option<Stream> {
         match self {
             Self::ReserveStock(command) => Some(Stream::Reservation(command.id.clone())),
@@ -86,13 +279,13 @@ impl Command {
         }
     }
 
-    /// The locations that must exist. What is known of one is advisory and read without its lock,
-    /// so that one warehouse is not one lock.
+    /// The locations that must exist. They are read without a lock, so that one warehouse is not one
+    /// lock.
     pub fn locations(&self) -> Vec<LocationCode> {
-        self.places().into_iter().map(|(_, location)| location.clone()).collect()
+        self.stock_keys().into_iter().map(|(_, location)| location.clone()).collect()
     }
 
-    /// The item whose stock decides the command wherever it is.
+    /// The item whose stock at every location decides the command.
     pub fn item_everywhere(&self) -> Option<&Sku> {
         match self {
             Self::RetireItem(command) => Some(&command.sku),
@@ -100,7 +293,7 @@ impl Command {
         }
     }
 
-    /// The reservation whose lines' items and stock decide the command too.
+    /// The reservation whose lines name more streams that decide the command.
     pub fn reservation(&self) -> Option<&ReservationId> {
         match self {
             Self::ChangeReservation(command) => Some(&command.id),
@@ -108,7 +301,7 @@ impl Command {
         }
     }
 
-    /// What is taken back, whose events' items and stock decide the command too.
+    /// The reversal targets, whose streams decide the command too.
     pub fn reversal(&self) -> Option<&Target> {
         match self {
             Self::Reverse(command) => Some(&command.target),
@@ -116,7 +309,7 @@ impl Command {
         }
     }
 
-    /// Why it is asked, where a command may say so; each of its events repeats it.
+    /// The cause that each event of the command repeats.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
             Self::RegisterItem(_) | Self::RegisterLocation(_) => None,
@@ -133,7 +326,7 @@ impl Command {
     }
 
     /// Every item and location whose stock the command names, in the order of its lines.
-    pub fn places(&self) -> Vec<(&Sku, &LocationCode)> {
+    pub fn stock_keys(&self) -> Vec<(&Sku, &LocationCode)> {
         match self {
             Self::RegisterItem(_)
             | Self::RegisterLocation(_)
@@ -157,7 +350,7 @@ impl Command {
     }
 }
 
-/// The streams that decide what happens to the stock of an item at a location.
-pub fn place(sku: &Sku, location: &LocationCode) -> [Stream; 2] {
+/// The streams that decide a change to the stock of an item at a location.
+pub fn item_and_stock(sku: &Sku, location: &LocationCode) -> [Stream; 2] {
     [Stream::Item(sku.clone()), Stream::Stock(sku.clone(), location.clone())]
 }

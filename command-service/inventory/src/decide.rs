@@ -1,4 +1,4 @@
-//! The decisions: state and request in, events or a refusal out.
+//! The decisions: state and request in, events or a rejection out.
 
 mod catalogue;
 mod stock;
@@ -15,20 +15,17 @@ use super::command::{Command, Request};
 use super::rejection::Rejection;
 use super::working_set::Inventory;
 
-/// How far ahead of the log's clock a caller's `occurred_at` may be.
+/// The most that a caller's `occurred_at` may be ahead of the log's clock.
 const OCCURRED_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Decides a request: the events that it makes, none where there is nothing to do.
+/// Decides a request at the log's time `now`: its events, none if there is nothing to do.
 ///
-/// `now` is the log's time. The inventory holds every state that [`Command::streams`],
-/// [`Command::locations`], [`Command::item_everywhere`] and the lines of [`Command::reservation`]
-/// name, and the facts that [`Command::reversal`] is about with the states of their stock.
+/// The inventory must hold every state that [`Command::streams`], [`Command::locations`],
+/// [`Command::item_everywhere`] and the lines of [`Command::reservation`] name, and the events that
+/// [`Command::reversal`] targets with the states of their stock.
 ///
-/// Holds whose time has come end first, wherever the request changes the stock that they are on:
-/// their ends are the first of its events, and its rules count without them.
-///
-/// # Errors
-/// The rule that refuses it; then nothing of it happens.
+/// Expired holds on stock that the request changes end first: their ends are its first events, and its
+/// rules do not count them.
 pub fn decide(
     inventory: &Inventory,
     request: &Request,

@@ -1,4 +1,4 @@
-//! The running figures of one command, line by line.
+//! The running stock figures while one command's lines are processed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,35 +11,33 @@ use super::rejection::{Rejection, Shortage};
 use super::state::{Hold, StockState};
 use super::working_set::Inventory;
 
-/// Holds of one stream that one command ends at most, so that a command is never larger than a
-/// transaction may be. The rest counts as held until the next command meets it.
-const LAPSED_MAX: usize = 1_000;
+/// The most expired holds of one stream that one command ends, so that a command always fits into a
+/// transaction. Further expired holds count as held until a later command ends them.
+const EXPIRED_MAX: usize = 1_000;
 
-/// The figures while a command's lines are gone through in order, so that lines naming one stream
-/// twice see each other. Holds whose time has come count no more from the first touch of their
-/// stream on. Shortages are gathered, to be told all at once.
+/// The figures after the lines so far, so that two lines of one stream see each other. The first
+/// access to a stream ends its expired holds. [`Self::finish`] reports all shortages at once.
 pub(super) struct Ledger<'a> {
     inventory: &'a Inventory,
     now: Timestamp,
     running: HashMap<(Sku, LocationCode), Running>,
-    /// The ends of the holds that lapsed, streams in the order in which they were first touched.
-    lapsed: Vec<Event>,
+    /// The ends of expired holds, streams in the order of their first access.
+    expired: Vec<Event>,
     /// The streams in the order in which they first ran short.
     short: Vec<(Sku, LocationCode)>,
 }
 
 struct Running {
     figures: Figures,
-    /// All that the lines take so far.
+    /// The sum of all lines so far.
     taken: i64,
-    /// What the lines could have taken together when the first of them did not fit.
+    /// The sum that was possible when the first line did not fit.
     limit: Option<i64>,
 }
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(inventory: &'a Inventory, now: Timestamp) -> Self {
-        let (running, lapsed, short) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { inventory, now, running, lapsed, short }
+        Self { inventory, now, running: HashMap::new(), expired: Vec::new(), short: Vec::new() }
     }
 
     pub(super) fn check_known(&self, sku: &Sku, location: &LocationCode) -> Result<(), Rejection> {
@@ -52,31 +50,25 @@ impl<'a> Ledger<'a> {
         Ok(())
     }
 
-    /// The stock before the command, as it is recorded: what a caller's preconditions are about.
+    /// The recorded stock before the command, which the caller's preconditions refer to.
     pub(super) fn before(&self, sku: &Sku, location: &LocationCode) -> StockState {
         self.inventory.stock(sku, location)
     }
 
-    /// Ends the holds there whose time has come.
-    pub(super) fn touch(&mut self, sku: &Sku, location: &LocationCode) {
-        self.running(sku, location);
-    }
-
-    /// Ends one hold whose time has come, however many end with it.
+    /// Ends one expired hold, also if it is beyond the first [`EXPIRED_MAX`].
     pub(super) fn end(&mut self, sku: &Sku, location: &LocationCode, hold: &Hold) {
-        self.touch(sku, location);
+        self.running(sku, location);
         let stock = self.inventory.stock(sku, location);
-        let is_beyond = stock.holds.lapsed(self.now).nth(LAPSED_MAX);
+        let is_beyond = stock.holds.expired(self.now).nth(EXPIRED_MAX);
         let quantity = stock.holds.quantity(hold);
         if quantity > 0 && is_beyond.is_some_and(|(first, _)| hold >= first) {
             let running = self.running(sku, location);
             running.figures.reserved -= quantity;
             let figures = running.figures;
-            self.lapsed.push(lapsed(sku, location, hold, quantity, figures));
+            self.expired.push(hold_expired(sku, location, hold, quantity, figures));
         }
     }
 
-    /// The figures so far.
     pub(super) fn figures(&mut self, sku: &Sku, location: &LocationCode) -> Figures {
         self.running(sku, location).figures
     }
@@ -87,16 +79,16 @@ impl<'a> Ledger<'a> {
             Entry::Vacant(new) => {
                 let stock = self.inventory.stock(sku, location);
                 let mut figures = stock.figures;
-                for (hold, quantity) in stock.holds.lapsed(self.now).take(LAPSED_MAX) {
+                for (hold, quantity) in stock.holds.expired(self.now).take(EXPIRED_MAX) {
                     figures.reserved -= quantity;
-                    self.lapsed.push(lapsed(sku, location, hold, quantity, figures));
+                    self.expired.push(hold_expired(sku, location, hold, quantity, figures));
                 }
                 new.insert(Running { figures, taken: 0, limit: None })
             }
         }
     }
 
-    /// Puts a quantity in, unless the item is retired or the figure would be too large.
+    /// Adds a quantity, unless the item is retired or the figure would become too large.
     pub(super) fn put_in(
         &mut self,
         sku: &Sku,
@@ -122,7 +114,7 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Takes a quantity out, of what `takeable` says may be taken.
+    /// Removes a quantity, at most the `takeable` one.
     pub(super) fn take(
         &mut self,
         sku: &Sku,
@@ -135,15 +127,15 @@ impl<'a> Ledger<'a> {
         })
     }
 
-    /// Holds a quantity, of what is available.
+    /// Reserves a quantity, at most the available one.
     pub(super) fn hold(&mut self, sku: &Sku, location: &LocationCode, quantity: i64) -> Figures {
         self.claim(sku, location, quantity, Figures::available, |figures, quantity| {
             figures.reserved += quantity;
         })
     }
 
-    /// Lets a promised quantity go out, of what is there: after an accepted shortage that may be
-    /// less than was promised.
+    /// Removes an allocated quantity, at most on_hand, which an accepted shortage can leave below the
+    /// allocated quantity.
     pub(super) fn fulfil(&mut self, sku: &Sku, location: &LocationCode, quantity: i64) -> Figures {
         self.claim(
             sku,
@@ -157,8 +149,9 @@ impl<'a> Ledger<'a> {
         )
     }
 
-    /// A shortage is remembered and told by [`Self::settle`]. A stream that ran short stands still:
-    /// the command is refused anyway, and its figures never leave what 64 bits hold.
+    /// Applies a change if there is enough, else notes the shortage for [`Self::finish`]. After a
+    /// shortage the stream's figures stay as they are: the command is rejected anyway, and they cannot
+    /// overflow.
     fn claim(
         &mut self,
         sku: &Sku,
@@ -176,7 +169,7 @@ impl<'a> Ledger<'a> {
         if running.limit.is_none() {
             change(&mut running.figures, quantity);
         }
-        // Only sums that are reported stop at the edge of 64 bits, no figure does.
+        // Only this reported sum saturates, never a figure.
         running.taken = running.taken.saturating_add(quantity);
         let figures = running.figures;
         if first_short {
@@ -185,7 +178,8 @@ impl<'a> Ledger<'a> {
         figures
     }
 
-    /// Changes what is held and promised by what a reservation has there, which is always enough.
+    /// Changes reserved and allocated by quantities that a reservation has there, so there is always
+    /// enough.
     pub(super) fn change(
         &mut self,
         sku: &Sku,
@@ -204,15 +198,15 @@ impl<'a> Ledger<'a> {
         &self.short
     }
 
-    /// The command's events, after the ends of the holds that lapsed where it touches the stock. Not
-    /// for a command that makes no event of its own: that ends no hold either.
-    pub(super) fn settle(mut self, events: Vec<Event>) -> Result<Vec<Event>, Rejection> {
+    /// The ends of expired holds followed by the command's own events, or all shortages. A command
+    /// without an event must not call this, since it may not end holds either.
+    pub(super) fn finish(mut self, events: Vec<Event>) -> Result<Vec<Event>, Rejection> {
         self.check_enough()?;
-        if self.lapsed.is_empty() {
+        if self.expired.is_empty() {
             return Ok(events);
         }
-        self.lapsed.extend(events);
-        Ok(self.lapsed)
+        self.expired.extend(events);
+        Ok(self.expired)
     }
 
     fn check_enough(&self) -> Result<(), Rejection> {
@@ -236,8 +230,13 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// The end of a hold by itself.
-fn lapsed(sku: &Sku, location: &LocationCode, hold: &Hold, quantity: i64, after: Figures) -> Event {
+fn hold_expired(
+    sku: &Sku,
+    location: &LocationCode,
+    hold: &Hold,
+    quantity: i64,
+    after: Figures,
+) -> Event {
     Event::StockHoldExpired(HeldStock {
         sku: sku.clone(),
         location: location.clone(),

@@ -1,8 +1,7 @@
 //! The rules of an inventory, pure: no IO, no clock, no randomness, no async.
 //!
-//! A [`Command`] asks, [`decide()`] answers with the events that it makes or the [`Rejection`] that
-//! refuses it, and [`Inventory::evolve`] folds an event into what is known. All rules stand in
-//! `decide`; an event carries the result, so folding needs none.
+//! [`decide()`] turns a [`Command`] into events or a [`Rejection`], and [`Inventory::evolve`] folds an
+//! event into the state. All rules are in `decide`: an event carries the result, so folding needs none.
 
 mod command;
 mod rejection;
@@ -18,11 +17,11 @@ mod spec;
 pub use command::{
     AdjustLine, AdjustStock, ChangeReservation, Command, IssueStock, MoveLine, MoveStock, Policy,
     ReceiveStock, RegisterItem, RegisterLocation, Request, ReserveStock, RetireItem, Reverse,
-    SetStock, Step, StockLine, Target, place,
+    SetStock, Step, StockLine, Target, item_and_stock,
 };
 pub use decide::decide;
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
     FOLD_VERSION, Hold, Holds, ItemState, LocationState, ReservationState, StockState, StreamState,
 };
-pub use working_set::{Inventory, PastEvent};
+pub use working_set::{Inventory, TargetEvent};

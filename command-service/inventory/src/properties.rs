@@ -1,6 +1,6 @@
-//! What holds for any list of commands, at whatever times they are asked.
+//! Properties of any list of commands at any times.
 
-mod asks;
+mod requests;
 mod world;
 mod rules;
 mod orders;
@@ -12,21 +12,21 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use shared_events::event::Event;
 
-use self::asks::{Ask, asks, bookings, lines};
+use self::requests::{RandomRequest, bookings, lines, requests};
 use self::world::World;
-use super::spec::asking::{correlation, issue, reserving, reversal, reverse};
+use super::spec::commands::{correlation, issue, reserving, reversal, reverse};
 use super::*;
 
-/// A world after all that is asked.
-fn after(asks: &[Ask]) -> World {
+/// The world after all requests.
+fn after(requests: &[RandomRequest]) -> World {
     let mut world = World::new();
-    for ask in asks {
-        let _ = world.ask(ask);
+    for request in requests {
+        let _ = world.run_request(request);
     }
     world
 }
 
-/// All events but the ends of holds, which come at the first touch of their stream.
+/// All events except expired holds, whose order depends on the first access to their stream.
 fn own(events: Vec<Event>) -> Vec<Event> {
     let mut events = events;
     events.retain(|event| !matches!(event, Event::StockHoldExpired(_)));
@@ -34,12 +34,12 @@ fn own(events: Vec<Event>) -> Vec<Event> {
 }
 
 #[test]
-fn what_is_asked_brings_about_every_fact() {
+fn the_random_requests_cause_every_event_type() {
     let mut runner = TestRunner::deterministic();
     let mut missing: HashSet<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
     let mut reversals_of_reversals = 0;
     for _ in 0..256 {
-        let world = after(&asks(true).new_tree(&mut runner).unwrap().current());
+        let world = after(&requests(true).new_tree(&mut runner).unwrap().current());
         for event in world.events() {
             missing.remove(event.event_type());
         }
@@ -50,36 +50,36 @@ fn what_is_asked_brings_about_every_fact() {
 
 proptest! {
     #[test]
-    fn every_figure_is_what_its_events_and_reservations_make_it_and_refusals_change_nothing(
-        asks in asks(true),
+    fn states_are_the_fold_of_the_log_and_rejections_change_nothing(
+        requests in requests(true),
     ) {
-        let world = after(&asks);
+        let world = after(&requests);
         prop_assert_eq!(world.states(), world.folded());
     }
 
     #[test]
-    fn taking_the_inventory_apart_between_commands_changes_no_event(
-        asks in asks(true),
+    fn storing_and_restoring_the_inventory_between_commands_changes_no_event(
+        requests in requests(true),
         apart in prop::collection::vec(any::<bool>(), 60),
     ) {
         let mut world = World::new();
-        for (ask, apart) in asks.iter().zip(apart) {
+        for (request, apart) in requests.iter().zip(apart) {
             if apart {
-                world.take_apart_and_put_together();
+                world.store_and_restore();
             }
-            let _ = world.ask(ask);
+            let _ = world.run_request(request);
         }
-        let together = after(&asks);
+        let together = after(&requests);
         prop_assert_eq!(world.events(), together.events());
     }
 
     #[test]
-    fn a_whole_confirmation_release_or_cancellation_changes_nothing_the_second_time(
-        asks in asks(true),
+    fn confirming_releasing_or_cancelling_all_changes_nothing_the_second_time(
+        requests in requests(true),
     ) {
         let mut world = World::new();
-        for ask in &asks {
-            let Some((command, Ok(events))) = world.ask(ask) else { continue };
+        for request in &requests {
+            let Some((command, Ok(events))) = world.run_request(request) else { continue };
             let Command::ChangeReservation(change) = &command else { continue };
             let again = world.decide(&command);
             match &change.step {
@@ -94,11 +94,11 @@ proptest! {
     }
 
     #[test]
-    fn bookings_that_are_taken_back_in_turn_leave_what_was_there_however_often(
-        asks in asks(false),
+    fn reversing_all_bookings_restores_the_stock_any_number_of_times(
+        requests in requests(false),
         bookings in prop::collection::vec(bookings(false), 1..12),
     ) {
-        let mut world = after(&asks);
+        let mut world = after(&requests);
         let start = world.on_hand();
         let mut targets = Vec::new();
         for booking in bookings {
@@ -123,14 +123,14 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_refused_exactly_when_its_lines_one_by_one_would_be(
-        asks in asks(true),
+    fn a_command_is_rejected_exactly_when_one_of_its_lines_alone_would_be(
+        requests in requests(true),
         lines in lines(1_i64..50),
     ) {
-        let mut world = after(&asks);
+        let mut world = after(&requests);
         let whole = world.decide(&issue(&lines));
         let held = world.decide(&reserving(u128::MAX, &lines));
-        prop_assert_eq!(held.as_ref().err(), whole.as_ref().err(), "to hold is as hard as to issue");
+        prop_assert_eq!(held.as_ref().err(), whole.as_ref().err(), "reserving follows the same rule as issuing");
         let mut by_lines = Ok(Vec::new());
         for line in &lines {
             match (world.run(&issue(&[*line])), &mut by_lines) {

@@ -1,4 +1,4 @@
-//! Why a command was refused, with the numbers that refused it.
+//! Why a command was rejected, with the relevant figures.
 
 use serde::{Deserialize, Serialize};
 use shared_events::lane::{EventId, Version};
@@ -6,182 +6,114 @@ use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 
-/// The fact that refused a command. Stored with the command's key, so the shape of a variant that
-/// has been released stays readable.
+/// Why a command was rejected. Stored with the command's idempotency key, so a released variant must
+/// stay readable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "rejection", rename_all = "snake_case")]
 pub enum Rejection {
-    /// No item has this sku.
     #[error("no item {sku} is registered")]
-    UnknownSku {
-        /// The sku that was named.
-        sku: Sku,
-    },
-    /// No location has this code.
+    UnknownSku { sku: Sku },
     #[error("no location {location} is registered")]
-    UnknownLocation {
-        /// The code that was named.
-        location: LocationCode,
-    },
-    /// The item's scale gives its stock events their meaning, so it stays once there are any.
+    UnknownLocation { location: LocationCode },
+    /// The scale gives stock events their meaning, so it cannot change once there are any.
     #[error("item {sku} has stock history, so its scale cannot change")]
-    ItemInUse {
-        /// The item.
-        sku: Sku,
-    },
-    /// The item cannot be retired while something of it is left.
-    #[error("something of item {sku} is left, so it cannot be retired")]
-    ItemHasStock {
-        /// The item.
-        sku: Sku,
-    },
-    /// The item is not traded any more.
+    ItemInUse { sku: Sku },
+    #[error("item {sku} still has stock or reservations, so it cannot be retired")]
+    ItemHasStock { sku: Sku },
     #[error("item {sku} is retired")]
-    ItemRetired {
-        /// The item.
-        sku: Sku,
-    },
-    /// More is asked than may be taken.
+    ItemRetired { sku: Sku },
     #[error("not enough stock for {} of the lines' items", lines.len())]
-    InsufficientStock {
-        /// Every item and location that is short.
-        lines: Vec<Shortage>,
-    },
-    /// The stream is not where the caller believes it to be.
+    InsufficientStock { lines: Vec<Shortage> },
     #[error("the history is at version {actual}, not at {expected}")]
-    VersionConflict {
-        /// What the caller expects.
-        expected: Version,
-        /// What it is.
-        actual: Version,
-    },
-    /// The quantity is not what the caller believes it to be.
+    VersionConflict { expected: Version, actual: Version },
     #[error("on_hand is {actual}, not {expected}")]
-    StaleQuantity {
-        /// What the caller expects.
-        expected: i64,
-        /// What it is.
-        actual: i64,
-    },
-    /// No reservation has this id.
+    StaleQuantity { expected: i64, actual: i64 },
     #[error("no reservation {id} exists")]
-    UnknownReservation {
-        /// The id that was named.
-        id: ReservationId,
-    },
-    /// The hold's time has come before the command's.
-    #[error("the reservation's hold has ended")]
+    UnknownReservation { id: ReservationId },
+    /// The hold expired before the command's time.
+    #[error("the hold of the reservation has expired")]
     ReservationExpired {},
-    /// The reservation is not in a state in which this can be done.
     #[error("the reservation is {}", status.as_str())]
-    ReservationState {
-        /// The state it is in.
-        status: ReservationStatus,
-    },
-    /// More is to be released or cancelled than is held or promised.
-    #[error("line {} has {} left to let go", part.line, part.possible)]
+    ReservationState { status: ReservationStatus },
+    #[error("line {} has {} left to release", part.line, part.possible)]
     OverRelease {
-        /// What was asked of which line, and what is possible.
         #[serde(flatten)]
         part: Excess,
     },
-    /// More is to be fulfilled than is promised.
     #[error("line {} has {} left to fulfil", part.line, part.possible)]
     OverFulfil {
-        /// What was asked of which line, and what is possible.
         #[serde(flatten)]
         part: Excess,
     },
-    /// More is to come back than went out.
-    #[error("line {} has {} left that can come back", part.line, part.possible)]
+    #[error("line {} has {} left to return", part.line, part.possible)]
     OverReturn {
-        /// What was asked of which line, and what is possible.
         #[serde(flatten)]
         part: Excess,
     },
-    /// There is no such event, correlation or reversal.
     #[error("nothing is recorded under {id}")]
-    UnknownEvent {
-        /// What was named.
-        id: String,
-    },
-    /// It was taken back before.
-    #[error("it was taken back before")]
+    UnknownEvent { id: String },
+    #[error("it is already reversed")]
     AlreadyReversed {
-        /// The events that took it back.
+        /// The events that reversed it.
         dependents: Vec<EventId>,
     },
-    /// It cannot be taken back by an opposite.
-    #[error("it cannot be taken back: {}", why.as_str())]
+    #[error("it cannot be reversed: {}", why.as_str())]
     NotReversible {
-        /// Why not.
         why: Irreversible,
-        /// The later events that stand in the way.
+        /// The later events that prevent it.
         dependents: Vec<EventId>,
     },
-    /// A figure would pass 2^53 − 1.
-    #[error("on_hand of {sku} at {location} would pass 9007199254740991")]
-    QuantityOverflow {
-        /// The item.
-        sku: Sku,
-        /// Where.
-        location: LocationCode,
-    },
-    /// The time it is said to have happened is not a plausible one.
+    /// A figure would exceed 2^53 − 1, the largest integer that JSON carries exactly.
+    #[error("on_hand of {sku} at {location} would exceed 9007199254740991")]
+    QuantityOverflow { sku: Sku, location: LocationCode },
     #[error("occurred_at is outside {earliest} to {latest}")]
     OccurredAtOutOfRange {
-        /// The earliest that is accepted.
         earliest: Timestamp,
-        /// The latest that is accepted, five minutes ahead of the log's clock.
+        /// Five minutes ahead of the log's clock.
         latest: Timestamp,
     },
 }
 
-/// More of a reservation's line than is possible, in base units.
+/// A part of a reservation that exceeds its line, in base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excess {
     /// The line, from 1.
     pub line: u32,
-    /// What the command's parts name of it together.
+    /// The sum of the command's parts for the line.
     pub asked: i64,
-    /// What would be possible.
     pub possible: i64,
 }
 
-/// Why something cannot be taken back.
+/// Why events cannot be reversed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Irreversible {
-    /// It describes an item or a location, which is described anew instead.
+    /// They describe an item or a location; register it again instead.
     Description,
-    /// It is a step of a reservation, which has commands of its own for the way back.
+    /// They are steps of a reservation, which has its own commands to undo them.
     Reservation,
-    /// What it brought in has moved on.
+    /// The goods that they added are no longer available.
     MovedOn,
 }
 
 impl Irreversible {
-    /// The reason in words.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Description => "it describes an item or a location; describe that anew",
+            Self::Description => "it describes an item or a location; register that again",
             Self::Reservation => {
                 "it is a step of a reservation; extend, release, cancel or return that"
             }
-            Self::MovedOn => "what it brought in has moved on",
+            Self::MovedOn => "the goods that it added are no longer available",
         }
     }
 }
 
-/// An item and location of which more was asked than may be taken.
+/// An item and location without enough stock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
-    /// The item.
     pub sku: Sku,
-    /// Where.
     pub location: LocationCode,
-    /// What the command's lines take together, in base units.
+    /// The sum of the command's lines, in base units.
     pub requested: i64,
-    /// What may be taken.
     pub available: i64,
 }

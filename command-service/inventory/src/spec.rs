@@ -1,12 +1,12 @@
-//! The rules, each as: given these events, when this is asked, then these events or this refusal.
+//! The rules by example: given these commands, when this command, then these events or this rejection.
 
-pub(super) mod asking;
+pub(super) mod commands;
 mod catalogue;
 mod stock;
 mod set_and_move;
 mod reserve;
 mod held;
-mod promised;
+mod confirmed;
 mod expiry;
 mod reversal;
 
@@ -18,10 +18,10 @@ use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 use shared_events::values::AMOUNT_MAX;
 
-use self::asking::*;
+use self::commands::*;
 use super::*;
 
-/// The log's time in every test, so many seconds after its beginning.
+/// The log's time, in seconds after the start of the test.
 pub(super) fn at(seconds: u64) -> Timestamp {
     let beginning: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
     beginning + Duration::from_secs(seconds)
@@ -54,7 +54,7 @@ pub(super) fn beginning() -> Vec<Event> {
     locations.into_iter().chain(items).collect()
 }
 
-/// The beginning and the commands given, which must all be accepted.
+/// The state after these commands, which must all be accepted, on top of [`beginning`].
 pub(super) fn given(commands: &[Command]) -> Inventory {
     let mut inventory = Inventory::default();
     fold(&mut inventory, &beginning());
@@ -70,12 +70,11 @@ pub(super) fn fold(inventory: &mut Inventory, events: &[Event]) {
     }
 }
 
-/// What is decided at the beginning.
+/// Decides a command at second 0.
 pub(super) fn when(inventory: &Inventory, command: Command) -> Result<Vec<Event>, Rejection> {
     when_at(inventory, 0, command)
 }
 
-/// What is decided so many seconds later.
 pub(super) fn when_at(
     inventory: &Inventory,
     seconds: u64,
@@ -84,9 +83,9 @@ pub(super) fn when_at(
     decide(inventory, &Request { command, occurred_at: None }, at(seconds))
 }
 
-/// Goes on with a command that must be accepted; returns its events.
+/// Folds a command that must be accepted; returns its events.
 pub(super) fn then(inventory: &mut Inventory, seconds: u64, command: Command) -> Vec<Event> {
-    let events = when_at(inventory, seconds, command).expect("what is given is accepted");
+    let events = when_at(inventory, seconds, command).expect("the command is accepted");
     fold(inventory, &events);
     events
 }
@@ -107,7 +106,6 @@ fn types(events: &[Event]) -> Vec<&'static str> {
     events.iter().map(Event::event_type).collect()
 }
 
-/// The step of the reservation's life among the events.
 fn own_step(events: &[Event]) -> &ReservationStep {
     events.iter().find_map(Event::reservation_step).expect("a step is recorded")
 }

@@ -1,77 +1,61 @@
-//! What is known of one stream, folded from its events.
+//! The state of one stream, folded from its events.
 
-mod holds;
-
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use shared_events::event::{Figures, ItemDetails, LocationDetails};
 use shared_events::lane::Version;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 
-pub use self::holds::{Hold, Holds};
-
-/// The number of the way in which events are folded into these states. A state that is stored bears
-/// it; whoever changes what a history folds to raises it.
+/// The version of the fold, stored with every snapshot. Raise it when a history folds to another
+/// state than before.
 pub const FOLD_VERSION: i16 = 1;
 
-/// What is known of an item.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemState {
-    /// Events folded so far.
     pub version: Version,
-    /// What it is; nothing until it is registered.
+    /// None until it is registered.
     pub details: Option<ItemDetails>,
-    /// Whether it is traded no more.
     pub retired: bool,
-    /// Whether any stock event names it, at any location. Facts of other streams, but of the same
-    /// lane, so it is as exact as the rest.
+    /// Whether it has stock events at any location. They are in other streams but in the same lane,
+    /// so this is as exact as the rest.
     pub stocked: bool,
 }
 
-/// What is known of a location.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocationState {
-    /// Events folded so far.
     pub version: Version,
-    /// What it is; nothing until it is registered.
+    /// None until it is registered.
     pub details: Option<LocationDetails>,
 }
 
-/// The stock of an item at a location.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockState {
-    /// Events folded so far.
     pub version: Version,
-    /// The figures.
     pub figures: Figures,
-    /// What of `reserved` is held for whom until when.
+    /// The holds that `reserved` consists of.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
 }
 
-/// What is known of a reservation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationState {
-    /// Events folded so far.
     pub version: Version,
-    /// What it is now; nothing until it is made.
+    /// None until it is made.
     pub details: Option<Reservation>,
-    /// Whether anything of it was ever cancelled.
+    /// Whether any part was ever cancelled.
     pub cancelled: bool,
 }
 
-/// The state of one stream of any kind, as a cache keeps it.
+/// The state of one stream of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamState {
-    /// Of `item/…`.
     Item(Sku, ItemState),
-    /// Of `location/…`.
     Location(LocationCode, LocationState),
-    /// Of `stock/…`.
     Stock((Sku, LocationCode), StockState),
-    /// Of `reservation/…`.
     Reservation(ReservationId, ReservationState),
 }
 
@@ -88,7 +72,6 @@ impl StreamState {
         }
     }
 
-    /// The stream it is the state of.
     pub fn stream(&self) -> Stream {
         match self {
             Self::Item(sku, _) => Stream::Item(sku.clone()),
@@ -98,7 +81,7 @@ impl StreamState {
         }
     }
 
-    /// Events folded so far.
+    /// The number of events folded so far.
     pub fn version(&self) -> Version {
         match self {
             Self::Item(_, item) => item.version,
@@ -106,5 +89,69 @@ impl StreamState {
             Self::Stock(_, stock) => stock.version,
             Self::Reservation(_, reservation) => reservation.version,
         }
+    }
+}
+
+/// The key of a hold. Holds are ordered by expiry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Hold {
+    pub expires_at: Timestamp,
+    pub reservation: ReservationId,
+    /// The line of the reservation, from 1.
+    pub line: u32,
+}
+
+impl Hold {
+    pub fn new(expires_at: Timestamp, reservation: &ReservationId, line: u32) -> Self {
+        Self { expires_at, reservation: reservation.clone(), line }
+    }
+}
+
+/// Held quantities, ordered by expiry. The map is persistent: a clone shares the entries, so that a
+/// busy item with many holds is not copied with each batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Hold, i64)>", into = "Vec<(Hold, i64)>")]
+pub struct Holds(OrdMap<Hold, i64>);
+
+impl Holds {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The quantity of a hold in base units; 0 if there is no such hold.
+    pub fn quantity(&self, hold: &Hold) -> i64 {
+        self.0.get(hold).copied().unwrap_or_default()
+    }
+
+    /// The holds that have expired at `now`, in the order of their expiry.
+    pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = (&Hold, i64)> + '_ {
+        let expired = self.0.iter().take_while(move |(hold, _)| hold.expires_at <= now);
+        expired.map(|(hold, quantity)| (hold, *quantity))
+    }
+
+    /// Adds a difference to the quantity of a hold and removes the hold at zero.
+    pub fn change(&mut self, hold: Hold, difference: i64) {
+        let quantity = self.quantity(&hold) + difference;
+        if quantity == 0 {
+            self.0.remove(&hold);
+        } else {
+            self.0.insert(hold, quantity);
+        }
+    }
+}
+
+impl From<Vec<(Hold, i64)>> for Holds {
+    fn from(holds: Vec<(Hold, i64)>) -> Self {
+        Self(holds.into_iter().collect())
+    }
+}
+
+impl From<Holds> for Vec<(Hold, i64)> {
+    fn from(holds: Holds) -> Self {
+        holds.0.into_iter().collect()
     }
 }

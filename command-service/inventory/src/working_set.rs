@@ -1,4 +1,4 @@
-//! The working set that decisions look at, and the fold of events into it.
+//! The working set of decisions, and the fold of events into it.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ use shared_events::values::{LocationCode, ReservationId, Sku};
 use super::command::Target;
 use super::state::{Hold, ItemState, LocationState, ReservationState, StockState, StreamState};
 
-/// The working set: the states of all streams that the decisions at hand look at, and the facts that
-/// reversals are about. A stream that is not in it has no history.
+/// The working set: the states of all streams that the current decisions depend on, and the targets of
+/// their reversals. A stream that is absent has no history.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     items: HashMap<Sku, ItemState>,
@@ -23,25 +23,22 @@ pub struct Inventory {
     stock: HashMap<(Sku, LocationCode), StockState>,
     reservations: HashMap<ReservationId, ReservationState>,
     selections: HashMap<Target, Vec<EventId>>,
-    past: HashMap<EventId, PastEvent>,
+    target_events: HashMap<EventId, TargetEvent>,
 }
 
-/// A recorded fact that a reversal is about.
+/// A recorded event that a reversal targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastEvent {
-    /// What happened.
+pub struct TargetEvent {
     pub event: Event,
-    /// Whether it was taken back.
     pub is_reversed: bool,
-    /// The event that took it back, as far as that has its place in the log.
+    /// The reversing event, once it has a position in the log.
     pub reversed_by: Option<EventId>,
-    /// The later events of its stream that made less available and are not themselves taken back,
-    /// the first hundred of them.
+    /// The first hundred later events of its stream that reduced available and are not reversed.
     pub dependents: Vec<EventId>,
 }
 
 impl Inventory {
-    /// Folds an event that follows on what is known; returns its version in its stream.
+    /// Folds the next event of a stream and returns its version.
     pub fn evolve(&mut self, event: &Event) -> Version {
         match event {
             Event::ItemRegistered(details) | Event::ItemChanged(details) => {
@@ -71,85 +68,82 @@ impl Inventory {
             | Event::StockDeallocated(PromisedStock { sku, location, after, .. })
             | Event::StockFulfilled(PromisedStock { sku, location, after, .. })
             | Event::StockReturned(PromisedStock { sku, location, after, .. }) => {
-                let stock = self.follow_stock(sku, location);
+                let stock = self.next_stock(sku, location);
                 stock.figures = *after;
                 stock.version
             }
             Event::StockReversed(StockReversed { sku, location, after, reverses, .. }) => {
-                if let Some(past) = self.past.get_mut(reverses) {
-                    past.is_reversed = true;
+                if let Some(target) = self.target_events.get_mut(reverses) {
+                    target.is_reversed = true;
                 }
-                let stock = self.follow_stock(sku, location);
+                let stock = self.next_stock(sku, location);
                 stock.figures = *after;
                 stock.version
             }
-            Event::StockReserved(held) => self.follow_hold(held, held.quantity),
+            Event::StockReserved(held) => self.fold_hold(held, held.quantity),
             Event::StockReleased(held)
             | Event::StockHoldExpired(held)
-            | Event::StockAllocated(held) => self.follow_hold(held, -held.quantity),
-            Event::StockHoldExtended(extended) => self.follow_extension(extended),
+            | Event::StockAllocated(held) => self.fold_hold(held, -held.quantity),
+            Event::StockHoldExtended(extended) => self.fold_extension(extended),
             Event::ReservationHeld(step)
             | Event::ReservationExtended(step)
             | Event::ReservationConfirmed(step)
             | Event::ReservationReleased(step)
             | Event::ReservationExpired(step)
             | Event::ReservationFulfilled(step)
-            | Event::ReservationReturned(step) => self.follow_reservation(&step.after).version,
+            | Event::ReservationReturned(step) => self.fold_reservation(&step.after).version,
             Event::ReservationCancelled(step) => {
-                let reservation = self.follow_reservation(&step.after);
+                let reservation = self.fold_reservation(&step.after);
                 reservation.cancelled = true;
                 reservation.version
             }
         }
     }
 
-    fn follow_stock(&mut self, sku: &Sku, location: &LocationCode) -> &mut StockState {
+    fn next_stock(&mut self, sku: &Sku, location: &LocationCode) -> &mut StockState {
         self.mark_stocked(sku);
         let stock = self.stock.entry((sku.clone(), location.clone())).or_default();
         stock.version = stock.version.next();
         stock
     }
 
-    fn follow_hold(&mut self, held: &HeldStock, difference: i64) -> Version {
+    fn fold_hold(&mut self, held: &HeldStock, difference: i64) -> Version {
         let hold = Hold::new(held.expires_at, &held.reservation, held.line);
-        let stock = self.follow_stock(&held.sku, &held.location);
+        let stock = self.next_stock(&held.sku, &held.location);
         stock.holds.change(hold, difference);
         stock.figures = held.after;
         stock.version
     }
 
-    fn follow_extension(&mut self, extended: &HoldExtended) -> Version {
+    fn fold_extension(&mut self, extended: &HoldExtended) -> Version {
         let hold = |expires_at| Hold::new(expires_at, &extended.reservation, extended.line);
-        let stock = self.follow_stock(&extended.sku, &extended.location);
+        let stock = self.next_stock(&extended.sku, &extended.location);
         stock.holds.change(hold(extended.expired_at), -extended.quantity);
         stock.holds.change(hold(extended.expires_at), extended.quantity);
         stock.figures = extended.after;
         stock.version
     }
 
-    fn follow_reservation(&mut self, after: &Reservation) -> &mut ReservationState {
+    fn fold_reservation(&mut self, after: &Reservation) -> &mut ReservationState {
         let reservation = self.reservations.entry(after.id.clone()).or_default();
         reservation.version = reservation.version.next();
         reservation.details = Some(after.clone());
         reservation
     }
 
-    /// What is known of an item.
     pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
         self.items.get(sku)
     }
 
-    /// What is known of a location.
     pub fn location(&self, code: &LocationCode) -> Option<&LocationState> {
         self.locations.get(code)
     }
 
-    /// What is known of a reservation.
     pub fn reservation(&self, id: &ReservationId) -> Option<&ReservationState> {
         self.reservations.get(id)
     }
 
-    /// The stock of an item at a location; all zeros where there is no history.
+    /// The stock of an item at a location; all zeros without history.
     pub fn stock(&self, sku: &Sku, location: &LocationCode) -> StockState {
         self.stock.get(&(sku.clone(), location.clone())).cloned().unwrap_or_default()
     }
@@ -164,17 +158,15 @@ impl Inventory {
         of_item.map(|((_, location), stock)| (location, stock))
     }
 
-    /// The events that a reversal takes back, in no order; none where nothing is recorded of it.
+    /// The events that a reversal targets, in no order; empty if nothing is recorded under the target.
     pub fn selection(&self, target: &Target) -> &[EventId] {
         self.selections.get(target).map_or(&[], Vec::as_slice)
     }
 
-    /// A fact that a reversal is about.
-    pub fn past(&self, id: EventId) -> Option<&PastEvent> {
-        self.past.get(&id)
+    pub fn target_event(&self, id: EventId) -> Option<&TargetEvent> {
+        self.target_events.get(&id)
     }
 
-    /// Puts a state into the working set.
     pub fn insert(&mut self, state: StreamState) {
         match state {
             StreamState::Item(sku, item) => drop(self.items.insert(sku, item)),
@@ -184,16 +176,16 @@ impl Inventory {
         }
     }
 
-    /// Puts in what a reversal is about.
+    /// Inserts the events that a reversal targets.
     pub fn insert_selection(
         &mut self,
         target: Target,
-        events: impl IntoIterator<Item = (EventId, PastEvent)>,
+        events: impl IntoIterator<Item = (EventId, TargetEvent)>,
     ) {
         let mut ids = Vec::new();
-        for (id, past) in events {
+        for (id, event) in events {
             ids.push(id);
-            self.past.entry(id).or_insert(past);
+            self.target_events.entry(id).or_insert(event);
         }
         self.selections.insert(target, ids);
     }
@@ -204,35 +196,34 @@ impl Inventory {
         self.stock.extend(of_item.map(|(key, stock)| (key.clone(), stock.clone())));
     }
 
-    /// Copies what a reversal is about from another working set.
+    /// Copies the events that a reversal targets from another working set.
     pub fn copy_selection(&mut self, from: &Self, target: &Target) {
         let ids = from.selection(target).to_vec();
-        let past = ids.iter().filter_map(|id| Some((*id, from.past(*id)?.clone())));
-        self.past.extend(past);
+        let events = ids.iter().filter_map(|id| Some((*id, from.target_event(*id)?.clone())));
+        self.target_events.extend(events);
         self.selections.insert(target.clone(), ids);
     }
 
-    /// Notes where a fact stands that takes back another.
+    /// Notes the id of the event that reversed another.
     pub fn mark_reversed(&mut self, event: EventId, by: EventId) {
-        if let Some(past) = self.past.get_mut(&event) {
-            past.is_reversed = true;
-            past.reversed_by = Some(by);
+        if let Some(target) = self.target_events.get_mut(&event) {
+            target.is_reversed = true;
+            target.reversed_by = Some(by);
         }
     }
 
-    /// Notes that stock events name the item, if the item is in the working set.
+    /// Notes that the item has stock events, if the item is in the working set.
     pub fn mark_stocked(&mut self, sku: &Sku) {
         if let Some(item) = self.items.get_mut(sku) {
             item.stocked = true;
         }
     }
 
-    /// The version of a stream; 0 where there is no history.
+    /// The version of a stream; 0 without history.
     pub fn version(&self, stream: &Stream) -> Version {
         self.state(stream).map(|state| state.version()).unwrap_or_default()
     }
 
-    /// Whether a stream is in the working set.
     pub fn contains(&self, stream: &Stream) -> bool {
         match stream {
             Stream::Item(sku) => self.items.contains_key(sku),
@@ -244,7 +235,6 @@ impl Inventory {
         }
     }
 
-    /// What is known of a stream, if it is in the working set.
     pub fn state(&self, stream: &Stream) -> Option<StreamState> {
         match stream {
             Stream::Item(sku) => {
@@ -265,7 +255,7 @@ impl Inventory {
         }
     }
 
-    /// Takes the working set apart into the states of its streams, in no order.
+    /// The states of all streams, in no order.
     pub fn into_states(self) -> impl Iterator<Item = StreamState> {
         let items = self.items.into_iter().map(|(sku, item)| StreamState::Item(sku, item));
         let locations =

@@ -28,7 +28,7 @@ use super::problem::{Code, Problem};
 use super::request::{CommandPath, IncomingRequest};
 use super::{AppState, WriterState, answer};
 use crate::inventory;
-use crate::log::submission::{Asked, Outcome, Submission};
+use crate::log::submission::{Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
 macro_rules! commands {
@@ -164,7 +164,7 @@ fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> 
     match (path, body) {
         (Ok(Some(path)), Ok(body)) if faults.is_empty() => {
             let request = body.into_request(path, metadata.expected_version);
-            Ok(incoming.submission(Asked::One(request), metadata))
+            Ok(incoming.submission(Payload::One(request), metadata))
         }
         (Err(unknown), Ok(_)) if faults.is_empty() => Err(unknown),
         _ => Err(refused(faults)),

@@ -19,7 +19,7 @@ pub(crate) use self::header::{CORRELATION_ID, CommandHeaders, Precondition, corr
 use super::CommandConfig;
 use super::json::{self, Faults, JsonPointer, Member, Object, object, read_tree};
 use super::problem::{Code, Problem};
-use crate::log::submission::{Asked, IdempotencyKey, Origin, Submission};
+use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
 
 /// The owner of all idempotency keys, until there is sign-in.
 const CALLER: &str = "public";
@@ -143,9 +143,9 @@ impl IncomingRequest {
             .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))
     }
 
-    pub(crate) fn submission(&self, asked: Asked, metadata: RequestMetadata) -> Submission {
+    pub(crate) fn submission(&self, payload: Payload, metadata: RequestMetadata) -> Submission {
         Submission {
-            asked,
+            payload,
             origin: metadata.origin,
             key: metadata.key.map(|key| self.idempotency_key(key)),
             validate_only: metadata.validate_only,

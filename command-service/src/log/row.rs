@@ -1,13 +1,19 @@
-//! Rows of `events` as recorded events, and events' ids as columns.
+//! Rows of the log as values, and values as columns.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 use sqlx::types::chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgExecutor, Row};
+use sqlx::{FromRow, PgExecutor, Postgres, Row};
+use utoipa::ToSchema;
+
+/// A statement to which values are bound one after another.
+pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
 /// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent`.
@@ -38,7 +44,59 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
     }
 }
 
-/// The events with these ids, in this order, as far as there are such.
+/// The last event of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LaneHead {
+    /// The lane.
+    #[schema(value_type = u16)]
+    pub lane: Lane,
+    /// Its last position; 0 while the lane is empty.
+    #[schema(value_type = i64)]
+    pub position: Position,
+    /// The chain after it; zeros while the lane is empty.
+    #[schema(value_type = String)]
+    pub chain: Chain,
+    /// When it was recorded; null while the lane is empty.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub recorded_at: Option<Timestamp>,
+}
+
+impl LaneHead {
+    pub fn empty(lane: Lane) -> Self {
+        Self { lane, position: Position::default(), chain: Chain::default(), recorded_at: None }
+    }
+
+    pub fn of(event: &RecordedEvent) -> Self {
+        let RecordedEvent { lane, position, chain, recorded_at, .. } = *event;
+        Self { lane, position, chain, recorded_at: Some(recorded_at) }
+    }
+
+    /// The head in a row of `read_heads`, whose lane is null if none was found.
+    pub(crate) fn found(row: &PgRow) -> Option<sqlx::Result<Self>> {
+        match row.try_get::<Option<i16>, _>("lane") {
+            Ok(None) => None,
+            _ => Some(Self::from_row(row)),
+        }
+    }
+}
+
+impl FromRow<'_, PgRow> for LaneHead {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let lane = lane(row, "lane")?;
+        let Some(position) = row.try_get::<Option<i64>, _>("position")? else {
+            return Ok(Self::empty(lane));
+        };
+        let recorded_at = Timestamp::new(row.try_get::<DateTime<Utc>, _>("recorded_at")?);
+        Ok(Self {
+            lane,
+            position: Position(position),
+            chain: chain(row, "chain")?,
+            recorded_at: Some(recorded_at),
+        })
+    }
+}
+
+/// The events with these ids, in this order; unknown ids are left out.
 pub(super) async fn events_at(
     executor: impl PgExecutor<'_>,
     ids: &[EventId],
@@ -51,42 +109,31 @@ pub(super) async fn events_at(
         .await
 }
 
-/// A lane of this log as Postgres numbers it.
 pub fn lane_number(lane: Lane) -> i16 {
     i16::try_from(lane.0).expect("a lane is below 1024")
 }
 
-/// A lane's number.
-///
-/// # Errors
-/// The column is missing, or holds no lane.
 pub fn lane(row: &PgRow, column: &'static str) -> sqlx::Result<Lane> {
     parsed(column, u16::try_from(row.try_get::<i16, _>(column)?)).map(Lane)
 }
 
-/// An event's id.
-///
-/// # Errors
-/// A column is missing, or holds something else.
 pub fn event_id(row: &PgRow, lane: &'static str, position: &'static str) -> sqlx::Result<EventId> {
     Ok(EventId(self::lane(row, lane)?, Position(row.try_get(position)?)))
 }
 
-/// The lanes and positions of events, side by side.
+/// The lanes and positions of events, as two columns.
 pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
     ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }
 
-/// An array as Postgres writes it. Of arrays, which `unnest` would flatten, one binds their texts.
+/// An array as Postgres writes it. Arrays of arrays are bound as text, because `unnest` would flatten
+/// them.
 pub(super) fn array(numbers: impl IntoIterator<Item: ToString>) -> String {
     let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
     format!("{{{}}}", numbers.join(","))
 }
 
-/// The ids of events whose lanes and positions stand side by side.
-///
-/// # Errors
-/// One of them is no lane.
+/// The ids of events from two columns, lanes and positions.
 pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<EventId>> {
     let id = |(lane, position): (i16, i64)| {
         Ok(EventId(parsed("lanes", u16::try_from(lane)).map(Lane)?, Position(position)))
@@ -94,10 +141,6 @@ pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<Event
     lanes.into_iter().zip(positions).map(id).collect()
 }
 
-/// A chain link.
-///
-/// # Errors
-/// The column is missing, or holds no link.
 pub fn chain(row: &PgRow, column: &'static str) -> sqlx::Result<Chain> {
     row.try_get(column).map(Chain)
 }

@@ -1,11 +1,20 @@
 //! The writer: one queue, one connection, one batch after another.
 //!
-//! While a batch is on its way to the log, the requests that come are decided, and become the next one.
-//! There is no timer: a lone request is a batch of one, and a busy service commits hundreds at once.
+//! While one batch is in flight, new requests are decided and become the next one. There is no timer: a
+//! lone request is a batch of one, and a busy service commits hundreds at once. [`optimistic`] decides
+//! batches before their locks, and [`locked`] decides the rest under locks.
 
-mod ahead;
 mod queue;
-mod transaction;
+mod session;
+mod cache;
+mod policy;
+mod catch_up;
+mod plan;
+mod sequencer;
+mod deciding;
+mod commit;
+mod locked;
+mod optimistic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,73 +24,76 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
+pub(crate) use self::policy::BEHIND_MAX;
+
+use self::cache::Memory;
+use self::commit::Failure;
+use self::deciding::Deferral;
 use self::queue::{Batches, Bounds, Queued};
-use self::transaction::{Failure, Working, report};
-use super::batch::Deferral;
+use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
 use crate::relay::Handoff;
 
-/// One request more than may wait.
 const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
 
 /// The writer's bounds.
 #[derive(Debug, Clone)]
 pub struct WriterConfig {
-    /// The write database, as the service's own role.
+    /// The write database.
     pub database: DatabaseUrl,
-    /// Requests that may wait, those included that are decided and wait for the batch before theirs; one
-    /// more is refused at once.
+    /// Requests that may wait, including decided ones whose batch is not sent yet. Further requests are
+    /// refused at once.
     pub queue_commands_max: usize,
-    /// Bytes that waiting requests may take together, as estimated by [`Submission::weight`].
+    /// Bytes that all waiting requests may take, as estimated by [`Submission::size`].
     pub queue_bytes_max: usize,
-    /// Requests in one transaction.
+    /// Requests per transaction.
     pub batch_commands_max: usize,
-    /// Estimated bytes in one transaction, and so of one request.
+    /// Estimated bytes per transaction, and so per request.
     pub batch_bytes_max: usize,
-    /// Bytes of states kept in memory.
+    /// Bytes of cached states.
     pub cache_bytes_max: usize,
-    /// How long a connection attempt, and how long a whole batch before what commits it, may take.
+    /// The limit for a connection attempt, and for a whole batch before its commit.
     pub batch_timeout: Duration,
-    /// How long a commit may take before its outcome counts as unknown.
+    /// The limit for a commit, after which its outcome counts as unknown.
     pub commit_timeout: Duration,
 }
 
-/// Hands requests to the writer. Cheap to clone; the writer ends when the last one is dropped.
+/// A handle to the writer. Cheap to clone; the writer stops when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Writer {
     queue: mpsc::Sender<Queued>,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     bytes_max: usize,
     command_bytes_max: usize,
 }
 
 impl Writer {
-    /// Why the next request would not be executed, whatever it is: as many wait as may.
+    /// Why the next request would be refused: the queue is full.
     pub fn overload(&self) -> Option<NotExecuted> {
-        (self.places.available_permits() == 0).then_some(FULL)
+        (self.slots.available_permits() == 0).then_some(FULL)
     }
 
-    /// Puts a request into the queue and waits for how it ends. Dropping the future cancels
-    /// nothing: what is queued is decided, unless its deadline passes first.
+    /// Queues a request and waits for its outcome. Dropping the future does not cancel the request: once
+    /// queued it is decided, unless its deadline passes first.
     pub async fn submit(&self, submission: Submission) -> Outcome {
-        let weight = submission.weight();
-        if weight > self.command_bytes_max {
+        let size = submission.size();
+        if size > self.command_bytes_max {
             let limit = self.command_bytes_max;
             return Outcome::NotExecuted(NotExecuted::TooLarge { limit });
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             return Outcome::NotExecuted(FULL);
         };
-        let weight = u32::try_from(weight.min(self.bytes_max)).unwrap_or(u32::MAX);
-        let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(weight) else {
+        let size = u32::try_from(size.min(self.bytes_max)).unwrap_or(u32::MAX);
+        let Ok(bytes) = Arc::clone(&self.bytes).try_acquire_many_owned(size) else {
             return Outcome::NotExecuted(FULL);
         };
         let (answer, answered) = oneshot::channel();
         let since = Instant::now();
-        let place = Some(place);
-        let queued = Queued { submission, answer, place, bytes, since, patience: None };
+        let slot = Some(slot);
+        let queued = Queued { submission, answer, slot, bytes, since, wait_until: None };
         match self.queue.try_send(queued) {
             Ok(()) => answered.await.unwrap_or(Outcome::Unknown),
             Err(TrySendError::Full(_)) => Outcome::NotExecuted(FULL),
@@ -90,47 +102,57 @@ impl Writer {
     }
 }
 
-/// The task that owns the queue's end, the connection and the cache.
+/// The task that owns the receiving end of the queue, the connection and the cache.
 #[derive(Debug)]
 pub struct WriterTask {
     config: WriterConfig,
     batches: Batches,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     lanes: LaneMap,
     relay: Handoff,
 }
 
-/// Makes a writer; it works while [`WriterTask::run`] runs.
+/// What the task works with.
+struct State {
+    session: Session,
+    memory: Memory,
+}
+
+/// Makes a writer, which works while [`WriterTask::run`] runs.
 pub fn start(config: WriterConfig, lanes: LaneMap, relay: Handoff) -> (Writer, WriterTask) {
     let (sender, receiver) = mpsc::channel(config.queue_commands_max);
     let bytes_max = config.queue_bytes_max.min(Semaphore::MAX_PERMITS);
-    let places = Arc::new(Semaphore::new(config.queue_commands_max));
+    let slots = Arc::new(Semaphore::new(config.queue_commands_max));
     let writer = Writer {
         queue: sender,
-        places: Arc::clone(&places),
+        slots: Arc::clone(&slots),
         bytes: Arc::new(Semaphore::new(bytes_max)),
         bytes_max,
         command_bytes_max: config.batch_bytes_max,
     };
-    (writer, WriterTask { config, batches: Batches::new(receiver), places, lanes, relay })
+    (writer, WriterTask { config, batches: Batches::new(receiver), slots, lanes, relay })
 }
 
 impl WriterTask {
     /// Works until every [`Writer`] is dropped and the queue is empty.
     pub async fn run(mut self) {
-        let mut working = Working::new(&self.config, self.lanes.clone());
+        let mut state = State {
+            session: Session::new(self.config.database.clone(), self.config.batch_timeout),
+            memory: Memory::new(self.lanes.clone(), self.config.cache_bytes_max),
+        };
         while let Some(batch) = self.batches.next(self.bounds()).await {
-            // As long as the log is as it is foreseen, batch after batch; then what is left, under locks.
-            let left = self.execute_ahead(&mut working, batch).await;
-            let deferred = self.process(&mut working, left).await;
+            // Optimistically, batch after batch; then the rest under locks.
+            let left = self.execute_optimistically(&mut state, batch).await;
+            let deferred = self.process(&mut state, left).await;
             self.batches.defer(deferred);
-            report(&working.cache, self.waiting());
+            self.report(&state.memory);
         }
     }
 
-    /// Requests that wait.
-    fn waiting(&self) -> usize {
-        self.config.queue_commands_max.saturating_sub(self.places.available_permits())
+    fn report(&self, memory: &Memory) {
+        memory.cache.report();
+        let waiting = self.config.queue_commands_max.saturating_sub(self.slots.available_permits());
+        metrics::gauge!("stockbook_writer_queue_commands").set(waiting as f64);
     }
 
     fn bounds(&self) -> Bounds {
@@ -140,20 +162,16 @@ impl WriterTask {
         }
     }
 
-    /// Executes a batch; one that fails without effect is tried again, then request by request, so
-    /// that one bad request cannot fail its neighbours. Returns those that have to wait, and why.
-    async fn process(
-        &self,
-        working: &mut Working,
-        mut batch: Vec<Queued>,
-    ) -> Vec<(Queued, Deferral)> {
+    /// Executes a batch under locks. A batch that fails without effect is tried again, then request by
+    /// request, so that one bad request cannot fail the others. Returns the deferred requests.
+    async fn process(&self, state: &mut State, mut batch: Vec<Queued>) -> Vec<(Queued, Deferral)> {
         if batch.is_empty() {
             return Vec::new();
         }
-        batch.iter_mut().for_each(Queued::waited);
+        batch.iter_mut().for_each(Queued::leave_queue);
         let submissions: Vec<&Submission> = batch.iter().map(|queued| &queued.submission).collect();
-        let executed = match self.execute(working, &submissions).await {
-            Err(Failure::NoEffect) => self.execute(working, &submissions).await,
+        let executed = match self.execute(state, &submissions).await {
+            Err(Failure::NoEffect) => self.execute(state, &submissions).await,
             other => other,
         };
         let outcomes = match executed {
@@ -161,7 +179,7 @@ impl WriterTask {
             Err(Failure::NoEffect | Failure::Unreadable) if submissions.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(submissions.len());
                 for submission in &submissions {
-                    outcomes.push(self.execute_alone(working, submission).await);
+                    outcomes.push(self.execute_alone(state, submission).await);
                 }
                 outcomes
             }
@@ -170,7 +188,7 @@ impl WriterTask {
         let mut deferred = Vec::new();
         for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
             match outcome.or_else(|deferral| queued.defer(deferral)) {
-                Ok(outcome) => queued.end(outcome),
+                Ok(outcome) => queued.finish(outcome),
                 Err(deferral) => deferred.push((queued, deferral)),
             }
         }
@@ -179,13 +197,13 @@ impl WriterTask {
 
     async fn execute_alone(
         &self,
-        working: &mut Working,
+        state: &mut State,
         submission: &Submission,
     ) -> Result<Outcome, Deferral> {
         if submission.key.is_none() && submission.deadline <= Instant::now() {
             return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
         }
-        match self.execute(working, &[submission]).await {
+        match self.execute(state, &[submission]).await {
             Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(Outcome::Unknown)),
             Err(failure) => Ok(failure.outcome()),
         }

@@ -13,7 +13,7 @@ use super::steps::Step;
 use super::window::Window;
 use super::{WindowBy, WindowRequest};
 use crate::inventory::Rejection;
-use crate::log::outcomes;
+use crate::log::append::claim_key;
 use crate::log::row::{event_ids, lane_number};
 use crate::log::submission::{Origin, Unchanged};
 
@@ -107,7 +107,7 @@ pub(super) async fn insert(
             correlation_id: request.origin.correlation_id.clone(),
             reservation: None,
         };
-        if !outcomes::claim(&mut transaction, key, unchanged).await? {
+        if !claim_key(&mut transaction, key, unchanged).await? {
             return Ok(Inserted::KeyUsed);
         }
     }

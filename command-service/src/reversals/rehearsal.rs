@@ -8,7 +8,7 @@ use super::steps::{Step, fitting};
 use super::window::Window;
 use super::{WindowError, WindowRequest};
 use crate::inventory::{Rejection, Reverse, Target};
-use crate::log::rehearsal::Rehearsal;
+use crate::log::reversal::dry_run::DryRun;
 
 /// Events that are brought together, unless one step alone has more.
 const EVENTS_TOGETHER: usize = 2_000;
@@ -26,16 +26,16 @@ pub(super) async fn rehearse(
         target: Target::Events(step.events.clone()),
         cause: request.cause.clone(),
     };
-    let mut rehearsal = Rehearsal::new(window.now);
+    let mut dry_run = DryRun::new(window.now);
     let mut refused: Vec<(usize, Rejection)> = Vec::new();
     // 1. The first pass meets each step, with what is known of its events.
     let mut connection = pool.acquire().await?;
     let mut nth = 0;
     for steps in together(&window.steps) {
         let events: Vec<EventId> = steps.iter().flat_map(|step| &step.events).copied().collect();
-        rehearsal.bring(&mut connection, &events).await?;
+        dry_run.load(&mut connection, &events).await?;
         for step in steps {
-            if let Err(rejection) = rehearsal.reverse(reverse(step)) {
+            if let Err(rejection) = dry_run.reverse(reverse(step)) {
                 refused.push((nth, rejection));
             }
             nth += 1;
@@ -51,7 +51,7 @@ pub(super) async fn rehearse(
                 if !may_yet(&rejection) {
                     return Some((nth, rejection));
                 }
-                Some((nth, rehearsal.reverse(reverse(&window.steps[nth])).err()?))
+                Some((nth, dry_run.reverse(reverse(&window.steps[nth])).err()?))
             })
             .collect();
         if refused.len() == before {

@@ -12,8 +12,8 @@ use sqlx::types::chrono::{DateTime, Utc};
 
 use super::steps::{Found, Step, into_steps};
 use super::{Progress, Status, WindowBy, WindowError, WindowRequest};
-use crate::log::past::REVERSED_EVENTS_MAX;
 use crate::log::read::{HeadsAt, LaneHead, LogReader, ReadError};
+use crate::log::reversal::REVERSED_EVENTS_MAX;
 use crate::log::row::lane_number;
 
 /// Events that one reversal may have.

@@ -18,7 +18,7 @@ use super::jobs::{self, Running, Waiting};
 use super::steps::fitting;
 use crate::backoff::Backoff;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
-use crate::log::submission::{Asked, Decision, IdempotencyKey, NotExecuted, Outcome, Submission};
+use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
 /// The first key of the jobs' advisory locks; the second is a hash of the job's id.
@@ -224,7 +224,7 @@ fn submission(job: &Running, pass: i32, step: &Waiting) -> Submission {
     };
     let key = format!("{}/{}/{pass}", job.id, step.nth);
     Submission {
-        asked: Asked::One(Request { command: Command::Reverse(reverse), occurred_at: None }),
+        payload: Payload::One(Request { command: Command::Reverse(reverse), occurred_at: None }),
         origin: job.origin.clone(),
         key: Some(IdempotencyKey {
             caller: label(CALLER),

@@ -1,4 +1,4 @@
-//! What items and locations are.
+//! Rules of items and locations.
 
 use shared_events::event::{Context, Event, Figures, ItemDetails, ItemRetired, LocationDetails};
 use shared_events::time::Timestamp;
@@ -102,5 +102,5 @@ pub(super) fn retire_item(
         }
     }
     let cause = command.cause.clone();
-    ledger.settle(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause })])
+    ledger.finish(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause })])
 }

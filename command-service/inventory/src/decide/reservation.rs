@@ -1,23 +1,68 @@
-//! The life of a reservation.
+//! Rules of reservations: make, extend, confirm, release, cancel, fulfil, return, expire.
 
-mod reserve;
-mod held;
-mod promised;
-mod parts;
-
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared_events::event::{Cause, Event, Figures, HeldStock, PromisedStock, ReservationStep};
+use shared_events::event::{
+    Cause, Event, Figures, HeldStock, HoldExtended, PromisedStock, ReservationStep,
+};
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
 
-pub(super) use self::reserve::reserve_stock;
-
 use super::check_version;
-use crate::command::{ChangeReservation, Step};
+use super::stock::check_lines;
+use crate::command::{ChangeReservation, Policy, ReserveStock, Step};
 use crate::ledger::Ledger;
-use crate::rejection::Rejection;
+use crate::rejection::{Excess, Rejection};
+use crate::state::Hold;
 use crate::working_set::Inventory;
+
+pub(super) fn reserve_stock(
+    inventory: &Inventory,
+    now: Timestamp,
+    command: &ReserveStock,
+) -> Result<Vec<Event>, Rejection> {
+    let ledger = Ledger::new(inventory, now);
+    check_lines(&ledger, &command.lines)?;
+    let reservation = Reservation {
+        id: command.id.clone(),
+        owner: command.owner.clone(),
+        status: ReservationStatus::Held,
+        expires_at: expiry(now, command.ttl_seconds),
+        reference: command.cause.reference.clone(),
+        lines: Vec::with_capacity(command.lines.len()),
+    };
+    let mut draft = Draft::new(ledger, reservation, &command.cause);
+    for (number, line) in (1..).zip(&command.lines) {
+        let quantity = match command.policy {
+            Policy::All => line.quantity,
+            Policy::Partial => {
+                let figures = draft.ledger.figures(&line.sku, &line.location);
+                line.quantity.min(figures.available().max(0))
+            }
+        };
+        hold(
+            &mut draft,
+            ReservationLine {
+                line: number,
+                sku: line.sku.clone(),
+                location: line.location.clone(),
+                requested: line.quantity,
+                quantity,
+                released: 0,
+                fulfilled: 0,
+                returned: 0,
+            },
+        );
+    }
+    if draft.stock.is_empty() {
+        // No line got anything, so every line is short.
+        for line in &command.lines {
+            draft.ledger.hold(&line.sku, &line.location, line.quantity);
+        }
+    }
+    draft.record(Event::ReservationHeld)
+}
 
 pub(super) fn change_reservation(
     inventory: &Inventory,
@@ -28,31 +73,220 @@ pub(super) fn change_reservation(
     let state = inventory.reservation(&command.id).ok_or_else(unknown)?;
     let before = state.details.as_ref().ok_or_else(unknown)?;
     check_version(command.expected_version, state.version)?;
-    let time_is_up = before.status == ReservationStatus::Held && before.expires_at <= now;
-    let is_over = time_is_up || before.status == ReservationStatus::Expired;
+    let has_expired = before.status == ReservationStatus::Held && before.expires_at <= now;
+    let is_over = has_expired || before.status == ReservationStatus::Expired;
     if is_over && command.step != Step::Expire {
         return Err(Rejection::ReservationExpired {});
     }
     let draft = Draft::new(Ledger::new(inventory, now), before.clone(), &command.cause);
     match &command.step {
-        Step::Extend { ttl_seconds } => held::extend(draft, end_of_hold(now, *ttl_seconds)),
-        Step::Confirm => held::confirm(draft),
-        Step::Release(parts) => held::release(draft, parts.as_deref()),
-        Step::Cancel(parts) => promised::cancel(draft, parts.as_deref(), state.cancelled),
-        Step::Fulfil(parts) => promised::fulfil(draft, parts.as_deref()),
-        Step::Return(parts) => promised::take_back(draft, parts),
-        Step::Expire if time_is_up => held::expire(draft),
+        Step::Extend { ttl_seconds } => extend(draft, expiry(now, *ttl_seconds)),
+        Step::Confirm => confirm(draft),
+        Step::Release(parts) => release(draft, parts.as_deref()),
+        Step::Cancel(parts) => cancel(draft, parts.as_deref(), state.cancelled),
+        Step::Fulfil(parts) => fulfil(draft, parts.as_deref()),
+        Step::Return(parts) => return_parts(draft, parts),
+        Step::Expire if has_expired => expire(draft),
         Step::Expire => Ok(Vec::new()),
     }
 }
 
-/// When a hold of so many seconds ends.
-fn end_of_hold(now: Timestamp, ttl_seconds: u32) -> Timestamp {
+/// Moves the expiry, also to an earlier time.
+fn extend(mut draft: Draft<'_>, expires_at: Timestamp) -> Result<Vec<Event>, Rejection> {
+    if draft.reservation.status != ReservationStatus::Held {
+        return Err(draft.wrong_state());
+    }
+    let expired_at = draft.reservation.expires_at;
+    if expires_at == expired_at {
+        return Ok(Vec::new());
+    }
+    draft.reservation.expires_at = expires_at;
+    for (line, quantity) in draft.open_lines() {
+        let after = draft.ledger.figures(&line.sku, &line.location);
+        draft.stock.push(Event::StockHoldExtended(HoldExtended {
+            sku: line.sku,
+            location: line.location,
+            reservation: draft.reservation.id.clone(),
+            line: line.line,
+            quantity,
+            expired_at,
+            expires_at,
+            after,
+            cause: draft.cause.clone(),
+        }));
+    }
+    draft.record(Event::ReservationExtended)
+}
+
+/// Turns the hold into an allocation. Confirming again changes nothing.
+fn confirm(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
+    match draft.reservation.status {
+        ReservationStatus::Held => {}
+        ReservationStatus::Confirmed => return Ok(Vec::new()),
+        ReservationStatus::Fulfilled
+        | ReservationStatus::Released
+        | ReservationStatus::Expired
+        | ReservationStatus::Cancelled => return Err(draft.wrong_state()),
+    }
+    draft.reservation.status = ReservationStatus::Confirmed;
+    if let Some(reference) = &draft.cause.reference {
+        draft.reservation.reference = Some(reference.clone());
+    }
+    for (line, quantity) in draft.open_lines() {
+        let after = draft.ledger.change(&line.sku, &line.location, -quantity, quantity);
+        draft.stock.push(Event::StockAllocated(draft.held(&line, quantity, after)));
+    }
+    draft.record(Event::ReservationConfirmed)
+}
+
+/// Releases held parts, or all that is left. Releasing all again changes nothing.
+fn release(mut draft: Draft<'_>, asked: Option<&[Part]>) -> Result<Vec<Event>, Rejection> {
+    match draft.reservation.status {
+        ReservationStatus::Held => {}
+        ReservationStatus::Released if asked.is_none() => return Ok(Vec::new()),
+        ReservationStatus::Confirmed
+        | ReservationStatus::Fulfilled
+        | ReservationStatus::Released
+        | ReservationStatus::Expired
+        | ReservationStatus::Cancelled => return Err(draft.wrong_state()),
+    }
+    let lines = &mut draft.reservation.lines;
+    let over = |part| Rejection::OverRelease { part };
+    draft.parts = parts_of(lines, asked, ReservationLine::open, over)?;
+    for (line, quantity) in draft.book_parts(|line, quantity| line.released += quantity) {
+        let after = draft.ledger.change(&line.sku, &line.location, -quantity, 0);
+        draft.stock.push(Event::StockReleased(draft.held(&line, quantity, after)));
+    }
+    if draft.nothing_is_open() {
+        draft.reservation.status = ReservationStatus::Released;
+    }
+    draft.record_parts(Event::ReservationReleased)
+}
+
+/// Ends an expired reservation. Other commands may have ended some of its holds before.
+fn expire(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
+    draft.reservation.status = ReservationStatus::Expired;
+    for (line, _) in draft.open_lines() {
+        let Reservation { expires_at, id, .. } = &draft.reservation;
+        let hold = Hold::new(*expires_at, id, line.line);
+        draft.ledger.end(&line.sku, &line.location, &hold);
+    }
+    for line in &mut draft.reservation.lines {
+        line.released += line.open();
+    }
+    draft.record(Event::ReservationExpired)
+}
+
+/// Cancels allocated parts, or all that is left. Cancelling all again changes nothing, even if parts
+/// were fulfilled before.
+fn cancel(
+    mut draft: Draft<'_>,
+    asked: Option<&[Part]>,
+    was_cancelled: bool,
+) -> Result<Vec<Event>, Rejection> {
+    match draft.reservation.status {
+        ReservationStatus::Confirmed => {}
+        ReservationStatus::Cancelled if asked.is_none() => return Ok(Vec::new()),
+        ReservationStatus::Fulfilled if asked.is_none() && was_cancelled => return Ok(Vec::new()),
+        ReservationStatus::Held
+        | ReservationStatus::Fulfilled
+        | ReservationStatus::Released
+        | ReservationStatus::Expired
+        | ReservationStatus::Cancelled => return Err(draft.wrong_state()),
+    }
+    let over = |part| Rejection::OverRelease { part };
+    draft.parts = parts_of(&draft.reservation.lines, asked, ReservationLine::open, over)?;
+    for (line, quantity) in draft.book_parts(|line, quantity| line.released += quantity) {
+        let after = draft.ledger.change(&line.sku, &line.location, 0, -quantity);
+        draft.stock.push(Event::StockDeallocated(draft.promised(&line, quantity, after)));
+    }
+    if draft.nothing_is_open() {
+        let any_fulfilled = draft.reservation.lines.iter().any(|line| line.fulfilled > 0);
+        draft.reservation.status =
+            if any_fulfilled { ReservationStatus::Fulfilled } else { ReservationStatus::Cancelled };
+    }
+    draft.record_parts(Event::ReservationCancelled)
+}
+
+/// Fulfils allocated parts, or all that is left.
+fn fulfil(mut draft: Draft<'_>, asked: Option<&[Part]>) -> Result<Vec<Event>, Rejection> {
+    if draft.reservation.status != ReservationStatus::Confirmed {
+        return Err(draft.wrong_state());
+    }
+    let over = |part| Rejection::OverFulfil { part };
+    draft.parts = parts_of(&draft.reservation.lines, asked, ReservationLine::open, over)?;
+    for (line, quantity) in draft.book_parts(|line, quantity| line.fulfilled += quantity) {
+        let after = draft.ledger.fulfil(&line.sku, &line.location, quantity);
+        draft.stock.push(Event::StockFulfilled(draft.promised(&line, quantity, after)));
+    }
+    if draft.nothing_is_open() {
+        draft.reservation.status = ReservationStatus::Fulfilled;
+    }
+    draft.record_parts(Event::ReservationFulfilled)
+}
+
+/// Returns fulfilled parts. They become available; the reservation keeps its status.
+fn return_parts(mut draft: Draft<'_>, asked: &[Part]) -> Result<Vec<Event>, Rejection> {
+    match draft.reservation.status {
+        ReservationStatus::Confirmed | ReservationStatus::Fulfilled => {}
+        ReservationStatus::Held
+        | ReservationStatus::Released
+        | ReservationStatus::Expired
+        | ReservationStatus::Cancelled => return Err(draft.wrong_state()),
+    }
+    let lines = &draft.reservation.lines;
+    let over = |part| Rejection::OverReturn { part };
+    draft.parts = parts_of(lines, Some(asked), ReservationLine::returnable, over)?;
+    for (line, quantity) in draft.book_parts(|line, quantity| line.returned += quantity) {
+        let after = draft.ledger.put_in(&line.sku, &line.location, quantity)?;
+        draft.stock.push(Event::StockReturned(draft.promised(&line, quantity, after)));
+    }
+    draft.record_parts(Event::ReservationReturned)
+}
+
+fn expiry(now: Timestamp, ttl_seconds: u32) -> Timestamp {
     now + Duration::from_secs(u64::from(ttl_seconds))
 }
 
-/// A step of a reservation while it is drawn up: what the reservation becomes, and what happens to
-/// the stock behind it.
+/// Adds a line, with a hold if it got anything.
+fn hold(draft: &mut Draft<'_>, line: ReservationLine) {
+    if line.quantity > 0 {
+        let after = draft.ledger.hold(&line.sku, &line.location, line.quantity);
+        draft.stock.push(Event::StockReserved(draft.held(&line, line.quantity, after)));
+    }
+    draft.reservation.lines.push(line);
+}
+
+/// The quantity for each line, by ascending line: the sum of the parts that name it, or, without parts,
+/// all that is possible. Of an unknown line nothing is possible.
+fn parts_of(
+    lines: &[ReservationLine],
+    asked: Option<&[Part]>,
+    possible: fn(&ReservationLine) -> i64,
+    over: fn(Excess) -> Rejection,
+) -> Result<Vec<Part>, Rejection> {
+    let Some(asked) = asked else {
+        let all = lines.iter().map(|line| Part { line: line.line, quantity: possible(line) });
+        return Ok(all.filter(|part| part.quantity > 0).collect());
+    };
+    let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
+    for part in asked {
+        let sum = sums.entry(part.line).or_default();
+        *sum = sum.saturating_add(part.quantity);
+    }
+    let possible: BTreeMap<u32, i64> =
+        lines.iter().map(|line| (line.line, possible(line))).collect();
+    let check = |(line, asked)| {
+        let possible = possible.get(&line).copied().unwrap_or_default();
+        if asked > possible {
+            return Err(over(Excess { line, asked, possible }));
+        }
+        Ok(Part { line, quantity: asked })
+    };
+    sums.into_iter().map(check).collect()
+}
+
+/// A step of a reservation in the making: the reservation after it and its stock events.
 struct Draft<'a> {
     ledger: Ledger<'a>,
     reservation: Reservation,
@@ -66,23 +300,22 @@ impl<'a> Draft<'a> {
         Self { ledger, reservation, cause, parts: Vec::new(), stock: Vec::new() }
     }
 
-    /// The step is not one of the state that the reservation is in.
-    fn out_of_turn(&self) -> Rejection {
+    fn wrong_state(&self) -> Rejection {
         Rejection::ReservationState { status: self.reservation.status }
     }
 
-    /// The lines of which something is open, each with how much.
+    /// The lines with an open quantity, and that quantity.
     fn open_lines(&self) -> Vec<(ReservationLine, i64)> {
         let open = self.reservation.lines.iter().map(|line| (line.clone(), line.open()));
         open.filter(|(_, open)| *open > 0).collect()
     }
 
-    /// Books the parts on their lines; returns those lines, each with its part's quantity.
+    /// Books the parts on their lines and returns those lines with the booked quantities.
     fn book_parts(&mut self, book: fn(&mut ReservationLine, i64)) -> Vec<(ReservationLine, i64)> {
         let mut parts = self.parts.iter().peekable();
         let mut booked = Vec::with_capacity(self.parts.len());
         for line in &mut self.reservation.lines {
-            // Both ascend by line.
+            // Both are sorted by line.
             if let Some(part) = parts.next_if(|part| part.line == line.line) {
                 book(line, part.quantity);
                 booked.push((line.clone(), part.quantity));
@@ -95,7 +328,6 @@ impl<'a> Draft<'a> {
         self.reservation.lines.iter().all(|line| line.open() == 0)
     }
 
-    /// A fact about a quantity that the line holds, or held.
     fn held(&self, line: &ReservationLine, quantity: i64, after: Figures) -> HeldStock {
         HeldStock {
             sku: line.sku.clone(),
@@ -109,7 +341,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A fact about a quantity that was promised by the line.
     fn promised(&self, line: &ReservationLine, quantity: i64, after: Figures) -> PromisedStock {
         PromisedStock {
             sku: line.sku.clone(),
@@ -122,14 +353,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The step's events: the ends of lapsed holds, the reservation's own, then those of the stock.
+    /// The events: ends of expired holds, then the reservation's step, then its stock events.
     fn record(self, step: fn(ReservationStep) -> Event) -> Result<Vec<Event>, Rejection> {
         let Self { ledger, reservation, cause, parts, stock } = self;
         let own = step(ReservationStep { parts, after: reservation, cause: cause.clone() });
-        ledger.settle(std::iter::once(own).chain(stock).collect())
+        ledger.finish(std::iter::once(own).chain(stock).collect())
     }
 
-    /// The events of a step in parts; no parts, no step.
+    /// The same for a step in parts; without parts there is no step.
     fn record_parts(self, step: fn(ReservationStep) -> Event) -> Result<Vec<Event>, Rejection> {
         if self.parts.is_empty() { Ok(Vec::new()) } else { self.record(step) }
     }

@@ -1,4 +1,4 @@
-//! Taking back what was booked, by exact opposites.
+//! Rules of reversals: earlier events are undone by their exact opposites.
 
 use std::cmp::Reverse as Descending;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -10,31 +10,29 @@ use shared_events::time::Timestamp;
 use crate::command::{Reverse, Target};
 use crate::ledger::Ledger;
 use crate::rejection::{Irreversible, Rejection};
-use crate::working_set::{Inventory, PastEvent};
+use crate::working_set::{Inventory, TargetEvent};
 
-/// The facts that a reversal is about, in the order of the log.
-type Facts<'a> = BTreeMap<EventId, &'a PastEvent>;
+/// The reversal targets, ordered by lane and position.
+type Targets<'a> = BTreeMap<EventId, &'a TargetEvent>;
 
 pub(super) fn reverse(
     inventory: &Inventory,
     now: Timestamp,
     command: &Reverse,
 ) -> Result<Vec<Event>, Rejection> {
-    let facts: Facts<'_> = inventory
-        .selection(&command.target)
-        .iter()
-        .map(|id| (*id, inventory.past(*id).expect("a selection is put in with its facts")))
-        .collect();
-    if facts.is_empty() {
+    let event = |id| inventory.target_event(id).expect("a selection is inserted with its events");
+    let selection = inventory.selection(&command.target);
+    let targets: Targets<'_> = selection.iter().map(|id| (*id, event(*id))).collect();
+    if targets.is_empty() {
         return Err(Rejection::UnknownEvent { id: command.target.to_string() });
     }
-    let mut booked = booked(&command.target, &facts)?;
-    booked.retain(|id, _| stands(*id, &facts));
+    let mut booked = booked(&command.target, &targets)?;
+    booked.retain(|id, _| is_effective(*id, &targets));
     if booked.is_empty() {
-        return Err(Rejection::AlreadyReversed { dependents: taken_back_by(&facts) });
+        return Err(Rejection::AlreadyReversed { dependents: reversed_by(&targets) });
     }
 
-    // The newest of a lane first, so that each finds what it left behind.
+    // Newest first in each lane, so that each reversal finds the state that its target left.
     let mut newest_first: Vec<_> = booked.iter().collect();
     newest_first.sort_by_key(|(EventId(lane, position), _)| (*lane, Descending(*position)));
     let mut ledger = Ledger::new(inventory, now);
@@ -57,24 +55,24 @@ pub(super) fn reverse(
             cause: command.cause.clone(),
         }));
     }
-    check_nothing_moved_on(&ledger, &booked, &facts)?;
-    ledger.settle(events)
+    check_still_available(&ledger, &booked, &targets)?;
+    ledger.finish(events)
 }
 
-/// What the facts did to on_hand, where they are of a kind that is taken back by an opposite.
+/// The targets' changes of on_hand, if all targets are of kinds that an opposite can undo.
 fn booked<'a>(
     target: &Target,
-    facts: &Facts<'a>,
+    targets: &Targets<'a>,
 ) -> Result<BTreeMap<EventId, StockChange<'a>>, Rejection> {
     let mut booked = BTreeMap::new();
     let mut of_reservations = Vec::new();
     let mut is_described = false;
-    for (id, past) in facts {
-        match kind(&past.event) {
+    for (id, TargetEvent { event, .. }) in targets {
+        match kind(event) {
             Kind::Booking(change) => drop(booked.insert(*id, change)),
             Kind::Reservation => of_reservations.push(*id),
             Kind::Description => is_described = true,
-            Kind::Lapse => {}
+            Kind::Expiry => {}
         }
     }
     let not_reversible = |why, dependents| Err(Rejection::NotReversible { why, dependents });
@@ -90,21 +88,20 @@ fn booked<'a>(
     }
 }
 
-/// What a fact is to a reversal.
 enum Kind<'a> {
-    /// It changed on_hand, and an opposite takes it back.
+    /// It changed on_hand, which an opposite can undo.
     Booking(StockChange<'a>),
-    /// A step of a reservation, or what that did to the stock.
+    /// A step of a reservation, or its effect on stock.
     Reservation,
-    /// What an item or a location is.
+    /// It describes an item or a location.
     Description,
-    /// A hold ended because its time had come, which nothing takes back.
-    Lapse,
+    /// A hold expired, which nothing can undo.
+    Expiry,
 }
 
 fn kind(event: &Event) -> Kind<'_> {
     if event.own_time().is_some() {
-        return Kind::Lapse;
+        return Kind::Expiry;
     }
     match event.about() {
         About::Stock(change) if change.promise.is_none() => Kind::Booking(change),
@@ -113,44 +110,44 @@ fn kind(event: &Event) -> Kind<'_> {
     }
 }
 
-/// Whether there is something of the fact to take back: it was not taken back, nor does it only
-/// undo, together with others of the facts, what these did themselves.
-fn stands(id: EventId, facts: &Facts<'_>) -> bool {
-    if facts[&id].is_reversed {
+/// Whether there is anything left to undo: the event is not reversed, and it does not cancel out with
+/// other targets (a booking and its reversal, or the reversal of that, and so on).
+fn is_effective(id: EventId, targets: &Targets<'_>) -> bool {
+    if targets[&id].is_reversed {
         return false;
     }
-    let mut stands = true;
+    let mut is_effective = true;
     let mut latest = id;
-    while let Event::StockReversed(StockReversed { reverses, .. }) = &facts[&latest].event
-        && facts.contains_key(reverses)
+    while let Event::StockReversed(StockReversed { reverses, .. }) = &targets[&latest].event
+        && targets.contains_key(reverses)
     {
-        stands = !stands;
+        is_effective = !is_effective;
         latest = *reverses;
     }
-    stands
+    is_effective
 }
 
-/// The events that took the facts back, as far as they have their place in the log.
-fn taken_back_by(facts: &Facts<'_>) -> Vec<EventId> {
-    let by: BTreeSet<EventId> = facts.values().filter_map(|past| past.reversed_by).collect();
+/// The events that reversed the targets, if they have a position in the log yet.
+fn reversed_by(targets: &Targets<'_>) -> Vec<EventId> {
+    let by: BTreeSet<EventId> = targets.values().filter_map(|target| target.reversed_by).collect();
     by.into_iter().collect()
 }
 
-/// Only what is still available is taken out again; if it is not, the later events say why.
-fn check_nothing_moved_on(
+/// Checks that added goods are still available; the rejection lists the later events that used them.
+fn check_still_available(
     ledger: &Ledger<'_>,
     booked: &BTreeMap<EventId, StockChange<'_>>,
-    facts: &Facts<'_>,
+    targets: &Targets<'_>,
 ) -> Result<(), Rejection> {
-    let short: HashSet<_> = ledger.short().iter().map(|(sku, place)| (sku, place)).collect();
+    let short: HashSet<_> = ledger.short().iter().map(|(sku, location)| (sku, location)).collect();
     if short.is_empty() {
         return Ok(());
     }
     let on_short =
         booked.iter().filter(|(_, change)| short.contains(&(change.sku, change.location)));
     let dependents: BTreeSet<EventId> = on_short
-        .flat_map(|(id, _)| facts[id].dependents.iter().copied())
-        .filter(|later| !facts.contains_key(later))
+        .flat_map(|(id, _)| targets[id].dependents.iter().copied())
+        .filter(|later| !targets.contains_key(later))
         .collect();
     let dependents = dependents.into_iter().collect();
     Err(Rejection::NotReversible { why: Irreversible::MovedOn, dependents })

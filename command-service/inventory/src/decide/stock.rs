@@ -1,4 +1,4 @@
-//! What comes in, goes out, moves and is put right.
+//! Rules of receiving, issuing, adjusting, setting and moving stock.
 
 use shared_events::event::{
     Event, Figures, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived,
@@ -32,7 +32,7 @@ pub(super) fn receive_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.settle(events)
+    ledger.finish(events)
 }
 
 pub(super) fn issue_stock(
@@ -54,7 +54,7 @@ pub(super) fn issue_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.settle(events)
+    ledger.finish(events)
 }
 
 pub(super) fn adjust_stock(
@@ -86,7 +86,7 @@ pub(super) fn adjust_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.settle(events)
+    ledger.finish(events)
 }
 
 pub(super) fn set_stock(
@@ -106,7 +106,7 @@ pub(super) fn set_stock(
         more @ 1.. => ledger.put_in(sku, location, more)?,
         less => ledger.take(sku, location, -less, takeable(command.accept_shortage)),
     };
-    ledger.settle(vec![Event::StockSet(StockSet {
+    ledger.finish(vec![Event::StockSet(StockSet {
         sku: sku.clone(),
         location: location.clone(),
         delta,
@@ -147,10 +147,10 @@ pub(super) fn move_stock(
             cause: command.cause.clone(),
         }));
     }
-    ledger.settle(events)
+    ledger.finish(events)
 }
 
-/// What every line names has to be known, and at the version that the line expects.
+/// Checks that each line's item and location exist and that its stock has the expected version.
 pub(super) fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<(), Rejection> {
     for line in lines {
         ledger.check_known(&line.sku, &line.location)?;
@@ -159,8 +159,8 @@ pub(super) fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<()
     Ok(())
 }
 
-/// What may be taken out. An accepted shortage may leave less than was promised, but never less
-/// than nothing.
+/// The quantity that may be removed. An accepted shortage may leave less than reserved and allocated,
+/// but on_hand never becomes negative.
 fn takeable(accept_shortage: bool) -> fn(Figures) -> i64 {
     if accept_shortage { |figures| figures.on_hand } else { Figures::available }
 }

@@ -1,14 +1,13 @@
 //! Every order of the steps of a reservation.
 
 use super::rules::check_reservations;
-use crate::spec::asking::{id, parts, receive, reserving, step};
+use crate::spec::commands::{id, parts, receive, reserving, step};
 use crate::spec::{at, fold, given, when_at};
 use crate::*;
 
-/// What was there before the reservation of four of A in one line and three in another.
+/// The stock of A before the reservation, whose lines hold four and three.
 const START: i64 = 9;
 
-/// How many steps are taken one after another.
 const DEPTH: usize = 7;
 
 fn steps() -> [Step; 9] {
@@ -26,14 +25,14 @@ fn steps() -> [Step; 9] {
 }
 
 #[test]
-fn no_order_of_steps_brings_a_figure_above_the_start_or_below_zero() {
+fn no_order_of_steps_raises_a_figure_above_the_start_or_below_zero() {
     let begun = given(&[receive(&[("A", START)]), reserving(1, &[("A", 4), ("A", 3)])]);
     let mut accepted = vec![0; steps().len()];
     follow(&begun, DEPTH, &mut accepted);
     assert!(accepted.iter().all(|times| *times > 0), "{accepted:?} of {:?}", steps());
 }
 
-/// Takes every step from here, and after each that changes something every further one.
+/// Takes every step from here, and again every step after each one that changed something.
 fn follow(inventory: &Inventory, depth: usize, accepted: &mut [usize]) {
     check(inventory);
     if depth == 0 {

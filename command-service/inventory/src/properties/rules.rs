@@ -1,4 +1,4 @@
-//! What holds after any command, whatever it was.
+//! Invariants after any command.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use shared_events::time::Timestamp;
 
 use crate::*;
 
-/// The ends of holds come first, and never by themselves.
+/// Expired holds come first and never alone.
 pub(super) fn check_order(events: &[Event]) {
-    let is_lapse = |event: &Event| matches!(event, Event::StockHoldExpired(_));
-    let own: Vec<_> = events.iter().skip_while(|event| is_lapse(event)).collect();
-    assert!(!own.iter().any(|event| is_lapse(event)), "{events:?}");
+    let is_expiry = |event: &Event| matches!(event, Event::StockHoldExpired(_));
+    let own: Vec<_> = events.iter().skip_while(|event| is_expiry(event)).collect();
+    assert!(!own.iter().any(|event| is_expiry(event)), "{events:?}");
     assert!(events.is_empty() || !own.is_empty(), "{events:?}");
 }
 
-/// An event says what it did and what that leads to. No figure is ever negative, and less is left
-/// than was promised only where a shortage was accepted.
+/// An event carries its change and the figures after it. No figure is ever negative, and available
+/// becomes negative only through an accepted shortage.
 pub(super) fn check_change(inventory: &Inventory, command: &Command, event: &Event) {
     let Some(change) = event.stock_change() else { return };
     let before = inventory.stock(change.sku, change.location).figures;
@@ -41,8 +41,8 @@ pub(super) fn check_change(inventory: &Inventory, command: &Command, event: &Eve
     }
 }
 
-/// What is held and promised is what the reservations have open, but for the holds whose end was
-/// met before their reservation's.
+/// Reserved and allocated are the open quantities of the reservations, except for holds that ended
+/// before their reservation did.
 pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
     let mut open: HashMap<_, (i64, i64)> = HashMap::new();
     let mut stocks = Vec::new();
@@ -50,7 +50,7 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
         match state {
             StreamState::Stock(key, stock) => stocks.push((key, stock)),
             StreamState::Reservation(_, state) => {
-                let reservation = state.details.expect("a reservation begins whole");
+                let reservation = state.details.expect("a reservation has details");
                 check_status(&reservation);
                 for line in &reservation.lines {
                     let hold = Hold::new(reservation.expires_at, &reservation.id, line.line);
@@ -60,8 +60,8 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
                     if reservation.status == ReservationStatus::Confirmed {
                         *allocated += line.open();
                     }
-                    let has_lapsed = held == 0 && reservation.expires_at <= now;
-                    if reservation.status == ReservationStatus::Held && !has_lapsed {
+                    let has_expired = held == 0 && reservation.expires_at <= now;
+                    if reservation.status == ReservationStatus::Held && !has_expired {
                         assert_eq!(held, line.open(), "{line:?}");
                         *reserved += held;
                     }
@@ -80,7 +80,7 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
     assert!(open.values().all(|open| *open == (0, 0)), "{open:?}");
 }
 
-/// A status says what is open and what went out, and no line has more of anything than it got.
+/// The status matches the open and fulfilled quantities, and no line exceeds its quantity.
 fn check_status(reservation: &Reservation) {
     for line in &reservation.lines {
         assert!(line.released >= 0 && line.fulfilled >= 0 && line.returned >= 0, "{line:?}");

@@ -1,13 +1,13 @@
-//! An inventory with its log, and what has to hold after every command.
+//! An inventory with its log, checked after every command.
 
 use std::collections::{BTreeMap, HashMap};
 
 use shared_events::event::{Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
 
-use super::asks::{Ask, By, What};
+use super::requests::{By, RandomRequest, What};
 use super::rules::{check_change, check_order, check_reservations};
-use crate::spec::asking::{correlation, id, reserve, reverse, step};
+use crate::spec::commands::{correlation, id, reserve, reverse, step};
 use crate::spec::{at, beginning, when_at};
 use crate::*;
 
@@ -17,9 +17,9 @@ pub(super) struct World {
     log: Vec<Logged>,
     heads: HashMap<Lane, i64>,
     lanes: LaneMap,
-    /// Seconds since the beginning.
+    /// In seconds.
     now: u64,
-    /// How many commands were asked; each is a correlation of its own.
+    /// The number of commands so far; each is its own correlation.
     commands: usize,
 }
 
@@ -46,10 +46,13 @@ impl World {
         world
     }
 
-    /// Asks, if what it is about exists; returns the command that it came to, and what was decided.
-    pub(super) fn ask(&mut self, ask: &Ask) -> Option<(Command, Result<Vec<Event>, Rejection>)> {
-        self.now += ask.seconds;
-        let command = self.command(&ask.what)?;
+    /// Runs a request, if its subject exists; returns the command and its outcome.
+    pub(super) fn run_request(
+        &mut self,
+        request: &RandomRequest,
+    ) -> Option<(Command, Result<Vec<Event>, Rejection>)> {
+        self.now += request.seconds;
+        let command = self.command(&request.what)?;
         let outcome = self.run(&command);
         Some((command, outcome))
     }
@@ -57,7 +60,7 @@ impl World {
     fn command(&self, what: &What) -> Option<Command> {
         let number = u128::try_from(self.commands).unwrap();
         match what {
-            What::Itself(command) => Some(command.clone()),
+            What::Command(command) => Some(command.clone()),
             What::Reserve { lines, ttl_seconds, policy } => {
                 let (lines, ttl_seconds, policy) = (lines.clone(), *ttl_seconds, *policy);
                 let command = ReserveStock { lines, ttl_seconds, policy, ..reserve(number, &[]) };
@@ -92,7 +95,7 @@ impl World {
         }
     }
 
-    /// Decides a command and goes on with its events.
+    /// Decides a command and folds its events.
     pub(super) fn run(&mut self, command: &Command) -> Result<Vec<Event>, Rejection> {
         let outcome = self.decide(command);
         if let Ok(events) = &outcome {
@@ -113,8 +116,8 @@ impl World {
         }
     }
 
-    /// The events of a target, as the log finds them.
-    fn select(&self, target: &Target) -> Vec<(EventId, PastEvent)> {
+    /// The events of a target, as found in the log.
+    fn select(&self, target: &Target) -> Vec<(EventId, TargetEvent)> {
         let half = |id: &EventId| {
             let index = self.index(*id)?;
             Some(self.log[self.other_half(index)?].id)
@@ -129,10 +132,10 @@ impl World {
             Target::Events(ids) => ids.contains(&logged.id),
         };
         let named = self.log.iter().enumerate().filter(|(_, logged)| is_named(logged));
-        named.map(|(index, logged)| (logged.id, self.past(index))).collect()
+        named.map(|(index, logged)| (logged.id, self.target_event(index))).collect()
     }
 
-    fn past(&self, index: usize) -> PastEvent {
+    fn target_event(&self, index: usize) -> TargetEvent {
         let Logged { event, reversed_by, .. } = &self.log[index];
         let later = self.log[index + 1..].iter().filter(|later| {
             let change = later.event.stock_change();
@@ -140,7 +143,7 @@ impl World {
                 && later.reversed_by.is_none()
                 && change.is_some_and(|change| change.delta.available() < 0)
         });
-        PastEvent {
+        TargetEvent {
             event: event.clone(),
             is_reversed: reversed_by.is_some(),
             reversed_by: *reversed_by,
@@ -148,7 +151,7 @@ impl World {
         }
     }
 
-    /// Where the other half of a move stands, or of what took a move back.
+    /// The index of the other half of a move or of a reversed move.
     fn other_half(&self, index: usize) -> Option<usize> {
         match &self.log[index].event {
             Event::StockMovedOut(_) => Some(index + 1),
@@ -173,7 +176,11 @@ impl World {
         }
         for change in events.iter().filter_map(Event::stock_change) {
             let stock = self.inventory.stock(change.sku, change.location);
-            assert_eq!(stock.holds.lapsed(at(self.now)).count(), 0, "all that lapsed has ended");
+            assert_eq!(
+                stock.holds.expired(at(self.now)).count(),
+                0,
+                "all expired holds have ended"
+            );
         }
         check_reservations(&self.inventory, at(self.now));
     }
@@ -184,7 +191,7 @@ impl World {
         *head += 1;
         let id = EventId(lane, Position(*head));
         if let Event::StockReversed(StockReversed { reverses, delta, .. }) = &event {
-            let index = self.index(*reverses).expect("what is taken back is in the log");
+            let index = self.index(*reverses).expect("the reversed event is in the log");
             let earlier = &mut self.log[index];
             assert_eq!(earlier.reversed_by.replace(id), None, "only once");
             let opposite = earlier.event.stock_change().map(|change| -change.delta.on_hand);
@@ -194,8 +201,8 @@ impl World {
         self.log.push(Logged { id, event, command: self.commands, reversed_by: None });
     }
 
-    /// As between two batches, with a cache or a snapshot in between.
-    pub(super) fn take_apart_and_put_together(&mut self) {
+    /// As a cache or a snapshot does between two batches.
+    pub(super) fn store_and_restore(&mut self) {
         for state in std::mem::take(&mut self.inventory).into_states() {
             let written = serde_json::to_string(&state).expect("a state is written as JSON");
             let read = serde_json::from_str(&written).expect("a state is read again");
@@ -204,7 +211,6 @@ impl World {
         }
     }
 
-    /// How many commands were asked.
     pub(super) fn commands(&self) -> usize {
         self.commands
     }
@@ -218,12 +224,11 @@ impl World {
         self.log.iter().filter(is_reversal).filter(|logged| logged.reversed_by.is_some()).count()
     }
 
-    /// Every state, in the order of the streams' names.
     pub(super) fn states(&self) -> Vec<StreamState> {
         sorted(self.inventory.clone())
     }
 
-    /// Every state as the log alone makes it.
+    /// Every state as folded from the log alone.
     pub(super) fn folded(&self) -> Vec<StreamState> {
         let mut inventory = Inventory::default();
         for logged in &self.log {
@@ -232,7 +237,7 @@ impl World {
         sorted(inventory)
     }
 
-    /// on_hand of every stock stream where there is something, by the stream's name.
+    /// on_hand of every stock stream with stock, by name.
     pub(super) fn on_hand(&self) -> BTreeMap<String, i64> {
         let figures = self.inventory.clone().into_states().filter_map(|state| match state {
             StreamState::Stock((sku, location), stock) => {

@@ -1,4 +1,4 @@
-//! What items and locations are.
+//! Items and locations.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn changing_an_item_keeps_the_members_that_are_absent() {
 }
 
 #[test]
-fn registering_what_is_known_alike_makes_no_event() {
+fn registering_again_with_the_same_values_makes_no_event() {
     let inventory = given(&[]);
     assert_eq!(when(&inventory, Command::RegisterItem(register("A"))), Ok(vec![]));
     assert_eq!(when(&inventory, Command::RegisterLocation(locate("MAIN"))), Ok(vec![]));
@@ -34,7 +34,7 @@ fn the_scale_of_an_item_stays_once_stock_events_name_it() {
 }
 
 #[test]
-fn a_new_location_gets_the_defaults_and_is_changed_by_what_is_given() {
+fn a_new_location_gets_the_defaults_and_a_known_one_is_changed() {
     let events = when(&Inventory::default(), Command::RegisterLocation(locate("WEST")));
     assert_eq!(events, Ok(vec![Event::LocationRegistered(location("WEST"))]));
     let kind = "warehouse".parse().ok();
@@ -47,11 +47,11 @@ fn a_new_location_gets_the_defaults_and_is_changed_by_what_is_given() {
 }
 
 #[test]
-fn an_item_is_retired_only_when_nothing_of_it_is_left_anywhere() {
+fn an_item_is_retired_only_without_stock_at_any_location() {
     let sku = || "A".parse().unwrap();
     let inventory = given(&[receive(&[("A", 5)]), moving(&[("A", "MAIN", "WEST", 5)])]);
     assert_eq!(when(&inventory, retire("A")), Err(Rejection::ItemHasStock { sku: sku() }));
-    assert!(when(&inventory, retire("B")).is_ok(), "B never had any");
+    assert!(when(&inventory, retire("B")).is_ok(), "B never had stock");
     assert_eq!(
         when(&inventory, retire("C")),
         Err(Rejection::UnknownSku { sku: "C".parse().unwrap() })
@@ -63,7 +63,7 @@ fn a_retired_item_is_neither_changed_nor_stocked_again() {
     let sku = || "A".parse().unwrap();
     let inventory = given(&[receive(&[("A", 1)]), issue(&[("A", 1)]), retire("A")]);
     let retired = || Err(Rejection::ItemRetired { sku: sku() });
-    assert_eq!(when(&inventory, retire("A")), Ok(vec![]), "once is enough");
+    assert_eq!(when(&inventory, retire("A")), Ok(vec![]), "the second time changes nothing");
     assert_eq!(when(&inventory, Command::RegisterItem(register("A"))), retired());
     assert_eq!(when(&inventory, receive(&[("A", 1)])), retired());
     assert_eq!(when(&inventory, adjust(&[("A", 1)], false)), retired());

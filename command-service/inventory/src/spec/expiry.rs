@@ -1,4 +1,4 @@
-//! Holds that end because their time has come.
+//! Holds that expire.
 
 use super::*;
 use shared_events::stream::Stream;
@@ -12,7 +12,7 @@ fn held() -> Inventory {
 const EXPIRE: Step = Step::Expire;
 
 #[test]
-fn a_hold_counts_until_the_very_moment_at_which_it_ends() {
+fn a_hold_counts_until_the_moment_it_expires() {
     let inventory = held();
     let refused = when_at(&inventory, 29, issue(&[("A", 3)]));
     assert_eq!(refused, insufficient(vec![short("A", 3, 1)]));
@@ -22,20 +22,20 @@ fn a_hold_counts_until_the_very_moment_at_which_it_ends() {
 }
 
 #[test]
-fn the_end_of_a_hold_says_whose_it_was_and_when() {
+fn the_expiry_of_a_hold_records_its_reservation_and_time() {
     let events = when_at(&held(), 90, receive(&[("A", 1)])).unwrap();
     let [Event::StockHoldExpired(first), Event::StockHoldExpired(second), _] = events.as_slice()
     else {
         panic!("{events:?}")
     };
     assert_eq!((&first.reservation, first.line, first.quantity), (&id(2), 1, 2));
-    assert_eq!(events[0].own_time(), Some(at(30)), "the first to end is the first");
+    assert_eq!(events[0].own_time(), Some(at(30)), "in the order of expiry");
     assert_eq!((&second.reservation, events[1].own_time()), (&id(1), Some(at(60))));
     assert_eq!(figures_after(&events), [[5, 2, 0], [5, 0, 0], [6, 0, 0]]);
 }
 
 #[test]
-fn every_command_on_stock_ends_the_holds_whose_time_has_come_first() {
+fn every_command_on_stock_first_ends_expired_holds() {
     let one = [("A", 1)];
     let commands = [
         receive(&one),
@@ -60,7 +60,7 @@ fn every_command_on_stock_ends_the_holds_whose_time_has_come_first() {
 }
 
 #[test]
-fn only_the_streams_that_a_command_touches_end_their_holds() {
+fn a_command_ends_expired_holds_only_on_streams_that_it_touches() {
     let mut inventory = given(&[receive(&[("A", 1), ("B", 1)]), reserving(1, &[("A", 1)])]);
     then(&mut inventory, 0, reserving(2, &[("B", 1)]));
     let events = when_at(&inventory, 60, issue(&[("B", 1)])).unwrap();
@@ -69,15 +69,15 @@ fn only_the_streams_that_a_command_touches_end_their_holds() {
 }
 
 #[test]
-fn a_command_that_is_refused_or_changes_nothing_ends_no_hold() {
+fn a_command_that_is_rejected_or_changes_nothing_ends_no_hold() {
     let inventory = held();
     let refused = when_at(&inventory, 60, issue(&[("A", 6)]));
-    assert_eq!(refused, insufficient(vec![short("A", 6, 5)]), "counted without the holds");
+    assert_eq!(refused, insufficient(vec![short("A", 6, 5)]), "expired holds are not counted");
     assert_eq!(when_at(&inventory, 60, set(5, None, false)), Ok(vec![]));
 }
 
 #[test]
-fn a_precondition_is_about_the_version_that_is_recorded() {
+fn a_precondition_refers_to_the_recorded_version() {
     let inventory = held();
     let at_3 = StockLine { expected_version: Some(Version(3)), ..line("A", 1) };
     let command = IssueStock { lines: vec![at_3], purpose: None, cause: Cause::default() };
@@ -86,7 +86,7 @@ fn a_precondition_is_about_the_version_that_is_recorded() {
 }
 
 #[test]
-fn a_reservation_whose_time_has_come_takes_no_further_step() {
+fn an_expired_reservation_takes_no_further_step() {
     let steps = [
         Step::Extend { ttl_seconds: 60 },
         Step::Confirm,
@@ -100,22 +100,26 @@ fn a_reservation_whose_time_has_come_takes_no_further_step() {
     then(&mut expired, 30, step(2, EXPIRE));
     for one in steps {
         let over = Err(Rejection::ReservationExpired {});
-        assert_eq!(when_at(&held(), 30, step(2, one.clone())), over, "before it is swept");
-        assert_eq!(when_at(&expired, 30, step(2, one)), over, "and after");
+        assert_eq!(when_at(&held(), 30, step(2, one.clone())), over, "before the sweep");
+        assert_eq!(when_at(&expired, 30, step(2, one)), over, "after the sweep");
     }
 }
 
 #[test]
-fn expiring_ends_the_reservation_and_gives_back_all_that_it_held() {
+fn expiring_ends_the_reservation_and_all_its_holds() {
     let mut inventory = held();
-    assert_eq!(when_at(&inventory, 29, step(2, EXPIRE)), Ok(vec![]), "its time has not come");
+    assert_eq!(when_at(&inventory, 29, step(2, EXPIRE)), Ok(vec![]), "it has not expired");
     let events = then(&mut inventory, 30, step(2, EXPIRE));
     assert_eq!(types(&events), ["StockHoldExpired", "ReservationExpired"]);
     assert_eq!(figures_after(&events), [[5, 2, 0]]);
     let after = &own_step(&events).after;
     assert_eq!((after.status, after.lines[0].released), (ReservationStatus::Expired, 2));
     assert_eq!(events[1].own_time(), Some(at(30)));
-    assert_eq!(when_at(&inventory, 31, step(2, EXPIRE)), Ok(vec![]), "once is enough");
+    assert_eq!(
+        when_at(&inventory, 31, step(2, EXPIRE)),
+        Ok(vec![]),
+        "the second time changes nothing"
+    );
     let unknown = Rejection::UnknownReservation { id: id(3) };
     assert_eq!(when_at(&inventory, 31, step(3, EXPIRE)), Err(unknown));
 }
@@ -132,7 +136,7 @@ fn expiring_ends_the_holds_of_others_there_too_and_none_of_them_twice() {
 }
 
 #[test]
-fn a_promise_does_not_end_nor_does_what_was_let_go() {
+fn confirmed_and_released_reservations_do_not_expire() {
     let mut inventory = held();
     then(&mut inventory, 29, step(2, Step::Confirm));
     then(&mut inventory, 29, step(1, Step::Release(None)));
@@ -144,7 +148,7 @@ fn a_promise_does_not_end_nor_does_what_was_let_go() {
 }
 
 #[test]
-fn an_item_whose_last_holds_have_ended_can_be_retired() {
+fn an_item_can_be_retired_when_its_last_holds_have_expired() {
     let mut inventory = held();
     then(&mut inventory, 0, moving(&[("A", "MAIN", "WEST", 1)]));
     let mut in_west = reserve(3, &[("A", 1)]);
@@ -165,7 +169,7 @@ fn an_item_whose_last_holds_have_ended_can_be_retired() {
 }
 
 #[test]
-fn a_command_ends_a_thousand_holds_at_most_and_a_reservation_its_own_in_any_case() {
+fn a_command_ends_at_most_a_thousand_holds_and_an_expiring_reservation_always_its_own() {
     let mut inventory = given(&[receive(&[("A", 2_000)])]);
     for number in 1..=1_200 {
         then(&mut inventory, 0, reserving(number, &[("A", 1)]));
@@ -175,10 +179,10 @@ fn a_command_ends_a_thousand_holds_at_most_and_a_reservation_its_own_in_any_case
     assert_eq!(figures_after(&events).last(), Some(&[1_999, 200, 0]));
 
     let events = when_at(&inventory, 60, step(1_200, EXPIRE)).unwrap();
-    let of_its_own = |event: &Event| match event {
+    let is_own = |event: &Event| match event {
         Event::StockHoldExpired(hold) => hold.reservation == id(1_200),
         _ => false,
     };
-    assert_eq!(events.iter().filter(|event| of_its_own(event)).count(), 1);
+    assert_eq!(events.iter().filter(|event| is_own(event)).count(), 1);
     assert_eq!(types(&events).last(), Some(&"ReservationExpired"));
 }

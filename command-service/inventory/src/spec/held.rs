@@ -1,4 +1,4 @@
-//! What becomes of a reservation while it is held.
+//! Steps of a held reservation.
 
 use super::*;
 use shared_events::event::Reference;
@@ -17,7 +17,7 @@ fn extend(ttl_seconds: u32) -> Command {
 }
 
 #[test]
-fn extending_counts_the_time_from_now_on_and_may_end_it_earlier() {
+fn extending_counts_from_now_and_may_end_the_hold_earlier() {
     for (seconds, ttl_seconds, ends) in [(10, 60, 70), (10, 5, 15)] {
         let mut inventory = held();
         let events = then(&mut inventory, seconds, extend(ttl_seconds));
@@ -41,7 +41,7 @@ fn step_confirm() -> Command {
 }
 
 #[test]
-fn extending_leaves_out_lines_that_were_let_go_and_changes_nothing_to_the_same_moment() {
+fn extending_skips_released_lines_and_changes_nothing_to_the_same_expiry() {
     let mut inventory = held();
     then(&mut inventory, 0, release(&[(1, 3)]));
     let events = when_at(&inventory, 1, extend(60)).unwrap();
@@ -50,7 +50,7 @@ fn extending_leaves_out_lines_that_were_let_go_and_changes_nothing_to_the_same_m
 }
 
 #[test]
-fn confirming_makes_a_firm_promise_of_all_that_is_held() {
+fn confirming_allocates_all_that_is_held() {
     let mut inventory = held();
     then(&mut inventory, 0, release(&[(1, 1)]));
     let events = then(&mut inventory, 0, step_confirm());
@@ -58,12 +58,20 @@ fn confirming_makes_a_firm_promise_of_all_that_is_held() {
     assert_eq!(figures_after(&events), [[5, 0, 2], [2, 0, 2]]);
     assert_eq!(own_step(&events).after.status, ReservationStatus::Confirmed);
     assert!(inventory.stock(&"A".parse().unwrap(), &"MAIN".parse().unwrap()).holds.is_empty());
-    assert_eq!(when_at(&inventory, 0, step_confirm()), Ok(vec![]), "once is enough");
-    assert_eq!(when_at(&inventory, 61, step_confirm()), Ok(vec![]), "a promise does not end");
+    assert_eq!(
+        when_at(&inventory, 0, step_confirm()),
+        Ok(vec![]),
+        "the second time changes nothing"
+    );
+    assert_eq!(
+        when_at(&inventory, 61, step_confirm()),
+        Ok(vec![]),
+        "an allocation does not expire"
+    );
 }
 
 #[test]
-fn a_confirmation_that_names_a_document_gives_it_to_the_reservation() {
+fn the_reference_of_a_confirmation_becomes_that_of_the_reservation() {
     let reference = |id: &str| Reference {
         kind: "order".parse().unwrap(),
         id: id.parse().unwrap(),
@@ -81,7 +89,7 @@ fn a_confirmation_that_names_a_document_gives_it_to_the_reservation() {
 }
 
 #[test]
-fn releasing_all_lets_every_line_go_once() {
+fn releasing_all_releases_every_line_once() {
     let mut inventory = held();
     let events = then(&mut inventory, 0, step(1, Step::Release(None)));
     assert_eq!(types(&events), ["ReservationReleased", "StockReleased", "StockReleased"]);
@@ -89,7 +97,11 @@ fn releasing_all_lets_every_line_go_once() {
     let ReservationStep { parts: released, after, .. } = own_step(&events);
     assert_eq!(released, &parts(&[(1, 3), (2, 2)]));
     assert_eq!(after.status, ReservationStatus::Released);
-    assert_eq!(when(&inventory, step(1, Step::Release(None))), Ok(vec![]), "once is enough");
+    assert_eq!(
+        when(&inventory, step(1, Step::Release(None))),
+        Ok(vec![]),
+        "the second time changes nothing"
+    );
     assert_eq!(when(&inventory, release(&[(1, 1)])), wrong_state(ReservationStatus::Released));
 }
 
@@ -97,7 +109,7 @@ fn releasing_all_lets_every_line_go_once() {
 fn releasing_in_parts_adds_up_to_a_release_of_all() {
     let mut inventory = held();
     let events = then(&mut inventory, 0, release(&[(2, 1), (1, 1), (2, 1)]));
-    assert_eq!(own_step(&events).parts, parts(&[(1, 1), (2, 2)]), "of a line together, in order");
+    assert_eq!(own_step(&events).parts, parts(&[(1, 1), (2, 2)]), "summed per line, in order");
     assert_eq!(own_step(&events).after.status, ReservationStatus::Held);
     assert_eq!(figures_after(&events), [[5, 2, 0], [2, 0, 0]]);
     let events = then(&mut inventory, 0, release(&[(1, 2)]));
@@ -108,7 +120,7 @@ fn releasing_in_parts_adds_up_to_a_release_of_all() {
 }
 
 #[test]
-fn more_than_is_held_is_not_released_nor_a_line_that_is_not_there() {
+fn releasing_more_than_is_held_or_an_unknown_line_is_rejected() {
     let over = |line, asked, possible| {
         Err(Rejection::OverRelease { part: Excess { line, asked, possible } })
     };
@@ -121,7 +133,7 @@ fn more_than_is_held_is_not_released_nor_a_line_that_is_not_there() {
 }
 
 #[test]
-fn what_is_only_held_is_neither_cancelled_nor_fulfilled_nor_returned() {
+fn a_held_reservation_is_not_cancelled_fulfilled_or_returned() {
     let inventory = held();
     let steps = [Step::Cancel(None), Step::Fulfil(None), Step::Return(parts(&[(1, 1)]))];
     for one in steps {
@@ -130,7 +142,7 @@ fn what_is_only_held_is_neither_cancelled_nor_fulfilled_nor_returned() {
 }
 
 #[test]
-fn what_was_let_go_is_neither_extended_nor_confirmed() {
+fn a_released_reservation_is_not_extended_or_confirmed() {
     let mut inventory = held();
     then(&mut inventory, 0, step(1, Step::Release(None)));
     for command in [extend(60), step_confirm(), step(1, Step::Cancel(None))] {
@@ -139,7 +151,7 @@ fn what_was_let_go_is_neither_extended_nor_confirmed() {
 }
 
 #[test]
-fn a_reservation_has_to_exist_and_to_be_at_the_version_that_is_expected() {
+fn a_reservation_must_exist_and_have_the_expected_version() {
     let inventory = held();
     let unknown = Rejection::UnknownReservation { id: id(2) };
     let at_version = |number, version| {
@@ -152,6 +164,6 @@ fn a_reservation_has_to_exist_and_to_be_at_the_version_that_is_expected() {
     };
     assert_eq!(when(&inventory, at_version(2, 7)), Err(unknown));
     let conflict = Rejection::VersionConflict { expected: Version(7), actual: Version(1) };
-    assert_eq!(when(&inventory, at_version(1, 7)), Err(conflict), "before its state is looked at");
+    assert_eq!(when(&inventory, at_version(1, 7)), Err(conflict), "checked before the status");
     assert_eq!(when(&inventory, at_version(1, 1)), wrong_state(ReservationStatus::Held));
 }

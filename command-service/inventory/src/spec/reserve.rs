@@ -1,4 +1,4 @@
-//! How a reservation begins.
+//! Making a reservation.
 
 use super::*;
 
@@ -7,14 +7,14 @@ fn partial(number: u128, lines: &[(&str, i64)]) -> Command {
 }
 
 #[test]
-fn a_reservation_holds_its_lines_until_its_time_is_up() {
+fn a_reservation_holds_its_lines_until_it_expires() {
     let inventory = given(&[receive(&[("A", 5), ("B", 2)])]);
     let events = when(&inventory, reserving(1, &[("A", 3), ("B", 2)])).unwrap();
     assert_eq!(types(&events), ["ReservationHeld", "StockReserved", "StockReserved"]);
     assert_eq!(figures_after(&events), [[5, 3, 0], [2, 2, 0]]);
     let ReservationStep { parts, after, .. } = own_step(&events);
     assert_eq!((after.status, after.expires_at), (ReservationStatus::Held, at(60)));
-    assert!(parts.is_empty(), "it is of the whole by its nature");
+    assert!(parts.is_empty(), "a new reservation has no parts");
     let [Event::ReservationHeld(_), Event::StockReserved(first), Event::StockReserved(second)] =
         events.as_slice()
     else {
@@ -25,7 +25,7 @@ fn a_reservation_holds_its_lines_until_its_time_is_up() {
 }
 
 #[test]
-fn a_reservation_bears_the_reference_of_its_command_and_so_does_each_of_its_events() {
+fn a_reservation_and_its_events_carry_the_reference_of_its_command() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let reference = shared_events::event::Reference {
         kind: "cart".parse().unwrap(),
@@ -41,7 +41,7 @@ fn a_reservation_bears_the_reference_of_its_command_and_so_does_each_of_its_even
 }
 
 #[test]
-fn held_stock_is_not_available_to_anybody_else() {
+fn held_stock_is_not_available_to_other_commands() {
     let inventory = given(&[receive(&[("A", 5)]), reserving(1, &[("A", 3)])]);
     assert_eq!(when(&inventory, issue(&[("A", 3)])), insufficient(vec![short("A", 3, 2)]));
     assert_eq!(when(&inventory, reserving(2, &[("A", 3)])), insufficient(vec![short("A", 3, 2)]));
@@ -51,14 +51,14 @@ fn held_stock_is_not_available_to_anybody_else() {
 }
 
 #[test]
-fn all_or_nothing_names_every_short_line_with_the_lines_of_a_stream_added_up() {
+fn a_rejected_reservation_names_every_short_stream_with_the_sum_of_its_lines() {
     let inventory = given(&[receive(&[("A", 5), ("B", 1)])]);
     let refused = when(&inventory, reserving(1, &[("A", 3), ("B", 2), ("A", 4)]));
     assert_eq!(refused, insufficient(vec![short("B", 2, 1), short("A", 7, 5)]));
 }
 
 #[test]
-fn a_partial_reservation_takes_what_is_there_line_by_line() {
+fn a_partial_reservation_takes_the_available_quantity_line_by_line() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let events = when(&inventory, partial(1, &[("A", 3), ("B", 1), ("A", 4), ("A", 1)])).unwrap();
     assert_eq!(types(&events), ["ReservationHeld", "StockReserved", "StockReserved"]);
@@ -72,13 +72,13 @@ fn a_partial_reservation_takes_what_is_there_line_by_line() {
 }
 
 #[test]
-fn a_partial_reservation_of_nothing_at_all_is_refused_with_what_was_asked() {
+fn a_partial_reservation_that_gets_nothing_is_rejected_with_the_requested_quantities() {
     let refused = when(&given(&[]), partial(1, &[("A", 3), ("B", 1), ("A", 4)]));
     assert_eq!(refused, insufficient(vec![short("A", 7, 0), short("B", 1, 0)]));
 }
 
 #[test]
-fn a_partial_reservation_takes_nothing_where_less_is_left_than_was_promised() {
+fn a_partial_reservation_takes_nothing_where_available_is_negative() {
     let inventory = given(&[
         receive(&[("A", 5), ("B", 1)]),
         reserving(1, &[("A", 5)]),
@@ -90,7 +90,7 @@ fn a_partial_reservation_takes_nothing_where_less_is_left_than_was_promised() {
 }
 
 #[test]
-fn a_reservation_of_what_is_not_known_or_has_moved_on_is_refused() {
+fn a_reservation_of_unknown_or_changed_stock_is_rejected() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let unknown = Rejection::UnknownSku { sku: "C".parse().unwrap() };
     assert_eq!(when(&inventory, reserving(1, &[("A", 1), ("C", 1)])), Err(unknown));
@@ -105,7 +105,7 @@ fn a_reservation_of_what_is_not_known_or_has_moved_on_is_refused() {
 }
 
 #[test]
-fn amounts_beyond_any_figure_are_short_and_nothing_worse() {
+fn huge_amounts_are_reported_as_shortages() {
     let inventory = given(&[receive(&[("A", 5)]), reserving(1, &[("A", 5)])]);
     let many = [("A", AMOUNT_MAX); 5_000];
     let beyond = insufficient(vec![short("A", i64::MAX, 0)]);

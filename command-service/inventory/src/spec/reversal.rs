@@ -1,16 +1,16 @@
-//! Taking back what was booked.
+//! Reversals.
 
 use shared_events::lane::{EventId, Lane, Position};
 
 use super::*;
 
-/// An inventory with the log that it is folded from, all in lane 0 from position 1 on.
+/// An inventory with its log, all in lane 0 from position 1.
 struct Logged {
     inventory: Inventory,
     log: Vec<Event>,
 }
 
-fn place(position: usize) -> EventId {
+fn event_id(position: usize) -> EventId {
     EventId(Lane(0), Position(i64::try_from(position).unwrap()))
 }
 
@@ -19,28 +19,28 @@ impl Logged {
         Self { inventory: given(&[]), log: Vec::new() }
     }
 
-    /// Goes on with a command that must be accepted; returns the places of its events.
+    /// Folds a command that must be accepted; returns the ids of its events.
     fn then(&mut self, command: Command) -> Vec<EventId> {
         let first = self.log.len() + 1;
         let events = then(&mut self.inventory, 0, command);
         for (position, event) in (first..).zip(&events) {
             if let Event::StockReversed(reversed) = event {
-                self.inventory.mark_reversed(reversed.reverses, place(position));
+                self.inventory.mark_reversed(reversed.reverses, event_id(position));
             }
         }
         self.log.extend(events);
-        (first..=self.log.len()).map(place).collect()
+        (first..=self.log.len()).map(event_id).collect()
     }
 
-    /// Says what a reversal is about: these places of the log, on each of which these depend.
+    /// Inserts the targets of a reversal, each with its dependents.
     fn select(&mut self, target: &Target, selection: &[(EventId, &[EventId])]) {
-        let past = selection.iter().map(|(id, dependents)| {
+        let events = selection.iter().map(|(id, dependents)| {
             let event = self.log[usize::try_from(id.1.0).unwrap() - 1].clone();
             let dependents = dependents.to_vec();
-            (*id, PastEvent { event, is_reversed: false, reversed_by: None, dependents })
+            (*id, TargetEvent { event, is_reversed: false, reversed_by: None, dependents })
         });
-        let past: Vec<_> = past.collect();
-        self.inventory.insert_selection(target.clone(), past);
+        let events: Vec<_> = events.collect();
+        self.inventory.insert_selection(target.clone(), events);
     }
 
     fn when(&self, command: Command) -> Result<Vec<Event>, Rejection> {
@@ -53,7 +53,7 @@ fn not_reversible(why: Irreversible, dependents: &[EventId]) -> Result<Vec<Event
 }
 
 #[test]
-fn a_reversal_books_the_exact_opposites_the_newest_first() {
+fn a_reversal_records_the_exact_opposites_newest_first() {
     let mut logged = Logged::new();
     let target = correlation(1);
     let mut ids = logged.then(receive(&[("A", 5), ("B", 2)]));
@@ -70,11 +70,11 @@ fn a_reversal_books_the_exact_opposites_the_newest_first() {
         .collect();
     assert_eq!(reversed, [(issued, 3, 5), (of_b, -2, 0), (received, -5, 0)]);
     let Event::StockReversed(first) = &events[0] else { unreachable!() };
-    assert_eq!(first.reversal, super::asking::reversal(1));
+    assert_eq!(first.reversal, super::commands::reversal(1));
 }
 
 #[test]
-fn every_kind_of_booking_can_be_taken_back() {
+fn every_kind_of_booking_can_be_reversed() {
     let bookings = [
         (receive(&[("A", 1)]), vec![5]),
         (issue(&[("A", 1)]), vec![5]),
@@ -95,7 +95,7 @@ fn every_kind_of_booking_can_be_taken_back() {
 }
 
 #[test]
-fn a_reversal_can_be_taken_back_and_each_only_once() {
+fn a_reversal_can_be_reversed_and_each_only_once() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];
     logged.select(&event(received), &[(received, &[])]);
@@ -110,7 +110,7 @@ fn a_reversal_can_be_taken_back_and_each_only_once() {
 }
 
 #[test]
-fn what_was_taken_back_already_is_left_out() {
+fn targets_that_are_already_reversed_are_skipped() {
     let mut logged = Logged::new();
     let ids = logged.then(receive(&[("A", 5), ("B", 2)]));
     logged.select(&event(ids[0]), &[(ids[0], &[])]);
@@ -121,7 +121,7 @@ fn what_was_taken_back_already_is_left_out() {
 }
 
 #[test]
-fn a_selection_that_took_itself_back_is_taken_back_already() {
+fn a_selection_that_cancels_itself_out_is_already_reversed() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];
     logged.select(&correlation(1), &[(received, &[])]);
@@ -133,11 +133,11 @@ fn a_selection_that_took_itself_back_is_taken_back_already() {
     let second = logged.then(reverse(2, event(first)))[0];
     logged.select(&correlation(1), &[(received, &[]), (first, &[]), (second, &[])]);
     let events = logged.when(reverse(3, correlation(1))).unwrap();
-    assert_eq!(on_hand_after(&events), [0], "what it comes to is taken back");
+    assert_eq!(on_hand_after(&events), [0], "only the net effect is reversed");
 }
 
 #[test]
-fn what_has_moved_on_is_refused_with_the_later_events_of_the_short_streams() {
+fn goods_that_are_no_longer_available_are_rejected_with_the_later_events_of_their_streams() {
     let mut logged = Logged::new();
     let ids = logged.then(receive(&[("A", 5), ("B", 2)]));
     let held = logged.then(reserving(1, &[("A", 1)]))[1];
@@ -148,16 +148,16 @@ fn what_has_moved_on_is_refused_with_the_later_events_of_the_short_streams() {
     assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, issued, moved]));
     logged.select(&correlation(2), &[(ids[0], &[moved, held]), (moved, &[])]);
     let refused = logged.when(reverse(1, correlation(2)));
-    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]), "but for its own");
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]), "without its own targets");
     logged.then(receive(&[("B", 2)]));
     let refused = logged.when(reverse(1, correlation(1)));
     assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, moved]));
     logged.then(receive(&[("A", 2)]));
-    assert!(logged.when(reverse(1, correlation(1))).is_ok(), "what came in instead will do");
+    assert!(logged.when(reverse(1, correlation(1))).is_ok(), "other goods of the item will do");
 }
 
 #[test]
-fn putting_back_is_refused_for_a_retired_item_and_beyond_the_largest_figure() {
+fn a_reversal_that_adds_a_retired_item_or_exceeds_the_largest_figure_is_rejected() {
     let mut logged = Logged::new();
     logged.then(receive(&[("A", 5)]));
     let issued = logged.then(issue(&[("A", 5)]))[0];
@@ -174,15 +174,15 @@ fn putting_back_is_refused_for_a_retired_item_and_beyond_the_largest_figure() {
 }
 
 #[test]
-fn what_is_not_recorded_is_not_taken_back() {
+fn an_unknown_target_is_rejected() {
     let unknown = |id: &str| Err(Rejection::UnknownEvent { id: id.to_owned() });
     let logged = Logged::new();
-    assert_eq!(logged.when(reverse(1, event(place(7)))), unknown("0-7"));
+    assert_eq!(logged.when(reverse(1, event(event_id(7)))), unknown("0-7"));
     assert_eq!(logged.when(reverse(1, correlation(7))), unknown("c7"));
 }
 
 #[test]
-fn a_reservation_has_commands_of_its_own_for_the_way_back() {
+fn reservations_are_not_reversed() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];
     let [own, held] = logged.then(reserving(1, &[("A", 1)]))[..] else { panic!("two events") };
@@ -197,7 +197,7 @@ fn a_reservation_has_commands_of_its_own_for_the_way_back() {
 }
 
 #[test]
-fn descriptions_are_passed_over_unless_there_is_nothing_else() {
+fn descriptions_are_skipped_unless_there_is_nothing_else() {
     let mut logged = Logged::new();
     let named = RegisterItem { name: Some("Lantern".to_owned()), ..register("A") };
     let changed = logged.then(Command::RegisterItem(named))[0];
@@ -212,14 +212,14 @@ fn descriptions_are_passed_over_unless_there_is_nothing_else() {
 }
 
 #[test]
-fn the_end_of_a_hold_is_passed_over_for_it_is_a_fact_of_time() {
+fn the_expiry_of_a_hold_is_skipped() {
     let mut logged = Logged::new();
     logged.then(receive(&[("A", 5)]));
     logged.then(reserving(1, &[("A", 1)]));
-    let lapsed = when_at(&logged.inventory, 60, issue(&[("A", 5)])).unwrap();
-    fold(&mut logged.inventory, &lapsed);
-    logged.log.extend(lapsed);
-    let [end, issued] = [4, 5].map(place);
+    let expired = when_at(&logged.inventory, 60, issue(&[("A", 5)])).unwrap();
+    fold(&mut logged.inventory, &expired);
+    logged.log.extend(expired);
+    let [end, issued] = [4, 5].map(event_id);
     logged.select(&correlation(1), &[(end, &[]), (issued, &[])]);
     let events = when_at(&logged.inventory, 60, reverse(1, correlation(1))).unwrap();
     assert_eq!(figures_after(&events), [[5, 0, 0]]);
@@ -229,7 +229,7 @@ fn the_end_of_a_hold_is_passed_over_for_it_is_a_fact_of_time() {
 }
 
 #[test]
-fn a_reversal_ends_the_holds_whose_time_has_come_first() {
+fn a_reversal_first_ends_expired_holds() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];
     let held = logged.then(reserving(1, &[("A", 1)]))[1];

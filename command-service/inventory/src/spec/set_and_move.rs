@@ -1,9 +1,9 @@
-//! Counting and moving.
+//! Setting and moving stock.
 
 use super::*;
 
 #[test]
-fn a_count_sets_what_is_there_and_tells_the_difference() {
+fn setting_stock_records_the_difference() {
     let inventory = given(&[receive(&[("A", 5)])]);
     for (quantity, delta) in [(7, 2), (0, -5)] {
         let events = when(&inventory, set(quantity, Some(5), false)).unwrap();
@@ -16,7 +16,7 @@ fn a_count_sets_what_is_there_and_tells_the_difference() {
 }
 
 #[test]
-fn a_count_below_what_was_promised_needs_an_accepted_shortage() {
+fn setting_stock_below_the_allocated_quantity_needs_an_accepted_shortage() {
     let inventory =
         given(&[receive(&[("A", 6)]), reserving(1, &[("A", 4)]), step(1, Step::Confirm)]);
     let refused = when(&inventory, set(3, None, false));
@@ -35,7 +35,7 @@ fn a_move_leaves_one_location_and_arrives_at_the_other() {
 }
 
 #[test]
-fn lines_of_a_move_see_what_the_lines_before_them_did() {
+fn each_line_of_a_move_sees_the_lines_before_it() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let there_and_back = [("A", "MAIN", "WEST", 5), ("A", "WEST", "MAIN", 2)];
     let events = when(&inventory, moving(&there_and_back)).unwrap();
@@ -46,7 +46,7 @@ fn lines_of_a_move_see_what_the_lines_before_them_did() {
 }
 
 #[test]
-fn a_move_to_an_unknown_location_is_refused() {
+fn a_move_to_an_unknown_location_is_rejected() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let refused = when(&inventory, moving(&[("A", "MAIN", "EAST", 1)]));
     assert_eq!(refused, Err(Rejection::UnknownLocation { location: "EAST".parse().unwrap() }));

@@ -1,4 +1,4 @@
-//! What comes in, goes out and is put right.
+//! Receiving, issuing and adjusting stock.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn received_stock_adds_up_line_by_line() {
 }
 
 #[test]
-fn stock_of_an_unknown_item_or_at_an_unknown_location_is_refused() {
+fn stock_of_an_unknown_item_or_at_an_unknown_location_is_rejected() {
     let sku = "C".parse().unwrap();
     assert_eq!(
         when(&given(&[]), receive(&[("A", 1), ("C", 1)])),
@@ -30,13 +30,13 @@ fn issuing_all_that_is_available_leaves_zero() {
 }
 
 #[test]
-fn lines_that_name_one_stream_are_added_up_before_the_check() {
+fn lines_of_one_stream_are_added_up_before_the_check() {
     let refused = when(&given(&[receive(&[("A", 5)])]), issue(&[("A", 3), ("A", 3)]));
     assert_eq!(refused, insufficient(vec![short("A", 6, 5)]));
 }
 
 #[test]
-fn a_refusal_names_every_short_line_and_only_those() {
+fn a_rejection_names_every_short_line_and_only_those() {
     let inventory = given(&[receive(&[("A", 5), ("B", 1)])]);
     let refused = when(&inventory, issue(&[("B", 2), ("A", 5)]));
     assert_eq!(refused, insufficient(vec![short("B", 2, 1)]));
@@ -46,7 +46,7 @@ fn a_refusal_names_every_short_line_and_only_those() {
 }
 
 #[test]
-fn adjusting_below_what_is_available_needs_an_accepted_shortage() {
+fn adjusting_below_available_needs_an_accepted_shortage() {
     let inventory =
         given(&[receive(&[("A", 5)]), reserving(1, &[("A", 4)]), step(1, Step::Confirm)]);
     let refused = when(&inventory, adjust(&[("A", -3)], false));
@@ -54,14 +54,14 @@ fn adjusting_below_what_is_available_needs_an_accepted_shortage() {
     let Ok(events) = when(&inventory, adjust(&[("A", -3)], true)) else { panic!("accepted") };
     let [Event::StockAdjusted(adjusted)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((adjusted.after.on_hand, adjusted.after.available()), (2, -2));
-    assert!(adjusted.shortage, "less is left than was promised");
+    assert!(adjusted.shortage, "available is negative");
     let events = when(&inventory, adjust(&[("A", -1)], true)).unwrap();
     let [Event::StockAdjusted(adjusted)] = events.as_slice() else { panic!("{events:?}") };
-    assert!(!adjusted.shortage, "what was accepted did not come about");
+    assert!(!adjusted.shortage, "the accepted shortage did not occur");
 }
 
 #[test]
-fn no_adjustment_leaves_less_than_nothing_not_even_between_its_lines() {
+fn no_adjustment_makes_on_hand_negative_not_even_between_its_lines() {
     let inventory = given(&[receive(&[("A", 3)])]);
     for accept_shortage in [false, true] {
         let refused = when(&inventory, adjust(&[("A", -4), ("A", 5)], accept_shortage));
@@ -74,7 +74,7 @@ fn no_adjustment_leaves_less_than_nothing_not_even_between_its_lines() {
 }
 
 #[test]
-fn a_figure_never_passes_the_largest_exact_integer() {
+fn a_figure_never_exceeds_the_largest_exact_integer() {
     let inventory = given(&[receive(&[("A", AMOUNT_MAX - 1)])]);
     assert!(when(&inventory, receive(&[("A", 1)])).is_ok());
     let overflow = Rejection::QuantityOverflow {
@@ -93,7 +93,7 @@ fn a_figure_never_passes_the_largest_exact_integer() {
 }
 
 #[test]
-fn a_precondition_that_does_not_hold_is_refused_with_both_values() {
+fn a_failed_precondition_is_rejected_with_both_values() {
     let inventory = given(&[receive(&[("A", 5)])]);
     let conflict = Rejection::VersionConflict { expected: Version(2), actual: Version(1) };
     let at = |version| StockLine { expected_version: Some(Version(version)), ..line("A", 1) };

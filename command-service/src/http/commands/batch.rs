@@ -32,7 +32,7 @@ use crate::http::request::{
 };
 use crate::http::{AppState, CommandConfig};
 use crate::inventory;
-use crate::log::submission::{Asked, Submission};
+use crate::log::submission::{Payload, Submission};
 
 const COMMANDS_MAX: usize = 1_000;
 
@@ -286,7 +286,7 @@ fn atomic(
         return Err(Problem::key_missing("the header Idempotency-Key"));
     }
     let requests = commands.into_iter().map(|command| command.request).collect();
-    let submission = incoming.submission(Asked::Together(requests), metadata);
+    let submission = incoming.submission(Payload::Together(requests), metadata);
     Ok(BatchSubmission::Atomic(Box::new(submission)))
 }
 
@@ -300,7 +300,7 @@ fn independently(
         return Err(Problem::key_missing("the `idempotency_key` of each"));
     }
     let submission = |command: BatchCommand| Submission {
-        asked: Asked::One(command.request),
+        payload: Payload::One(command.request),
         origin: metadata.origin.clone(),
         key: command.key.map(Into::into),
         validate_only: metadata.validate_only,
@@ -317,7 +317,7 @@ impl AppState {
         let until = self.answer_by();
         Ok(match batch {
             BatchSubmission::Atomic(submission) => {
-                let commands = submission.asked.requests().len();
+                let commands = submission.payload.requests().len();
                 let correlation_id = submission.origin.correlation_id.clone();
                 let outcome = submit(&writer, *submission, until).await;
                 together(outcome, commands, &correlation_id)

@@ -24,7 +24,7 @@ use crate::http::openapi::{CommandProblems, ProblemDocument, ReadProblems};
 use crate::http::problem::{self, Problem};
 use crate::http::request::{CommandHeaders, CommandQuery, IncomingRequest, PathText, path_text};
 use crate::inventory::{self, Target};
-use crate::log::submission::{Asked, Submission};
+use crate::log::submission::{Payload, Submission};
 use crate::reversals::{Progress, Refusal, Status, WindowBy, WindowRequest};
 
 object! {
@@ -196,7 +196,7 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
             metadata: body.metadata,
         };
         let request = reverse.into_request(NoPath {}, None);
-        let submission = incoming.submission(Asked::One(request), metadata);
+        let submission = incoming.submission(Payload::One(request), metadata);
         return Ok(Reversal::Now(Box::new(submission)));
     };
     let request = WindowRequest {

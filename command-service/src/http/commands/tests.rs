@@ -37,9 +37,9 @@ fn accepted<C: Command>(body: &Value) -> inventory::Request {
 }
 
 fn only(submission: Submission) -> inventory::Request {
-    match submission.asked {
-        Asked::One(request) => request,
-        Asked::Together(requests) => panic!("several: {requests:?}"),
+    match submission.payload {
+        Payload::One(request) => request,
+        Payload::Together(requests) => panic!("several: {requests:?}"),
     }
 }
 

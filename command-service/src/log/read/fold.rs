@@ -1,24 +1,23 @@
-//! The state of a stream, now or earlier, folded from its events.
+//! The present or an earlier state of a stream, folded from its events.
 
+use inventory::{Inventory, StreamState};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 
 use super::{HeadsAt, History, LogReader, ReadError};
-use crate::inventory::{Inventory, StreamState};
 
-/// Events read from the database, and kept in memory, at a time.
+/// Events read at a time.
 const PAGE_LEN: i64 = 500;
 
-/// How much of a stream is folded.
+/// How far to fold a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// All that there is now.
     Head,
-    /// Up to and with this version; 0 is the state before the first event.
+    /// Up to and including this version; 0 is the state before the first event.
     Version(Version),
-    /// What was recorded at or before this moment, settled.
+    /// Events recorded at or before this moment.
     Moment(Timestamp),
 }
 
@@ -32,48 +31,29 @@ impl Until {
     }
 }
 
-/// A stream's state, or why there is none to tell.
 #[derive(Debug)]
 pub enum Folded {
-    /// After the events asked for.
-    State {
-        /// The last event's version; 0 if there was none yet.
-        version: Version,
-        /// The stream's lane.
-        lane: Lane,
-        /// The last event's position; 0 if there was none yet.
-        position: Position,
-        /// What is known then.
-        state: StreamState,
-    },
-    /// Nothing was ever recorded in the stream.
+    /// Version and position are those of the last folded event, or 0.
+    State { version: Version, lane: Lane, position: Position, state: StreamState },
+    /// The stream has no events.
     Unknown,
-    /// The version asked for is yet to come.
-    Beyond {
-        /// The last one there is.
-        head: Version,
-    },
-    /// The moment asked for is ahead of the database's clock.
-    Ahead {
-        /// The clock.
-        now: Timestamp,
-    },
+    /// The version is beyond the stream's head.
+    Beyond { head: Version },
+    /// The moment is ahead of the database's clock `now`.
+    Ahead { now: Timestamp },
 }
 
 impl LogReader {
-    /// Folds a stream. The same version, or the same moment, gives the same answer for ever.
-    ///
-    /// # Errors
-    /// The log cannot be read, holds an event that this binary does not know, or a lane stayed
-    /// locked too long.
+    /// Folds a stream. The same version or moment always gets the same answer. Fails on an event that this
+    /// binary cannot read, or if a lane stays locked too long.
     pub async fn fold(&self, stream: &Stream, until: Until) -> Result<Folded, ReadError> {
-        // 1. Nothing recorded by then may still be on its way.
+        // 1. Wait until no event at or before the moment can still follow.
         if let Until::Moment(moment) = until
             && let HeadsAt::Ahead { now } = self.heads_at(moment).await?
         {
             return Ok(Folded::Ahead { now });
         }
-        // 2. Fold event by event, in the pure core.
+        // 2. Fold event by event.
         let history = History::Stream(stream.clone());
         let mut folding = Folding::new(stream);
         let mut from = Version(1);
@@ -95,35 +75,35 @@ impl LogReader {
 struct Folding {
     stream: Stream,
     inventory: Inventory,
-    place: Option<(Lane, Position)>,
+    reached: Option<(Lane, Position)>,
 }
 
 impl Folding {
     fn new(stream: &Stream) -> Self {
         let mut inventory = Inventory::default();
         inventory.insert(StreamState::initial(stream));
-        Self { stream: stream.clone(), inventory, place: None }
+        Self { stream: stream.clone(), inventory, reached: None }
     }
 
-    /// Folds an event if it is still asked for, and says whether it was.
+    /// Folds an event if it is within the limit, and returns whether it was.
     fn take(&mut self, event: &RecordedEvent, until: Until) -> Result<bool, ReadError> {
         if !until.takes(event) {
-            self.place.get_or_insert((event.lane, Position::default()));
+            self.reached.get_or_insert((event.lane, Position::default()));
             return Ok(false);
         }
         let fact = event.event();
         let fact =
             fact.map_err(|error| ReadError::Corrupt(sqlx::Error::Decode(Box::new(error))))?;
         self.inventory.evolve(&fact);
-        self.place = Some((event.lane, event.position));
+        self.reached = Some((event.lane, event.position));
         Ok(true)
     }
 
     fn end(self, until: Until) -> Folded {
-        let Self { stream, inventory, place } = self;
+        let Self { stream, inventory, reached } = self;
         let version = inventory.version(&stream);
         let state = inventory.into_states().find(|state| state.stream() == stream);
-        match (place, until) {
+        match (reached, until) {
             (None, _) => Folded::Unknown,
             (_, Until::Version(asked)) if asked > version => Folded::Beyond { head: version },
             (Some((lane, position)), _) => {
@@ -175,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fold_ends_where_it_is_told_to() {
+    fn a_fold_ends_at_its_limit() {
         assert_eq!(folded(Until::Head), (5, 10, 50));
         assert_eq!(folded(Until::Version(Version(5))), (5, 10, 50));
         assert_eq!(folded(Until::Version(Version(2))), (2, 4, 20));
@@ -187,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_yet_to_come_is_told_apart_from_a_stream_without_history() {
+    fn a_future_version_differs_from_a_stream_without_events() {
         let until = Until::Version(Version(6));
         let mut folding = Folding::new(&stream());
         assert!(matches!(Folding::new(&stream()).end(until), Folded::Unknown));
@@ -196,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_this_binary_does_not_know_is_not_passed_over() {
+    fn an_unreadable_event_is_not_skipped() {
         let mut unknown = receipt(1);
         unknown.schema_version = 99;
         let taken = Folding::new(&stream()).take(&unknown, Until::Head);

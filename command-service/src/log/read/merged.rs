@@ -1,4 +1,10 @@
-//! All lanes in one list.
+//! All lanes in one order: by recorded time, then lane, then position.
+//!
+//! Within a lane that is the order of positions, because its time never goes back. So the merged list
+//! keeps the order of every lane.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::{EventId, RecordedEvent};
@@ -8,111 +14,256 @@ use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
 
 use super::{LaneHead, LogReader, ReadError, number};
-use crate::log::foresight;
-use crate::log::merge::{Merge, Place, Stretch};
 use crate::log::row::{self, EventRow};
+use crate::log::writer::BEHIND_MAX;
 
-/// Places of a lane that are read at a time, at least: more as long as one lane holds the others up.
-const BIT_LEN_MIN: usize = 64;
+/// The least positions of a lane to read at a time. More are read while one lane delays the others.
+const PAGE_LEN_MIN: usize = 64;
 
-/// The next events of all lanes together, or why there are none to tell.
+/// The next events of all lanes.
 #[derive(Debug)]
 pub enum Merged {
-    /// By time recorded, then lane, then position.
-    Next {
-        /// Which events.
-        ids: Vec<EventId>,
-        /// The position after them: the one asked after, moved on.
-        position: PositionToken,
-    },
-    /// The position asked after names a lane that the log does not have.
+    /// In order, with the position after them.
+    Next { ids: Vec<EventId>, position: PositionToken },
+    /// The position names a lane that the log does not have.
     UnknownLane(Lane),
 }
 
 impl LogReader {
-    /// The next events of all lanes together after a position, at most `limit`, settled: no event
-    /// that is yet to come belongs before one of these.
-    ///
-    /// Whoever goes on after the position returned misses nothing and gets nothing twice, for each
-    /// lane is told in its own order without a gap.
-    ///
-    /// # Errors
-    /// The log cannot be read, or a lane stayed locked too long.
+    /// At most `limit` events of all lanes after a position, settled: no event that is still to come
+    /// belongs before one of them. Reading on from the returned position gets every event exactly once.
+    /// Fails if a lane stays locked too long.
     pub async fn merged(&self, after: &PositionToken, limit: usize) -> Result<Merged, ReadError> {
-        // 1. What is settled: what is not new; where there is something new, that too, after a wait.
+        // 1. Older events are settled. If there are newer ones, wait until those are settled too.
         let now = self.clock().await?;
-        let before = Timestamp::new(now.to_utc() - foresight::BEHIND_MAX);
+        let before = Timestamp::new(now.to_utc() - BEHIND_MAX);
         let is_new = |head: &LaneHead| head.recorded_at.is_some_and(|at| at > before);
         let lanes = self.heads().await?;
         let settled = if lanes.iter().any(is_new) { now } else { before };
-        let heads = self.settle(&lanes, now, settled).await?;
+        let heads = self.settled_heads(&lanes, now, settled).await?;
         let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
         if let Some((lane, _)) = after.iter().find(|(lane, _)| !is_known(lane)) {
             return Ok(Merged::UnknownLane(lane));
         }
-        // 2. The order of what is not told yet, from places and times alone.
-        let stretches = heads.iter().map(|head| Stretch {
+        // 2. Find the order of the next events from their positions and times alone.
+        let ranges = heads.iter().map(|head| LaneRange {
             lane: head.lane,
             after: after.get(head.lane).unwrap_or_default(),
             up_to: head.position,
         });
-        let mut merge = Merge::new(stretches, limit);
-        let mut bit_len = (limit / heads.len().max(1)).max(BIT_LEN_MIN);
+        let mut merge = Merge::new(ranges, limit);
+        let mut page_len = (limit / heads.len().max(1)).max(PAGE_LEN_MIN);
         loop {
-            let wanted = merge.wanted();
-            if wanted.is_empty() {
+            let missing = merge.missing();
+            if missing.is_empty() {
                 break;
             }
-            merge.bring(self.places(&wanted, bit_len.min(limit)).await?);
-            bit_len *= 2;
+            merge.push(self.event_positions(&missing, page_len.min(limit)).await?);
+            page_len *= 2;
         }
-        // 3. Where that leads.
+        // 3. Advance the position.
         let mut position = after.clone();
-        let ids: Vec<EventId> =
-            merge.into_places().iter().map(|place| EventId(place.lane, place.position)).collect();
+        let merged = merge.merged.iter();
+        let ids: Vec<EventId> = merged.map(|event| EventId(event.lane, event.position)).collect();
         for EventId(lane, reached) in &ids {
             position.reach(*lane, *reached);
         }
         if let (true, Some(head)) = (position.is_empty(), heads.first()) {
-            // An empty token has no text; the start of any lane says the same.
+            // An empty token has no text. The start of any lane means the same.
             position.reach(head.lane, Position::default());
         }
         Ok(Merged::Next { ids, position })
     }
 
-    /// The first places of each stretch, of which there are some.
-    async fn places(&self, stretches: &[Stretch], limit: usize) -> Result<Vec<Place>, ReadError> {
-        let column = |of: fn(&Stretch) -> i64| stretches.iter().map(of).collect::<Vec<i64>>();
-        let lanes: Vec<i16> = stretches.iter().map(|stretch| number(stretch.lane)).collect();
-        let rows = sqlx::query(include_str!("../../../queries/list_places.sql"))
+    /// The first positions of each range. None of the ranges is empty.
+    async fn event_positions(
+        &self,
+        ranges: &[LaneRange],
+        limit: usize,
+    ) -> Result<Vec<EventPosition>, ReadError> {
+        let column = |of: fn(&LaneRange) -> i64| ranges.iter().map(of).collect::<Vec<i64>>();
+        let lanes: Vec<i16> = ranges.iter().map(|range| number(range.lane)).collect();
+        let rows = sqlx::query(include_str!("../../../queries/list_event_positions.sql"))
             .bind(lanes)
-            .bind(column(|stretch| stretch.after.0))
-            .bind(column(|stretch| stretch.up_to.0))
+            .bind(column(|range| range.after.0))
+            .bind(column(|range| range.up_to.0))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.pool)
             .await?;
         if rows.is_empty() {
-            // A gap, which there cannot be; asking again would not end.
+            // The log has a gap; reading again would not end.
             return Err(ReadError::Corrupt(sqlx::Error::RowNotFound));
         }
-        let places: sqlx::Result<Vec<Place>> = rows.iter().map(place).collect();
-        Ok(places?)
+        let positions: sqlx::Result<Vec<EventPosition>> = rows.iter().map(event_position).collect();
+        Ok(positions?)
     }
 
     /// The events with these ids, in this order.
-    ///
-    /// # Errors
-    /// The log cannot be read.
     pub async fn events(&self, ids: &[EventId]) -> Result<Vec<RecordedEvent>, ReadError> {
         let rows = row::events_at(&self.pool, ids).await?;
         Ok(rows.into_iter().map(|EventRow(event)| event).collect())
     }
 }
 
-fn place(row: &PgRow) -> sqlx::Result<Place> {
-    Ok(Place {
+fn event_position(row: &PgRow) -> sqlx::Result<EventPosition> {
+    Ok(EventPosition {
         recorded_at: Timestamp::new(row.try_get::<DateTime<Utc>, _>("recorded_at")?),
         lane: row::lane(row, "lane")?,
         position: Position(row.try_get("position")?),
     })
+}
+
+/// An event's key in the order of all lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct EventPosition {
+    recorded_at: Timestamp,
+    lane: Lane,
+    position: Position,
+}
+
+/// The positions of a lane after `after` up to and including `up_to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LaneRange {
+    lane: Lane,
+    after: Position,
+    up_to: Position,
+}
+
+/// Merges lanes whose positions arrive page by page.
+#[derive(Debug)]
+struct Merge {
+    lanes: BTreeMap<Lane, Buffer>,
+    /// The next position of every lane with a non-empty buffer.
+    next: BinaryHeap<Reverse<EventPosition>>,
+    /// The number of starved lanes, without which the merge cannot continue.
+    starved: usize,
+    merged: Vec<EventPosition>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    unread: LaneRange,
+    read: VecDeque<EventPosition>,
+}
+
+impl Merge {
+    /// Merges ranges of different lanes, up to the first `limit` positions.
+    fn new(ranges: impl IntoIterator<Item = LaneRange>, limit: usize) -> Self {
+        let lanes: BTreeMap<Lane, Buffer> = ranges
+            .into_iter()
+            .filter(|range| range.after < range.up_to)
+            .map(|unread| (unread.lane, Buffer { unread, read: VecDeque::new() }))
+            .collect();
+        let starved = lanes.len();
+        Self { lanes, next: BinaryHeap::new(), starved, merged: Vec::new(), limit }
+    }
+
+    /// The ranges to read before the merge can continue; empty when it is complete.
+    fn missing(&self) -> Vec<LaneRange> {
+        if self.merged.len() == self.limit {
+            return Vec::new();
+        }
+        let starved = self.lanes.values().filter(|buffer| buffer.is_starved());
+        starved.map(|buffer| buffer.unread).collect()
+    }
+
+    /// Adds the first positions of each missing range and merges as far as possible.
+    fn push(&mut self, positions: impl IntoIterator<Item = EventPosition>) {
+        for event in positions {
+            if let Some(buffer) = self.lanes.get_mut(&event.lane) {
+                if buffer.is_starved() {
+                    self.starved -= 1;
+                    self.next.push(Reverse(event));
+                }
+                buffer.unread.after = event.position;
+                buffer.read.push_back(event);
+            }
+        }
+        while self.starved == 0
+            && self.merged.len() < self.limit
+            && let Some(Reverse(event)) = self.next.pop()
+        {
+            self.merged.push(event);
+            if let Some(buffer) = self.lanes.get_mut(&event.lane) {
+                buffer.read.pop_front();
+                self.next.extend(buffer.read.front().copied().map(Reverse));
+                self.starved += usize::from(buffer.is_starved());
+            }
+        }
+    }
+}
+
+impl Buffer {
+    /// Whether the buffer is empty although the lane has more.
+    fn is_starved(&self) -> bool {
+        self.read.is_empty() && self.unread.after < self.unread.up_to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(lane: u16, position: i64, second: i64) -> EventPosition {
+        let recorded_at = format!("2026-01-01T00:00:{second:02}Z").parse().unwrap();
+        EventPosition { recorded_at, lane: Lane(lane), position: Position(position) }
+    }
+
+    /// Two busy lanes, one that begins late, and equal times.
+    fn lanes() -> Vec<Vec<EventPosition>> {
+        vec![
+            (1..=20).map(|nth| event(0, nth, nth)).collect(),
+            (1..=20).map(|nth| event(1, nth, nth / 2)).collect(),
+            (1..=3).map(|nth| event(2, nth, 15)).collect(),
+        ]
+    }
+
+    /// Merges with at most `page` positions of a lane at a time.
+    fn merged(after: i64, limit: usize, page: usize) -> Vec<EventPosition> {
+        let lanes = lanes();
+        let ranges = lanes.iter().map(|events| LaneRange {
+            lane: events[0].lane,
+            after: Position(after),
+            up_to: events[events.len() - 1].position,
+        });
+        let mut merge = Merge::new(ranges, limit);
+        loop {
+            let missing = merge.missing();
+            if missing.is_empty() {
+                return merge.merged;
+            }
+            merge.push(missing.into_iter().flat_map(|range| {
+                let events = lanes[usize::from(range.lane.0)].iter().copied();
+                events.filter(move |event| event.position > range.after).take(page)
+            }));
+        }
+    }
+
+    #[test]
+    fn the_order_is_by_time_then_lane_then_position_for_any_page_size() {
+        let mut expected: Vec<EventPosition> = lanes().into_iter().flatten().collect();
+        expected.sort();
+        for page in [1, 2, 7, 100] {
+            assert_eq!(merged(0, 1_000, page), expected, "{page} at a time");
+            for limit in [1, 10, 42] {
+                assert_eq!(merged(0, limit, page), expected[..limit], "{page} at a time");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lane_begins_after_the_position_that_was_read() {
+        let events = merged(3, 1_000, 4);
+        assert_eq!(events.len(), 34);
+        assert!(events.iter().all(|event| event.position > Position(3)));
+    }
+
+    #[test]
+    fn lanes_at_their_end_are_not_read() {
+        let end = LaneRange { lane: Lane(0), after: Position(7), up_to: Position(7) };
+        let beyond = LaneRange { lane: Lane(1), after: Position(9), up_to: Position(7) };
+        let merge = Merge::new([end, beyond], 10);
+        assert!(merge.missing().is_empty() && merge.merged.is_empty());
+    }
 }

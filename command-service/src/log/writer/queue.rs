@@ -1,4 +1,4 @@
-//! What waits for the writer: in the queue, for the next batch, or for another instance.
+//! Requests that wait for the writer: in the queue, for the next batch, or for another instance.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,49 +6,48 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::log::batch::Deferral;
+use super::deciding::Deferral;
 use crate::log::submission::{NotExecuted, Outcome, Submission};
 
-/// How long a request may wait for what another instance does with the same key.
+/// How long a request may wait for another instance that uses the same key.
 const DEFERRAL_MAX: Duration = Duration::from_secs(1);
 
-/// Between two attempts at a request that waits, when nothing else is to be done.
+/// The pause between attempts while all requests wait for another instance.
 const DEFERRAL_PAUSE: Duration = Duration::from_millis(20);
 
 /// A request in the queue.
 #[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) submission: Submission,
-    pub(super) answer: oneshot::Sender<Outcome>,
-    /// Its place among those that wait, until its batch is sent for the first time.
-    pub(super) place: Option<OwnedSemaphorePermit>,
-    pub(super) bytes: OwnedSemaphorePermit,
-    /// When it came.
-    pub(super) since: Instant,
-    /// Until when it may wait for another batch, once it had to.
-    pub(super) patience: Option<Instant>,
+pub(crate) struct Queued {
+    pub(crate) submission: Submission,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+    /// Its slot in the queue, until its batch is sent for the first time.
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    pub(crate) bytes: OwnedSemaphorePermit,
+    pub(crate) since: Instant,
+    /// Set when it is first deferred: until when it may wait for other instances.
+    pub(crate) wait_until: Option<Instant>,
 }
 
 impl Queued {
-    /// Gives its place among those that wait to another, and tells how long it had it.
-    pub(super) fn waited(&mut self) {
-        if self.place.take().is_some() {
+    /// Frees its slot in the queue and records how long it waited.
+    pub(crate) fn leave_queue(&mut self) {
+        if self.slot.take().is_some() {
             metrics::histogram!("stockbook_writer_wait_seconds").record(self.since.elapsed());
         }
     }
 
-    /// Answers it. Nobody waits any more when the client has gone; the outcome stands all the same.
-    pub(super) fn end(self, outcome: Outcome) {
+    /// Answers the request. If the client has gone, the outcome still counts.
+    pub(crate) fn finish(self, outcome: Outcome) {
         drop(self.answer.send(outcome));
     }
 
-    /// Lets it wait for the next batch, unless it has waited long enough for what others do.
-    pub(super) fn defer(&mut self, deferral: Deferral) -> Result<Outcome, Deferral> {
+    /// Defers the request to the next batch, unless it has waited for other instances long enough.
+    pub(crate) fn defer(&mut self, deferral: Deferral) -> Result<Outcome, Deferral> {
         if deferral == Deferral::BatchFull {
             return Err(deferral);
         }
         let now = Instant::now();
-        if now < *self.patience.get_or_insert(now + DEFERRAL_MAX) {
+        if now < *self.wait_until.get_or_insert(now + DEFERRAL_MAX) {
             return Err(deferral);
         }
         Ok(match deferral {
@@ -60,46 +59,44 @@ impl Queued {
     }
 }
 
-/// How much one batch takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) commands_max: usize,
-    pub(super) bytes_max: usize,
+pub(crate) struct Bounds {
+    pub(crate) commands_max: usize,
+    pub(crate) bytes_max: usize,
 }
 
-/// The queue's end, with what did not fit into a batch or could not be decided in it.
+/// The receiving end of the queue, with the requests that were deferred.
 #[derive(Debug)]
-pub(super) struct Batches {
+pub(crate) struct Batches {
     queue: mpsc::Receiver<Queued>,
-    /// What was taken from the queue and waits again, in its order, before all that is in the queue.
+    /// Requests that go before the queue, in order.
     waiting: VecDeque<Queued>,
-    /// What is waiting all waits for another instance.
+    /// Whether all of them wait for another instance.
     is_others_turn: bool,
 }
 
 impl Batches {
-    pub(super) fn new(queue: mpsc::Receiver<Queued>) -> Self {
+    pub(crate) fn new(queue: mpsc::Receiver<Queued>) -> Self {
         Self { queue, waiting: VecDeque::new(), is_others_turn: false }
     }
 
-    /// Keeps requests for the next batch.
-    pub(super) fn defer(&mut self, deferred: Vec<(Queued, Deferral)>) {
+    pub(crate) fn defer(&mut self, deferred: Vec<(Queued, Deferral)>) {
         let is_others_turn =
             self.waiting.is_empty() && deferred.iter().all(|(_, why)| *why == Deferral::KeyBusy);
         self.give_back(deferred.into_iter().map(|(queued, _)| queued));
         self.is_others_turn = is_others_turn;
     }
 
-    /// Puts requests before all that wait.
-    pub(super) fn give_back(&mut self, requests: impl DoubleEndedIterator<Item = Queued>) {
+    /// Puts requests before all others.
+    pub(crate) fn give_back(&mut self, requests: impl DoubleEndedIterator<Item = Queued>) {
         for queued in requests.rev() {
             self.waiting.push_front(queued);
         }
         self.is_others_turn = false;
     }
 
-    /// The next request, waited for.
-    pub(super) async fn one(&mut self) -> Option<Queued> {
+    /// Waits for the next request.
+    pub(crate) async fn one(&mut self) -> Option<Queued> {
         match self.waiting.pop_front() {
             Some(queued) => Some(queued),
             None => self.queue.recv().await,
@@ -107,13 +104,12 @@ impl Batches {
     }
 
     /// The next request, if there is one.
-    pub(super) fn one_now(&mut self) -> Option<Queued> {
+    pub(crate) fn one_now(&mut self) -> Option<Queued> {
         self.waiting.pop_front().or_else(|| self.queue.try_recv().ok())
     }
 
-    /// Waits for a request and takes what else has queued, up to the bounds. A request that would
-    /// pass the byte bound is held back for the next batch; what had to wait for this one goes first.
-    pub(super) async fn next(&mut self, bounds: Bounds) -> Option<Vec<Queued>> {
+    /// Waits for a request and takes as many as the bounds allow.
+    pub(crate) async fn next(&mut self, bounds: Bounds) -> Option<Vec<Queued>> {
         if self.waiting.is_empty() {
             let queued = self.queue.recv().await?;
             self.waiting.push_back(queued);

@@ -27,7 +27,7 @@ fn an_atomic_batch_is_one_submission_with_the_headers_key() {
     let Ok(BatchSubmission::Atomic(submission)) = parse(&keyed, false) else {
         panic!("not atomic")
     };
-    assert_eq!(submission.asked.requests().len(), 2);
+    assert_eq!(submission.payload.requests().len(), 2);
     assert!(submission.key.is_some());
 }
 

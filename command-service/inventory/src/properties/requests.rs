@@ -1,0 +1,119 @@
+//! Random requests about few items, so that they interact.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::spec::commands::{
+    adjust, issue, line, locate, moving, parts, receive, register, retire, set,
+};
+use crate::*;
+
+#[derive(Debug, Clone)]
+pub(super) struct RandomRequest {
+    /// After the request before it.
+    pub(super) seconds: u64,
+    pub(super) what: What,
+}
+
+/// A request; the index chooses among the existing reservations or events.
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    Command(Command),
+    Reserve { lines: Vec<StockLine>, ttl_seconds: u32, policy: Policy },
+    Step { of: Index, step: Step },
+    Reverse { of: Index, by: By },
+}
+
+/// How a reversal names its targets.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    Event,
+    Command,
+    Reversal,
+    /// The events of its command at even positions.
+    Some,
+}
+
+pub(super) fn lines(
+    amounts: impl Strategy<Value = i64>,
+) -> impl Strategy<Value = Vec<(&'static str, i64)>> {
+    prop::collection::vec((select(vec!["A", "B", "C"]), amounts), 1..6)
+}
+
+fn known_lines() -> impl Strategy<Value = Vec<(&'static str, i64)>> {
+    prop::collection::vec((select(vec!["A", "B"]), 1_i64..50), 1..5)
+}
+
+fn moves() -> impl Strategy<Value = Vec<(&'static str, &'static str, &'static str, i64)>> {
+    let way = select(vec![("MAIN", "WEST"), ("WEST", "MAIN")]);
+    let line = (select(vec!["A", "B"]), way, 1_i64..50);
+    prop::collection::vec(line.prop_map(|(sku, (from, to), units)| (sku, from, to, units)), 1..6)
+}
+
+/// Commands that change on_hand; some accept a shortage if allowed.
+pub(super) fn bookings(shortages: bool) -> impl Strategy<Value = Command> {
+    let accepts = || any::<bool>().prop_map(move |accepts| accepts && shortages);
+    let difference = (-50_i64..50).prop_filter("a difference", |delta| *delta != 0);
+    prop_oneof![
+        4 => known_lines().prop_map(|lines| receive(&lines)),
+        1 => lines(1_i64..50).prop_map(|lines| receive(&lines)),
+        2 => known_lines().prop_map(|lines| issue(&lines)),
+        2 => (lines(difference), accepts())
+            .prop_map(|(lines, accept_shortage)| adjust(&lines, accept_shortage)),
+        1 => (0_i64..80, accepts()).prop_map(|(quantity, accept)| set(quantity, None, accept)),
+        2 => moves().prop_map(|lines| moving(&lines)),
+    ]
+}
+
+fn descriptions() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        (0_u8..3).prop_map(|scale| {
+            Command::RegisterItem(RegisterItem { scale: Some(scale), ..register("B") })
+        }),
+        any::<bool>().prop_map(|shop| {
+            let kind = Some(if shop { "shop" } else { "store" }.parse().unwrap());
+            Command::RegisterLocation(RegisterLocation { kind, ..locate("WEST") })
+        }),
+        Just(retire("B")),
+    ]
+}
+
+fn reservations() -> impl Strategy<Value = What> {
+    let place = select(vec!["MAIN", "MAIN", "WEST"]);
+    let line =
+        (select(vec!["A", "A", "B"]), place, 1_i64..40).prop_map(|(sku, place, quantity)| {
+            StockLine { location: place.parse().unwrap(), ..line(sku, quantity) }
+        });
+    let policy = select(vec![Policy::All, Policy::Partial]);
+    (prop::collection::vec(line, 1..4), 1_u32..60, policy)
+        .prop_map(|(lines, ttl_seconds, policy)| What::Reserve { lines, ttl_seconds, policy })
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let some = || prop::collection::vec((1_u32..4, 1_i64..20), 1..4).prop_map(|some| parts(&some));
+    prop_oneof![
+        2 => (1_u32..60).prop_map(|ttl_seconds| Step::Extend { ttl_seconds }),
+        4 => Just(Step::Confirm),
+        2 => prop::option::of(some()).prop_map(Step::Release),
+        2 => prop::option::of(some()).prop_map(Step::Cancel),
+        4 => prop::option::of(some()).prop_map(Step::Fulfil),
+        2 => some().prop_map(Step::Return),
+        1 => Just(Step::Expire),
+    ]
+}
+
+/// A list of any requests; some accept a shortage if allowed.
+pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomRequest>> {
+    let by = select(vec![By::Event, By::Command, By::Reversal, By::Some]);
+    let what = prop_oneof![
+        6 => bookings(shortages).prop_map(What::Command),
+        1 => descriptions().prop_map(What::Command),
+        4 => reservations(),
+        8 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
+        3 => (any::<Index>(), by).prop_map(|(of, by)| What::Reverse { of, by }),
+    ];
+    // Most holds are still active when the next request comes, some have expired.
+    let seconds = prop_oneof![3 => Just(0_u64), 2 => 0_u64..20];
+    let request = (seconds, what).prop_map(|(seconds, what)| RandomRequest { seconds, what });
+    prop::collection::vec(request, 0..60)
+}

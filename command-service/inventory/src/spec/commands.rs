@@ -1,0 +1,141 @@
+//! Commands to test with; the location is MAIN unless given.
+
+use shared_events::event::Cause;
+use shared_events::lane::EventId;
+use shared_events::reservation::Part;
+use shared_events::values::{Label, ReservationId, ReversalId};
+use uuid::Uuid;
+
+use crate::*;
+
+pub(crate) fn line(sku: &str, quantity: i64) -> StockLine {
+    StockLine {
+        sku: sku.parse().unwrap(),
+        location: "MAIN".parse().unwrap(),
+        quantity,
+        expected_version: None,
+    }
+}
+
+fn stock_lines(lines: &[(&str, i64)]) -> Vec<StockLine> {
+    lines.iter().map(|(sku, quantity)| line(sku, *quantity)).collect()
+}
+
+pub(crate) fn receive(lines: &[(&str, i64)]) -> Command {
+    Command::ReceiveStock(ReceiveStock { lines: stock_lines(lines), cause: Cause::default() })
+}
+
+pub(crate) fn issue(lines: &[(&str, i64)]) -> Command {
+    let (lines, cause) = (stock_lines(lines), Cause::default());
+    Command::IssueStock(IssueStock { lines, purpose: None, cause })
+}
+
+pub(crate) fn adjust(lines: &[(&str, i64)], accept_shortage: bool) -> Command {
+    let lines = lines
+        .iter()
+        .map(|(sku, delta)| AdjustLine {
+            sku: sku.parse().unwrap(),
+            location: "MAIN".parse().unwrap(),
+            delta: *delta,
+            expected_quantity: None,
+            expected_version: None,
+        })
+        .collect();
+    Command::AdjustStock(AdjustStock { lines, accept_shortage, cause: Cause::default() })
+}
+
+pub(crate) fn set(quantity: i64, expected_quantity: Option<i64>, accept_shortage: bool) -> Command {
+    Command::SetStock(SetStock {
+        sku: "A".parse().unwrap(),
+        location: "MAIN".parse().unwrap(),
+        quantity,
+        expected_quantity,
+        expected_version: None,
+        accept_shortage,
+        cause: Cause::default(),
+    })
+}
+
+pub(crate) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
+    let line = |(sku, from, to, quantity): &(&str, &str, &str, i64)| MoveLine {
+        sku: sku.parse().unwrap(),
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        quantity: *quantity,
+        expected_version: None,
+    };
+    let lines = lines.iter().map(line).collect();
+    Command::MoveStock(MoveStock { lines, cause: Cause::default() })
+}
+
+pub(crate) fn register(sku: &str) -> RegisterItem {
+    RegisterItem {
+        sku: sku.parse().unwrap(),
+        name: None,
+        scale: None,
+        unit: None,
+        reorder_point: None,
+        metadata: None,
+        expected_version: None,
+    }
+}
+
+pub(crate) fn locate(code: &str) -> RegisterLocation {
+    RegisterLocation { code: code.parse().unwrap(), name: None, kind: None, expected_version: None }
+}
+
+pub(crate) fn retire(sku: &str) -> Command {
+    Command::RetireItem(RetireItem {
+        sku: sku.parse().unwrap(),
+        expected_version: None,
+        cause: Cause::default(),
+    })
+}
+
+pub(crate) fn id(number: u128) -> ReservationId {
+    ReservationId::new(0, Uuid::from_u128(number))
+}
+
+/// A reservation of all lines, for a minute.
+pub(crate) fn reserve(number: u128, lines: &[(&str, i64)]) -> ReserveStock {
+    ReserveStock {
+        id: id(number),
+        owner: "somebody".parse().unwrap(),
+        lines: stock_lines(lines),
+        ttl_seconds: 60,
+        policy: Policy::All,
+        cause: Cause::default(),
+    }
+}
+
+pub(crate) fn reserving(number: u128, lines: &[(&str, i64)]) -> Command {
+    Command::ReserveStock(reserve(number, lines))
+}
+
+/// A step of the reservation with this number.
+pub(crate) fn step(number: u128, step: Step) -> Command {
+    let (id, cause) = (id(number), Cause::default());
+    Command::ChangeReservation(ChangeReservation { id, step, expected_version: None, cause })
+}
+
+pub(crate) fn parts(parts: &[(u32, i64)]) -> Vec<Part> {
+    parts.iter().map(|(line, quantity)| Part { line: *line, quantity: *quantity }).collect()
+}
+
+pub(crate) fn reversal(number: u128) -> ReversalId {
+    ReversalId::new(Uuid::from_u128(number))
+}
+
+pub(crate) fn reverse(number: u128, target: Target) -> Command {
+    Command::Reverse(Reverse { id: reversal(number), target, cause: Cause::default() })
+}
+
+/// The correlation of the command with this number.
+pub(crate) fn correlation(number: usize) -> Target {
+    let label: Label = format!("c{number}").parse().unwrap();
+    Target::Correlation(label)
+}
+
+pub(crate) fn event(id: EventId) -> Target {
+    Target::Event(id)
+}

@@ -1,0 +1,261 @@
+//! Stored outcomes of requests with an idempotency key.
+//!
+//! The outcome of an accepted command is its first event, and its answer is rendered again from its
+//! events. Every other outcome has a row in `commands`.
+
+pub mod purge;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use inventory::Rejection;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use shared_events::event::{DecodeError, Event};
+use shared_events::lane::EventId;
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::Label;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::row::{self, EventRow, Statement};
+use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged, Verdict};
+
+/// The caller and the key.
+type KeyName = (Label, Label);
+
+/// The outcomes of a batch's keys: stored earlier, or decided in the same batch.
+#[derive(Debug, Default)]
+pub(crate) struct KnownOutcomes(HashMap<KeyName, ([u8; 32], Decision)>);
+
+impl KnownOutcomes {
+    /// Reads the outcomes of keys, and with one statement the events of all accepted commands.
+    pub(crate) async fn find(
+        connection: &mut PgConnection,
+        keys: &[&IdempotencyKey],
+    ) -> sqlx::Result<Self> {
+        let mut known = Self::default();
+        if keys.is_empty() {
+            return Ok(known);
+        }
+        let callers: Vec<&str> = keys.iter().map(|key| key.caller.as_str()).collect();
+        let names: Vec<&str> = keys.iter().map(|key| key.key.as_str()).collect();
+        let rows = sqlx::query(include_str!("../../queries/find_outcomes.sql"))
+            .bind(callers)
+            .bind(names)
+            .fetch_all(&mut *connection)
+            .await?;
+        let ids: Vec<Vec<EventId>> = rows.iter().map(event_ids).collect::<sqlx::Result<_>>()?;
+        let mut events = events_of(connection, &ids.concat()).await?.into_iter();
+        for (row, ids) in rows.iter().zip(&ids) {
+            let name = (label(row, "caller")?, label(row, "key")?);
+            let request_hash = row.try_get::<&[u8], _>("request_hash")?.try_into();
+            let request_hash = request_hash.map_err(unreadable)?;
+            let decision = decision(row, events.by_ref().take(ids.len()).collect())?;
+            known.0.insert(name, (request_hash, decision));
+        }
+        Ok(known)
+    }
+
+    /// The outcome of a request with this key, if the key has one.
+    pub(crate) fn of(&self, key: &IdempotencyKey) -> Option<Outcome> {
+        let (request_hash, decision) = self.0.get(&name(key))?;
+        Some(if *request_hash == key.request_hash {
+            Outcome::Replayed(decision.clone())
+        } else {
+            Outcome::KeyReused
+        })
+    }
+
+    /// Adds a decision for later requests of the same batch with the same key.
+    pub(crate) fn remember(&mut self, key: &IdempotencyKey, decision: Decision) {
+        self.0.insert(name(key), (key.request_hash, decision));
+    }
+}
+
+fn name(key: &IdempotencyKey) -> KeyName {
+    (key.caller.clone(), key.key.clone())
+}
+
+/// Whether a decision is stored under its key. A rejection of the request's own values is not: the
+/// same request may be valid later.
+pub(crate) fn is_stored(decision: &Decision) -> bool {
+    match decision {
+        Decision::Accepted(_) | Decision::AcceptedTogether { .. } | Decision::Unchanged(_) => true,
+        Decision::Rejected(rejection) => is_lasting(rejection),
+        Decision::RefusedTogether(verdicts) => verdicts.iter().all(|verdict| match verdict {
+            Verdict::Possible(_) => true,
+            Verdict::Refused(rejection) => is_lasting(rejection),
+        }),
+    }
+}
+
+fn is_lasting(rejection: &Rejection) -> bool {
+    !matches!(
+        rejection,
+        Rejection::OccurredAtOutOfRange { .. } | Rejection::QuantityOverflow { .. }
+    )
+}
+
+/// The number of a key's advisory lock. Two keys may share a number; then they wait for each other.
+pub(crate) fn lock_number(key: &IdempotencyKey) -> i64 {
+    let mut hash = Sha256::new();
+    for text in [key.caller.as_str(), key.key.as_str()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// An outcome without events as JSON. A released shape must stay readable.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeJson {
+    Unchanged(Unchanged),
+    Rejected(Rejection),
+    RefusedTogether(Vec<VerdictJson>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum VerdictJson {
+    Possible(Vec<EventJson>),
+    Refused(Rejection),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EventJson {
+    #[serde(rename = "type")]
+    event_type: String,
+    schema_version: i16,
+    data: Box<RawValue>,
+}
+
+impl VerdictJson {
+    fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Refused(rejection) => Self::Refused(rejection.clone()),
+            Verdict::Possible(events) => Self::Possible(
+                events
+                    .iter()
+                    .map(|event| EventJson {
+                        event_type: event.event_type().to_owned(),
+                        schema_version: event.schema_version(),
+                        data: event.to_data(),
+                    })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn read(self) -> Result<Verdict, DecodeError> {
+        let event = |stored: EventJson| {
+            Event::from_json(&stored.event_type, stored.schema_version, stored.data.get())
+        };
+        Ok(match self {
+            Self::Refused(rejection) => Verdict::Refused(rejection),
+            Self::Possible(events) => {
+                Verdict::Possible(events.into_iter().map(event).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+}
+
+impl OutcomeJson {
+    fn read(self) -> Result<Decision, DecodeError> {
+        Ok(match self {
+            Self::Unchanged(unchanged) => Decision::Unchanged(unchanged),
+            Self::Rejected(rejection) => Decision::Rejected(rejection),
+            Self::RefusedTogether(verdicts) => Decision::RefusedTogether(
+                verdicts.into_iter().map(VerdictJson::read).collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+}
+
+/// The ids of an outcome's events, if it has any.
+fn event_ids(row: &PgRow) -> sqlx::Result<Vec<EventId>> {
+    let lanes: Option<Vec<i16>> = row.try_get("lanes")?;
+    let positions: Option<Vec<i64>> = row.try_get("positions")?;
+    row::event_ids(lanes.unwrap_or_default(), positions.unwrap_or_default())
+}
+
+fn decision(row: &PgRow, events: Vec<Arc<RecordedEvent>>) -> sqlx::Result<Decision> {
+    if let Some(json) = row.try_get::<Option<&str>, _>("outcome")? {
+        let stored: OutcomeJson = serde_json::from_str(json).map_err(unreadable)?;
+        return stored.read().map_err(unreadable);
+    }
+    let Some(sizes) = row.try_get::<Option<Vec<i32>>, _>("sizes")? else {
+        return Ok(Decision::Accepted(events));
+    };
+    let sizes = sizes.into_iter().map(usize::try_from).collect::<Result<_, _>>();
+    Ok(Decision::AcceptedTogether { events, sizes: sizes.map_err(unreadable)? })
+}
+
+fn label(row: &PgRow, column: &str) -> sqlx::Result<Label> {
+    row.try_get::<&str, _>(column)?.parse().map_err(unreadable)
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+/// All events with these ids.
+async fn events_of(
+    connection: &mut PgConnection,
+    ids: &[EventId],
+) -> sqlx::Result<Vec<Arc<RecordedEvent>>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = row::events_at(connection, ids).await?;
+    if rows.len() < ids.len() {
+        // A missing event would shift the events of the other commands.
+        return Err(sqlx::Error::RowNotFound);
+    }
+    Ok(rows.into_iter().map(|EventRow(event)| Arc::new(event)).collect())
+}
+
+/// An outcome without events, as the row to store.
+#[derive(Debug)]
+pub(crate) struct StoredOutcome {
+    caller: Label,
+    key: Label,
+    request_hash: [u8; 32],
+    outcome: String,
+}
+
+impl StoredOutcome {
+    /// The row for a decision; none if it has events.
+    pub(crate) fn of(key: &IdempotencyKey, decision: &Decision) -> Option<Self> {
+        let stored = match decision {
+            Decision::Accepted(_) | Decision::AcceptedTogether { .. } => return None,
+            Decision::RefusedTogether(verdicts) => {
+                OutcomeJson::RefusedTogether(verdicts.iter().map(VerdictJson::of).collect())
+            }
+            Decision::Unchanged(unchanged) => OutcomeJson::Unchanged(unchanged.clone()),
+            Decision::Rejected(rejection) => OutcomeJson::Rejected(rejection.clone()),
+        };
+        Some(Self {
+            caller: key.caller.clone(),
+            key: key.key.clone(),
+            request_hash: key.request_hash,
+            outcome: serde_json::to_string(&stored)
+                .expect("an outcome is text, integers and lists, which JSON can hold"),
+        })
+    }
+}
+
+pub(crate) fn bind(outcomes: &[StoredOutcome], statement: Statement) -> Statement {
+    let column =
+        |of: fn(&StoredOutcome) -> String| outcomes.iter().map(of).collect::<Vec<String>>();
+    let hashes: Vec<Vec<u8>> = outcomes.iter().map(|row| row.request_hash.to_vec()).collect();
+    statement
+        .bind(column(|row| row.caller.to_string()))
+        .bind(column(|row| row.key.to_string()))
+        .bind(hashes)
+        .bind(column(|row| row.outcome.clone()))
+}

@@ -1,0 +1,222 @@
+//! The targets of reversals. The events are read before the locks, since they never change; whether they
+//! are reversed, and what depends on them, under the locks.
+
+pub(crate) mod dry_run;
+mod move_halves;
+
+use std::collections::{HashMap, HashSet};
+
+use inventory::{Inventory, Target, TargetEvent, item_and_stock};
+use shared_events::event::{Event, StockChange};
+use shared_events::lane::EventId;
+use shared_events::recorded::RecordedEvent;
+use shared_events::stream::Stream;
+use sqlx::PgConnection;
+
+use super::load::LoadError;
+use super::row::{self, EventRow, lane_number};
+
+/// The most events that one reversal may reverse.
+pub(crate) const REVERSED_EVENTS_MAX: usize = 5_000;
+
+/// The events that a target names.
+#[derive(Debug)]
+pub(crate) enum Selection {
+    /// Empty if nothing is recorded under the target.
+    Events(Vec<SelectedEvent>),
+    /// More than [`REVERSED_EVENTS_MAX`].
+    TooMany,
+}
+
+#[derive(Debug)]
+pub(crate) struct SelectedEvent {
+    recorded: RecordedEvent,
+    event: Event,
+}
+
+impl Selection {
+    /// The streams that decide whether the events can be reversed.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
+        let changes = self.events().iter().filter_map(|selected| selected.event.stock_change());
+        changes.flat_map(|change| item_and_stock(change.sku, change.location))
+    }
+
+    fn events(&self) -> &[SelectedEvent] {
+        match self {
+            Self::Events(events) => events,
+            Self::TooMany => &[],
+        }
+    }
+
+    /// Reads the events of a target.
+    pub(crate) async fn read(
+        connection: &mut PgConnection,
+        target: &Target,
+    ) -> Result<Self, LoadError> {
+        let limit = i64::try_from(REVERSED_EVENTS_MAX + 1).expect("a small number");
+        let rows: Vec<EventRow> = match target {
+            Target::Event(id) => move_halves::event_and_other_half(connection, *id).await?,
+            Target::Correlation(id) => {
+                sqlx::query_as(include_str!("../../queries/read_correlation.sql"))
+                    .bind(id.as_str())
+                    .bind(limit)
+                    .fetch_all(connection)
+                    .await?
+            }
+            Target::Reversal(id) => {
+                sqlx::query_as(include_str!("../../queries/read_reversal.sql"))
+                    .bind(id.as_str())
+                    .bind(limit)
+                    .fetch_all(connection)
+                    .await?
+            }
+            Target::Events(ids) => row::events_at(connection, ids).await?,
+        };
+        if rows.len() > REVERSED_EVENTS_MAX {
+            return Ok(Self::TooMany);
+        }
+        let selected = |EventRow(recorded): EventRow| match recorded.event() {
+            Ok(event) => Ok(SelectedEvent { recorded, event }),
+            Err(source) => Err(LoadError::Unreadable { stream: recorded.stream, source }),
+        };
+        Ok(Self::Events(rows.into_iter().map(selected).collect::<Result<_, _>>()?))
+    }
+}
+
+/// Inserts the targets of a batch's reversals into the working set: their events, whether those are
+/// reversed, and which later events may prevent it. Exact only while their lanes are locked.
+pub(crate) async fn insert_targets(
+    connection: &mut PgConnection,
+    selections: &HashMap<Target, Selection>,
+    inventory: &mut Inventory,
+) -> Result<(), LoadError> {
+    let events: Vec<&SelectedEvent> = selections.values().flat_map(Selection::events).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let reversed = find_reversed(connection, &events).await?;
+    let short = short_streams(&events, &reversed, inventory);
+    let on_short: Vec<&SelectedEvent> =
+        events.iter().copied().filter(|event| short.contains(&event.recorded.stream)).collect();
+    let dependents = find_dependents(connection, &on_short).await?;
+    for (target, selection) in selections {
+        let targets = selection.events().iter().map(|selected| {
+            let id = selected.recorded.id();
+            let event = TargetEvent {
+                event: selected.event.clone(),
+                is_reversed: reversed.contains_key(&id),
+                reversed_by: reversed.get(&id).copied(),
+                dependents: dependents.get(&id).cloned().unwrap_or_default(),
+            };
+            (id, event)
+        });
+        inventory.insert_selection(target.clone(), targets);
+    }
+    Ok(())
+}
+
+/// The streams that have less available than their target events added. Only on these can later events
+/// prevent a reversal.
+fn short_streams(
+    events: &[&SelectedEvent],
+    reversed: &HashMap<EventId, EventId>,
+    inventory: &Inventory,
+) -> HashSet<Stream> {
+    let mut sums: HashMap<&Stream, (i64, i64)> = HashMap::new();
+    for selected in events.iter().filter(|event| !reversed.contains_key(&event.recorded.id())) {
+        let Some(StockChange { sku, location, delta, .. }) = selected.event.stock_change() else {
+            continue;
+        };
+        let available = || inventory.stock(sku, location).figures.available();
+        let (_, added) = sums.entry(&selected.recorded.stream).or_insert_with(|| (available(), 0));
+        *added = added.saturating_add(delta.on_hand.max(0));
+    }
+    let short = sums.into_iter().filter(|(_, (available, added))| available < added);
+    short.map(|(stream, _)| stream.clone()).collect()
+}
+
+async fn find_reversed(
+    connection: &mut PgConnection,
+    events: &[&SelectedEvent],
+) -> Result<HashMap<EventId, EventId>, LoadError> {
+    let (lanes, positions) = ids(events);
+    let rows = sqlx::query(include_str!("../../queries/find_reversed.sql"))
+        .bind(lanes)
+        .bind(positions)
+        .fetch_all(connection)
+        .await?;
+    let pair = |row| {
+        let by = row::event_id(row, "by_lane", "by_position")?;
+        Ok((row::event_id(row, "lane", "position")?, by))
+    };
+    Ok(rows.iter().map(pair).collect::<sqlx::Result<_>>()?)
+}
+
+async fn find_dependents(
+    connection: &mut PgConnection,
+    events: &[&SelectedEvent],
+) -> Result<HashMap<EventId, Vec<EventId>>, LoadError> {
+    let mut dependents: HashMap<EventId, Vec<EventId>> = HashMap::new();
+    if events.is_empty() {
+        return Ok(dependents);
+    }
+    let (lanes, positions) = ids(events);
+    let streams: Vec<String> =
+        events.iter().map(|event| event.recorded.stream.to_string()).collect();
+    let versions: Vec<i64> = events.iter().map(|event| event.recorded.version.0).collect();
+    let rows = sqlx::query(include_str!("../../queries/find_dependents.sql"))
+        .bind(lanes)
+        .bind(positions)
+        .bind(streams)
+        .bind(versions)
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
+        let dependent = row::event_id(row, "lane", "dependent")?;
+        dependents.entry(row::event_id(row, "lane", "position")?).or_default().push(dependent);
+    }
+    Ok(dependents)
+}
+
+fn ids(events: &[&SelectedEvent]) -> (Vec<i16>, Vec<i64>) {
+    row::lanes_and_positions(events.iter().map(|event| event.recorded.id()))
+}
+
+/// The events that a batch reverses, as columns.
+#[derive(Debug, Default)]
+pub(crate) struct Reversals {
+    lanes: Vec<i16>,
+    positions: Vec<i64>,
+    by_lanes: Vec<i16>,
+    by_positions: Vec<i64>,
+    reversals: Vec<String>,
+}
+
+impl Reversals {
+    /// Adds an event, if it reverses another.
+    pub(crate) fn add(&mut self, event: &Event, by: EventId) {
+        let Event::StockReversed(reversed) = event else {
+            return;
+        };
+        self.lanes.push(lane_number(reversed.reverses.0));
+        self.positions.push(reversed.reverses.1.0);
+        self.by_lanes.push(lane_number(by.0));
+        self.by_positions.push(by.1.0);
+        self.reversals.push(reversed.reversal.to_string());
+    }
+
+    pub(crate) async fn save(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.lanes.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(include_str!("../../queries/insert_reversals.sql"))
+            .bind(self.lanes)
+            .bind(self.positions)
+            .bind(self.by_lanes)
+            .bind(self.by_positions)
+            .bind(self.reversals)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}

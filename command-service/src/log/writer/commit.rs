@@ -1,0 +1,164 @@
+//! How a batch is committed or fails, and what changes in memory after the commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inventory::{Inventory, StreamState};
+use shared_events::lane::Lane;
+use shared_events::recorded::RecordedEvent;
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::cache::Memory;
+use super::deciding::Decided;
+use super::plan::Plan;
+use super::session::SessionError;
+use crate::log::append::Append;
+use crate::log::load::LoadError;
+use crate::log::reversal::Reversals;
+use crate::log::row::LaneHead;
+use crate::log::snapshot;
+use crate::log::submission::{NotExecuted, Outcome};
+
+/// The state after a batch, which becomes valid with its commit.
+#[derive(Debug)]
+pub(crate) struct AfterCommit {
+    /// The new events, in the order of each lane.
+    pub(crate) events: Vec<Arc<RecordedEvent>>,
+    pub(crate) recorded_at: Timestamp,
+    inventory: Inventory,
+    heads: HashMap<Lane, LaneHead>,
+    /// The streams with a new snapshot.
+    snapshots: Vec<Stream>,
+}
+
+impl AfterCommit {
+    /// Splits a decided batch into the state after its commit and the rows to write, with the snapshots
+    /// that are due.
+    pub(crate) fn split(
+        memory: &Memory,
+        plan: &Plan,
+        decided: Decided,
+    ) -> (Self, Append, Reversals) {
+        let Decided { inventory, sequencer, events, mut append, reversals } = decided;
+        metrics::histogram!("stockbook_writer_batch_events").record(events.len() as f64);
+        let overdue = memory.overdue.among(|stream| plan.is_locked(stream));
+        append.snapshots = snapshot::due(&events, overdue, &inventory);
+        let after = Self {
+            events,
+            recorded_at: sequencer.recorded_at(),
+            inventory,
+            heads: sequencer.into_heads(),
+            snapshots: append.snapshots.keys().cloned().collect(),
+        };
+        (after, append, reversals)
+    }
+
+    /// The state of a stream after the batch, if the batch needed it.
+    pub(crate) fn state(&self, stream: &Stream) -> Option<StreamState> {
+        self.inventory.state(stream)
+    }
+
+    /// The head of a lane after the batch, if the batch locks the lane.
+    pub(crate) fn head(&self, lane: Lane) -> Option<LaneHead> {
+        self.heads.get(&lane).copied()
+    }
+
+    /// Updates the writer's memory. To be called only after the commit.
+    pub(crate) fn remember(&mut self, memory: &mut Memory, commands: usize, since: Instant) {
+        for (_, head) in self.heads.drain() {
+            memory.cache.set_head(head);
+        }
+        memory.cache.put_all(std::mem::take(&mut self.inventory));
+        memory.overdue.remove(self.snapshots.iter());
+        memory.policy.raise_time(self.recorded_at);
+        metrics::counter!("stockbook_snapshots_saved_total").increment(self.snapshots.len() as u64);
+        metrics::histogram!("stockbook_writer_batch_commands").record(commands as f64);
+        metrics::histogram!("stockbook_writer_batch_seconds").record(since.elapsed());
+    }
+}
+
+/// How a transaction failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Certainly without effect, and possibly because of one request of the batch.
+    NoEffect,
+    /// Certainly without effect: this binary cannot read a stream of the batch.
+    Unreadable,
+    /// Certainly without effect: the database cannot be reached.
+    Unreachable,
+    /// The commit was sent and not answered.
+    Unknown,
+}
+
+impl Failure {
+    pub(crate) fn from_session(error: SessionError) -> Self {
+        tracing::warn!(%error, "the write database cannot be reached");
+        Self::Unreachable
+    }
+
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::NoEffect | Self::Unreachable => {
+                Outcome::NotExecuted(NotExecuted::DatabaseUnavailable)
+            }
+            Self::Unreadable => Outcome::NotExecuted(NotExecuted::Unreadable),
+            Self::Unknown => Outcome::Unknown,
+        }
+    }
+}
+
+/// Waits for the work before a commit.
+pub(crate) async fn before_commit<T>(
+    until: Instant,
+    working: impl Future<Output = Result<T, LoadError>>,
+) -> Result<T, Failure> {
+    match timeout_at(until, working).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(LoadError::Unreadable { stream, source })) => {
+            tracing::error!(%stream, %source, "commands on this stream are refused: it cannot be read");
+            Err(Failure::Unreadable)
+        }
+        Ok(Err(LoadError::Database(error))) => {
+            tracing::warn!(%error, "a batch failed before its commit");
+            Err(Failure::NoEffect)
+        }
+        Err(_) => {
+            tracing::warn!("a batch timed out before its commit");
+            Err(Failure::NoEffect)
+        }
+    }
+}
+
+/// Waits for a statement that commits.
+pub(crate) async fn commit<T>(
+    at_most: Duration,
+    committing: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, Failure> {
+    let sent = Instant::now();
+    let lost = match timeout(at_most, committing).await {
+        Ok(Ok(answer)) => {
+            metrics::histogram!("stockbook_writer_commit_seconds").record(sent.elapsed());
+            return Ok(answer);
+        }
+        Ok(Err(error)) if is_refused(&error) => {
+            tracing::warn!(%error, "the database refused a commit");
+            return Err(Failure::NoEffect);
+        }
+        Ok(Err(error)) => Some(error),
+        Err(_) => None,
+    };
+    tracing::error!(?lost, "a commit was not answered; its outcome is unknown");
+    metrics::counter!("stockbook_writer_unknown_commits_total").increment(1);
+    Err(Failure::Unknown)
+}
+
+/// Whether Postgres refused a statement that commits. An `ERROR` ends the transaction without effect;
+/// a `FATAL` ends the session, possibly after the commit.
+fn is_refused(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref());
+    error.is_some_and(|error: &PgDatabaseError| error.severity() == PgSeverity::Error)
+}

@@ -1,0 +1,274 @@
+//! Decides the requests of a batch one after another, each on the state after the one before it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use inventory::{Command, Inventory, Request, decide};
+use shared_events::event::Event;
+use shared_events::lane::{LaneMap, PositionToken};
+use shared_events::recorded::RecordedEvent;
+use tokio::time::Instant;
+
+use super::plan::{Admission, Plan};
+use super::sequencer::Sequencer;
+use crate::log::append::Append;
+use crate::log::idempotency::{self, KnownOutcomes, StoredOutcome};
+use crate::log::reversal::{REVERSED_EVENTS_MAX, Reversals, Selection};
+use crate::log::submission::{
+    Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission, Unchanged, Verdict,
+};
+
+/// Why a request must wait for the next batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deferral {
+    /// Another instance is deciding a request with the same key.
+    KeyBusy,
+    /// It needs lanes that are not locked, which became known only under the locks.
+    LanesMissing,
+    /// The batch's events would take more bytes than a transaction may have.
+    BatchFull,
+}
+
+/// The outcome of each request, in the batch's order.
+pub(crate) type Outcomes = Vec<Result<Outcome, Deferral>>;
+
+/// Decides the requests of one batch.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    lanes: Arc<LaneMap>,
+    /// The locks of keys that another instance holds.
+    busy: HashSet<i64>,
+    known: KnownOutcomes,
+    decided: Decided,
+}
+
+/// The state and the rows of a batch after the requests decided so far.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) inventory: Inventory,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) events: Vec<Arc<RecordedEvent>>,
+    pub(crate) append: Append,
+    pub(crate) reversals: Reversals,
+}
+
+impl Decider {
+    pub(crate) fn new(
+        lanes: Arc<LaneMap>,
+        busy: HashSet<i64>,
+        known: KnownOutcomes,
+        inventory: Inventory,
+        sequencer: Sequencer,
+    ) -> Self {
+        let decided = Decided {
+            inventory,
+            sequencer,
+            events: Vec::new(),
+            append: Append::default(),
+            reversals: Reversals::default(),
+        };
+        Self { lanes, busy, known, decided }
+    }
+
+    pub(crate) fn decided(&mut self) -> &mut Decided {
+        &mut self.decided
+    }
+
+    pub(crate) fn finish(self) -> Decided {
+        self.decided
+    }
+
+    /// Decides all requests of a planned batch, in the order of arrival.
+    pub(crate) fn decide_all(&mut self, plan: &Plan, batch: &[&Submission]) -> Outcomes {
+        let admitted = batch.iter().zip(&plan.admissions);
+        let decided = admitted.map(|(submission, admission)| match admission {
+            Admission::Now => self.decide(plan, submission),
+            Admission::Later => Err(Deferral::BatchFull),
+            Admission::Never { limit } => {
+                Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit: *limit }))
+            }
+        });
+        decided.collect()
+    }
+
+    pub(crate) fn decide(
+        &mut self,
+        plan: &Plan,
+        submission: &Submission,
+    ) -> Result<Outcome, Deferral> {
+        // A stored outcome is replayed even if the deadline has passed.
+        let key = submission.stored_key();
+        if let Some(outcome) = key.and_then(|key| self.known.of(key)) {
+            return Ok(outcome);
+        }
+        if submission.deadline <= Instant::now() {
+            return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
+        }
+        if key.is_some_and(|key| self.is_busy(key)) {
+            return Err(Deferral::KeyBusy);
+        }
+        if submission.commands().any(|command| is_too_large(plan, command)) {
+            let limit = REVERSED_EVENTS_MAX;
+            return Ok(Outcome::NotExecuted(NotExecuted::TooManyEvents { limit }));
+        }
+        let known = &self.decided.inventory;
+        if !submission.commands().all(|command| plan.covers(command, known)) {
+            return Err(Deferral::LanesMissing);
+        }
+        Ok(match &submission.payload {
+            Payload::One(request) => self.decide_one(plan, submission, request),
+            Payload::Together(requests) => self.decide_together(plan, submission, requests),
+        })
+    }
+
+    /// Whether another instance holds the lock of a key. Nearly always `busy` is empty.
+    fn is_busy(&self, key: &IdempotencyKey) -> bool {
+        !self.busy.is_empty() && self.busy.contains(&idempotency::lock_number(key))
+    }
+
+    fn decide_one(&mut self, plan: &Plan, submission: &Submission, request: &Request) -> Outcome {
+        let decided =
+            decide(&self.decided.inventory, request, self.decided.sequencer.recorded_at());
+        let decision = match decided {
+            Err(rejection) => Decision::Rejected(rejection),
+            Ok(events) if submission.validate_only => return Outcome::Valid(events),
+            Ok(events) if events.is_empty() => {
+                Decision::Unchanged(self.unchanged(plan, submission))
+            }
+            Ok(events) => {
+                let events = self.record(submission, request, &events);
+                self.decided.append.events.add(&events, None, submission.key.as_ref());
+                Decision::Accepted(events)
+            }
+        };
+        self.store(submission, decision)
+    }
+
+    /// Decides all commands on a scratch copy, each after the one before it, and records their events
+    /// only if none is rejected.
+    fn decide_together(
+        &mut self,
+        plan: &Plan,
+        submission: &Submission,
+        requests: &[Request],
+    ) -> Outcome {
+        let mut scratch = self.scratch(plan, submission);
+        let mut verdicts = Vec::with_capacity(requests.len());
+        for request in requests {
+            let decided = decide(&scratch, request, self.decided.sequencer.recorded_at());
+            verdicts.push(match decided {
+                Ok(events) => {
+                    for event in &events {
+                        scratch.evolve(event);
+                    }
+                    Verdict::Possible(events)
+                }
+                Err(rejection) => Verdict::Refused(rejection),
+            });
+        }
+        let possible: Option<Vec<&Vec<Event>>> = verdicts.iter().map(Verdict::events).collect();
+        let decision = match possible {
+            None => Decision::RefusedTogether(verdicts),
+            Some(made) if submission.validate_only => {
+                return Outcome::ValidTogether(made.into_iter().cloned().collect());
+            }
+            Some(made) if made.iter().all(|events| events.is_empty()) => {
+                Decision::Unchanged(self.unchanged(plan, submission))
+            }
+            Some(made) => {
+                let sizes: Vec<usize> = made.iter().map(|events| events.len()).collect();
+                let mut events = Vec::with_capacity(sizes.iter().sum());
+                for (request, made) in requests.iter().zip(made) {
+                    events.extend(self.record(submission, request, made));
+                }
+                let key = submission.key.as_ref();
+                self.decided.append.events.add(&events, Some(&sizes), key);
+                Decision::AcceptedTogether { events, sizes }
+            }
+        };
+        self.store(submission, decision)
+    }
+
+    /// A copy of the states that the commands need.
+    fn scratch(&self, plan: &Plan, submission: &Submission) -> Inventory {
+        let known = &self.decided.inventory;
+        let mut scratch = Inventory::default();
+        for command in submission.commands() {
+            let streams = plan.scratch_streams(command, known);
+            for state in streams.filter_map(|stream| known.state(&stream)) {
+                scratch.insert(state);
+            }
+            if let Some(sku) = command.item_everywhere() {
+                scratch.copy_stock_everywhere(known, sku);
+            }
+            if let Some(target) = command.reversal() {
+                scratch.copy_selection(known, target);
+            }
+        }
+        scratch
+    }
+
+    /// Stores the decision under the request's key, if this kind of decision is stored.
+    fn store(&mut self, submission: &Submission, decision: Decision) -> Outcome {
+        if let Some(key) = submission.stored_key()
+            && idempotency::is_stored(&decision)
+        {
+            self.decided.append.outcomes.extend(StoredOutcome::of(key, &decision));
+            self.known.remember(key, decision.clone());
+        }
+        Outcome::Decided(decision)
+    }
+
+    /// Folds the events of an accepted command and gives them their positions.
+    fn record(
+        &mut self,
+        submission: &Submission,
+        request: &Request,
+        events: &[Event],
+    ) -> Vec<Arc<RecordedEvent>> {
+        let Decided { inventory, sequencer, append, reversals, .. } = &mut self.decided;
+        let mut recorded = Vec::with_capacity(events.len());
+        for event in events {
+            let version = inventory.evolve(event);
+            let lane = self.lanes.lane_of(&event.stream());
+            let occurred_at = event.own_time().or(request.occurred_at);
+            let new = sequencer.record(lane, event, version, occurred_at, &submission.origin);
+            if let Event::StockReversed(reversed) = event {
+                inventory.mark_reversed(reversed.reverses, new.id());
+            }
+            reversals.add(event, new.id());
+            append.deadlines.add(event);
+            recorded.push(Arc::new(new));
+        }
+        self.decided.events.extend(recorded.iter().cloned());
+        recorded
+    }
+
+    fn unchanged(&self, plan: &Plan, submission: &Submission) -> Unchanged {
+        let Decided { inventory, sequencer, .. } = &self.decided;
+        let position: PositionToken = submission
+            .commands()
+            .flat_map(|command| plan.required(command, inventory))
+            .map(|stream| self.lanes.lane_of(&stream))
+            .map(|lane| (lane, sequencer.position(lane)))
+            .collect();
+        let reservation = match &submission.payload {
+            Payload::One(request) => request.command.reservation(),
+            Payload::Together(_) => None,
+        };
+        Unchanged {
+            position,
+            recorded_at: sequencer.recorded_at(),
+            correlation_id: submission.origin.correlation_id.clone(),
+            reservation: reservation
+                .and_then(|id| inventory.reservation(id))
+                .and_then(|state| state.details.clone()),
+        }
+    }
+}
+
+/// Whether a command would reverse more events than one reversal may.
+fn is_too_large(plan: &Plan, command: &Command) -> bool {
+    let selection = command.reversal().and_then(|target| plan.reversals.get(target));
+    matches!(selection, Some(Selection::TooMany))
+}
