@@ -24,8 +24,8 @@ use crate::pipeline::progress::Progress;
 use crate::pipeline::supervisor::Supervisor;
 use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 use crate::read_model::ReadModel;
 
 /// How often the list of versions is read, which is how soon a swap takes effect.

@@ -19,7 +19,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::ReservationId;
 use uuid::Uuid;
 
-use crate::projections::View;
+use crate::projections::view::View;
 
 /// Lanes of the logs that [`log_of`] makes.
 pub(crate) const LANES: u16 = 3;

@@ -191,8 +191,8 @@ mod tests {
     use super::*;
     use crate::config::{HttpConfig, LogConfig, Milliseconds};
     use crate::pipeline::log_client::LogClient;
-    use crate::projections::View;
     use crate::projections::stock::Stock;
+    use crate::projections::view::View;
     use crate::read_model::ReadModel;
 
     fn token(text: &str) -> PositionToken {

@@ -13,8 +13,8 @@ use crate::integrity::proof::difference::Difference;
 use crate::integrity::walk::{Halt, Pace};
 use crate::metrics;
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 
 /// The pause between two rounds, and between two looks at whether another instance still checks.
 const ROUND_PAUSE: Duration = Duration::from_secs(10);

@@ -169,8 +169,8 @@ enum Unappliable {
 mod tests {
     use super::*;
     use crate::pipeline::delivery::Unreadable;
-    use crate::projections::View;
     use crate::projections::stock::Stock;
+    use crate::projections::view::View;
     use crate::sample_log::Log;
 
     fn arrivals(log: &Log) -> Vec<Arrival> {

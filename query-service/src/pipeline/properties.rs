@@ -15,7 +15,7 @@ use crate::pipeline::delivery::{Arrival, Fact};
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{EventPosition, Projection};
 use crate::projections::stock::{Changes, Movement, Name, ReservationRow, Stock};
-use crate::projections::{View, ViewChanges};
+use crate::projections::view::{View, ViewChanges};
 use crate::sample_log::{LANES, Log, actions, log_of};
 
 /// The tables, as the statements keep them.

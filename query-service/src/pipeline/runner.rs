@@ -17,7 +17,6 @@ use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::context::Context;
 use crate::pipeline::delivery::{Arrival, Delivery};
 use crate::pipeline::plan::Arrivals;
-use crate::pipeline::runner::catch_up::Compared;
 
 /// A lane that is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +25,15 @@ struct Stopped {
     at: Position,
     /// When the event after it was last tried.
     tried_at: Instant,
+}
+
+/// Where a lane was when it was compared with the head of the log.
+#[derive(Debug, Clone, Copy)]
+struct Compared {
+    when: Instant,
+    position: Position,
+    /// How many earlier comparisons found it at the same position.
+    unmoved: u32,
 }
 
 /// Keeps one version of a projection up to date.

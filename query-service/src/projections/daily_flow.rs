@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use self::fold::Changes;
 use crate::database::{lane_column, write_rows};
 use crate::projection::Unfit;
-use crate::projections::View;
+use crate::projections::view::View;
 
 /// How much of each item came in and went out on each day.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use self::fold::Changes;
 pub use self::fold::{AlertId, AlertState};
 use crate::projection::Unfit;
-use crate::projections::View;
+use crate::projections::view::View;
 
 /// Which item is short at which location, and the alerts about it.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 
 pub use self::fold::{Changes, Movement, Name, ReservationRow};
 use crate::projection::Unfit;
-use crate::projections::View;
+use crate::projections::view::View;
 
 /// Levels, totals, movements, reservations, items and locations.
 #[derive(Debug)]

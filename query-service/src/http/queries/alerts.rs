@@ -20,9 +20,9 @@ use crate::http::queries::{lane, stored};
 use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, Reflecting};
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::low_stock::LowStock;
 use crate::projections::low_stock::{AlertId, AlertState};
+use crate::projections::view::View;
 
 /// Whether an item is short at a location: its last alert, with the figures of now.
 #[derive(Debug, Serialize, ToSchema)]

@@ -15,8 +15,8 @@ use crate::http::problem::Problem;
 use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, applied, position, take_position};
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 
 /// Events of one page, unless the request says how many.
 const LIMIT_DEFAULT: i64 = 1_000;

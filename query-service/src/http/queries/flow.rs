@@ -20,8 +20,8 @@ use crate::http::queries::{found, lane, sku};
 use crate::http::request::Request;
 use crate::http::wait::{Found, FreshnessParameters};
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::daily_flow::DailyFlow;
+use crate::projections::view::View;
 
 /// The days that one answer may hold.
 const DAYS_MAX: i64 = 400;

@@ -21,8 +21,8 @@ use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::proof::difference::Difference;
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 use crate::read_model::LanesUnknown;
 
 /// How long a check may take, the wait for `min_position` included.

@@ -19,8 +19,8 @@ use crate::http::request::Request;
 use crate::http::wait::{FreshnessParameters, applied};
 use crate::pipeline::progress::LogState;
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 
 /// Whether a lane moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]

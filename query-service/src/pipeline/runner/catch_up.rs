@@ -14,22 +14,13 @@ use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Heads, Page};
 use crate::pipeline::fetcher::fetch;
 use crate::pipeline::plan::{Arrivals, Stop};
-use crate::pipeline::runner::{ProjectionRunner, Stopped};
+use crate::pipeline::runner::{Compared, ProjectionRunner, Stopped};
 
 /// After so many comparisons a lane that is behind and did not move is read from the log. This leaves
 /// Kafka the time to assign the lanes after a start.
 const UNMOVED_MAX: u32 = 3;
 /// The same while Kafka brings other lanes, because it may have a backlog.
 const UNMOVED_MAX_WHILE_KAFKA_BRINGS: u32 = 10;
-
-/// Where a lane was when it was compared with the head of the log.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Compared {
-    when: Instant,
-    position: Position,
-    /// How many earlier comparisons found it at the same position.
-    unmoved: u32,
-}
 
 impl ProjectionRunner {
     /// Reads a lane from the log until `seen`, a position known to exist, is applied.

@@ -10,9 +10,9 @@ use shared_events::values::Sku;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::properties::{changes_of, delivered};
 use crate::projection::Unfit;
-use crate::projections::View;
 use crate::projections::daily_flow::DailyFlow;
 use crate::projections::daily_flow::fold::{Changes, Flow};
+use crate::projections::view::View;
 use crate::sample_log::{self, Log, Step, actions, at, log_of};
 
 const DAY: i64 = 86_400;

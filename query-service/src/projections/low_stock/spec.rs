@@ -8,9 +8,9 @@ use shared_events::values::{LocationCode, Sku};
 
 use crate::pipeline::plan::Plan;
 use crate::pipeline::properties::{changes_of, delivered};
-use crate::projections::View;
 use crate::projections::low_stock::fold::{Alert, Item, evaluate};
 use crate::projections::low_stock::{AlertId, AlertState, LowStock};
+use crate::projections::view::View;
 use crate::sample_log::{Log, actions, given, log_of};
 
 /// Every alert of a log of one item, as id, state, available and reorder point.

@@ -14,8 +14,8 @@ use super::pages;
 use crate::backoff::{Backoff, Stopping};
 use crate::pipeline::log_client::Line;
 use crate::projection_set::ProjectionSet;
-use crate::projections::View;
 use crate::projections::stock::Stock;
+use crate::projections::view::View;
 
 /// Events that are read, and kept in memory, at a time.
 const PAGE_LEN: usize = 500;

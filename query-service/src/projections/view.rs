@@ -1,0 +1,76 @@
+//! What a view consists of.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use shared_events::event::Event;
+use shared_events::lane::{Lane, Position};
+use shared_events::recorded::RecordedEvent;
+use sqlx::PgConnection;
+
+use crate::projection::{Definition, Projection, TableChanges, Unfit};
+
+/// A projection with everything that belongs to it.
+pub trait View: Debug + Sized + 'static {
+    /// The name, without a version.
+    const NAME: &'static str;
+    /// Shown by `--help`.
+    const SUMMARY: &'static str;
+    /// How long the projection waits for more events before it applies a batch. Short where callers
+    /// read right after a command; long where one transaction per event would be a waste.
+    const LINGER: Duration;
+    /// Kafka answers a fetch early once it has so many bytes.
+    const FETCH_MIN_BYTES: u32;
+
+    /// What a batch changes in the tables.
+    type Changes: Default + Debug + Send + Sync;
+
+    const PROJECTION: Projection = Projection::new(
+        &const {
+            Definition {
+                name: Self::NAME,
+                summary: Self::SUMMARY,
+                linger: Self::LINGER,
+                fetch_min_bytes: Self::FETCH_MIN_BYTES,
+                new_changes: || Box::new(ViewChanges::<Self>(Self::Changes::default())),
+            }
+        },
+    );
+
+    /// Adds one event, after all earlier events of its lane. PURE. An error leaves the changes as
+    /// they were.
+    fn fold(
+        changes: &mut Self::Changes,
+        recorded: &RecordedEvent,
+        event: &Event,
+    ) -> Result<(), Unfit>;
+
+    /// Writes the rows inside the caller's transaction, which holds the checkpoints of these lanes.
+    /// `ends` holds the last position of each lane in the batch.
+    fn write(
+        changes: &Self::Changes,
+        ends: &BTreeMap<Lane, Position>,
+        connection: &mut PgConnection,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+/// The changes of any view, as the pipeline handles them.
+#[derive(Debug)]
+pub struct ViewChanges<V: View>(pub V::Changes);
+
+impl<V: View> TableChanges for ViewChanges<V> {
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        V::fold(&mut self.0, recorded, event)
+    }
+
+    fn write<'a>(
+        &'a self,
+        ends: &'a BTreeMap<Lane, Position>,
+        connection: &'a mut PgConnection,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        V::write(&self.0, ends, connection).boxed()
+    }
+}
