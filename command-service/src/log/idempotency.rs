@@ -9,10 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use inventory::Rejection;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use shared_events::event::{DecodeError, Event};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
@@ -20,7 +17,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::row::{self, EventRow, Statement};
-use super::submission::{Decision, IdempotencyKey, Outcome, Unchanged, Verdict};
+use super::submission::{Decision, IdempotencyKey, Outcome, Verdict};
 
 /// The caller and the key.
 type KeyName = (Label, Label);
@@ -110,72 +107,6 @@ pub(crate) fn lock_number(key: &IdempotencyKey) -> i64 {
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// An outcome without events as JSON. A released shape must stay readable.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum OutcomeJson {
-    Unchanged(Unchanged),
-    Rejected(Rejection),
-    RefusedTogether(Vec<VerdictJson>),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum VerdictJson {
-    Possible(Vec<EventJson>),
-    Refused(Rejection),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct EventJson {
-    #[serde(rename = "type")]
-    event_type: String,
-    schema_version: i16,
-    data: Box<RawValue>,
-}
-
-impl VerdictJson {
-    fn of(verdict: &Verdict) -> Self {
-        match verdict {
-            Verdict::Refused(rejection) => Self::Refused(rejection.clone()),
-            Verdict::Possible(events) => Self::Possible(
-                events
-                    .iter()
-                    .map(|event| EventJson {
-                        event_type: event.event_type().to_owned(),
-                        schema_version: event.schema_version(),
-                        data: event.to_data(),
-                    })
-                    .collect(),
-            ),
-        }
-    }
-
-    fn read(self) -> Result<Verdict, DecodeError> {
-        let event = |stored: EventJson| {
-            Event::from_json(&stored.event_type, stored.schema_version, stored.data.get())
-        };
-        Ok(match self {
-            Self::Refused(rejection) => Verdict::Refused(rejection),
-            Self::Possible(events) => {
-                Verdict::Possible(events.into_iter().map(event).collect::<Result<_, _>>()?)
-            }
-        })
-    }
-}
-
-impl OutcomeJson {
-    fn read(self) -> Result<Decision, DecodeError> {
-        Ok(match self {
-            Self::Unchanged(unchanged) => Decision::Unchanged(unchanged),
-            Self::Rejected(rejection) => Decision::Rejected(rejection),
-            Self::RefusedTogether(verdicts) => Decision::RefusedTogether(
-                verdicts.into_iter().map(VerdictJson::read).collect::<Result<_, _>>()?,
-            ),
-        })
-    }
-}
-
 /// The ids of an outcome's events, if it has any.
 fn event_ids(row: &PgRow) -> sqlx::Result<Vec<EventId>> {
     let lanes: Option<Vec<i16>> = row.try_get("lanes")?;
@@ -185,8 +116,7 @@ fn event_ids(row: &PgRow) -> sqlx::Result<Vec<EventId>> {
 
 fn decision(row: &PgRow, events: Vec<Arc<RecordedEvent>>) -> sqlx::Result<Decision> {
     if let Some(json) = row.try_get::<Option<&str>, _>("outcome")? {
-        let stored: OutcomeJson = serde_json::from_str(json).map_err(unreadable)?;
-        return stored.read().map_err(unreadable);
+        return serde_json::from_str(json).map_err(unreadable);
     }
     let Some(sizes) = row.try_get::<Option<Vec<i32>>, _>("sizes")? else {
         return Ok(Decision::Accepted(events));
@@ -231,19 +161,14 @@ pub(crate) struct StoredOutcome {
 impl StoredOutcome {
     /// The row for a decision; none if it has events.
     pub(crate) fn of(key: &IdempotencyKey, decision: &Decision) -> Option<Self> {
-        let stored = match decision {
-            Decision::Accepted(_) | Decision::AcceptedTogether { .. } => return None,
-            Decision::RefusedTogether(verdicts) => {
-                OutcomeJson::RefusedTogether(verdicts.iter().map(VerdictJson::of).collect())
-            }
-            Decision::Unchanged(unchanged) => OutcomeJson::Unchanged(unchanged.clone()),
-            Decision::Rejected(rejection) => OutcomeJson::Rejected(rejection.clone()),
-        };
+        if matches!(decision, Decision::Accepted(_) | Decision::AcceptedTogether { .. }) {
+            return None;
+        }
         Some(Self {
             caller: key.caller.clone(),
             key: key.key.clone(),
             request_hash: key.request_hash,
-            outcome: serde_json::to_string(&stored)
+            outcome: serde_json::to_string(decision)
                 .expect("an outcome is text, integers and lists, which JSON can hold"),
         })
     }

@@ -116,12 +116,16 @@ pub enum Outcome {
     Unknown,
 }
 
-/// A decided request. Stored for requests with a key.
-#[derive(Debug, Clone)]
+/// A decided request. Stored under its idempotency key, accepted ones by their events and the others as
+/// JSON, so a released shape must stay readable.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decision {
+    #[serde(skip)]
     Accepted(Vec<Arc<RecordedEvent>>),
     /// All commands were accepted and at least one has events. `sizes` has the number of events of each
     /// command.
+    #[serde(skip)]
     AcceptedTogether {
         events: Vec<Arc<RecordedEvent>>,
         sizes: Vec<usize>,
@@ -134,10 +138,11 @@ pub enum Decision {
 }
 
 /// The result of one command in a rejected payload.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Possible, with the events it would have recorded.
-    Possible(Vec<Event>),
+    Possible(#[serde(with = "stored_events")] Vec<Event>),
     Refused(Rejection),
 }
 
@@ -185,4 +190,48 @@ pub enum NotExecuted {
     },
     /// The service is stopping.
     Stopping,
+}
+
+/// Events as JSON with their types.
+mod stored_events {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::value::RawValue;
+    use shared_events::event::Event;
+
+    #[derive(Serialize, Deserialize)]
+    struct StoredEvent {
+        #[serde(rename = "type")]
+        event_type: String,
+        schema_version: i16,
+        data: Box<RawValue>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(events: &[Event], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(events.iter().map(|event| StoredEvent {
+            event_type: event.event_type().to_owned(),
+            schema_version: event.schema_version(),
+            data: event.to_data(),
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Event>, D::Error> {
+        let read = |stored: StoredEvent| {
+            Event::from_json(&stored.event_type, stored.schema_version, stored.data.get())
+        };
+        let stored = Vec::<StoredEvent>::deserialize(from)?;
+        stored.into_iter().map(read).collect::<Result<_, _>>().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_shape_of_a_rejected_payload_never_changes() {
+        let stored = r#"{"refused_together":[{"possible":[{"type":"ItemRetired","schema_version":1,"data":{"sku":"A"}}]},{"refused":{"rejection":"unknown_sku","sku":"B"}}]}"#;
+        let decision: Decision = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&decision).unwrap(), stored);
+    }
 }
