@@ -1,11 +1,11 @@
-//! `gate`: fails when a hot path takes more instructions than it did.
+//! `gate`: fails if a hot path takes more instructions than its bound.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum as _};
-use gate::counting::{self, Counts, Standing};
+use gate::counting::{self, Counts, Verdict};
 use gate::paths::Path;
 
 /// Counts the instructions of the hot paths.
@@ -18,29 +18,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Compare every path with its bound; fail where one is above it.
+    /// Compare every path with its bound, and fail if one is above it.
     Check {
-        /// The bounds.
+        /// The file with the bounds.
         #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/bounds.json"))]
         bounds: PathBuf,
-        /// Make what is counted now the bounds.
+        /// Store the counts as the new bounds.
         #[arg(long)]
         accept: bool,
     },
-    /// Go a path so many times; what is run under valgrind.
-    Go {
-        /// Which.
-        path: Path,
-        /// How often.
-        times: u32,
-    },
+    /// Call a path a number of times; the program that valgrind runs.
+    Run { path: Path, times: u32 },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().task {
         Task::Check { bounds, accept } => check(&bounds, accept),
-        Task::Go { path, times } => {
-            path.go(times);
+        Task::Run { path, times } => {
+            path.run(times);
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -54,14 +49,14 @@ fn check(file: &std::path::Path, accept: bool) -> anyhow::Result<ExitCode> {
     for path in Path::value_variants() {
         let (name, count) = (path.name(), counting::count(*path)?);
         let bound = bounds.get(&name).copied();
-        let standing = counting::standing(count, bound);
-        let remark = match standing {
-            Standing::Held => "",
-            Standing::Above => "above its bound",
-            Standing::Loose => "far below: lower the bound with --accept",
-            Standing::Unbounded => "has no bound: set one with --accept",
+        let verdict = counting::compare(count, bound);
+        let remark = match verdict {
+            Verdict::WithinBound => "",
+            Verdict::AboveBound => "above its bound",
+            Verdict::FarBelowBound => "far below: lower the bound with --accept",
+            Verdict::NoBound => "has no bound: set one with --accept",
         };
-        failed |= matches!(standing, Standing::Above | Standing::Unbounded);
+        failed |= matches!(verdict, Verdict::AboveBound | Verdict::NoBound);
         let bound = bound.map_or_else(|| "–".to_owned(), |bound| bound.to_string());
         writeln!(out, "{name:16} {count:>9} instructions, bound {bound:>9} {remark}")?;
         counts.insert(name, count);

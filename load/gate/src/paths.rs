@@ -1,4 +1,4 @@
-//! Each path: what it needs, made once, and one call of it.
+//! The hot paths: the values they need, prepared once, and one call of each.
 
 use std::hint::black_box;
 
@@ -20,7 +20,6 @@ const ORDER_LINES: usize = 21;
 
 const LOCATION: &str = "MAIN";
 
-/// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
 pub enum Path {
     /// Decides a receipt of one line.
@@ -29,16 +28,16 @@ pub enum Path {
     DecideOrder,
     /// Folds one event into the state.
     Fold,
-    /// Gives an event its place: payload as JSON, hash, chain.
+    /// Records an event: data as JSON, hash, chain.
     Record,
-    /// Makes an event a Kafka record.
+    /// Encodes an event as a Kafka record.
     Encode,
-    /// Reads an event back from a Kafka record.
+    /// Decodes an event from a Kafka record.
     Decode,
 }
 
-/// What the calls work on.
-struct Ground {
+/// The values that the calls work on.
+struct Fixture {
     inventory: Inventory,
     receipt: Request,
     order: Request,
@@ -49,39 +48,35 @@ struct Ground {
 }
 
 impl Path {
-    /// Makes the ground and goes the path so many times; 0 times costs what the ground costs.
-    ///
-    /// # Panics
-    /// The core refuses what it must accept.
-    pub fn go(self, times: u32) {
-        let mut ground = Ground::new();
+    /// Prepares the values and calls the path; 0 times costs only the preparation.
+    pub fn run(self, times: u32) {
+        let mut fixture = Fixture::new();
         for _ in 0..times {
             match self {
-                Self::DecideReceipt => ground.decide(&ground.receipt),
-                Self::DecideOrder => ground.decide(&ground.order),
+                Self::DecideReceipt => fixture.decide(&fixture.receipt),
+                Self::DecideOrder => fixture.decide(&fixture.order),
                 Self::Fold => {
-                    black_box(ground.inventory.evolve(black_box(&ground.event)));
+                    black_box(fixture.inventory.evolve(black_box(&fixture.event)));
                 }
                 Self::Record => {
-                    black_box(recorded(black_box(&ground.event), ground.now));
+                    black_box(recorded(black_box(&fixture.event), fixture.now));
                 }
                 Self::Encode => {
-                    black_box(Record::of(black_box(&ground.recorded)));
+                    black_box(Record::of(black_box(&fixture.recorded)));
                 }
-                Self::Decode => ground.decode(),
+                Self::Decode => fixture.decode(),
             }
         }
     }
 
-    /// Its name, as on the command line.
-    #[must_use]
+    /// Its name on the command line.
     pub fn name(self) -> String {
-        let value = self.to_possible_value().expect("no path is hidden");
+        let value = self.to_possible_value().expect("no variant is skipped");
         value.get_name().to_owned()
     }
 }
 
-impl Ground {
+impl Fixture {
     fn new() -> Self {
         let now = Timestamp::new(noon());
         let mut inventory = Inventory::default();
@@ -91,20 +86,20 @@ impl Ground {
             kind: None,
             expected_version: None,
         };
-        happen(&mut inventory, Command::RegisterLocation(location), now);
+        apply(&mut inventory, Command::RegisterLocation(location), now);
         for nth in 0..ORDER_LINES {
-            happen(&mut inventory, Command::RegisterItem(item(nth)), now);
-            happen(&mut inventory, receipt(nth..nth + 1, 1_000_000), now);
+            apply(&mut inventory, Command::RegisterItem(item(nth)), now);
+            apply(&mut inventory, receipt(nth..nth + 1, 1_000_000), now);
         }
-        let receipt = asked(receipt(0..1, 1));
-        let event = decide(&inventory, &receipt, now).expect("a receipt is possible").remove(0);
+        let receipt = request(receipt(0..1, 1));
+        let event = decide(&inventory, &receipt, now).expect("a receipt is accepted").remove(0);
         let order =
             IssueStock { lines: lines(0..ORDER_LINES, 1), purpose: None, cause: Cause::default() };
         let recorded = recorded(&event, now);
         Self {
             inventory,
             receipt,
-            order: asked(Command::IssueStock(order)),
+            order: request(Command::IssueStock(order)),
             event,
             record: Record::of(&recorded),
             recorded,
@@ -114,7 +109,7 @@ impl Ground {
 
     fn decide(&self, request: &Request) {
         let events = decide(black_box(&self.inventory), black_box(request), self.now);
-        black_box(events.expect("there is plenty"));
+        black_box(events.expect("there is enough stock"));
     }
 
     fn decode(&self) {
@@ -129,12 +124,12 @@ fn noon() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 1, 1, 12, 0, 0).single().expect("a moment")
 }
 
-fn asked(command: Command) -> Request {
+fn request(command: Command) -> Request {
     Request { command, occurred_at: None }
 }
 
-fn happen(inventory: &mut Inventory, command: Command, now: Timestamp) {
-    let events = decide(inventory, &asked(command), now).expect("it is possible");
+fn apply(inventory: &mut Inventory, command: Command, now: Timestamp) {
+    let events = decide(inventory, &request(command), now).expect("the command is accepted");
     for event in &events {
         inventory.evolve(event);
     }
@@ -170,7 +165,7 @@ fn lines(items: std::ops::Range<usize>, quantity: i64) -> Vec<StockLine> {
     items.map(line).collect()
 }
 
-/// An event with a place, as the writer makes it.
+/// A recorded event, as the writer makes it.
 fn recorded(event: &Event, now: Timestamp) -> RecordedEvent {
     let mut recorded = RecordedEvent {
         lane: Lane(3),
