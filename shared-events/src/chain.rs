@@ -7,16 +7,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::lane::{Lane, Position, Version};
 use crate::time::Timestamp;
-use crate::values::ValueError;
+use crate::values::{ValueError, serde_as_text};
 
 /// One link: 32 bytes, written in lower-case hex. The link before the first position is all zeros.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Chain(pub [u8; 32]);
 
 impl fmt::Display for Chain {
@@ -27,6 +25,8 @@ impl fmt::Display for Chain {
     }
 }
 
+serde_as_text!(Chain);
+
 impl FromStr for Chain {
     type Err = ValueError;
 
@@ -35,20 +35,6 @@ impl FromStr for Chain {
         hex::decode_to_slice(text, &mut bytes)
             .map_err(|_| ValueError { expected: "64 hexadecimal digits" })?;
         Ok(Self(bytes))
-    }
-}
-
-impl TryFrom<String> for Chain {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
-
-impl From<Chain> for String {
-    fn from(chain: Chain) -> Self {
-        chain.to_string()
     }
 }
 

@@ -10,12 +10,12 @@ mod upcast;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-pub use self::about::{About, Promise, StockChange};
+pub use self::about::{About, ReservationRef, StockChange};
 pub use self::data::{
     Cause, Context, Figures, ItemDetails, ItemRetired, LocationDetails, Reference, StockAdjusted,
     StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
-pub use self::hold::{HeldStock, HoldExtended, PromisedStock, ReservationStep};
+pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
 
 /// An event that this binary cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -141,11 +141,11 @@ events! {
     /// A reserved quantity was allocated.
     StockAllocated(HeldStock) = 1,
     /// An allocated quantity was cancelled.
-    StockDeallocated(PromisedStock) = 1,
+    StockDeallocated(AllocatedStock) = 1,
     /// An allocated quantity was fulfilled: it left the stock.
-    StockFulfilled(PromisedStock) = 1,
+    StockFulfilled(AllocatedStock) = 1,
     /// A fulfilled quantity was returned.
-    StockReturned(PromisedStock) = 1,
+    StockReturned(AllocatedStock) = 1,
     /// A reservation was created.
     ReservationHeld(ReservationStep) = 1,
     /// The expiry of the reservation changed.

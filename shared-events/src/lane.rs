@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::slot::{SLOTS, slot_of};
 use crate::stream::Stream;
-use crate::values::{Sku, ValueError};
+use crate::values::{Sku, ValueError, serde_as_text};
 
 /// One of the ordered logs. Each has a Kafka partition, a checkpoint and a lock with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,8 +42,7 @@ impl fmt::Display for Position {
 }
 
 /// The id of an event: `{lane}-{position}`, such as `3-1042`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub Lane, pub Position);
 
 impl fmt::Display for EventId {
@@ -52,19 +51,7 @@ impl fmt::Display for EventId {
     }
 }
 
-impl From<EventId> for String {
-    fn from(id: EventId) -> Self {
-        id.to_string()
-    }
-}
-
-impl TryFrom<String> for EventId {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
+serde_as_text!(EventId);
 
 impl FromStr for EventId {
     type Err = ValueError;
@@ -141,8 +128,7 @@ impl LaneMap {
 }
 
 /// Positions of one or more lanes: `3:1042` or `3:1042,7:88`, lanes ascending.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PositionToken(BTreeMap<Lane, Position>);
 
 impl PositionToken {
@@ -192,6 +178,8 @@ const NOT_A_TOKEN: ValueError = ValueError {
     expected: "a position token such as 3:1042 or 3:1042,7:88 (lane:position, lanes ascending)",
 };
 
+serde_as_text!(PositionToken);
+
 impl FromStr for PositionToken {
     type Err = ValueError;
 
@@ -217,20 +205,6 @@ fn digits(text: &str) -> Result<i64, ValueError> {
         return Err(NOT_A_TOKEN);
     }
     text.parse().map_err(|_| NOT_A_TOKEN)
-}
-
-impl TryFrom<String> for PositionToken {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
-
-impl From<PositionToken> for String {
-    fn from(token: PositionToken) -> Self {
-        token.to_string()
-    }
 }
 
 #[cfg(test)]

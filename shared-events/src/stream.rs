@@ -3,14 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::slot::slot_of;
-use crate::values::{LocationCode, ReservationId, Sku, ValueError};
+use crate::values::{LocationCode, ReservationId, Sku, ValueError, serde_as_text};
 
 /// The name of a stream.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
     /// `item/{sku}`
     Item(Sku),
@@ -45,6 +42,8 @@ impl fmt::Display for Stream {
     }
 }
 
+serde_as_text!(Stream);
+
 impl FromStr for Stream {
     type Err = ValueError;
 
@@ -66,20 +65,6 @@ impl FromStr for Stream {
 const NOT_A_STREAM: ValueError = ValueError {
     expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location} or reservation/{id}",
 };
-
-impl TryFrom<String> for Stream {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
-
-impl From<Stream> for String {
-    fn from(stream: Stream) -> Self {
-        stream.to_string()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,13 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 
-use crate::values::ValueError;
+use crate::values::{ValueError, serde_as_text};
 
 /// A time in UTC with microseconds, written `2010-12-01T08:26:00.000000Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
@@ -44,6 +42,8 @@ impl Add<Duration> for Timestamp {
     }
 }
 
+serde_as_text!(Timestamp);
+
 impl FromStr for Timestamp {
     type Err = ValueError;
 
@@ -55,20 +55,6 @@ impl FromStr for Timestamp {
         }
         let moment = DateTime::parse_from_rfc3339(text).map_err(|_| EXPECTED)?;
         Ok(Self::new(moment.to_utc()))
-    }
-}
-
-impl TryFrom<String> for Timestamp {
-    type Error = ValueError;
-
-    fn try_from(text: String) -> Result<Self, ValueError> {
-        text.parse()
-    }
-}
-
-impl From<Timestamp> for String {
-    fn from(moment: Timestamp) -> Self {
-        moment.to_string()
     }
 }
 

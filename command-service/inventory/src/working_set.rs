@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use shared_events::event::{
-    Event, HeldStock, HoldExtended, ItemRetired, PromisedStock, StockAdjusted, StockIssued,
+    AllocatedStock, Event, HeldStock, HoldExtended, ItemRetired, StockAdjusted, StockIssued,
     StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
 use shared_events::lane::{EventId, Version};
@@ -65,9 +65,9 @@ impl Inventory {
             | Event::StockSet(StockSet { sku, location, after, .. })
             | Event::StockMovedOut(StockMovedOut { sku, location, after, .. })
             | Event::StockMovedIn(StockMovedIn { sku, location, after, .. })
-            | Event::StockDeallocated(PromisedStock { sku, location, after, .. })
-            | Event::StockFulfilled(PromisedStock { sku, location, after, .. })
-            | Event::StockReturned(PromisedStock { sku, location, after, .. }) => {
+            | Event::StockDeallocated(AllocatedStock { sku, location, after, .. })
+            | Event::StockFulfilled(AllocatedStock { sku, location, after, .. })
+            | Event::StockReturned(AllocatedStock { sku, location, after, .. }) => {
                 let stock = self.next_stock(sku, location);
                 stock.figures = *after;
                 stock.version

@@ -1,6 +1,6 @@
 //! Folding by example: histories with the state that each folds to, pinned by a file a fold version.
 //!
-//! A stored state is read by its fold version only, so whoever changes what a history folds to, or
+//! A stored state is read by its fold version only, so a change to the fold of a history, or to
 //! how a state is written, must say so with a new number.
 
 use std::collections::BTreeSet;

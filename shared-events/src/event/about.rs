@@ -1,8 +1,8 @@
 //! The subject of an event, so that most code need not know every type.
 
 use super::{
-    Cause, Event, Figures, HeldStock, HoldExtended, ItemDetails, ItemRetired, LocationDetails,
-    PromisedStock, ReservationStep, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
+    AllocatedStock, Cause, Event, Figures, HeldStock, HoldExtended, ItemDetails, ItemRetired,
+    LocationDetails, ReservationStep, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
     StockReceived, StockReversed, StockSet,
 };
 use crate::stream::Stream;
@@ -38,14 +38,14 @@ pub struct StockChange<'a> {
     /// The cause.
     pub cause: &'a Cause,
     /// The reservation that caused it, if any.
-    pub promise: Option<Promise<'a>>,
+    pub reservation: Option<ReservationRef<'a>>,
 }
 
 /// The line of a reservation that a change of stock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Promise<'a> {
+pub struct ReservationRef<'a> {
     /// The reservation.
-    pub reservation: &'a ReservationId,
+    pub id: &'a ReservationId,
     /// Its line, from 1.
     pub line: u32,
     /// The expiry of the hold, if the change concerns one.
@@ -84,15 +84,15 @@ impl Event {
                 held(hold, Figures { reserved, allocated, ..none })
             }
             Self::StockHoldExtended(hold) => extended(hold),
-            Self::StockDeallocated(promise) => {
-                promised(promise, Figures { allocated: minus(promise.quantity), ..none })
+            Self::StockDeallocated(stock) => {
+                allocated(stock, Figures { allocated: minus(stock.quantity), ..none })
             }
-            Self::StockFulfilled(promise) => {
-                let gone = minus(promise.quantity);
-                promised(promise, Figures { on_hand: gone, allocated: gone, ..none })
+            Self::StockFulfilled(stock) => {
+                let gone = minus(stock.quantity);
+                allocated(stock, Figures { on_hand: gone, allocated: gone, ..none })
             }
-            Self::StockReturned(promise) => {
-                promised(promise, Figures { on_hand: promise.quantity, ..none })
+            Self::StockReturned(stock) => {
+                allocated(stock, Figures { on_hand: stock.quantity, ..none })
             }
             Self::ReservationHeld(step)
             | Self::ReservationExtended(step)
@@ -161,26 +161,28 @@ fn booked<'a>(
     cause: &'a Cause,
 ) -> About<'a> {
     let delta = Figures { on_hand, ..Figures::default() };
-    About::Stock(StockChange { sku, location, delta, after, cause, promise: None })
+    About::Stock(StockChange { sku, location, delta, after, cause, reservation: None })
 }
 
 fn held(hold: &HeldStock, delta: Figures) -> About<'_> {
     let HeldStock { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
-    let promise = Some(Promise { reservation, line: *line, expires_at: Some(*expires_at) });
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+    let reservation =
+        Some(ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) });
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
 }
 
 fn extended(hold: &HoldExtended) -> About<'_> {
     let HoldExtended { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
-    let promise = Some(Promise { reservation, line: *line, expires_at: Some(*expires_at) });
+    let reservation =
+        Some(ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) });
     let delta = Figures::default();
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
 }
 
-fn promised(promise: &PromisedStock, delta: Figures) -> About<'_> {
-    let PromisedStock { sku, location, reservation, line, after, cause, .. } = promise;
-    let promise = Some(Promise { reservation, line: *line, expires_at: None });
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, promise })
+fn allocated(stock: &AllocatedStock, delta: Figures) -> About<'_> {
+    let AllocatedStock { sku, location, reservation, line, after, cause, .. } = stock;
+    let reservation = Some(ReservationRef { id: reservation, line: *line, expires_at: None });
+    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub struct HoldExtended {
 
 /// An allocated quantity: it is cancelled, fulfilled, or returned after that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PromisedStock {
+pub struct AllocatedStock {
     /// The item.
     pub sku: Sku,
     /// The location.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared_events::event::{
-    Cause, Event, Figures, HeldStock, HoldExtended, PromisedStock, ReservationStep,
+    AllocatedStock, Cause, Event, Figures, HeldStock, HoldExtended, ReservationStep,
 };
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
@@ -198,7 +198,7 @@ fn cancel(
     draft.parts = parts_of(&draft.reservation.lines, asked, ReservationLine::open, over)?;
     for (line, quantity) in draft.book_parts(|line, quantity| line.released += quantity) {
         let after = draft.ledger.change(&line.sku, &line.location, 0, -quantity);
-        draft.stock.push(Event::StockDeallocated(draft.promised(&line, quantity, after)));
+        draft.stock.push(Event::StockDeallocated(draft.allocated(&line, quantity, after)));
     }
     if draft.nothing_is_open() {
         let any_fulfilled = draft.reservation.lines.iter().any(|line| line.fulfilled > 0);
@@ -217,7 +217,7 @@ fn fulfil(mut draft: Draft<'_>, asked: Option<&[Part]>) -> Result<Vec<Event>, Re
     draft.parts = parts_of(&draft.reservation.lines, asked, ReservationLine::open, over)?;
     for (line, quantity) in draft.book_parts(|line, quantity| line.fulfilled += quantity) {
         let after = draft.ledger.fulfil(&line.sku, &line.location, quantity);
-        draft.stock.push(Event::StockFulfilled(draft.promised(&line, quantity, after)));
+        draft.stock.push(Event::StockFulfilled(draft.allocated(&line, quantity, after)));
     }
     if draft.nothing_is_open() {
         draft.reservation.status = ReservationStatus::Fulfilled;
@@ -239,7 +239,7 @@ fn return_parts(mut draft: Draft<'_>, asked: &[Part]) -> Result<Vec<Event>, Reje
     draft.parts = parts_of(lines, Some(asked), ReservationLine::returnable, over)?;
     for (line, quantity) in draft.book_parts(|line, quantity| line.returned += quantity) {
         let after = draft.ledger.put_in(&line.sku, &line.location, quantity)?;
-        draft.stock.push(Event::StockReturned(draft.promised(&line, quantity, after)));
+        draft.stock.push(Event::StockReturned(draft.allocated(&line, quantity, after)));
     }
     draft.record_parts(Event::ReservationReturned)
 }
@@ -341,8 +341,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn promised(&self, line: &ReservationLine, quantity: i64, after: Figures) -> PromisedStock {
-        PromisedStock {
+    fn allocated(&self, line: &ReservationLine, quantity: i64, after: Figures) -> AllocatedStock {
+        AllocatedStock {
             sku: line.sku.clone(),
             location: line.location.clone(),
             reservation: self.reservation.id.clone(),

@@ -104,7 +104,7 @@ fn kind(event: &Event) -> Kind<'_> {
         return Kind::Expiry;
     }
     match event.about() {
-        About::Stock(change) if change.promise.is_none() => Kind::Booking(change),
+        About::Stock(change) if change.reservation.is_none() => Kind::Booking(change),
         About::Stock(_) | About::Reservation(_) => Kind::Reservation,
         About::Item(_) | About::RetiredItem(_) | About::Location(_) => Kind::Description,
     }

@@ -87,9 +87,9 @@ impl MovementRow {
             after: change.after,
             delta: change.delta,
             version: recorded.version,
-            reservation: change.promise.map(|one| one.reservation.to_string()),
-            reservation_line: change.promise.map(|one| i64::from(one.line)),
-            expires_at: change.promise.and_then(|one| one.expires_at),
+            reservation: change.reservation.map(|one| one.id.to_string()),
+            reservation_line: change.reservation.map(|one| i64::from(one.line)),
+            expires_at: change.reservation.and_then(|one| one.expires_at),
         })
     }
 

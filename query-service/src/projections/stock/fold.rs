@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared_events::event::{
-    About, Cause, Event, Figures, ItemDetails, LocationDetails, Promise, ReservationStep,
+    About, Cause, Event, Figures, ItemDetails, LocationDetails, ReservationRef, ReservationStep,
     StockChange,
 };
 use shared_events::recorded::RecordedEvent;
@@ -99,7 +99,7 @@ impl Changes {
         &mut self,
         recorded: &RecordedEvent,
         event_type: &'static str,
-        StockChange { sku, location, delta, after, cause, promise }: StockChange<'_>,
+        StockChange { sku, location, delta, after, cause, reservation }: StockChange<'_>,
     ) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
         // A movement shows the figures before it, so they have to exist; what is available too.
@@ -114,7 +114,7 @@ impl Changes {
         let added = sum(folded, delta).ok_or(Unfit::Overflow)?;
         self.totals.insert(sku.clone(), Addition { at, delta: added, events: events + 1 });
         self.levels.insert((sku.clone(), location.clone()), (at, after));
-        let owned = |one: Promise<'_>| (one.reservation.clone(), one.line, one.expires_at);
+        let owned = |one: ReservationRef<'_>| (one.id.clone(), one.line, one.expires_at);
         self.movements.push(Movement {
             at,
             sku: sku.clone(),
@@ -126,7 +126,7 @@ impl Changes {
             occurred_at: recorded.occurred_at,
             delta,
             after,
-            promise: promise.map(owned),
+            promise: reservation.map(owned),
         });
         Ok(())
     }
