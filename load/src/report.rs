@@ -230,14 +230,16 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
-        let mut text = String::from(
-            "| what | ours | baseline | limit | ratio | budget | verdict |\n\
-             |---|---:|---:|---:|---:|---|---|\n",
-        );
-        for row in &self.table.rows {
-            text += &format!("| {} |\n", row.cells().join(" | "));
+        let mut text = String::new();
+        if !self.table.rows.is_empty() {
+            text += "| what | ours | baseline | limit | ratio | budget | verdict |\n\
+                     |---|---:|---:|---:|---:|---|---|\n";
+            for row in &self.table.rows {
+                text += &format!("| {} |\n", row.cells().join(" | "));
+            }
+            text.push('\n');
         }
-        text += "\n| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
+        text += "| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
                  broken | generator | µs per answer, MB |\n\
                  |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
         for round in &self.rounds {
