@@ -1,5 +1,5 @@
--- Ends a pass in which every step was decided: with another one, if this one reversed something and
--- something is left that this may have made possible; else with the job.
+-- Ends a pass in which every step was decided. Starts another pass if this one reversed a step and a
+-- refused step may succeed now; otherwise ends the job.
 update reversal_jobs
 set (pass, is_done) = (
     select

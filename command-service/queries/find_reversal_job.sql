@@ -1,4 +1,4 @@
--- A job and how far it is.
+-- A job and its progress.
 select
     request_hash, position, events, steps, is_done,
     (

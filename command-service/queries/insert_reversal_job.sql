@@ -1,4 +1,4 @@
--- Makes a job; no row where there is one of this id already.
+-- Creates a job; no row if a job with this id exists.
 insert into reversal_jobs (
     reversal, request_hash, request, position, events, steps, is_done, started_at
 )

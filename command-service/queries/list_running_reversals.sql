@@ -1,4 +1,4 @@
--- The jobs that are not done, the oldest first, at most $1.
+-- The unfinished jobs, the oldest first, at most $1.
 select reversal, request::text as request
 from reversal_jobs
 where not is_done

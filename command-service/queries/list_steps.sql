@@ -1,4 +1,5 @@
--- The next steps of a job, after the $2nd, that were not decided in pass $3 and may be reversed, at most $4.
+-- The next steps of a job after number $2, at most $4: those that pass $3 has not decided and that may
+-- still be reversed.
 select nth, lanes, positions
 from reversal_steps
 where reversal = $1

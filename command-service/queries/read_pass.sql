@@ -1,4 +1,4 @@
--- The pass that a job is in; no row when it is done.
+-- The current pass of a job; no row when the job is done.
 select pass
 from reversal_jobs
 where reversal = $1 and not is_done

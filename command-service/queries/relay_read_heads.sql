@@ -1,5 +1,4 @@
--- The last position of each lane asked for, off the right edge of the primary key; no row for a
--- lane without events.
+-- The last position of each lane, from the end of the primary key; no row for an empty lane.
 select asked.lane, head.position
 from unnest($1::smallint[]) as asked(lane)
 cross join lateral (

@@ -1,3 +1,3 @@
--- How far each lane is known to be on Kafka; a lane without a row was never published.
+-- The relay mark of each lane; no row for a lane that was never published.
 select lane, position
 from relay_marks

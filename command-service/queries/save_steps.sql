@@ -1,4 +1,4 @@
--- Notes how steps were decided in a pass; one that was decided in it before stays as it is.
+-- Stores the decisions on steps in a pass, except on steps that this pass had already decided.
 update reversal_steps
 set state = case when decided.refusal is null then 'reversed' else 'refused' end,
     tried = $2,

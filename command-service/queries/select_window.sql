@@ -1,6 +1,6 @@
--- The events of a lane after a position and up to another, and where $4 is given those that happened from
--- $4 to before $5, that match and were not taken back; at most $10. Of a move both halves match or none,
--- for each names the other's location. To be planned with its values: a null means that all match.
+-- The matching events of a lane after a position and up to another that are not reversed, at most $10;
+-- if $4 is given, only those that occurred from $4 to before $5. Of a move both halves match or none, for
+-- each names the location of the other. Plan it with its values: a null matches everything.
 select
     events.position, events.correlation_id, events.recorded_at,
     events.type = 'StockMovedOut' as is_moved_out

@@ -1,4 +1,4 @@
--- The first reservation that is held and not due when its hold ends, or due without being held.
+-- The first held reservation whose deadline is not the end of its hold, or deadline without a hold.
 with reservations as materialized (
     select distinct on (stream)
         stream,
@@ -15,8 +15,9 @@ select
     coalesce(reservations.lane, 0::smallint) as lane,
     coalesce(reservations.position, 0) as position,
     coalesce(reservations.stream, deadlines.stream) as stream,
-    reservations.ends_at::text as expected,
-    deadlines.due_at::text as found
+    'deadline' as what,
+    coalesce(reservations.ends_at::text, 'nothing') as expected,
+    coalesce(deadlines.due_at::text, 'nothing') as found
 from reservations
 full join deadlines
     on deadlines.stream = reservations.stream and deadlines.what = 'expire_reservation'

@@ -16,6 +16,12 @@ twice as (
     order by place, caller, key
     limit 1
 )
-select twice.caller, twice.key, twice.outcomes, events.lane, events.position, events.stream
+select
+    events.lane,
+    events.position,
+    events.stream,
+    'idempotency key ' || twice.key || ' of ' || twice.caller as what,
+    'one outcome' as expected,
+    twice.outcomes || ' outcomes' as found
 from twice
 join events on events.lane = twice.place[1] and events.position = twice.place[2]

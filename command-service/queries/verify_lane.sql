@@ -1,4 +1,4 @@
--- Events of one lane from a position on, in order, with the hash that no reader of the log is given.
+-- Events of one lane from a position on, in order, with the stored hash of their data.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
     actor, correlation_id, causation_id, data::text as data, chain, traceparent, data_hash

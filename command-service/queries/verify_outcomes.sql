@@ -1,7 +1,13 @@
--- The first place that a command's first event names, among those of a lane from $2 to $3, where no
--- event of the same command stands. Lists of unequal length name a place that is null.
-select first.position, first.stream, first.correlation_id, named.nth,
-    named.lane as named_lane, named.position as named_position, event.correlation_id as found
+-- The first event named by a command's first event, among the first events of a lane ($1) from $2 to
+-- $3, that does not exist or belongs to another command. Lists of unequal length name a null event.
+select
+    first.lane,
+    first.position,
+    first.stream,
+    'event ' || named.nth || ' of its command' as what,
+    'an event of correlation id ' || first.correlation_id as expected,
+    coalesce('one of correlation id ' || event.correlation_id, 'nothing')
+    || coalesce(' at ' || named.lane || '-' || named.position, ' at no place') as found
 from events as first
 cross join unnest(first.command_lanes, first.command_positions)
     with ordinality as named (lane, position, nth)

@@ -1,4 +1,4 @@
--- The first snapshot of a fold version after a stream's name, and whether it is of this very log.
+-- The first snapshot of a fold version after a stream's name, and whether it belongs to this log.
 select
     snapshots.stream,
     snapshots.version,

@@ -19,7 +19,7 @@ use crate::log::idempotency::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::own_thread;
-use crate::relay::{self, Bounds, RelayConfig};
+use crate::relay::{self, RelayConfig};
 use crate::reversals::Reversals;
 
 /// How long a read waits for a connection to the database.
@@ -135,8 +135,8 @@ impl Work {
         intake: &watch::Sender<WriterState>,
     ) -> anyhow::Result<Self> {
         let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
-        let (handoff, relay) = relay::relay(relay_config(config, &lanes), pool);
-        let (writer, task) = writer::start(writer_config(config), lanes, handoff);
+        let (sender, relay) = relay::relay(relay_config(config, &lanes), pool);
+        let (writer, task) = writer::start(writer_config(config), lanes, sender);
         let relay_stop = CancellationToken::new();
         let relaying = tokio::spawn(relay.run(relay_stop.clone()));
         let writing =
@@ -177,7 +177,7 @@ impl Work {
             + WRITER_STOP_SLACK;
         finish("writer", self.writing, writing_max).await;
         self.relay_stop.cancel();
-        finish("relay", self.relaying, Bounds::default().flush_max + RELAY_STOP_SLACK).await;
+        finish("relay", self.relaying, relay::FLUSH_MAX + RELAY_STOP_SLACK).await;
     }
 }
 
@@ -232,7 +232,6 @@ fn relay_config(config: &ServeConfig, lanes: &LaneMap) -> RelayConfig {
         topic: config.topic.clone(),
         database_url: config.write_database_url.as_str().to_owned(),
         lanes: all_lanes(lanes),
-        bounds: Bounds::default(),
     }
 }
 

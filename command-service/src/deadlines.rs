@@ -1,7 +1,7 @@
-//! The sweeper: when a hold's time has come, it asks the writer to expire the reservation.
+//! The sweeper: asks the writer to expire reservations whose hold has ended.
 //!
-//! It decides nothing. A reservation that was confirmed or extended meanwhile is left alone by the
-//! same decision that any command goes through, so several sweepers at once do no harm.
+//! The writer decides, as for any command, and leaves a reservation alone that was confirmed or extended
+//! meanwhile. Several sweepers at once do no harm.
 
 use std::time::Duration;
 
@@ -21,25 +21,25 @@ use crate::log::writer::Writer;
 /// Reservations that are expired at a time.
 const SWEEP_MAX: i64 = 500;
 
-/// Between two looks when nothing more is due.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// The pause when no more deadlines have passed.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// After a look that failed, or that left everything as it was.
+/// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a request of the sweeper may wait for its turn.
+/// How long the writer may take for an expiry.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
 
-/// Who expires, as it stands in the events.
+/// The actor in the events of the sweeper.
 const ACTOR: &str = "stockbook";
 
-/// Expires reservations whose time has come, for ever.
+/// Expires reservations, and never returns.
 pub async fn sweep(pool: PgPool, writer: Writer) {
     loop {
         let pause = match find_due(&pool).await {
             Ok(due) => expire(&writer, due).await,
             Err(error) => {
-                tracing::warn!(%error, "what is due cannot be read; trying again in {RETRY_PAUSE:?}");
+                tracing::warn!(%error, "the deadlines cannot be read, trying again in {RETRY_PAUSE:?}");
                 RETRY_PAUSE
             }
         };
@@ -47,7 +47,7 @@ pub async fn sweep(pool: PgPool, writer: Writer) {
     }
 }
 
-/// The reservations that are due, the longest overdue first.
+/// Reservations whose deadline has passed, the oldest deadline first.
 async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<ReservationId>> {
     let rows = sqlx::query(include_str!("../queries/find_due.sql"))
         .bind(EXPIRE_RESERVATION)
@@ -58,13 +58,13 @@ async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<ReservationId>> {
     metrics::gauge!("stockbook_sweeper_lag_seconds").set(overdue);
     let reservation = |stream: &str| match stream.parse() {
         Ok(Stream::Reservation(id)) => Ok(id),
-        Ok(_) => Err(sqlx::Error::Decode(format!("{stream} is no reservation").into())),
+        Ok(_) => Err(sqlx::Error::Decode(format!("{stream} is not a reservation").into())),
         Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
     };
     rows.iter().map(|row| reservation(row.try_get("stream")?)).collect()
 }
 
-/// Asks the writer to expire each; says how long to wait before the next look.
+/// Asks the writer to expire reservations; returns the pause before the next search.
 async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
     let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
     let asked = due.len();
@@ -74,10 +74,10 @@ async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
     let expired = outcomes.iter().filter(accepted).count();
     metrics::counter!("stockbook_sweeper_expired_total").increment(expired as u64);
     if decided < asked {
-        tracing::warn!(asked, decided, "not every hold that ended could be expired now");
+        tracing::warn!(asked, decided, "not every ended hold could be expired");
         return RETRY_PAUSE;
     }
-    if is_full { Duration::ZERO } else { LOOK_AGAIN }
+    if is_full { Duration::ZERO } else { POLL_INTERVAL }
 }
 
 fn expiry(id: ReservationId) -> Submission {
@@ -106,5 +106,5 @@ fn expiry(id: ReservationId) -> Submission {
 }
 
 fn label(text: &str) -> Label {
-    text.parse().expect("an id, or a word, is a few printable characters")
+    text.parse().expect("ids and words are short and printable")
 }

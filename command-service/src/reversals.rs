@@ -1,17 +1,15 @@
-//! Reversals of a window: what was booked between two moments is taken back, one correlation after
-//! another, the newest first.
+//! Reversals of a window: reverse the events between two moments, one correlation after another, the
+//! newest first.
 //!
-//! A request becomes a job in Postgres: `window` selects its events, as far as they are recorded by
-//! then, `steps` puts them in order, `jobs` keeps them. `worker` hands one step after another to the
-//! writer, at whichever instance, and goes on where another one ended. `rehearsal` only says what
-//! would happen.
+//! - A request becomes a job in Postgres: `window` selects its events, as far as they are recorded by
+//!   then, and puts them into steps; `jobs` stores them.
+//! - `worker` sends one step after another to the writer, and continues jobs of other instances.
+//! - `dry_run` reports what a reversal would do.
 
-mod progress;
 mod window;
-mod steps;
 mod jobs;
 mod worker;
-mod rehearsal;
+mod dry_run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,38 +23,35 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::sync::Notify;
 
 use self::jobs::Inserted;
-pub use self::progress::{Progress, REFUSALS_MAX, Refusal, Status};
+pub use self::jobs::{Progress, REFUSALS_MAX, Refusal, Status};
 use crate::config::DatabaseUrl;
 use crate::log::read::ReadError;
 use crate::log::submission::{IdempotencyKey, Origin};
 
-/// What is to be taken back, and by whom.
+/// A request to reverse the events of a window.
 #[derive(Debug, Clone)]
 pub struct WindowRequest {
-    /// The id that the reversal gets, unless it has a key, which then gives it one.
+    /// The id of the reversal, unless it has an idempotency key, which then determines the id.
     pub id: ReversalId,
-    /// Which moment of an event lies in the window.
+    /// Which time of an event has to be in the window.
     pub by: WindowBy,
-    /// The window's first moment.
+    /// The first moment of the window.
     pub from: Timestamp,
     /// The first moment after the window.
     pub to: Timestamp,
-    /// Only of this item.
+    /// Only events of this item.
     pub sku: Option<Sku>,
-    /// Only at this location.
+    /// Only events at this location.
     pub location: Option<LocationCode>,
-    /// Only what this actor asked for.
+    /// Only events of this actor.
     pub actor: Option<Label>,
-    /// Why.
     pub cause: Cause,
-    /// Who asks, and what it belongs to.
     pub origin: Origin,
-    /// The caller's key.
     pub key: Option<IdempotencyKey>,
 }
 
 impl WindowRequest {
-    /// The id under which it is done. The same key gives the same one, so that one key has one job.
+    /// The id of the reversal. The same key gives the same id, so one key has one job.
     fn reversal_id(&self) -> ReversalId {
         let Some(key) = &self.key else {
             return self.id.clone();
@@ -72,29 +67,20 @@ impl WindowRequest {
     }
 }
 
-/// Which moment of an event lies in a window.
+/// Which time of an event has to be in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowBy {
-    /// When it was written.
     RecordedAt,
-    /// When it happened.
     OccurredAt,
 }
 
-/// Why there is no progress to tell of.
 #[derive(Debug, thiserror::Error)]
 pub enum WindowError {
-    /// The key was used for another request.
     #[error("the key was used for another request")]
     KeyReused,
-    /// The window holds more events than one reversal may have.
     #[error("holds more than {limit} events that match; ask for a smaller one")]
-    TooLarge {
-        /// The events that it may have.
-        limit: usize,
-    },
-    /// The database cannot be reached, or holds what this binary cannot read.
+    TooLarge { limit: usize },
     #[error(transparent)]
     Log(#[from] ReadError),
 }
@@ -111,8 +97,8 @@ const CONNECTIONS_MAX: u32 = 3;
 /// How long a request waits for a connection.
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
-/// A large window takes its time. Statements are planned with their values, for they differ in how
-/// much they match.
+/// A large window takes a while. Statements are planned with their values, which differ in how much
+/// they match.
 const SETTINGS: [(&str, &str); 5] = [
     ("statement_timeout", "60s"),
     ("lock_timeout", "10s"),
@@ -121,17 +107,17 @@ const SETTINGS: [(&str, &str); 5] = [
     ("jit", "off"),
 ];
 
-/// Starts reversals of windows and tells how far they are. Cheap to clone.
+/// Starts reversals of windows and reports their progress. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reversals {
     database: DatabaseUrl,
     pool: PgPool,
-    /// Told when there is a new job.
+    /// Wakes the worker after a new job.
     started: Arc<Notify>,
 }
 
 impl Reversals {
-    /// Works on this database. Connects to nothing yet; to be called inside a runtime.
+    /// Does not connect yet. To be called inside a runtime.
     pub fn new(database: DatabaseUrl) -> Self {
         let name = "command-service reversals";
         let options = database.options().application_name(name).options(SETTINGS);
@@ -142,30 +128,27 @@ impl Reversals {
         Self { database, pool, started: Arc::default() }
     }
 
-    /// Starts a reversal; a repeated request with the same key gets the first one's progress. Dropping
-    /// the future cancels nothing.
-    ///
-    /// # Errors
-    /// See [`WindowError`].
+    /// Starts a reversal. A repeated request with the same key gets the progress of the first one.
+    /// Dropping the future cancels nothing.
     pub async fn start(&self, request: WindowRequest) -> Result<Progress, WindowError> {
-        // In a task of its own, so that no transaction is left half begun when the client hangs up.
+        // In its own task, so that no transaction is left open when the client disconnects.
         let this = self.clone();
-        let begun = tokio::spawn(async move { this.begin(request).await }).await;
-        begun.unwrap_or_else(|error| {
-            tracing::error!(%error, "a reversal could not be begun");
+        let started = tokio::spawn(async move { this.begin(request).await }).await;
+        started.unwrap_or_else(|error| {
+            tracing::error!(%error, "a reversal could not be started");
             Err(sqlx::Error::WorkerCrashed.into())
         })
     }
 
     async fn begin(&self, request: WindowRequest) -> Result<Progress, WindowError> {
-        // 1. A key that was used is answered from what it was used for.
+        // 1. Answer a repeated request from its job.
         let id = request.reversal_id();
         if let Some(progress) = self.started_before(&id, &request).await? {
             return Ok(progress);
         }
-        // 2. Select what is recorded by now.
+        // 2. Select the events recorded by now.
         let window = window::select(&self.pool, &request).await?;
-        // 3. Keep it as a job; a request with the same key may have been first.
+        // 3. Store the job; a request with the same key may have been faster.
         match jobs::insert(&self.pool, &id, &request, &window).await? {
             Inserted::New => {
                 self.started.notify_one();
@@ -195,19 +178,12 @@ impl Reversals {
         }
     }
 
-    /// What a reversal would do if it were started now. Nothing is recorded.
-    ///
-    /// # Errors
-    /// See [`WindowError`].
+    /// The progress that a reversal would end with if it were started now. Records nothing.
     pub async fn dry_run(&self, request: &WindowRequest) -> Result<Progress, WindowError> {
         let window = window::select(&self.pool, request).await?;
-        rehearsal::rehearse(&self.pool, request, window).await
+        dry_run::run(&self.pool, request, window).await
     }
 
-    /// How far a reversal is; nothing where there is none of this id.
-    ///
-    /// # Errors
-    /// See [`WindowError`].
     pub async fn progress(&self, id: &ReversalId) -> Result<Option<Progress>, WindowError> {
         Ok(jobs::find(&self.pool, id).await?.map(|job| job.progress))
     }
@@ -243,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn one_key_gives_one_id_and_without_a_key_it_is_the_requests_own() {
+    fn one_key_gives_one_id_and_without_a_key_the_request_gives_it() {
         let id = |key| request(key).reversal_id();
         assert_eq!(id(None), request(None).id);
         assert_eq!(id(Some("a")), id(Some("a")));

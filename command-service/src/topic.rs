@@ -1,4 +1,4 @@
-//! The Kafka topic: made by `create-topic`, checked by the relay before it publishes.
+//! The Kafka topic: created by `create-topic`, and checked by the relay before it publishes.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,66 +21,37 @@ const LEADERS_MAX: Duration = Duration::from_secs(30);
 /// Why the topic cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
-    /// There is no such topic.
-    #[error("topic {0} does not exist; `create-topic` makes it")]
+    #[error("topic {0} does not exist; create it with `create-topic`")]
     Missing(String),
-    /// A lane is a partition, so there must be as many.
+    /// Each lane needs its partition.
     #[error("topic {topic} has {found} partitions, but the log has {lanes} lanes")]
-    Partitions {
-        /// The topic.
-        topic: String,
-        /// Partitions it has.
-        found: usize,
-        /// Partitions it should have.
-        lanes: usize,
-    },
+    Partitions { topic: String, found: usize, lanes: usize },
     /// Compaction would keep only the last event of each stream.
     #[error("topic {topic} has cleanup.policy={policy}, which loses events; it must be delete")]
-    Compacts {
-        /// The topic.
-        topic: String,
-        /// The policy it has.
-        policy: String,
-    },
-    /// A partition that nobody leads cannot be written.
+    Compacts { topic: String, policy: String },
     #[error("partition {partition} of topic {topic} has no leader")]
-    NoLeader {
-        /// The topic.
-        topic: String,
-        /// The first partition without one.
-        partition: i32,
-    },
-    /// The brokers said no.
+    NoLeader { topic: String, partition: i32 },
     #[error("Kafka refuses topic {topic}: {code}")]
-    Refused {
-        /// The topic.
-        topic: String,
-        /// Their reason.
-        code: RDKafkaErrorCode,
-    },
-    /// The brokers could not be asked.
-    #[error("Kafka cannot be asked about the topic: {0}")]
+    Refused { topic: String, code: RDKafkaErrorCode },
+    #[error("Kafka does not answer about the topic: {0}")]
     Kafka(KafkaError),
 }
 
 impl From<KafkaError> for TopicError {
     fn from(error: KafkaError) -> Self {
-        // Said in our own message, so not named as its source as well.
+        // Part of the message, and so not also its source.
         Self::Kafka(error)
     }
 }
 
-/// Bytes that a record may have. A step of a reservation repeats all its lines, which may be 5,000:
-/// the largest event is a third of this.
+/// The largest record. An event of a reservation repeats all its lines, up to 5,000, and is at most a
+/// third of this.
 pub(crate) const RECORD_BYTES_MAX: usize = 8 << 20;
 
-/// Makes the topic with one partition a lane, and waits until every partition has a leader. Fine
-/// when it is there already with that many partitions.
+/// Creates the topic with one partition for each lane, and waits until every partition has a leader. A
+/// topic with that many partitions may exist already.
 ///
-/// It keeps everything for ever: people inspect it, and what a broker loses the log fills again.
-///
-/// # Errors
-/// It is there in another shape, or the brokers refuse or cannot be reached.
+/// The topic keeps everything forever, for people inspect it; the log refills what a broker loses.
 pub async fn create(
     brokers: &str,
     topic: &str,
@@ -97,7 +68,7 @@ pub async fn create(
     .await
 }
 
-/// Whether the relay may publish: the topic exists, has one partition a lane, does not compact.
+/// Checks that the relay may publish: the topic has one partition for each lane and is not compacted.
 pub(crate) async fn check(brokers: &str, topic: &str, lanes: usize) -> Result<(), TopicError> {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
     blocking(move || {
@@ -108,8 +79,7 @@ pub(crate) async fn check(brokers: &str, topic: &str, lanes: usize) -> Result<()
     .await
 }
 
-/// The part of the check that needs no admin request, so it can be repeated on any client.
-/// Blocks for up to five seconds.
+/// The part of the check that needs no admin client. Blocks for up to five seconds.
 pub(crate) fn check_partitions(
     client: &Client<impl rdkafka::ClientContext>,
     topic: &str,
@@ -124,7 +94,7 @@ async fn blocking(
 ) -> Result<(), TopicError> {
     tokio::task::spawn_blocking(work)
         .await
-        .expect("asking about a topic does not panic, and nobody aborts it")
+        .expect("requests about a topic do not panic, and nothing aborts them")
 }
 
 struct Topic {
@@ -146,7 +116,7 @@ impl Topic {
             .set("retention.ms", "-1")
             .set("max.message.bytes", &record_bytes_max);
         if replication_factor >= 3 {
-            // Else an acknowledgement could mean a single copy.
+            // Otherwise an acknowledgement could mean a single copy.
             topic = topic.set("min.insync.replicas", "2");
         }
         let options = AdminOptions::new()
@@ -162,7 +132,7 @@ impl Topic {
         Ok(())
     }
 
-    /// A new topic reaches the brokers bit by bit.
+    /// A new topic reaches the brokers gradually.
     fn wait_for_leaders(&self, lanes: usize) -> Result<(), TopicError> {
         let deadline = Instant::now() + LEADERS_MAX;
         loop {
@@ -211,11 +181,11 @@ impl Topic {
 fn with_metadata(
     client: &Client<impl rdkafka::ClientContext>,
     topic: &str,
-    judge: impl FnOnce(&MetadataTopic) -> Result<(), TopicError>,
+    check: impl FnOnce(&MetadataTopic) -> Result<(), TopicError>,
 ) -> Result<(), TopicError> {
     let metadata = client.fetch_metadata(Some(topic), REQUEST_MAX)?;
     match metadata.topics().iter().find(|found| found.name() == topic) {
-        Some(found) => judge(found),
+        Some(found) => check(found),
         None => Err(TopicError::Missing(topic.to_owned())),
     }
 }
@@ -226,7 +196,7 @@ fn partition_count(found: &MetadataTopic, topic: &str, lanes: usize) -> Result<(
         Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => {
             return Err(TopicError::Missing(topic.to_owned()));
         }
-        // The brokers are still busy with it: not led yet.
+        // The brokers still create it.
         Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) => {
             return Err(TopicError::NoLeader { topic: topic.to_owned(), partition: 0 });
         }

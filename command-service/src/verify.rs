@@ -1,30 +1,56 @@
-//! `verify`: walks the whole log and tells the first thing in it that cannot be.
+//! `verify`: reads the whole log and reports the first difference.
 //!
-//! Reads page by page, as the service's own role and beside services that write: each lane is read
-//! up to the head it has at the start. What is kept in memory is a lane's streams, one lane at a
-//! time, for a stream lies in one lane; then one folded state at a time, to compare each snapshot.
+//! It uses the service's own role and may run while services write: each lane is read up to the head
+//! it has at the start. Memory holds one page of events and one entry for each stream of one lane;
+//! after that one folded state at a time, to compare each snapshot.
 
-mod lane;
-mod derived;
-mod snapshots;
-
+use std::error::Error;
+use std::fmt::{self, Display};
 use std::io::Write;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use shared_events::lane::{Lane, Position};
-use sqlx::postgres::{PgPool, PgPoolOptions, PgRow};
-use sqlx::{FromRow, Row};
+use serde_json::Value;
+use shared_events::chain::data_hash;
+use shared_events::lane::{Lane, Version};
+use shared_events::lane_check::LaneCheck;
+use shared_events::stream::Stream;
+use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres, Row};
 
-use self::lane::{Difference, Entry, LaneCheck};
 use crate::config::VerifyConfig;
-use crate::log::read::{LaneHead, LogReader, ReadError};
+use crate::inventory::FOLD_VERSION;
+use crate::log::read::{Folded, LaneHead, LogReader, ReadError, Until};
 use crate::log::row::{EventRow, lane_number};
 
-/// Events read from the database, and kept in memory, at a time.
+/// Events in one page.
 const PAGE_LEN: i64 = 1_000;
 
-/// Why a walk came to no good end.
+/// Something in the log, or in a table that follows from it, that contradicts the events before.
+#[derive(Debug, FromRow)]
+struct Difference {
+    lane: i16,
+    position: i64,
+    /// The name of the stream in the row; none where there is no row.
+    stream: Option<String>,
+    what: String,
+    expected: String,
+    found: String,
+}
+
+impl Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lane, position, stream, what, expected, found } = self;
+        write!(out, "lane {lane}, position {position}, ")?;
+        if let Some(stream) = stream {
+            write!(out, "stream {stream}, ")?;
+        }
+        write!(out, "{what}: expected {expected}, found {found}")
+    }
+}
+
+/// Why the scan ended early.
 #[derive(Debug, thiserror::Error)]
 enum Stopped {
     #[error("{0}")]
@@ -39,142 +65,232 @@ impl From<sqlx::Error> for Stopped {
     }
 }
 
-/// Checks the whole log; says on stdout what each lane holds, and the first difference.
-///
-/// # Errors
-/// There is a difference, or the log cannot be read.
+/// Checks the whole log. Prints a line for each lane, and the first difference.
 pub async fn verify(config: VerifyConfig) -> anyhow::Result<()> {
     let started = Instant::now();
     let options = config.write_database_url.options().application_name("command-service verify");
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = pool.context("the write database cannot be reached")?;
-    match walk(&pool).await {
+    match scan(&pool).await {
         Ok((lanes, events)) => {
             let took = started.elapsed();
             say(&format!("{events} events in {lanes} lanes, no difference, {took:.1?}"))
         }
         Err(Stopped::Differs(difference)) => {
             say(&format!("difference: {difference}"))?;
-            bail!("the log is not what it should be; stdout has the first difference");
+            bail!("the log is inconsistent; the first difference is on stdout");
         }
         Err(Stopped::Read(error)) => Err(error).context("the log cannot be verified"),
     }
 }
 
 fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}").context("stdout takes nothing")
+    writeln!(std::io::stdout().lock(), "{line}").context("stdout cannot be written")
 }
 
-/// How many lanes and events there are.
-async fn walk(pool: &PgPool) -> Result<(usize, i64), Stopped> {
-    // 1. How far each lane is now; what is written from here on is left to the next time.
+/// Returns the number of lanes and events.
+async fn scan(pool: &PgPool) -> Result<(usize, i64), Stopped> {
+    // 1. Each lane from its beginning to the head it has now.
     let heads = LogReader::new(pool.clone()).heads().await?;
-    // 2. Each lane from its beginning, by position.
     let mut events = 0;
     for head in &heads {
-        walk_lane(pool, head).await?;
+        scan_lane(pool, head).await?;
         events += head.position.0;
     }
-    // 3. What no lane can tell alone.
-    check_keys(pool).await?;
-    // 4. What is kept beside the log, and what is kept folded.
-    derived::check(pool).await?;
-    let snapshots::Counted { good, foreign } = snapshots::walk(pool).await?;
-    let _ = say(&format!("snapshots: {good} as folded, {foreign} of another log and not believed"));
+    // 2. What spans lanes, and the tables that follow from the events.
+    for statement in [
+        include_str!("../queries/verify_keys.sql"),
+        include_str!("../queries/verify_reversals.sql"),
+        include_str!("../queries/verify_deadlines.sql"),
+    ] {
+        expect_none(pool, sqlx::query_as(statement)).await?;
+    }
+    // 3. The stored folds.
+    let (good, foreign) = check_snapshots(pool).await?;
+    // Nobody may be reading the report; the scan continues.
+    let _ = say(&format!("snapshots: {good} match, {foreign} of another log are ignored"));
     Ok((heads.len(), events))
 }
 
-async fn walk_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
+async fn scan_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
+    let lane = lane_number(head.lane);
     let mut check = LaneCheck::new(head.lane);
     while check.position() < head.position {
-        let before = check.position();
-        let limit = PAGE_LEN.min(head.position.0 - before.0);
+        let first = check.position().next();
         let rows = sqlx::query(include_str!("../queries/verify_lane.sql"))
-            .bind(lane_number(head.lane))
-            .bind(before.next().0)
-            .bind(limit)
+            .bind(lane)
+            .bind(first.0)
+            .bind(PAGE_LEN.min(head.position.0 - check.position().0))
             .fetch_all(pool)
             .await?;
         if rows.is_empty() {
-            return Err(Stopped::Differs(check.missing()));
+            let found = "no event".to_owned();
+            return Err(Stopped::Differs(Difference {
+                lane,
+                position: first.0,
+                stream: None,
+                what: "position".to_owned(),
+                expected: first.to_string(),
+                found,
+            }));
         }
         for row in &rows {
-            let entry = entry(row, &check)?;
-            check.follow(&entry).map_err(Stopped::Differs)?;
+            check_row(head.lane, &mut check, row)?;
         }
-        check_outcomes(pool, head.lane, before.next(), check.position()).await?;
+        let outcomes = sqlx::query_as(include_str!("../queries/verify_outcomes.sql"))
+            .bind(lane)
+            .bind(first.0)
+            .bind(check.position().0);
+        expect_none(pool, outcomes).await?;
     }
-    let (position, streams) = (check.position(), check.streams());
-    // A lane's line tells how far the walk is; when nobody reads it, the walk goes on.
     let _ = say(&format!(
-        "lane {}: {position} events of {streams} streams, chain {}",
-        head.lane,
+        "lane {lane}: {} events of {} streams, chain {}",
+        check.position(),
+        check.streams(),
         check.chain()
     ));
     Ok(())
 }
 
-/// A row as an entry; a member that is not of its type is a difference.
-fn entry(row: &PgRow, check: &LaneCheck) -> Result<Entry, Stopped> {
-    match EventRow::from_row(row) {
-        Ok(EventRow(event)) => Ok(Entry { event, data_hash: row.try_get("data_hash")? }),
+/// Checks the next row of a lane: its types, the hash of its data, and that it follows.
+fn check_row(lane: Lane, check: &mut LaneCheck, row: &PgRow) -> Result<(), Stopped> {
+    let position = check.position().next().0;
+    let stream = row.try_get("stream").ok();
+    let differs = |what: &str, expected: String, found: String| {
+        let (lane, what) = (lane_number(lane), what.to_owned());
+        Err(Stopped::Differs(Difference { lane, position, stream, what, expected, found }))
+    };
+    let event = match EventRow::from_row(row) {
+        Ok(EventRow(event)) => event,
         Err(sqlx::Error::ColumnDecode { index, source }) => {
-            let stream = row.try_get("stream").ok();
-            Err(Stopped::Differs(check.unreadable(stream, &index, source.as_ref())))
+            return differs(&index, "a value of its type".to_owned(), source.to_string());
         }
-        Err(error) => Err(error.into()),
+        Err(error) => return Err(error.into()),
+    };
+    // The chain covers the data by its hash, so a wrong hash would show as a wrong chain.
+    let (hash, stored) = (data_hash(event.data.get()), row.try_get::<Vec<u8>, _>("data_hash")?);
+    if hash[..] != stored[..] {
+        return differs("data_hash", hex::encode(hash), hex::encode(stored));
+    }
+    match check.follow(&event, event.event().as_ref()) {
+        None => Ok(()),
+        Some(broken) => {
+            let figure = broken.member.map(|member| format!("{member} after it"));
+            let what = figure.as_deref().unwrap_or(broken.rule.as_str());
+            differs(what, broken.expected, broken.found)
+        }
     }
 }
 
-/// Checks that the events which a command's first event names are there, and of that command.
-async fn check_outcomes(
+/// Runs a statement that selects the first difference.
+async fn expect_none(
     pool: &PgPool,
-    lane: Lane,
-    from: Position,
-    to: Position,
+    statement: QueryAs<'_, Postgres, Difference, PgArguments>,
 ) -> Result<(), Stopped> {
-    let wrong = sqlx::query(include_str!("../queries/verify_outcomes.sql"))
-        .bind(lane_number(lane))
-        .bind(from.0)
-        .bind(to.0)
-        .fetch_optional(pool)
-        .await?;
-    let Some(row) = wrong else {
-        return Ok(());
-    };
-    let place = match (row.try_get("named_lane")?, row.try_get("named_position")?) {
-        (Some::<i16>(lane), Some::<i64>(position)) => format!("at {lane}-{position}"),
-        _ => "at no place".to_owned(),
-    };
-    let correlation_id: &str = row.try_get("correlation_id")?;
-    let found = match row.try_get::<Option<&str>, _>("found")? {
-        Some(other) => format!("one of correlation id {other} {place}"),
-        None => format!("nothing {place}"),
-    };
-    Err(Stopped::Differs(Difference {
-        lane,
-        position: Position(row.try_get("position")?),
-        stream: row.try_get("stream")?,
-        what: format!("event {} of its command", row.try_get::<i64, _>("nth")?),
-        expected: format!("an event of correlation id {correlation_id}"),
-        found,
-    }))
+    match statement.fetch_optional(pool).await? {
+        None => Ok(()),
+        Some(difference) => Err(Stopped::Differs(difference)),
+    }
 }
 
-/// Checks that each idempotency key has one outcome.
-async fn check_keys(pool: &PgPool) -> Result<(), Stopped> {
-    let twice =
-        sqlx::query(include_str!("../queries/verify_keys.sql")).fetch_optional(pool).await?;
-    let Some(row) = twice else {
-        return Ok(());
+/// Compares each snapshot of today's fold version with the fold of its stream. Returns how many
+/// match, and how many belong to another log, as after a restore of the events alone.
+async fn check_snapshots(pool: &PgPool) -> Result<(u64, u64), Stopped> {
+    let log = LogReader::new(pool.clone());
+    let (mut good, mut foreign) = (0, 0);
+    let mut after = String::new();
+    loop {
+        let next = sqlx::query(include_str!("../queries/verify_snapshot.sql"))
+            .bind(FOLD_VERSION)
+            .bind(&after)
+            .fetch_optional(pool)
+            .await?;
+        let Some(row) = next else {
+            return Ok((good, foreign));
+        };
+        after = row.try_get("stream")?;
+        if row.try_get("is_of_this_log")? {
+            check_snapshot(&log, &row).await?;
+            good += 1;
+        } else {
+            foreign += 1;
+        }
+    }
+}
+
+async fn check_snapshot(log: &LogReader, row: &PgRow) -> Result<(), Stopped> {
+    let version = Version(row.try_get("version")?);
+    let stream: Stream = decoded(row.try_get::<&str, _>("stream")?.parse())?;
+    let found: Value = decoded(serde_json::from_str(row.try_get("state")?))?;
+    let (lane, position, expected) = match log.fold(&stream, Until::Version(version)).await? {
+        Folded::State { lane, position, state, .. } => {
+            (lane_number(lane), position.0, decoded(serde_json::to_value(&state))?)
+        }
+        // The last event of the snapshot was there a moment ago.
+        Folded::Unknown | Folded::Beyond { .. } | Folded::Ahead { .. } => (0, 0, Value::Null),
     };
-    let (caller, key): (&str, &str) = (row.try_get("caller")?, row.try_get("key")?);
-    Err(Stopped::Differs(Difference {
-        lane: crate::log::row::lane(&row, "lane")?,
-        position: Position(row.try_get("position")?),
-        stream: row.try_get("stream")?,
-        what: format!("idempotency key {key} of {caller}"),
-        expected: "one outcome".to_owned(),
-        found: format!("{} outcomes", row.try_get::<i64, _>("outcomes")?),
-    }))
+    match first_difference(&expected, &found) {
+        None => Ok(()),
+        Some((member, expected, found)) => Err(Stopped::Differs(Difference {
+            lane,
+            position,
+            stream: Some(stream.to_string()),
+            what: format!("{member} in the snapshot of version {version}"),
+            expected,
+            found,
+        })),
+    }
+}
+
+fn decoded<T, E: Error + Send + Sync + 'static>(value: Result<T, E>) -> Result<T, ReadError> {
+    value.map_err(|error| ReadError::Corrupt(sqlx::Error::Decode(Box::new(error))))
+}
+
+/// The JSON pointer to the first difference of two values, and both values there.
+fn first_difference(expected: &Value, found: &Value) -> Option<(String, String, String)> {
+    let below =
+        |step: &str, expected: Option<&Value>, found: Option<&Value>| match (expected, found) {
+            (Some(expected), Some(found)) => first_difference(expected, found)
+                .map(|(rest, expected, found)| (format!("/{step}{rest}"), expected, found)),
+            (expected, found) => Some((format!("/{step}"), text(expected), text(found))),
+        };
+    match (expected, found) {
+        (Value::Object(all), Value::Object(other)) => {
+            let mut names: Vec<&String> = all.keys().chain(other.keys()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names.into_iter().find_map(|name| below(name, all.get(name), other.get(name)))
+        }
+        (Value::Array(all), Value::Array(other)) => (0..all.len().max(other.len()))
+            .find_map(|nth| below(&nth.to_string(), all.get(nth), other.get(nth))),
+        _ if expected == found => None,
+        _ => Some((String::new(), text(Some(expected)), text(Some(found)))),
+    }
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), Value::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_reported_with_its_pointer() {
+        let differs = |member: &str, expected: &str, found: &str| {
+            Some((member.to_owned(), expected.to_owned(), found.to_owned()))
+        };
+        for (expected, found, first) in [
+            (json!({"a": [1, {"b": 2}]}), json!({"a": [1, {"b": 2}]}), None),
+            (json!({"a": [1, 2]}), json!({"a": [1, 3]}), differs("/a/1", "2", "3")),
+            (json!({"a": [1]}), json!({"a": []}), differs("/a/0", "1", "nothing")),
+            (json!({}), json!({"c": {}}), differs("/c", "nothing", "{}")),
+            (json!(null), json!({}), differs("", "null", "{}")),
+        ] {
+            assert_eq!(first_difference(&expected, &found), first);
+        }
+    }
 }

@@ -1,2 +1,2 @@
--- Makes the indexes that a version (schema $2) lacks after those of another (schema $1).
+-- Creates the indexes of one version (schema $1) that another (schema $2) lacks.
 select copy_indexes($1, $2)

@@ -1,4 +1,4 @@
--- Takes alerts out of the outbox, which the brokers have acknowledged.
+-- Deletes alerts that the brokers have acknowledged.
 delete from alert_outbox
 using unnest($1::smallint[], $2::bigint[], $3::text[]) as sent (lane, position, location)
 where alert_outbox.lane = sent.lane

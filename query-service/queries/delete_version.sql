@@ -1,5 +1,5 @@
--- Forgets a version that nobody follows, with its checkpoints and stops; what was skipped in it stays
--- known.
+-- Deletes a version that no service follows, with its checkpoints and stops. The record of its skipped
+-- events stays.
 with gone as (
     delete from projection_versions
     where projection = $1 and version = $2 and state = 'filling'

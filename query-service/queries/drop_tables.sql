@@ -1,2 +1,2 @@
--- Removes the tables of a version (schema $1).
+-- Drops the tables of a version (schema $1).
 select drop_tables($1)

@@ -1,5 +1,5 @@
--- Gives every lane a checkpoint before its first position in every version of a projection; those
--- that exist stay where they are.
+-- Inserts a checkpoint before the first position of every lane, in every version of a projection, where
+-- there is none.
 insert into checkpoints (projection, version, lane, position, chain)
 select projection, version, lane, 0, decode(repeat('00', 32), 'hex')
 from projection_versions

@@ -1,5 +1,5 @@
--- The versions of the projections ($2, or all where that is null) that are stopped in a lane ($1),
--- with the position each waits at.
+-- The versions of the projections ($2, or all if it is null) that are stopped in a lane ($1), with their
+-- position.
 select s.projection, s.version, c.position + 1 as position, s.event, s.error
 from stopped_lanes s
 join checkpoints c using (projection, version, lane)

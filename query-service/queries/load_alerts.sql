@@ -1,5 +1,5 @@
--- The first alerts in the outbox ($1 at most), each lane's in order. A lane's alerts are put there in
--- the order of its positions, so none comes in before one that was seen.
+-- The first alerts in the outbox ($1 at most), in order for each lane. Alerts of a lane are inserted in the
+-- order of its positions, so none can appear before one that was read.
 select lane, position, sku, location, raised, available, reorder_point, recorded_at
 from alert_outbox
 order by lane, position, location

@@ -1,2 +1,3 @@
--- Lets one instance at a time publish alerts: taken until the connection ends; false if another has it.
+-- Takes the lock of the instance that publishes alerts, until the connection ends; false if another
+-- instance holds it.
 select pg_try_advisory_lock(hashtextextended('alert_outbox', 0))

@@ -1,3 +1,3 @@
--- Lets one rebuild of a projection run at a time: taken until the connection ends. Waits as long as
--- lock_timeout allows, for a rebuild that was killed holds it until its server process notices.
+-- Lets one rebuild of a projection run at a time, until the connection ends. Waits up to lock_timeout, for
+-- the server process of a killed rebuild holds the lock until it notices.
 select pg_advisory_lock(hashtextextended('rebuild ' || $1, 0))

@@ -1,4 +1,4 @@
--- Says whether a version is followed; the one that answers always is.
+-- Sets whether a version is followed. The version that answers always is.
 update projection_versions
 set state = $3
 where projection = $1

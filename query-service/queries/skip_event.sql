@@ -1,5 +1,5 @@
--- Moves the checkpoint of a stopped lane over the one event it waits at ($4, chain $5), and keeps for
--- ever that this was done and why: together, and only if the lane is still stopped exactly there.
+-- Moves the checkpoint of a stopped lane past one event ($4, chain $5), and records the skip permanently
+-- with its reason: together, and only if the lane is still stopped exactly there.
 with gone as (
     delete from stopped_lanes
     where projection = $1 and version = $2 and lane = $3

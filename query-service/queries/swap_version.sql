@@ -1,5 +1,5 @@
--- Makes one version ($3) answer instead of another ($2), if that one does and every lane of the new
--- one is at least as far. The caller holds the checkpoints of the old one.
+-- Lets one version ($3) answer instead of another ($2), if that one answers now and every lane of the new
+-- one is at least as far. The caller has locked the checkpoints of the old one.
 update projections
 set active_version = $3, active_since = clock_timestamp()
 where name = $1

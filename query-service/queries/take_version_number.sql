@@ -1,4 +1,4 @@
--- Takes the number of the next version of a projection; it is never given again.
+-- Takes the number of the next version of a projection, which is never used again.
 update projections
 set last_version = last_version + 1
 where name = $1

@@ -1,3 +1,2 @@
--- Makes this connection, until it closes, the only one that checks all the time; or says that another
--- one is.
+-- Takes the lock of the background check for this connection, or returns that another holds it.
 select pg_try_advisory_lock(hashtextextended('stockbook integrity', 0))

@@ -1,109 +1,122 @@
-//! Alerts on their way to Kafka: what `low_stock` put into the outbox, with its own rows and in the
-//! same transaction, is published by one instance at a time and taken out once it is acknowledged.
+//! Publishes alerts to Kafka. The projection `low_stock` puts them into an outbox, in the transaction
+//! that writes its rows. One instance at a time publishes them, and deletes those that are acknowledged.
 //!
-//! At least once, in order per item; an alert's id stays the same, so that a reader can tell one that
-//! comes again. While the brokers are away the outbox grows and the projection goes on.
+//! At least once, and in order for each item. The id of an alert never changes, so that readers can drop
+//! repetitions. While the brokers are away the outbox grows and the projection continues.
 
-mod topic;
-mod record;
-
+use std::convert::Infallible;
 use std::time::Duration;
 
+use futures::executor::block_on;
 use futures::future::join_all;
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::FutureProducer;
-use shared_events::values::ValueError;
-use sqlx::{Connection, PgConnection};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use serde::Serialize;
+use shared_events::lane::{EventId, Lane, Position, PositionToken};
+use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
+use shared_events::values::{LocationCode, Sku, ValueError};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, PgConnection, Row};
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts::record::Outgoing;
 use crate::backoff::Backoff;
 use crate::config::{DatabaseConfig, KafkaConfig};
+use crate::projections::low_stock::{AlertId, AlertState};
 use crate::{database, metrics};
+
+/// `ce_source` of every alert.
+const SOURCE: &str = "/stockbook/low_stock";
 
 /// Alerts that are in flight at once.
 const IN_FLIGHT_MAX: i64 = 500;
 
-/// How often an empty outbox is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// How often an empty outbox is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often an instance asks whether it is its turn to publish.
-const TURN_INTERVAL: Duration = Duration::from_secs(2);
+/// How often an instance tries to get the lock of the publisher.
+const LOCK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What [`run`] works with.
-pub struct Tools {
-    /// Where the outbox is.
+/// How long the brokers may take to create the topic.
+const CREATE_MAX: Duration = Duration::from_secs(10);
+
+/// What [`run`] needs.
+pub struct AlertPublisher {
     pub database: DatabaseConfig,
-    /// Where the alerts go.
     pub kafka: KafkaConfig,
-    /// How many partitions a new topic has.
+    /// The number of partitions of a new topic.
     pub lanes: u16,
-    /// Ends it.
     pub stop: CancellationToken,
 }
 
-/// Why publishing begins anew.
+/// Why publishing starts again.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("the outbox: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("the outbox holds what is no alert: {0}")]
+    #[error("the outbox contains an invalid alert: {0}")]
     Stored(#[from] ValueError),
-    #[error("the brokers do not take alerts: {0}")]
+    #[error("Kafka does not accept alerts: {0}")]
     Kafka(#[from] KafkaError),
     #[error("the Kafka client was dropped")]
     Dropped,
 }
 
-/// Publishes until told to stop. What fails is begun anew, for as long as it takes.
-pub async fn run(tools: Tools) {
-    let mut backoff = Backoff::up_to(PAUSE_MAX);
-    loop {
-        let mut sent = 0;
-        match tools.stop.run_until_cancelled(publish(&tools, &mut sent)).await {
-            None => return,
-            Some(Ok(never)) => match never {},
-            Some(Err(error)) => tracing::warn!(%error, "alerts cannot be published, trying again"),
-        }
-        if sent > 0 {
-            backoff = Backoff::up_to(PAUSE_MAX);
-        }
-        if backoff.pause(&tools.stop).await.is_err() {
-            return;
+impl AlertPublisher {
+    /// Publishes until the service stops. After a failure it starts again.
+    pub async fn run(self) {
+        let mut backoff = Backoff::up_to(PAUSE_MAX);
+        loop {
+            let mut sent = 0;
+            match self.stop.run_until_cancelled(self.publish(&mut sent)).await {
+                None => return,
+                Some(Ok(never)) => match never {},
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "alerts cannot be published, trying again")
+                }
+            }
+            if sent > 0 {
+                backoff = Backoff::up_to(PAUSE_MAX);
+            }
+            if backoff.pause(&self.stop).await.is_err() {
+                return;
+            }
         }
     }
-}
 
-/// One turn: it lasts as long as the connection that holds the lock.
-async fn publish(tools: &Tools, sent: &mut usize) -> Result<std::convert::Infallible, Failure> {
-    // 1. Wait for this instance's turn.
-    let mut connection =
-        PgConnection::connect_with(&database::alert_options(&tools.database)).await?;
-    while !lock(&mut connection).await? {
-        tokio::time::sleep(TURN_INTERVAL).await;
-    }
-    // 2. See that there is a topic. If none can be made there may be one all the same.
-    if let Err(error) = topic::create(&tools.kafka, tools.lanes).await {
-        tracing::warn!(%error, topic = tools.kafka.alerts_topic, "the topic cannot be made");
-    }
-    // 3. Send what there is, and take out what the brokers acknowledged.
-    let producer = Producer::connect(&tools.kafka)?;
-    loop {
-        let alerts = load(&mut connection).await?;
-        if alerts.is_empty() {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            continue;
+    /// Publishes for as long as the connection with the lock lives.
+    async fn publish(&self, sent: &mut usize) -> Result<Infallible, Failure> {
+        // 1. Wait for the lock.
+        let options = database::alert_options(&self.database);
+        let mut connection = PgConnection::connect_with(&options).await?;
+        while !lock(&mut connection).await? {
+            tokio::time::sleep(LOCK_INTERVAL).await;
         }
-        producer.send(&tools.kafka.alerts_topic, &alerts).await?;
-        delete(&mut connection, &alerts).await?;
-        metrics::alerts_published(alerts.len());
-        *sent += alerts.len();
+        // 2. Create the topic. After a failure it may exist all the same.
+        if let Err(error) = create_topic(&self.kafka, self.lanes).await {
+            tracing::warn!(%error, topic = self.kafka.alerts_topic, "the topic cannot be created");
+        }
+        // 3. Send alerts and delete those that the brokers acknowledged.
+        let producer = Producer::connect(&self.kafka)?;
+        loop {
+            let alerts = load(&mut connection).await?;
+            if alerts.is_empty() {
+                tokio::time::sleep(POLL_INTERVAL).await;
+                continue;
+            }
+            producer.send(&self.kafka.alerts_topic, &alerts).await?;
+            delete(&mut connection, &alerts).await?;
+            metrics::alerts_published(alerts.len());
+            *sent += alerts.len();
+        }
     }
 }
 
@@ -111,31 +124,31 @@ async fn lock(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar(include_str!("../queries/lock_alerts.sql")).fetch_one(connection).await
 }
 
-async fn load(connection: &mut PgConnection) -> Result<Vec<Outgoing>, Failure> {
+async fn load(connection: &mut PgConnection) -> Result<Vec<Alert>, Failure> {
     let rows = sqlx::query(include_str!("../queries/load_alerts.sql"))
         .bind(IN_FLIGHT_MAX)
         .fetch_all(connection)
         .await?;
-    rows.iter().map(Outgoing::of).collect()
+    rows.iter().map(Alert::of).collect()
 }
 
-async fn delete(connection: &mut PgConnection, alerts: &[Outgoing]) -> sqlx::Result<()> {
+async fn delete(connection: &mut PgConnection, alerts: &[Alert]) -> sqlx::Result<()> {
     sqlx::query(include_str!("../queries/delete_alerts.sql"))
-        .bind(alerts.iter().map(Outgoing::lane).collect::<Vec<i16>>())
-        .bind(alerts.iter().map(Outgoing::position).collect::<Vec<i64>>())
+        .bind(alerts.iter().map(Alert::lane).collect::<Vec<i16>>())
+        .bind(alerts.iter().map(Alert::position).collect::<Vec<i64>>())
         .bind(alerts.iter().map(|alert| alert.location.as_str()).collect::<Vec<&str>>())
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// The settings that every client here starts from.
+/// The common settings of the clients.
 fn client_config(settings: &KafkaConfig) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.kafka_brokers)
         .set("client.id", "query-service-alerts")
-        // A missing topic is made with as many partitions as there are lanes, or not at all.
+        // Only `create_topic` knows the right number of partitions.
         .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.max.ms", "2000")
         .set("log.connection.close", "false")
@@ -143,7 +156,30 @@ fn client_config(settings: &KafkaConfig) -> ClientConfig {
     config
 }
 
-/// Passes on what the client says, for those who want it: all of it heals or comes back as an error.
+/// Creates the topic with one partition for each lane, unless it exists.
+async fn create_topic(settings: &KafkaConfig, lanes: u16) -> Result<(), KafkaError> {
+    let settings = settings.clone();
+    // Requests block, and so does dropping the client.
+    let create = move || {
+        let client: AdminClient<Logs> = client_config(&settings).create_with_context(Logs)?;
+        let copies = i32::try_from(settings.alerts_replication_factor).unwrap_or(i32::MAX);
+        let replication = TopicReplication::Fixed(copies);
+        let topic = NewTopic::new(&settings.alerts_topic, i32::from(lanes), replication);
+        let options = AdminOptions::new()
+            .request_timeout(Some(CREATE_MAX))
+            .operation_timeout(Some(CREATE_MAX));
+        for result in block_on(client.create_topics([&topic], &options))? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(create).await.expect("creating a topic does not panic")
+}
+
+/// Logs what the client reports at debug level: all of it heals or comes back as the error of a call.
 struct Logs;
 
 impl ClientContext for Logs {
@@ -156,7 +192,7 @@ impl ClientContext for Logs {
     }
 }
 
-/// An idempotent producer that is dropped away from the runtime's threads, since that blocks.
+/// An idempotent producer. Dropping it blocks, so that happens outside the runtime's threads.
 struct Producer(Option<FutureProducer<Logs>>);
 
 impl Producer {
@@ -173,9 +209,9 @@ impl Producer {
         Ok(Self(Some(producer)))
     }
 
-    /// Sends alerts in their order and waits until all of them are acknowledged.
-    async fn send(&self, topic: &str, alerts: &[Outgoing]) -> Result<(), Failure> {
-        let producer = self.0.as_ref().expect("it is there until it is dropped");
+    /// Sends alerts in order and waits until all are acknowledged.
+    async fn send(&self, topic: &str, alerts: &[Alert]) -> Result<(), Failure> {
+        let producer = self.0.as_ref().expect("only drop takes it");
         let mut deliveries = Vec::with_capacity(alerts.len());
         for alert in alerts {
             // Not `send`, which sleeps when the queue is full; so few alerts never fill it.
@@ -193,5 +229,82 @@ impl Drop for Producer {
     fn drop(&mut self) {
         let producer = self.0.take();
         tokio::task::spawn_blocking(move || drop(producer));
+    }
+}
+
+/// An alert in the outbox, as a Kafka record: CloudEvents 1.0 in binary mode, as for the events.
+#[derive(Debug)]
+struct Alert {
+    event: EventId,
+    location: LocationCode,
+    sku: String,
+    payload: String,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// The value of the record.
+#[derive(Serialize)]
+struct Payload<'a> {
+    id: String,
+    sku: &'a Sku,
+    location: &'a LocationCode,
+    state: AlertState,
+    available: i64,
+    reorder_point: i64,
+    position: PositionToken,
+}
+
+impl Alert {
+    fn of(row: &PgRow) -> Result<Self, Failure> {
+        let lane = database::lane(row.try_get("lane")?);
+        let position = Position(row.try_get("position")?);
+        let sku: Sku = row.try_get::<String, _>("sku")?.parse()?;
+        let location: LocationCode = row.try_get::<String, _>("location")?.parse()?;
+        let recorded_at = row.try_get("recorded_at").map(Timestamp::new)?;
+        let state = AlertState::of(row.try_get("raised")?);
+        let event = EventId(lane, position);
+        let payload = Payload {
+            id: AlertId(event, location.clone()).to_string(),
+            sku: &sku,
+            location: &location,
+            state,
+            available: row.try_get("available")?,
+            reorder_point: row.try_get("reorder_point")?,
+            position: [(lane, position)].into_iter().collect(),
+        };
+        let kind = match state {
+            AlertState::Raised => "LowStockRaised",
+            AlertState::Cleared => "LowStockCleared",
+        };
+        let headers = vec![
+            ("ce_specversion", "1.0".to_owned()),
+            ("ce_id", payload.id.clone()),
+            ("ce_source", SOURCE.to_owned()),
+            ("ce_type", kind.to_owned()),
+            ("ce_time", recorded_at.to_string()),
+            ("ce_subject", Stream::Stock(sku.clone(), location.clone()).to_string()),
+            ("content-type", "application/json".to_owned()),
+        ];
+        let payload = serde_json::to_string(&payload).expect("an alert is text and integers");
+        Ok(Self { event, location, sku: sku.to_string(), payload, headers })
+    }
+
+    fn lane(&self) -> i16 {
+        let Self { event: EventId(lane, _), .. } = self;
+        database::lane_column(Lane(lane.0))
+    }
+
+    fn position(&self) -> i64 {
+        let Self { event: EventId(_, position), .. } = self;
+        position.0
+    }
+
+    fn record<'a>(&'a self, topic: &'a str) -> FutureRecord<'a, String, String> {
+        let headers =
+            self.headers.iter().fold(
+                OwnedHeaders::new_with_capacity(self.headers.len()),
+                |headers, (key, value)| headers.insert(Header { key, value: Some(value) }),
+            );
+        FutureRecord::to(topic).key(&self.sku).payload(&self.payload).headers(headers)
     }
 }

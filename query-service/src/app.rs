@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::alerts;
+use crate::alerts::AlertPublisher;
 use crate::backoff::Backoff;
 use crate::config::ServeConfig;
 use crate::http;
-use crate::integrity::watch;
+use crate::integrity;
 use crate::metrics;
 use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
 use crate::pipeline::log_client::LogClient;
@@ -73,18 +73,18 @@ impl App {
         let working = async {
             let pool = projections.pool();
             let (lane_map, versions) = learn(&pool, &stop).await?;
-            let alerts = alerts::Tools {
+            let alerts = AlertPublisher {
                 database: config.database.clone(),
                 kafka: config.kafka.clone(),
                 lanes: number_of_lanes(&lane_map),
                 stop: stop.clone(),
             };
-            background.spawn(alerts::run(alerts));
+            background.spawn(alerts.run());
             background.spawn(projections.clone().run(lane_map, versions));
             background.spawn(keep_metrics(projections.clone()));
             let per_second = config.integrity.integrity_events_per_second;
             if per_second > 0 {
-                background.spawn(watch::watch(projections.clone(), per_second));
+                background.spawn(integrity::background::check(projections.clone(), per_second));
             }
             // None of the parts ends by itself, unless it fails.
             match background.join_next().await {

@@ -13,7 +13,7 @@ use crate::projection::ProjectionVersion;
 const IDLE_IN_TRANSACTION_MAX_MS: u32 = 10_000;
 
 /// How long one statement of an integrity check may take.
-const PROOF_TIMEOUT: Duration = Duration::from_secs(30);
+const CHECK_STATEMENT_MAX: Duration = Duration::from_secs(30);
 
 /// Connections in addition to those of the writers, in case one of theirs is abandoned.
 const PROJECTION_CONNECTIONS_SPARE: u32 = 1;
@@ -65,8 +65,8 @@ pub fn alert_options(settings: &DatabaseConfig) -> PgConnectOptions {
 }
 
 /// For an integrity check of one version of `stock`: read-only transactions that each see one snapshot.
-pub fn proof_options(settings: &DatabaseConfig, projection: ProjectionVersion) -> PgConnectOptions {
-    connect_options(settings, projection, "integrity", Milliseconds(PROOF_TIMEOUT)).options([
+pub fn check_options(settings: &DatabaseConfig, projection: ProjectionVersion) -> PgConnectOptions {
+    connect_options(settings, projection, "integrity", Milliseconds(CHECK_STATEMENT_MAX)).options([
         ("default_transaction_isolation", "repeatable read"),
         ("default_transaction_read_only", "on"),
     ])

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ServeConfig;
 use crate::database;
-use crate::integrity::check::{Inspector, Subject};
+use crate::integrity::check::{Checker, Subject};
 use crate::pipeline::assignment::Assignment;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
@@ -44,7 +44,7 @@ struct Shared {
     log: LogClient,
     feeds: Arc<Semaphore>,
     recorder: PrometheusHandle,
-    inspector: Inspector,
+    checker: Checker,
     stop: CancellationToken,
     lane_map: Arc<OnceLock<LaneMap>>,
     /// The version of each projection that answers queries.
@@ -70,7 +70,7 @@ impl ProjectionSet {
         let stop = CancellationToken::new();
         let set = Self(Arc::new(Shared {
             known,
-            inspector: Inspector::new(config.database.clone(), log.clone(), stop.clone()),
+            checker: Checker::new(config.database.clone(), log.clone(), stop.clone()),
             config,
             log,
             feeds: Arc::new(Semaphore::new(FEEDS_MAX)),
@@ -122,8 +122,8 @@ impl ProjectionSet {
         &self.0.recorder
     }
 
-    pub fn inspector(&self) -> &Inspector {
-        &self.0.inspector
+    pub fn checker(&self) -> &Checker {
+        &self.0.checker
     }
 
     /// What an integrity check compares now; `None` before the lanes are known.

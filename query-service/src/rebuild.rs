@@ -1,37 +1,34 @@
-//! `rebuild`: fills a new version of a projection from the log beside the one that answers, and lets
-//! it answer instead.
+//! `rebuild`: fills a new version of a projection from the log, then switches answers to it.
 //!
-//! Every step is stored before the next begins, so a rebuild that was killed goes on where it was when
-//! it is started again. Until the swap nothing that answers is touched. Afterwards both versions are
-//! kept up to date, so that one can go back, until one of them is dropped.
+//! Every step is stored before the next begins, so a killed rebuild continues where it was when it is
+//! started again. Until the swap it touches nothing that answers. After the swap both versions are kept
+//! up to date, so that an operator can go back, until one of them is dropped.
 
 mod fill;
 mod compare;
-mod swap;
 
 use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use shared_events::lane::Position;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::config::{RebuildConfig, RebuildStep};
+use crate::database;
 use crate::migrate::load_lane_map;
 use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
 use crate::projections;
-use crate::rebuild::fill::Filler;
+use crate::rebuild::fill::{Filler, Positions};
 
-/// How long after a change of the list every service has noticed it.
+/// How long every service takes to notice a change of the list of versions.
 const NOTICED_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a lock may be waited for.
 const LOCK_MAX: &str = "10s";
 
-/// Takes one step of a rebuild, or the whole of it.
-///
-/// # Errors
-/// The step cannot be taken, or not to its end; what is done so far stays.
+/// Does one step of a rebuild, or all of them. After an error, everything done so far stays.
 pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
     let projection = config.projection;
     let mut connection = config
@@ -47,38 +44,39 @@ pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
         .execute(&mut connection)
         .await
         .with_context(|| format!("another rebuild of {} seems to be running", projection.name()))?;
-    let Standing { active, beside } = standing(&mut connection, projection).await?;
+    let Versions { active, other } = versions(&mut connection, projection).await?;
     match config.step() {
         RebuildStep::Swap => {
-            if let Some(older) = beside
+            if let Some(older) = other
                 && older.of < active
                 && !older.is_filling
             {
                 bail!(
-                    "{} stands beside {}: --back returns to it, --drop makes room for another",
+                    "the older {} is kept besides {}: return to it with --back, or make room for a \
+                     new version with --drop",
                     older.of.schema(),
                     active.schema()
                 );
             }
-            let filler = filled(&config, &mut connection, active, beside).await?;
-            swap::swap(&mut connection, &filler, active).await?;
-            say(&format!("{} answers from here on", filler.of().schema()))?;
+            let filler = filled(&config, &mut connection, active, other).await?;
+            swap(&mut connection, &filler, active).await?;
+            say(&format!("{} answers now", filler.of().schema()))?;
         }
         RebuildStep::Compare => {
-            let filler = filled(&config, &mut connection, active, beside).await?;
+            let filler = filled(&config, &mut connection, active, other).await?;
             let rows = compare::compare(&mut connection, active, filler.of()).await?;
             let (one, other) = (active.schema(), filler.of().schema());
             say(&format!("{one} and {other} are equal: {rows} rows"))?;
         }
         RebuildStep::Back => {
-            let beside = beside.filter(|one| !one.is_filling && one.of < active);
-            let older = beside.context("there is no older version to go back to")?.of;
+            let older = other.filter(|one| !one.is_filling && one.of < active);
+            let older = older.context("there is no older version to return to")?.of;
             let filler = filler(&config, &mut connection, older).await?;
-            swap::swap(&mut connection, &filler, active).await?;
+            swap(&mut connection, &filler, active).await?;
             say(&format!("{} answers again", older.schema()))?;
         }
         RebuildStep::Drop => {
-            let of = beside.context("no version stands beside the one that answers")?.of;
+            let of = other.context("there is no version other than the one that answers")?.of;
             remove(&mut connection, of).await?;
             say(&format!("{} is dropped", of.schema()))?;
         }
@@ -87,16 +85,16 @@ pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The versions of a projection: the one that answers, and at most one more.
-struct Standing {
+/// The versions of a projection: the one that answers, and at most one other.
+struct Versions {
     active: ProjectionVersion,
-    beside: Option<Listed>,
+    other: Option<Listed>,
 }
 
-async fn standing(
+async fn versions(
     connection: &mut PgConnection,
     projection: Projection,
-) -> anyhow::Result<Standing> {
+) -> anyhow::Result<Versions> {
     let versions = list_versions(connection, projections::ALL)
         .await
         .context("run `query-service migrate` first")?;
@@ -105,38 +103,38 @@ async fn standing(
     let active = versions.iter().position(|one| one.is_active);
     let active = active.context("no version answers: run `query-service migrate` first")?;
     let active = versions.remove(active).of;
-    ensure!(versions.len() <= 1, "more than one version stands beside {}", active.schema());
-    Ok(Standing { active, beside: versions.pop() })
+    ensure!(versions.len() <= 1, "there is more than one version besides {}", active.schema());
+    Ok(Versions { active, other: versions.pop() })
 }
 
-/// The version beside the one that answers, made if there is none, filled if it is not.
+/// The other version, created and filled if necessary.
 async fn filled(
     config: &RebuildConfig,
     connection: &mut PgConnection,
     active: ProjectionVersion,
-    beside: Option<Listed>,
+    other: Option<Listed>,
 ) -> anyhow::Result<Filler> {
-    let (of, is_filling) = match beside {
+    let (of, is_filling) = match other {
         Some(one) => (one.of, one.is_filling),
-        None => (make(connection, active).await?, true),
+        None => (create(connection, active).await?, true),
     };
     let filler = filler(config, connection, of).await?;
     if is_filling {
-        // 1. Most of it, without the indexes that each row would have to enter.
+        // 1. Most of the events, without indexes, which would slow each row.
         say(&format!("{} is filled from the log", of.schema()))?;
         filler.fill_to_heads(connection).await?;
         // 2. The indexes.
         say(&format!("{} gets its indexes", of.schema()))?;
         copy(connection, include_str!("../queries/copy_indexes.sql"), active, of).await?;
-        // 3. What was recorded meanwhile; then the services keep it up to date.
+        // 3. The events recorded meanwhile; from then on the services keep it up to date.
         filler.fill_to_heads(connection).await?;
         set_state(connection, of, "followed").await?;
     }
     Ok(filler)
 }
 
-/// Makes the next version, empty.
-async fn make(
+/// Creates the next version, empty.
+async fn create(
     connection: &mut PgConnection,
     active: ProjectionVersion,
 ) -> anyhow::Result<ProjectionVersion> {
@@ -190,23 +188,27 @@ async fn set_state(
         .bind(state)
         .execute(connection)
         .await?;
-    ensure!(set.rows_affected() == 1, "{} answers, or is there no longer", of.schema());
+    ensure!(
+        set.rows_affected() == 1,
+        "{} is the version that answers, or no longer exists",
+        of.schema()
+    );
     Ok(())
 }
 
-/// Removes a version that does not answer.
+/// Drops a version that does not answer.
 async fn remove(connection: &mut PgConnection, of: ProjectionVersion) -> anyhow::Result<()> {
-    // 1. A service that has not noticed the last swap may still answer from it.
+    // 1. Wait until every service has noticed the last swap: one may still answer from this version.
     let active_for: f64 = sqlx::query_scalar(include_str!("../queries/seconds_active.sql"))
         .bind(of.name())
         .fetch_one(&mut *connection)
         .await?;
     let settled = NOTICED_AFTER.saturating_sub(Duration::from_secs_f64(active_for.max(0.0)));
     tokio::time::sleep(settled).await;
-    // 2. Nobody follows it any longer, as soon as everybody has noticed.
+    // 2. Wait until no service follows it.
     set_state(connection, of, "filling").await?;
     tokio::time::sleep(NOTICED_AFTER).await;
-    // 3. Tables and checkpoints go together.
+    // 3. Drop its tables and checkpoints together.
     let mut transaction = connection.begin().await?;
     sqlx::query(include_str!("../queries/delete_version.sql"))
         .bind(of.name())
@@ -221,7 +223,44 @@ async fn remove(connection: &mut PgConnection, of: ProjectionVersion) -> anyhow:
     Ok(())
 }
 
-/// Tells the operator how it goes, on stderr.
+/// Lets the filled version answer instead of the old one, in one statement. The checkpoints of the old
+/// version are locked meanwhile, so every lane of the new one is at least as far; readers notice
+/// nothing.
+async fn swap(
+    connection: &mut PgConnection,
+    filler: &Filler,
+    old: ProjectionVersion,
+) -> anyhow::Result<()> {
+    // 1. Most of the events without a lock.
+    filler.fill_to_heads(connection).await?;
+    // 2. The last few events.
+    let mut transaction = connection.begin().await?;
+    let held: Vec<(i16, i64)> = sqlx::query_as(include_str!("../queries/hold_checkpoints.sql"))
+        .bind(old.name())
+        .bind(old.version())
+        .fetch_all(&mut *transaction)
+        .await?;
+    let at: Positions =
+        held.into_iter().map(|(lane, at)| (database::lane(lane), Position(at))).collect();
+    filler.fill(&at, &mut transaction).await?;
+    // 3. The swap.
+    let swapped = sqlx::query(include_str!("../queries/swap_version.sql"))
+        .bind(old.name())
+        .bind(old.version())
+        .bind(filler.of().version())
+        .execute(&mut *transaction)
+        .await?;
+    ensure!(
+        swapped.rows_affected() == 1,
+        "{} is not as far as {} in every lane: a lane of it is stopped",
+        filler.of().schema(),
+        old.schema()
+    );
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Reports to the operator on stderr.
 fn say(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stderr().lock(), "{text}")
 }

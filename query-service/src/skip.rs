@@ -1,7 +1,7 @@
-//! `skip`: an operator lets a lane pass the one event at which it is stopped.
+//! `skip`: lets a stopped lane continue after the one event that it cannot apply.
 //!
-//! What a view misses then has to stay visible: the skip is recorded for ever, in the transaction that
-//! moves the checkpoint.
+//! The views miss that event from then on, which has to stay visible: the skip is recorded permanently,
+//! in the transaction that moves the checkpoint.
 
 use std::io::Write;
 
@@ -17,9 +17,6 @@ use crate::projection::{Projection, ProjectionVersion};
 use crate::projections;
 
 /// Skips the event in every version that is stopped exactly there.
-///
-/// # Errors
-/// No lane is stopped there, the log does not have the event, or one of the two cannot be asked.
 pub async fn skip(config: SkipConfig) -> anyhow::Result<()> {
     let (lane, position) = (Lane(config.lane), Position(config.position));
     let event = EventId(lane, position);
@@ -30,23 +27,23 @@ pub async fn skip(config: SkipConfig) -> anyhow::Result<()> {
         .connect()
         .await
         .context("the read database cannot be reached (MIGRATE_DATABASE_URL)")?;
-    // 1. Who waits there?
-    let waiting = find_waiting(&mut connection, event, config.projection).await?;
-    // 2. The event itself, for its chain.
+    // 1. Find the versions that are stopped there.
+    let stopped = find_stopped(&mut connection, event, config.projection).await?;
+    // 2. Read the event, for its chain.
     let recorded = find_event(&LogClient::new(&config.log)?, event).await?;
-    // 3. Move over it. A transaction of its own each, so that one that moved meanwhile changes
-    //    nothing for the others.
-    for of in waiting {
+    // 3. Move each version past it, in separate transactions: one that moved meanwhile changes nothing
+    //    for the others.
+    for of in stopped {
         let is_done = skip_event(&mut connection, of, &recorded, &config.reason).await?;
         let (name, version) = (of.name(), of.version());
-        ensure!(is_done, "{name} version {version} is not stopped at {event} any more");
+        ensure!(is_done, "{name} version {version} is no longer stopped at {event}");
         writeln!(std::io::stdout().lock(), "{event} is skipped in {name} version {version}")?;
     }
     connection.close().await?;
     Ok(())
 }
 
-async fn find_waiting(
+async fn find_stopped(
     connection: &mut PgConnection,
     event: EventId,
     of: Option<Projection>,
@@ -61,8 +58,8 @@ async fn find_waiting(
     let mut waiting = Vec::new();
     let mut others = String::new();
     for (name, version, waits_at, at, error) in stopped {
-        // A stop that names another event is one at which the log contradicts what was applied:
-        // there is nothing to pass over.
+        // A stop at another event means that the log contradicts what was applied, so there is
+        // nothing to skip.
         let is_there = at.parse::<EventId>().is_ok_and(|at| at == event)
             || at.parse::<EventId>().is_err() && waits_at == position.0;
         match projections::named(&name) {
@@ -83,7 +80,7 @@ async fn find_event(log: &LogClient, event: EventId) -> anyhow::Result<RecordedE
     let page = log
         .events_after(lane, Position(position.0 - 1))
         .await
-        .context("the log cannot be asked (COMMAND_URL)")?;
+        .context("the log does not answer (COMMAND_URL)")?;
     let first = page.events.into_iter().next();
     match first.with_context(|| format!("the log does not have {event} yet"))?.content {
         Ok(fact) if fact.recorded.id() == event => Ok(fact.recorded),
@@ -92,10 +89,7 @@ async fn find_event(log: &LogClient, event: EventId) -> anyhow::Result<RecordedE
     }
 }
 
-/// Moves a version over an event at which it is stopped; `false` if it is not.
-///
-/// # Errors
-/// The database is away.
+/// Moves a version past an event; returns false if it is not stopped there.
 pub async fn skip_event(
     connection: &mut PgConnection,
     of: ProjectionVersion,
@@ -114,7 +108,7 @@ pub async fn skip_event(
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-    // Without the checkpoint's move the stop stays too.
+    // If the checkpoint did not move, nothing else may change either.
     if skipped == 1 {
         transaction.commit().await?;
     } else {

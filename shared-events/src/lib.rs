@@ -5,6 +5,7 @@
 //! - [`slot`], [`stream`], [`lane`]: where an event belongs
 //! - [`event`], [`reservation`]: what happened
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
+//! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
 //!
 //! Compatibility: a published event type and version never changes. A new shape is a new
@@ -21,4 +22,5 @@ pub mod event;
 pub mod reservation;
 pub mod chain;
 pub mod recorded;
+pub mod lane_check;
 pub mod record;

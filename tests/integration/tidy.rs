@@ -16,7 +16,7 @@ const LINES_MAX: usize = 500;
 /// Folders whose code takes values and gives values.
 const PURE: [&str; 6] = [
     "command-service/inventory/src",
-    "query-service/src/integrity/proof",
+    "query-service/src/integrity/verification",
     "query-service/src/projections/daily_flow/fold.rs",
     "query-service/src/projections/low_stock/fold.rs",
     "query-service/src/projections/stock/fold.rs",

@@ -1,6 +1,5 @@
 //! Back in time: what the views say of any moment is what the log's events come to.
 
-mod fold;
 mod trade;
 
 use std::sync::Arc;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures::{StreamExt, stream};
 use integration_tests::api::{Answer, Api};
+use integration_tests::oracle::{Item, Oracle};
 use integration_tests::seed::seeded;
 use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use shared_events::lane::{Lane, Position};
 use shared_events::time::Timestamp;
 
-use self::fold::History;
 use self::trade::CALLERS;
 
 trials! {
@@ -37,10 +36,10 @@ async fn every_figure_at_every_moment_is_a_fold_of_the_log(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let skus: Vec<String> = (0..count).map(|number| format!("T{number}")).collect();
     trade::live(&stockbook, &skus, STEPS, seed).await;
-    let histories = histories(&stockbook).await;
-    assert_eq!(histories.len(), count);
+    let items = items(&stockbook).await;
+    assert_eq!(items.len(), count);
     let questions: Vec<Question> =
-        histories.iter().flat_map(|history| questions(history, &mut chance)).collect();
+        items.iter().flat_map(|item| questions(item, &mut chance)).collect();
     let first = ask_all(&stockbook.query(), &questions).await;
     println!("{count} histories, {} questions about the past, seed {seed}", questions.len());
     // What was known then stays as it was, whatever comes later.
@@ -70,41 +69,41 @@ struct Question {
     is_stable: bool,
 }
 
-async fn histories(stockbook: &Stockbook) -> Vec<History> {
+async fn items(stockbook: &Stockbook) -> Vec<Item> {
     let command = stockbook.command();
-    let mut all = Vec::new();
+    let mut log = Vec::new();
     for lane in 0..stockbook.lanes {
-        all.extend(History::of_lane(Lane(lane), &command.lane(lane).await));
+        log.extend(command.lane(lane).await);
     }
     stockbook.read_at("/v1/locations", &stockbook.heads().await).await;
-    all
+    Oracle::over(&log).items.into_values().collect()
 }
 
 /// Every moment at which something happened to the sku, and the moment before it.
-fn questions(history: &History, chance: &mut StdRng) -> Vec<Question> {
-    let (sku, lane) = (&history.sku, history.lane);
+fn questions(item: &Item, chance: &mut StdRng) -> Vec<Question> {
+    let (sku, lane) = (&item.sku, item.lane);
     let mut questions = Vec::new();
     let mut ask = |query: String, expected, known_at_least, is_stable| {
         let path = format!("/v1/stock/{sku}?{query}&wait_ms=30000");
         questions.push(Question { path, expected, known_at_least, is_stable });
     };
     let last = Position(i64::MAX);
-    for change in &history.changes {
+    for change in &item.changes {
         for position in [Position(change.position.0 - 1), change.position] {
-            let expected = history.stock(position, |_| true);
+            let expected = item.stock(position, |_| true);
             ask(format!("at_position={lane}:{position}"), expected, None, true);
         }
         for known in [just_before(change.recorded_at), change.recorded_at] {
-            let position = history.known_at(known);
-            let expected = history.stock(position, |_| true);
+            let position = item.known_at(known);
+            let expected = item.stock(position, |_| true);
             ask(format!("known_at={known}"), expected, Some((lane, position)), true);
-            let moment = history.changes[chance.random_range(0..history.changes.len())].occurred_at;
-            let expected = history.stock(position, |other| other.occurred_at <= moment);
+            let moment = item.changes[chance.random_range(0..item.changes.len())].occurred_at;
+            let expected = item.stock(position, |other| other.occurred_at <= moment);
             let query = format!("known_at={known}&as_of={moment}");
             ask(query, expected, Some((lane, position)), true);
         }
         for moment in [just_before(change.occurred_at), change.occurred_at] {
-            let expected = history.stock(last, |other| other.occurred_at <= moment);
+            let expected = item.stock(last, |other| other.occurred_at <= moment);
             ask(format!("as_of={moment}"), expected, None, false);
         }
     }

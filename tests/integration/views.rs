@@ -1,6 +1,5 @@
 //! Several views beside each other: what came in and went out, what is short, and the alerts about it.
 
-mod walk;
 pub(crate) mod poison;
 pub(crate) mod rebuilding;
 
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use integration_tests::api::Api;
 use integration_tests::eventually::eventually;
+use integration_tests::oracle::{Oracle, assert_flow};
 use integration_tests::seed::seeded;
 use integration_tests::size::Size;
 use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
@@ -25,8 +25,6 @@ use shared_events::recorded::RecordedEvent;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 use tokio::process::Command;
-
-use self::walk::{Walk, assert_flow};
 
 trials! {
     a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it,
@@ -122,6 +120,20 @@ async fn published(stockbook: &Stockbook) -> Vec<(String, Value)> {
     tokio::task::spawn_blocking(read).await.unwrap()
 }
 
+/// Fails unless the topic has each alert of the oracle once, under the key of its item.
+async fn assert_published(stockbook: &Stockbook, oracle: &Oracle) {
+    let count = async || published(stockbook).await.len();
+    eventually("alerts are published", count, |count| *count >= oracle.alerts.len()).await;
+    let published = published(stockbook).await;
+    let mut ids = BTreeSet::new();
+    for (key, alert) in &published {
+        let id = alert["id"].as_str().unwrap();
+        assert_eq!((&alert["sku"], Some(alert)), (&json!(key), oracle.alerts.get(id)));
+        ids.insert(id);
+    }
+    assert_eq!((ids.len(), published.len()), (oracle.alerts.len(), oracle.alerts.len()));
+}
+
 async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(world: Arc<World>) {
     let stockbook = start(&world, 4).await;
     let plan = Plan::new(Stock::Full, &Size::wanted().trade()).expect("the trade can be read");
@@ -138,23 +150,25 @@ async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(wo
         stockbook.command().send("PUT", &path, &point).await.expect_status(200);
     }
     let token = stockbook.heads().await;
-    let walk = Walk::over(&log_of(&stockbook).await);
-    for (sku, days) in &walk.flows {
-        let (first, last) = (days.keys().next().unwrap(), days.keys().next_back().unwrap());
+    let oracle = Oracle::over(&log_of(&stockbook).await);
+    for (sku, item) in &oracle.items {
+        let days = item.flow();
+        let (Some(first), Some(last)) = (days.keys().next(), days.keys().next_back()) else {
+            continue;
+        };
         let from = (*last - chrono::Days::new(300)).max(*first).succ_opt().unwrap();
         let path = format!("/v1/flow/{sku}?from={from}&to={}", *last + chrono::Days::new(3));
-        assert_flow(&stockbook.read_at(&path, &token).await.json(), days);
+        assert_flow(&stockbook.read_at(&path, &token).await.json(), &days);
     }
-    walk.assert_published(&stockbook).await;
-    let raised = walk.levels.iter().filter(|(_, (_, raised))| *raised);
-    let raised: BTreeSet<String> = raised.map(|((sku, at), _)| format!("{sku}/{at}")).collect();
+    assert_published(&stockbook, &oracle).await;
+    let raised: BTreeSet<String> = oracle.short().collect();
     let (mut listed, mut cursor) = (BTreeSet::new(), String::new());
     loop {
         let path = format!("/v1/alerts?state=raised&limit=100{cursor}");
         let page = stockbook.read_at(&path, &token).await.json();
         for row in page["items"].as_array().unwrap() {
             let text = |name: &str| row[name].as_str().unwrap().to_owned();
-            assert!(walk.alerts.contains_key(&text("id")), "{row}");
+            assert!(oracle.alerts.contains_key(&text("id")), "{row}");
             listed.insert(format!("{}/{}", text("sku"), text("location")));
         }
         match page["next_cursor"].as_str() {
@@ -163,7 +177,7 @@ async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(wo
         }
     }
     assert_eq!(listed, raised);
-    println!("{} flows, {} alerts", walk.flows.len(), walk.alerts.len());
+    println!("{} items, {} alerts", oracle.items.len(), oracle.alerts.len());
 }
 
 async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Arc<World>) {
@@ -180,9 +194,9 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
         stockbook.receive(&lines).await;
         command.post("/v1/issues", lines_at_main(&lines)).await.expect_status(200);
     }
-    let walk = Walk::over(&log_of(&stockbook).await);
-    assert!(walk.alerts.len() > skus.len());
-    walk.assert_published(&stockbook).await;
+    let oracle = Oracle::over(&log_of(&stockbook).await);
+    assert!(oracle.alerts.len() > skus.len());
+    assert_published(&stockbook, &oracle).await;
     // Every record once more.
     stockbook.queries[0].stop().await.unwrap();
     for group in ["stock_v1", "daily_flow_v1", "low_stock_v1"] {
@@ -199,7 +213,7 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     let path = "/v1/alerts?sku=A&state=raised";
     let short = stockbook.read_at(path, &token).await.json();
     assert_eq!(short["items"].as_array().map(Vec::len), Some(1), "{short}");
-    Walk::over(&log_of(&stockbook).await).assert_published(&stockbook).await;
+    assert_published(&stockbook, &Oracle::over(&log_of(&stockbook).await)).await;
 }
 
 /// Fails unless the three projections tell the same story of every pair and item.

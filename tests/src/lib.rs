@@ -4,6 +4,7 @@
 pub mod world;
 pub mod stockbook;
 pub mod api;
+pub mod oracle;
 pub mod topic;
 pub mod eventually;
 pub mod size;

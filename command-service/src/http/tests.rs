@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::log::writer::{self, WriterConfig, WriterTask};
-use crate::relay::{self, Bounds, RelayConfig};
+use crate::relay::{self, RelayConfig};
 
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
 
@@ -40,9 +40,8 @@ fn idle_writer() -> (Writer, WriterTask) {
         topic: String::new(),
         database_url: NOWHERE.to_owned(),
         lanes: vec![Lane(0)],
-        bounds: Bounds::default(),
     };
-    let (handoff, _) = relay::relay(relay, pool());
+    let (sender, _) = relay::relay(relay, pool());
     let config = WriterConfig {
         database: NOWHERE.parse().expect("a database URL"),
         queue_commands_max: 1,
@@ -53,7 +52,7 @@ fn idle_writer() -> (Writer, WriterTask) {
         batch_timeout: Duration::ZERO,
         commit_timeout: Duration::ZERO,
     };
-    writer::start(config, LaneMap::even(1).expect("one lane"), handoff)
+    writer::start(config, LaneMap::even(1).expect("one lane"), sender)
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {

@@ -33,7 +33,7 @@ use self::queue::{Batches, Bounds, Queued};
 use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
-use crate::relay::Handoff;
+use crate::relay::RelaySender;
 
 const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
 
@@ -109,7 +109,7 @@ pub struct WriterTask {
     batches: Batches,
     slots: Arc<Semaphore>,
     lanes: LaneMap,
-    relay: Handoff,
+    relay: RelaySender,
 }
 
 /// What the task works with.
@@ -119,7 +119,7 @@ struct State {
 }
 
 /// Makes a writer, which works while [`WriterTask::run`] runs.
-pub fn start(config: WriterConfig, lanes: LaneMap, relay: Handoff) -> (Writer, WriterTask) {
+pub fn start(config: WriterConfig, lanes: LaneMap, relay: RelaySender) -> (Writer, WriterTask) {
     let (sender, receiver) = mpsc::channel(config.queue_commands_max);
     let bytes_max = config.queue_bytes_max.min(Semaphore::MAX_PERMITS);
     let slots = Arc::new(Semaphore::new(config.queue_commands_max));

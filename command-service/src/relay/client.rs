@@ -1,4 +1,4 @@
-//! What every Kafka client of this service has in common.
+//! Settings and logging of all Kafka clients of this service.
 
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -6,15 +6,14 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
-/// The settings every client starts from.
 pub(crate) fn settings(brokers: &str) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings
         .set("bootstrap.servers", brokers)
         .set("client.id", "stockbook-relay")
-        // A missing topic must be seen, not made by looking at it.
+        // A missing topic must be an error; asking for it must not create it.
         .set("allow.auto.create.topics", "false")
-        // A broker that is back is found within about a second.
+        // Finds a broker that is back within about a second.
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "1000")
         .set("socket.timeout.ms", "10000")
@@ -23,8 +22,8 @@ pub(crate) fn settings(brokers: &str) -> ClientConfig {
     settings
 }
 
-/// Passes what librdkafka says on to our logs, for those who want it. All of it heals by itself or
-/// comes back as the error of a call, and while brokers are away it is said twice a second.
+/// Logs what librdkafka reports, at debug level: it heals by itself or comes back as the error of a
+/// call, and repeats twice a second while brokers are away.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Logs;
 

@@ -1,4 +1,4 @@
-//! What the relay reads from the write database.
+//! Reads the log for the relay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,11 @@ use tokio::time::timeout;
 use crate::log::read::{History, LogReader, ReadError};
 use crate::log::row;
 
-/// How long one statement may take, waiting for a connection included.
+/// How long one statement may take, including the wait for a connection.
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
 
-/// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DatabaseError {
+pub(crate) enum DatabaseError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error("the database did not answer in time")]
@@ -27,8 +26,8 @@ pub(super) enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether it may go differently next time.
-    pub(super) fn is_passing(&self) -> bool {
+    /// Whether a retry may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Read(ReadError::Unavailable(_)) | Self::TimedOut => true,
             Self::Read(ReadError::Corrupt(_)) => false,
@@ -36,20 +35,19 @@ impl DatabaseError {
     }
 }
 
-/// Reads through a pool. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Database {
+pub(crate) struct Database {
     log: LogReader,
     pool: PgPool,
 }
 
 impl Database {
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: PgPool) -> Self {
         Self { log: LogReader::new(pool.clone()), pool }
     }
 
-    /// The events of a lane from a position on, at most so many.
-    pub(super) async fn page(
+    /// At most `limit` events of a lane from a position on.
+    pub(crate) async fn page(
         &self,
         lane: Lane,
         from: Position,
@@ -60,7 +58,7 @@ impl Database {
     }
 
     /// The last position of each lane that has one.
-    pub(super) async fn heads(
+    pub(crate) async fn heads(
         &self,
         lanes: &[Lane],
     ) -> Result<BTreeMap<Lane, Position>, DatabaseError> {
@@ -69,14 +67,14 @@ impl Database {
         self.by_lane(query, |row| row.try_get("position").map(Position)).await
     }
 
-    /// How far each lane is known to be on Kafka.
-    pub(super) async fn marks(&self) -> Result<BTreeMap<Lane, Position>, DatabaseError> {
+    /// The relay mark of each lane.
+    pub(crate) async fn marks(&self) -> Result<BTreeMap<Lane, Position>, DatabaseError> {
         let query = sqlx::query(include_str!("../../queries/relay_read_marks.sql"));
         self.by_lane(query, |row| row.try_get("position").map(Position)).await
     }
 
-    /// The chain at one position of each lane, where the log reaches so far.
-    pub(super) async fn chains(
+    /// The chain at one position of each lane, if the log has that position.
+    pub(crate) async fn chains(
         &self,
         positions: &BTreeMap<Lane, Position>,
     ) -> Result<BTreeMap<Lane, Chain>, DatabaseError> {

@@ -1,45 +1,96 @@
-//! What waits to be published in one lane.
+//! The events that wait to be published, by lane.
 //!
-//! An inbox keeps one run of events without a gap. What does not connect to it, or does not fit,
-//! is left out and only remembered as the lane's head: the log has it.
+//! The writer hands over events in memory right after their commit. An inbox keeps one run of them
+//! without a gap; for an event that does not connect or does not fit, it only remembers the head of
+//! the lane, for the log has the event.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shared_events::lane::Position;
+use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use tokio::sync::Notify;
 
-/// About what an event takes in memory beside its data.
+/// About the memory of an event in addition to its data.
 const EVENT_OVERHEAD_BYTES: usize = 512;
 
-/// Where the events of one lane come in, handed over in memory or found by polling.
+/// The writer's end: sends committed events to the relay, in memory.
+#[derive(Debug, Clone)]
+pub struct RelaySender {
+    inboxes: Arc<Inboxes>,
+}
+
+impl RelaySender {
+    pub(crate) fn new(inboxes: Arc<Inboxes>) -> Self {
+        Self { inboxes }
+    }
+
+    /// Takes committed events, those of each lane in order. Never waits; polling finds the events that
+    /// do not fit.
+    pub fn offer(&self, events: Vec<Arc<RecordedEvent>>) {
+        let mut lanes = BTreeSet::new();
+        for event in events {
+            let lane = event.lane;
+            if let Some(inbox) = self.inboxes.get(lane) {
+                inbox.offer(event);
+                lanes.insert(lane);
+            }
+        }
+        // Only now, so that each lane finds its whole run.
+        for inbox in lanes.iter().filter_map(|lane| self.inboxes.get(*lane)) {
+            inbox.wake();
+        }
+    }
+}
+
+/// The inbox of every lane.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(crate) struct Inboxes(BTreeMap<Lane, Arc<Inbox>>);
+
+impl Inboxes {
+    /// Creates inboxes with these limits each.
+    pub(crate) fn new(lanes: &[Lane], len_max: usize, bytes_max: usize) -> Self {
+        let inbox = || Arc::new(Inbox::new(len_max, bytes_max));
+        Self(lanes.iter().map(|lane| (*lane, inbox())).collect())
+    }
+
+    pub(crate) fn get(&self, lane: Lane) -> Option<&Arc<Inbox>> {
+        self.0.get(&lane)
+    }
+
+    /// The lanes that are relayed here.
+    pub(crate) fn open(&self) -> Vec<Lane> {
+        self.0.iter().filter(|(_, inbox)| inbox.is_open()).map(|(lane, _)| *lane).collect()
+    }
+}
+
+/// The inbox of one lane.
+#[derive(Debug)]
+pub(crate) struct Inbox {
     contents: Mutex<Contents>,
     wake: Notify,
 }
 
 /// Where the next events of a lane are.
 #[derive(Debug)]
-pub(super) enum Source {
-    /// Here they are.
+pub(crate) enum Source {
+    /// In the inbox.
     Handed(VecDeque<Arc<RecordedEvent>>),
     /// In the log, this many of them at least.
     Log { len: usize },
-    /// Nowhere: everything known was taken.
+    /// Nowhere: all known events were taken.
     Nothing,
 }
 
 impl Inbox {
-    /// A closed inbox of at most so many events and bytes.
-    pub(super) fn new(len_max: usize, bytes_max: usize) -> Self {
+    /// Creates a closed inbox.
+    pub(crate) fn new(len_max: usize, bytes_max: usize) -> Self {
         Self { contents: Mutex::new(Contents::new(len_max, bytes_max)), wake: Notify::new() }
     }
 
     /// Starts to take events in: the lane is relayed here from now on.
-    pub(super) fn open(&self, head: Position) {
+    pub(crate) fn open(&self, head: Position) {
         let mut contents = self.contents();
         contents.clear();
         contents.open = true;
@@ -47,14 +98,14 @@ impl Inbox {
     }
 
     /// Stops taking events in, and forgets those not taken out.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut contents = self.contents();
         contents.clear();
         contents.open = false;
     }
 
-    /// The log reaches at least to `head`; says whether that is news.
-    pub(super) fn learn(&self, head: Position) -> bool {
+    /// Notes that the log reaches at least to `head`; returns whether that was unknown.
+    pub(crate) fn learn(&self, head: Position) -> bool {
         let mut contents = self.contents();
         let news = contents.open && contents.head < head;
         if news {
@@ -64,38 +115,38 @@ impl Inbox {
         news
     }
 
-    /// The furthest position known to be in the log.
-    pub(super) fn head(&self) -> Position {
+    /// The last position known to be in the log.
+    pub(crate) fn head(&self) -> Position {
         self.contents().head
     }
 
-    /// Takes out at most `len_max` events from `next` on.
-    pub(super) fn take(&self, next: Position, len_max: usize) -> Source {
+    /// Takes at most `len_max` events from `next` on.
+    pub(crate) fn take(&self, next: Position, len_max: usize) -> Source {
         self.contents().take(next, len_max)
     }
 
-    /// Returns when there may be something new, at once if there was since the last call.
-    pub(super) async fn woken(&self) {
+    /// Waits until there may be something new; returns at once if there was since the last call.
+    pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }
 
-    /// Takes a committed event in, if it connects and fits. [`Inbox::wake`] when done.
-    pub(super) fn offer(&self, event: Arc<RecordedEvent>) {
+    /// Adds a committed event if it connects and fits. Call [`Inbox::wake`] after the last one.
+    pub(crate) fn offer(&self, event: Arc<RecordedEvent>) {
         self.contents().offer(event);
     }
 
-    /// Wakes whoever waits for something new.
-    pub(super) fn wake(&self) {
+    /// Wakes the lane's relay.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
 
     /// Whether the lane is relayed here.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.contents().open
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        // Nothing here leaves the contents half changed.
+        // No method leaves the contents half changed.
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,7 +167,7 @@ impl Contents {
     }
 
     fn clear(&mut self) {
-        // Gives the memory back, too.
+        // A new queue, to return the memory.
         self.run = VecDeque::new();
         self.bytes = 0;
     }
@@ -158,8 +209,8 @@ impl Contents {
     }
 }
 
-/// About what an event takes in memory.
-pub(super) fn event_bytes(event: &RecordedEvent) -> usize {
+/// About the memory of an event.
+pub(crate) fn event_bytes(event: &RecordedEvent) -> usize {
     event.data.get().len() + EVENT_OVERHEAD_BYTES
 }
 
@@ -189,7 +240,7 @@ mod tests {
         positions.for_each(|position| inbox.offer(event(position)));
     }
 
-    /// What `take` gives, in words.
+    /// The result of `take`, as text.
     fn taken(inbox: &Inbox, next: i64, len_max: usize) -> String {
         match inbox.take(Position(next), len_max) {
             Source::Handed(run) => {
@@ -202,42 +253,41 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_starts_at_the_next_position_is_handed_over() {
-        let inbox = inbox(10);
-        assert_eq!(taken(&inbox, 1, 10), "nothing");
-        offer(&inbox, 1..=3);
-        assert_eq!(taken(&inbox, 1, 2), "handed [1, 2]");
-        assert_eq!(taken(&inbox, 3, 2), "handed [3]");
-        assert_eq!(taken(&inbox, 4, 2), "nothing");
+    fn events_are_handed_over_or_read_from_the_log() {
+        type Case = (&'static str, usize, &'static [i64], &'static [(i64, usize, &'static str)]);
+        let cases: [Case; 5] = [
+            ("nothing came", 10, &[], &[(1, 10, "nothing")]),
+            (
+                "a run that starts at the next position",
+                10,
+                &[1, 2, 3],
+                &[(1, 2, "handed [1, 2]"), (3, 2, "handed [3]"), (4, 2, "nothing")],
+            ),
+            ("events published meanwhile are dropped", 10, &[1, 2, 3], &[(3, 10, "handed [3]")]),
+            (
+                "events that do not fit are in the log",
+                2,
+                &[1, 2, 3, 4, 5],
+                &[(1, 10, "handed [1, 2]"), (3, 10, "log 3")],
+            ),
+            (
+                "events of another instance are in the log",
+                10,
+                &[4, 5, 8, 9],
+                &[(1, 10, "log 3"), (4, 10, "handed [4, 5]"), (6, 10, "log 4")],
+            ),
+        ];
+        for (case, len_max, offered, takes) in cases {
+            let inbox = inbox(len_max);
+            offer(&inbox, offered.iter().copied());
+            for (next, len_max, expected) in takes {
+                assert_eq!(taken(&inbox, *next, *len_max), *expected, "{case}");
+            }
+        }
     }
 
     #[test]
-    fn what_was_published_meanwhile_is_dropped() {
-        let inbox = inbox(10);
-        offer(&inbox, 1..=3);
-        assert_eq!(taken(&inbox, 3, 10), "handed [3]");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_in_the_log() {
-        let inbox = inbox(2);
-        offer(&inbox, 1..=5);
-        assert_eq!(taken(&inbox, 1, 10), "handed [1, 2]");
-        assert_eq!(taken(&inbox, 3, 10), "log 3");
-    }
-
-    #[test]
-    fn another_instances_events_in_between_are_read_from_the_log() {
-        let inbox = inbox(10);
-        offer(&inbox, 4..=5);
-        offer(&inbox, 8..=9);
-        assert_eq!(taken(&inbox, 1, 10), "log 3");
-        assert_eq!(taken(&inbox, 4, 10), "handed [4, 5]");
-        assert_eq!(taken(&inbox, 6, 10), "log 4");
-    }
-
-    #[test]
-    fn polling_tells_of_what_nobody_handed_over() {
+    fn polling_finds_events_that_were_not_handed_over() {
         let inbox = inbox(10);
         assert!(inbox.learn(Position(2)));
         assert!(!inbox.learn(Position(2)), "no news");
@@ -262,6 +312,6 @@ mod tests {
         offer(&inbox, 1..=3);
         assert_eq!(taken(&inbox, 1, 10), "handed [1, 2]");
         offer(&inbox, 3..=3);
-        assert_eq!(taken(&inbox, 3, 10), "handed [3]", "room was given back");
+        assert_eq!(taken(&inbox, 3, 10), "handed [3]", "the room is free again");
     }
 }

@@ -1,5 +1,5 @@
-//! Publishes one lane: takes its events in order, keeps a bounded number in flight, notes how far
-//! they were acknowledged.
+//! Publishes one lane: takes its events in order, keeps a bounded number in flight, and notes the last
+//! acknowledged position.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,41 +14,44 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::{Database, DatabaseError};
 use super::inbox::{Inbox, Source, event_bytes};
-use super::pace::Pace;
+use super::pacer::Pacer;
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
 use crate::backoff::Backoff;
 
-/// How long to wait when the producer is full of other lanes' records.
+/// The pause when the producer is full of records of other lanes.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
 
-/// Why a lane cannot go on.
+/// Events in one page from the log.
+const PAGE_LEN_MAX: usize = 1_000;
+
+/// Why a lane cannot continue.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
     #[error("the producer failed: {0}")]
     Producer(KafkaError),
     #[error(transparent)]
     Log(DatabaseError),
-    #[error("the log has position {found} where {expected} should be")]
+    #[error("the log has position {found} in place of {expected}")]
     LogGap { expected: Position, found: Position },
-    #[error("the log has no position {0} any more")]
+    #[error("the log no longer has position {0}")]
     LogEnds(Position),
-    #[error("the event at position {0} is larger than Kafka takes")]
+    #[error("the event at position {0} is larger than Kafka accepts")]
     TooLarge(Position),
 }
 
-/// How far a lane is, for whoever looks.
+/// The progress of a lane, shared with the session.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     acked: AtomicI64,
     offset_after: AtomicI64,
     in_flight: AtomicUsize,
 }
 
 impl Progress {
-    pub(super) fn new(acked: Position, high: i64) -> Self {
+    pub(crate) fn new(acked: Position, high: i64) -> Self {
         Self {
             acked: AtomicI64::new(acked.0),
             offset_after: AtomicI64::new(high),
@@ -56,50 +59,45 @@ impl Progress {
         }
     }
 
-    /// Everything up to here is on Kafka.
-    pub(super) fn acked(&self) -> Position {
+    /// Kafka has everything up to this position.
+    pub(crate) fn acked(&self) -> Position {
         Position(self.acked.load(Ordering::Relaxed))
     }
 
     /// The partition reaches at least to this offset.
-    pub(super) fn offset_after(&self) -> i64 {
+    pub(crate) fn offset_after(&self) -> i64 {
         self.offset_after.load(Ordering::Relaxed)
     }
 
     /// Records sent and not yet acknowledged.
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// The partition lost records: nothing is known to be there any more.
+    /// Forgets the acknowledged position, after the partition lost records.
     fn forget(&self) {
         self.acked.store(0, Ordering::Relaxed);
     }
 }
 
-/// One lane on its way to Kafka.
-pub(super) struct LaneRelay {
-    pub(super) lane: Lane,
-    /// The position to be sent next.
-    pub(super) next: Position,
-    pub(super) inbox: Arc<Inbox>,
-    pub(super) database: Database,
-    pub(super) page_len_max: usize,
-    pub(super) publisher: Arc<Publisher>,
-    pub(super) pace: Arc<Pace>,
-    pub(super) window: Window,
-    /// Taken from the inbox or the log, not sent yet.
-    pub(super) pending: VecDeque<Arc<RecordedEvent>>,
-    pub(super) progress: Arc<Progress>,
-    pub(super) published: Counter,
+/// The relay of one lane.
+pub(crate) struct LaneRelay {
+    pub(crate) lane: Lane,
+    pub(crate) next: Position,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) database: Database,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) pacer: Arc<Pacer>,
+    pub(crate) window: Window,
+    /// Taken from the inbox or the log, and not yet sent.
+    pub(crate) pending: VecDeque<Arc<RecordedEvent>>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) published: Counter,
 }
 
 impl LaneRelay {
-    /// Publishes until told to stop, then waits for what is in flight.
-    ///
-    /// # Errors
-    /// The lane cannot go on; what was acknowledged before stands in its progress.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), Halt> {
+    /// Publishes until `stop` is cancelled, then waits for the records in flight.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Halt> {
         let ended = self.publish(&stop).await;
         if matches!(ended, Err(Halt::Delivery(DeliveryError::RecordsLost { .. }))) {
             self.progress.forget();
@@ -109,17 +107,17 @@ impl LaneRelay {
 
     async fn publish(&mut self, stop: &CancellationToken) -> Result<(), Halt> {
         while !stop.is_cancelled() {
-            // 1. Note what was acknowledged meanwhile.
+            // 1. Note the records acknowledged meanwhile.
             while let Some(acknowledged) = self.window.oldest_now() {
                 self.note(acknowledged?);
             }
-            // 2. Send what there is, as far as it fits.
+            // 2. Send as many events as fit.
             let filled = match stop.run_until_cancelled(self.fill()).await {
                 Some(filled) => filled?,
                 None => break,
             };
             self.progress.in_flight.store(self.window.len(), Ordering::Relaxed);
-            // 3. Wait for what can change that.
+            // 3. Wait for an acknowledgement, for events, or for room.
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
@@ -138,8 +136,7 @@ impl LaneRelay {
         Ok(())
     }
 
-    /// Sends until the window is full or nothing is left. Dropped at an await, it has lost nothing
-    /// that was not in the log.
+    /// Sends until the window is full or nothing is left. Safe to drop: all events are in the log.
     async fn fill(&mut self) -> Result<Filled, Halt> {
         loop {
             let room = self.window.room();
@@ -162,34 +159,34 @@ impl LaneRelay {
             if self.inbox.head() < self.next {
                 return Ok(Filled::Exhausted);
             }
-            // What comes until then is sent with it.
-            self.pace.turn().await;
+            // Events that come until then are sent together.
+            self.pacer.turn().await;
             self.pending = match self.inbox.take(self.next, room) {
                 Source::Handed(events) => events,
-                Source::Log { len } => self.page(len.min(room).min(self.page_len_max)).await?,
+                Source::Log { len } => self.page(len.min(room).min(PAGE_LEN_MAX)).await?,
                 Source::Nothing => return Ok(Filled::Exhausted),
             };
             self.check_order()?;
         }
     }
 
-    /// The next events from the log, however long the database takes to answer.
+    /// Reads the next events from the log; retries for as long as the database is unavailable.
     async fn page(&self, len: usize) -> Result<VecDeque<Arc<RecordedEvent>>, Halt> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             match self.database.page(self.lane, self.next, len).await {
                 Ok(events) if events.is_empty() => return Err(Halt::LogEnds(self.next)),
                 Ok(events) => return Ok(events.into_iter().map(Arc::new).collect()),
-                Err(error) if !error.is_passing() => return Err(Halt::Log(error)),
+                Err(error) if !error.is_transient() => return Err(Halt::Log(error)),
                 Err(error) => {
-                    tracing::warn!(lane = %self.lane, %error, "relay cannot read the log, trying again");
+                    tracing::warn!(lane = %self.lane, %error, "the relay cannot read the log, trying again");
                     backoff.wait().await;
                 }
             }
         }
     }
 
-    /// A record out of order could never be taken back.
+    /// Stops before a record would be sent out of order, which cannot be undone.
     fn check_order(&self) -> Result<(), Halt> {
         let mut expected = self.next;
         for event in &self.pending {
@@ -210,7 +207,7 @@ impl LaneRelay {
     }
 }
 
-/// Why no more was sent.
+/// Why sending paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filled {
     Exhausted,

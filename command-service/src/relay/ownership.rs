@@ -1,7 +1,7 @@
-//! Who relays a lane: whoever holds its advisory lock, on a connection kept for nothing else.
+//! The instance that holds a lane's advisory lock relays the lane.
 //!
-//! The locks live as long as the connection. The server ends it when it falls silent, so a paused
-//! or cut off instance does not keep its lanes.
+//! The locks live as long as their connection, which does nothing else. The server closes it when it
+//! is silent for too long, so a paused or disconnected instance loses its lanes.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,17 +16,16 @@ use crate::log::row::lane_number;
 /// The first key of the relay's advisory locks; the second is the lane.
 const LOCK_CLASS: i32 = 0x0053_424B;
 
-/// How long one statement may take; beyond it the connection counts as dead.
+/// How long one statement may take before the connection counts as dead.
 const STATEMENT_MAX: Duration = Duration::from_secs(3);
 
-/// The connection that holds the locks.
-pub(super) struct Ownership {
+pub(crate) struct Ownership {
     connection: PgConnection,
 }
 
-/// The connection cannot be used any more, and with it all locks are gone.
+/// The connection is unusable, and all locks are lost.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OwnershipError {
+pub(crate) enum OwnershipError {
     #[error(transparent)]
     Database(#[from] sqlx::Error),
     #[error("the database did not answer in time")]
@@ -34,25 +33,25 @@ pub(super) enum OwnershipError {
 }
 
 impl Ownership {
-    pub(super) async fn connect(database_url: &str) -> Result<Self, OwnershipError> {
+    pub(crate) async fn connect(database_url: &str) -> Result<Self, OwnershipError> {
         let options = PgConnectOptions::from_str(database_url)?
             .application_name("stockbook relay locks")
             .options([
-                // Spoken to every second; a silent owner is taken for dead.
+                // Used every second; a silent owner counts as dead.
                 ("idle_session_timeout", "8s"),
                 ("statement_timeout", "3s"),
                 ("tcp_keepalives_idle", "3"),
                 ("tcp_keepalives_interval", "1"),
                 ("tcp_keepalives_count", "3"),
-                // A mark that is lost is one that is a little old.
+                // A lost update only makes a mark a little older.
                 ("synchronous_commit", "off"),
             ]);
         let connection = bounded(options.connect()).await?;
         Ok(Self { connection })
     }
 
-    /// Takes the locks of those lanes that nobody else holds. Also the sign of life.
-    pub(super) async fn lock(&mut self, lanes: &[Lane]) -> Result<Vec<Lane>, OwnershipError> {
+    /// Takes the free locks among those of these lanes. Also keeps the connection alive.
+    pub(crate) async fn lock(&mut self, lanes: &[Lane]) -> Result<Vec<Lane>, OwnershipError> {
         let lanes: Vec<i32> = lanes.iter().map(|lane| i32::from(lane.0)).collect();
         let query = sqlx::query_scalar(include_str!("../../queries/relay_lock_lanes.sql"))
             .bind(LOCK_CLASS)
@@ -61,9 +60,8 @@ impl Ownership {
         Ok(locked.into_iter().filter_map(|lane| u16::try_from(lane).ok().map(Lane)).collect())
     }
 
-    /// Saves how far lanes are known to be on Kafka. On this connection, so that only the owner
-    /// of a lane can.
-    pub(super) async fn save_marks(
+    /// Saves relay marks, on this connection, so that only the owner of a lane can.
+    pub(crate) async fn save_marks(
         &mut self,
         marks: &[(Lane, Position)],
     ) -> Result<(), OwnershipError> {
@@ -77,9 +75,9 @@ impl Ownership {
     }
 
     /// Releases all locks.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         if let Err(error) = bounded(self.connection.close()).await {
-            tracing::debug!(%error, "the relay's connection was gone already");
+            tracing::debug!(%error, "the connection of the relay was already closed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the end of partitions: what is already on Kafka when a lane is taken over.
+//! Reads the ends of partitions, to find what Kafka already has of a lane.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,16 +21,16 @@ const REQUEST_MAX: Duration = Duration::from_secs(5);
 /// How long reading the ends of all partitions may take.
 const READ_MAX: Duration = Duration::from_secs(15);
 
-/// The longest run after a mark that is read back. Marks are saved several times a second, so a
-/// longer one means that something else is wrong, and duplicates are the smaller evil.
+/// The longest run of records after a mark that is read. Marks are saved several times a second, so a
+/// longer run means that something else is wrong, and duplicates are the smaller evil.
 const RUN_MAX: i64 = 20_000;
 
-/// How far back one of our records is looked for when others stand at the end.
+/// How many records are searched for one of ours when the last ones are not.
 const FOREIGN_MAX: i64 = 1_000;
 
 /// Why the end of a partition could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Kafka(#[from] KafkaError),
     #[error("the end of the partition was not read in time")]
@@ -39,9 +39,9 @@ pub(super) enum ReadError {
     Foreign,
 }
 
-/// The ends of the partitions of these lanes, each with the records since its mark. Blocks; gives
-/// up when told to stop.
-pub(super) fn read_ends(
+/// Reads the ends of the partitions of these lanes, each with the records since its mark. Blocks, until
+/// `stop` is cancelled at most.
+pub(crate) fn read_ends(
     brokers: &str,
     topic: &str,
     marks: &BTreeMap<Lane, Position>,
@@ -63,7 +63,7 @@ pub(super) fn read_ends(
 fn consumer_settings(brokers: &str) -> ClientConfig {
     let mut settings = settings(brokers);
     settings
-        // Assigning partitions by hand asks for a group's name; nothing ever joins or commits.
+        // Manual assignment requires a group name, though nothing joins the group or commits.
         .set("group.id", "stockbook-relay")
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
@@ -88,12 +88,12 @@ impl Reader<'_> {
         &self,
         marks: &BTreeMap<Lane, Position>,
     ) -> BTreeMap<Lane, Result<Partition, ReadError>> {
-        // 1. Where each partition begins and ends.
+        // 1. The offsets of each partition.
         let mut ends: BTreeMap<Lane, Result<Partition, ReadError>> =
             marks.keys().map(|lane| (*lane, self.watermarks(*lane))).collect();
-        // 2. The last record; a longer stretch where that one is not ours.
+        // 2. The last record, or more of them where that one is not ours.
         for length in [1, FOREIGN_MAX] {
-            let wanted = stretches(&ends, |_, end| end.tail.is_none().then_some(length));
+            let wanted = last_offsets(&ends, |_, end| end.tail.is_none().then_some(length));
             self.each(&mut ends, wanted, |end, records| {
                 end.tail = records.into_iter().flatten().last();
             });
@@ -104,7 +104,7 @@ impl Reader<'_> {
             }
         }
         // 3. The records since the mark.
-        let wanted = stretches(&ends, |lane, end| {
+        let wanted = last_offsets(&ends, |lane, end| {
             let run = end.tail?.position.0 - marks.get(&lane)?.0;
             (1..=RUN_MAX).contains(&run).then_some(run)
         });
@@ -127,7 +127,7 @@ impl Reader<'_> {
         Ok(Partition { low, high, ..Partition::default() })
     }
 
-    /// Reads the wanted offsets and notes what they hold, or that they could not be read.
+    /// Reads the wanted offsets and notes their records, or the error.
     fn each(
         &self,
         ends: &mut BTreeMap<Lane, Result<Partition, ReadError>>,
@@ -196,8 +196,8 @@ impl Reader<'_> {
     }
 }
 
-/// The last offsets of every readable partition, as many as `length` says.
-fn stretches(
+/// The last `length` offsets of every readable partition.
+fn last_offsets(
     ends: &BTreeMap<Lane, Result<Partition, ReadError>>,
     length: impl Fn(Lane, &Partition) -> Option<i64>,
 ) -> BTreeMap<Lane, Range<i64>> {

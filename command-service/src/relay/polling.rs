@@ -1,26 +1,25 @@
-//! Looks for events that nobody handed over: another instance's, or what did not fit.
+//! Finds events that were not handed over: those of other instances, and those that did not fit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Bounds;
 use super::database::Database;
-use super::handoff::Inboxes;
+use super::inbox::Inboxes;
 
-/// Asks for the heads of all open lanes, in one statement, until told to stop: soon again after
-/// news, more and more slowly without.
-pub(super) async fn poll_heads(
-    database: Database,
-    inboxes: Arc<Inboxes>,
-    bounds: Bounds,
-    stop: CancellationToken,
-) {
-    let mut wait = bounds.poll_min;
-    while stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
+/// The pause between two reads while the heads move, and the longest one while they do not.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// Reads the heads of all open lanes until `stop` is cancelled: often while they move, and ever less
+/// often while they do not.
+pub(crate) async fn poll_heads(database: Database, inboxes: Arc<Inboxes>, stop: CancellationToken) {
+    let mut pause = PAUSE_MIN;
+    while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         let open = inboxes.open();
         if open.is_empty() {
-            wait = bounds.poll_max;
+            pause = PAUSE_MAX;
             continue;
         }
         let news = match database.heads(&open).await {
@@ -29,10 +28,10 @@ pub(super) async fn poll_heads(
                 .filter(|(lane, head)| inboxes.get(*lane).is_some_and(|inbox| inbox.learn(*head)))
                 .count(),
             Err(error) => {
-                tracing::warn!(%error, "relay cannot read the heads of the lanes");
+                tracing::warn!(%error, "the relay cannot read the lane heads");
                 0
             }
         };
-        wait = if news > 0 { bounds.poll_min } else { (wait * 2).min(bounds.poll_max) };
+        pause = if news > 0 { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
     }
 }

@@ -1,4 +1,4 @@
-//! The Kafka producer: sends events in the order given, each to the partition of its lane.
+//! The Kafka producer: sends events in order, each to the partition of its lane.
 
 use std::time::Duration;
 
@@ -10,53 +10,53 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use shared_events::record::Record;
 use shared_events::recorded::RecordedEvent;
 
-use super::RelayConfig;
 use super::client::{Logs, settings};
+use super::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_LEN_MAX, RelayConfig};
 use crate::topic::RECORD_BYTES_MAX;
 
 /// How long one request about a partition may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// An idempotent producer for one topic. Dropping it blocks.
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     producer: FutureProducer<Logs>,
     topic: String,
 }
 
-/// Why an event was not taken.
+/// Why an event was not accepted.
 #[derive(Debug)]
-pub(super) enum SendError {
-    /// Too much is in flight; the same event may be sent again later.
+pub(crate) enum SendError {
+    /// Too much is in flight; the event may be sent later.
     QueueFull,
-    /// This event can never be sent.
+    /// The event can never be sent.
     TooLarge,
-    /// The producer cannot be used any more.
+    /// The producer is unusable.
     Kafka(KafkaError),
 }
 
 impl Publisher {
-    pub(super) fn connect(config: &RelayConfig) -> KafkaResult<Self> {
-        let bounds = &config.bounds;
+    pub(crate) fn connect(config: &RelayConfig) -> KafkaResult<Self> {
         let mut settings = settings(&config.brokers);
         settings
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
-            // An error that would leave a gap is fatal: we start again from what is really there.
+            // An error that would leave a gap is fatal, and the session starts again from what Kafka has.
             .set("enable.gapless.guarantee", "true")
-            // Never give up on a record while later ones might get through.
+            // Never give up on a record while later ones might succeed.
             .set("message.timeout.ms", "0")
-            .set("linger.ms", bounds.linger_ms.to_string())
+            // Lanes send in rounds already.
+            .set("linger.ms", "0")
             // A topic that was deleted fails what is queued for it after this long.
             .set("topic.metadata.propagation.max.ms", "5000")
-            // Beyond our own windows, so that these never decide.
-            .set("queue.buffering.max.messages", (bounds.in_flight_len_max * 2).to_string())
-            .set("queue.buffering.max.kbytes", (bounds.in_flight_bytes_max / 1024 * 2).to_string());
+            // Larger than our windows, so that only those limit the records in flight.
+            .set("queue.buffering.max.messages", (IN_FLIGHT_LEN_MAX * 2).to_string())
+            .set("queue.buffering.max.kbytes", (IN_FLIGHT_BYTES_MAX / 1024 * 2).to_string());
         Ok(Self { producer: settings.create_with_context(Logs)?, topic: config.topic.clone() })
     }
 
-    /// Puts an event behind those already sent, without waiting.
-    pub(super) fn send(&self, event: &RecordedEvent) -> Result<DeliveryFuture, SendError> {
+    /// Queues an event behind those already sent, without waiting.
+    pub(crate) fn send(&self, event: &RecordedEvent) -> Result<DeliveryFuture, SendError> {
         let record = Record::of(event);
         let headers = record.headers.iter().fold(
             OwnedHeaders::new_with_capacity(record.headers.len()),
@@ -76,17 +76,16 @@ impl Publisher {
     }
 
     /// The offset after the last record of a partition. Blocks.
-    pub(super) fn high_watermark(&self, partition: i32) -> KafkaResult<i64> {
+    pub(crate) fn high_watermark(&self, partition: i32) -> KafkaResult<i64> {
         self.client().fetch_watermarks(&self.topic, partition, REQUEST_MAX).map(|(_, high)| high)
     }
 
-    /// The topic that is written.
-    pub(super) fn topic(&self) -> &str {
+    pub(crate) fn topic(&self) -> &str {
         &self.topic
     }
 
-    /// The client, to ask about the topic.
-    pub(super) fn client(&self) -> &Client<FutureProducerContext<Logs>> {
+    /// The client, for requests about the topic.
+    pub(crate) fn client(&self) -> &Client<FutureProducerContext<Logs>> {
         self.producer.client()
     }
 }

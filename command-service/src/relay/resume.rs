@@ -1,4 +1,4 @@
-//! Where a relay that takes over a lane goes on. Pure.
+//! Where a relay that takes over a lane continues. Pure.
 //!
 //! Readers drop `position ≤ last`, so a run of records is harmless wherever it starts, as long as
 //! it starts no later than one after what is already visible and has no gap. That much must always
@@ -10,36 +10,36 @@ use shared_events::lane::Position;
 
 /// One of our records, as seen in the partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) position: Position,
-    pub(super) chain: Chain,
+pub(crate) struct Seen {
+    pub(crate) position: Position,
+    pub(crate) chain: Chain,
 }
 
 /// What a partition holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Partition {
+pub(crate) struct Partition {
     /// The offset of the first record still there.
-    pub(super) low: i64,
+    pub(crate) low: i64,
     /// The offset after the last record.
-    pub(super) high: i64,
+    pub(crate) high: i64,
     /// The last record of ours.
-    pub(super) tail: Option<Seen>,
-    /// The last `tail − mark` records, where it was worth reading them.
-    pub(super) since_mark: Vec<Seen>,
+    pub(crate) tail: Option<Seen>,
+    /// The last `tail − mark` records, unless there are too many to read.
+    pub(crate) since_mark: Vec<Seen>,
 }
 
-/// What the log says of the same lane, read after the partition.
+/// The log of the same lane, read after the partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Log {
+pub(crate) struct Log {
     /// Its last position; 0 for an empty lane.
-    pub(super) head: Position,
+    pub(crate) head: Position,
     /// Its chain at the position of the partition's tail.
-    pub(super) chain_at_tail: Option<Chain>,
+    pub(crate) chain_at_tail: Option<Chain>,
 }
 
 /// The partition holds another history than the log: one of them was restored or swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fork {
+pub(crate) enum Fork {
     #[error("Kafka has position {tail}, but the log ends at {head}")]
     BeyondHead { tail: Position, head: Position },
     #[error(
@@ -49,11 +49,8 @@ pub(super) enum Fork {
     OtherChain { position: Position, kafka: Chain, log: Option<Chain> },
 }
 
-/// The position to go on at, given the mark: the position up to which records were acknowledged.
-///
-/// # Errors
-/// The partition's tail is not the log's.
-pub(super) fn resume(mark: Position, partition: &Partition, log: Log) -> Result<Position, Fork> {
+/// The position to continue at, given the relay mark.
+pub(crate) fn resume(mark: Position, partition: &Partition, log: Log) -> Result<Position, Fork> {
     let Some(tail) = partition.tail else {
         return Ok(if partition.high == 0 {
             Position(1)
@@ -72,8 +69,8 @@ pub(super) fn resume(mark: Position, partition: &Partition, log: Log) -> Result<
             log: log.chain_at_tail,
         });
     }
-    // Nothing was cut off in front, yet there are fewer records than positions: the topic was made
-    // anew while we were sending, and its beginning went to the old one.
+    // Retention took nothing, yet there are fewer records than positions: the topic was recreated
+    // while we were sending, and its beginning went to the old one.
     if partition.low == 0 && partition.high < tail.position.0 {
         return Ok(Position(1));
     }
@@ -125,37 +122,30 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_never_written_starts_at_the_beginning() {
-        assert_eq!(resume_at(0, 0, &[], 0), Ok(1));
-        assert_eq!(resume_at(0, 0, &[], 9), Ok(1));
-    }
-
-    #[test]
-    fn a_topic_made_anew_is_filled_from_the_beginning_whatever_the_mark_says() {
-        assert_eq!(resume_at(9, 0, &[], 9), Ok(1));
-    }
-
-    #[test]
-    fn a_partition_emptied_by_retention_goes_on_at_the_mark() {
-        assert_eq!(resume_at(5, 7, &[], 9), Ok(6));
-        assert_eq!(resume_at(9, 7, &[], 5), Ok(6), "a mark beyond the log is not believed");
-    }
-
-    #[test]
-    fn an_ordinary_stop_goes_on_behind_the_mark() {
-        assert_eq!(resume_at(3, 0, &[1, 2, 3], 9), Ok(4));
-    }
-
-    #[test]
-    fn a_crash_before_the_mark_was_saved_leaves_no_duplicates() {
-        assert_eq!(resume_at(1, 0, &[1, 2, 3, 4], 9), Ok(5));
-        assert_eq!(resume_at(0, 0, &[1, 2, 3, 4], 4), Ok(5));
-    }
-
-    #[test]
-    fn a_crash_with_duplicates_behind_the_mark_starts_at_the_mark() {
-        assert_eq!(resume_at(1, 0, &[1, 2, 3, 4, 3, 4], 9), Ok(2));
-        assert_eq!(resume_at(1, 0, &[1, 2, 3, 2, 3, 4], 9), Ok(5), "whole again since");
+    fn a_lane_continues_as_late_as_can_be_proven() {
+        type Case = (&'static str, i64, i64, &'static [i64], i64, i64);
+        let cases: [Case; 15] = [
+            // What happened; mark, first offset, positions in the partition, head; the next position.
+            ("nothing was ever written", 0, 0, &[], 0, 1),
+            ("only the log was written", 0, 0, &[], 9, 1),
+            ("the topic was recreated, whatever the mark", 9, 0, &[], 9, 1),
+            ("retention took everything", 5, 7, &[], 9, 6),
+            ("retention took everything, and the mark is beyond the log", 9, 7, &[], 5, 6),
+            ("an ordinary stop", 3, 0, &[1, 2, 3], 9, 4),
+            ("a crash before the mark was saved", 1, 0, &[1, 2, 3, 4], 9, 5),
+            ("a crash before the first mark was saved", 0, 0, &[1, 2, 3, 4], 4, 5),
+            ("duplicates after the mark", 1, 0, &[1, 2, 3, 4, 3, 4], 9, 2),
+            ("duplicates after the mark, complete again since", 1, 0, &[1, 2, 3, 2, 3, 4], 9, 5),
+            ("a recreated topic that is half filled", 9, 0, &[1, 2, 3], 9, 4),
+            // The other relay sends 1, 2, 3, and need not have been complete.
+            ("a second relay that is behind", 5, 0, &[1, 2, 3, 4, 5, 6, 1, 2, 3], 9, 4),
+            ("the topic was recreated in the middle of a run", 6, 0, &[7, 8, 9], 9, 1),
+            ("retention before the run, not a new topic", 8, 6, &[7, 8, 9], 9, 10),
+            ("the whole log is there", 9, 0, &[1, 2, 3, 4, 5, 6, 7, 8, 9], 9, 10),
+        ];
+        for (case, mark, low, positions, head, next) in cases {
+            assert_eq!(resume_at(mark, low, positions, head), Ok(next), "{case}");
+        }
     }
 
     #[test]
@@ -164,27 +154,6 @@ mod tests {
         partition.since_mark.clear();
         let log = Log { head: Position(4), chain_at_tail: Some(chain(4)) };
         assert_eq!(resume(Position(1), &partition, log), Ok(Position(2)));
-    }
-
-    #[test]
-    fn a_topic_half_filled_again_goes_on_behind_its_tail() {
-        assert_eq!(resume_at(9, 0, &[1, 2, 3], 9), Ok(4));
-    }
-
-    #[test]
-    fn a_second_relay_behind_us_is_followed_not_trusted_to_have_been_complete() {
-        // The other one is filling 1, 2, 3 while the mark stands at 5.
-        assert_eq!(resume_at(5, 0, &[1, 2, 3, 4, 5, 6, 1, 2, 3], 9), Ok(4));
-    }
-
-    #[test]
-    fn a_topic_made_anew_in_the_middle_of_a_run_is_filled_from_the_beginning() {
-        assert_eq!(resume_at(6, 0, &[7, 8, 9], 9), Ok(1));
-    }
-
-    #[test]
-    fn retention_in_front_is_not_mistaken_for_a_new_topic() {
-        assert_eq!(resume_at(8, 6, &[7, 8, 9], 9), Ok(10));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One stretch of relaying with one connection and one producer, until one of them fails.
+//! Relays with one connection and one producer, until either fails.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,62 +10,65 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::RelayConfig;
 use super::database::Database;
-use super::handoff::Inboxes;
+use super::inbox::Inboxes;
 use super::lane::{Halt, LaneRelay, Progress};
-use super::meter;
+use super::lane_registry::{LaneRegistry, LaneState};
+use super::metrics;
 use super::ownership::{Ownership, OwnershipError};
-use super::pace::Pace;
+use super::pacer::Pacer;
 use super::polling::poll_heads;
 use super::publisher::Publisher;
-use super::roster::{LaneState, Roster};
 use super::take_over::{Start, TakeOverError, take_over};
-use super::watch::{WatchError, watch};
+use super::topic_monitor::{self, MonitorError};
 use super::window::Window;
+use super::{FLUSH_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_LEN_MAX, RelayConfig};
 
-/// How often locks of other lanes are tried, and the lock connection is spoken to.
+/// How often the locks of other lanes are tried, which also keeps the connection alive.
 const LOCK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the topic is looked at while nothing is wrong.
-const WATCH_INTERVAL: Duration = Duration::from_secs(5);
+/// How often marks that moved are saved.
+const MARK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a lane rests that stopped at an event.
-const HALTED_WAIT: Duration = Duration::from_secs(30);
+/// How often the topic is checked.
+const MONITOR_INTERVAL: Duration = Duration::from_secs(5);
+
+/// When a lane that stopped at an event is tried again.
+const HALTED_RETRY: Duration = Duration::from_secs(30);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum End {
+pub(crate) enum End {
     #[error("asked to stop")]
     Shutdown,
-    #[error("the connection that holds the lanes is lost: {0}")]
+    #[error("the connection with the lane locks is lost: {0}")]
     Ownership(#[from] OwnershipError),
     #[error("lane {lane}: {halt}")]
     Halted { lane: Lane, halt: Halt },
     #[error(transparent)]
-    Topic(#[from] WatchError),
+    Topic(#[from] MonitorError),
     #[error("a task of the relay failed: {0}")]
     Task(#[from] JoinError),
 }
 
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     config: &'a RelayConfig,
     database: Database,
     inboxes: Arc<Inboxes>,
     ownership: Ownership,
     publisher: Arc<Publisher>,
-    pace: Arc<Pace>,
-    lanes: Roster,
-    /// The marks as they stand in the database.
+    pacer: Arc<Pacer>,
+    lanes: LaneRegistry,
+    /// The marks in the database.
     saved: BTreeMap<Lane, Position>,
     running: JoinSet<(Lane, Result<(), Halt>)>,
     taking_over: JoinSet<Vec<(Lane, Result<Start, TakeOverError>)>>,
-    watching: JoinSet<Result<(), WatchError>>,
+    monitoring: JoinSet<Result<(), MonitorError>>,
     stop: CancellationToken,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &'a RelayConfig,
         database: Database,
         inboxes: Arc<Inboxes>,
@@ -78,34 +81,33 @@ impl<'a> Session<'a> {
             inboxes,
             ownership,
             publisher: Arc::new(publisher),
-            pace: Arc::new(Pace::new()),
-            lanes: Roster::new(&config.lanes),
+            pacer: Arc::new(Pacer::new()),
+            lanes: LaneRegistry::new(&config.lanes),
             saved: BTreeMap::new(),
             running: JoinSet::new(),
             taking_over: JoinSet::new(),
-            watching: JoinSet::new(),
+            monitoring: JoinSet::new(),
             stop: CancellationToken::new(),
         }
     }
 
-    /// Relays until something fails or `shutdown` is cancelled; then puts everything down.
-    pub(super) async fn run(mut self, shutdown: &CancellationToken) -> End {
+    /// Relays until something fails or `shutdown` is cancelled, then stops in order.
+    pub(crate) async fn run(mut self, shutdown: &CancellationToken) -> End {
         let poller = tokio::spawn(poll_heads(
             self.database.clone(),
             Arc::clone(&self.inboxes),
-            self.config.bounds.clone(),
             self.stop.clone(),
         ));
         let Err(end) = self.relay(shutdown).await;
-        self.put_down(&end).await;
+        self.close(&end).await;
         poller.abort();
         end
     }
 
     async fn relay(&mut self, shutdown: &CancellationToken) -> Result<Infallible, End> {
         let mut locks = every(LOCK_INTERVAL);
-        let mut marks = every(self.config.bounds.mark_interval);
-        let mut watch = every(WATCH_INTERVAL);
+        let mut marks = every(MARK_INTERVAL);
+        let mut monitor = every(MONITOR_INTERVAL);
         loop {
             tokio::select! {
                 biased;
@@ -115,18 +117,18 @@ impl<'a> Session<'a> {
                     self.lane_ended(lane, ended)?;
                 }
                 Some(found) = self.taking_over.join_next() => self.taken_over(found?),
-                Some(seen) = self.watching.join_next() => seen??,
+                Some(checked) = self.monitoring.join_next() => checked??,
                 _ = locks.tick() => self.acquire().await?,
                 _ = marks.tick() => self.save_marks().await?,
-                _ = watch.tick() => self.watch_topic(),
+                _ = monitor.tick() => self.check_topic(),
             }
         }
     }
 
-    /// Takes locks that are free, and takes over what is locked and due.
+    /// Takes free locks, and takes over the lanes that are locked or to be tried again.
     async fn acquire(&mut self) -> Result<(), End> {
         let mut due = self.ownership.lock(&self.lanes.elsewhere()).await?;
-        due.extend(self.lanes.rested(Instant::now()));
+        due.extend(self.lanes.retryable(Instant::now()));
         if due.is_empty() {
             return Ok(());
         }
@@ -144,21 +146,21 @@ impl<'a> Session<'a> {
     }
 
     fn taken_over(&mut self, found: Vec<(Lane, Result<Start, TakeOverError>)>) {
-        tracing::info!(lanes = found.len(), "relay takes lanes over");
+        tracing::info!(lanes = found.len(), "the relay takes over lanes");
         for (lane, found) in found {
             match found {
                 Ok(start) => self.start(lane, start),
-                Err(error) => self.stand_still(lane, &error),
+                Err(error) => self.stop_lane(lane, &error),
             }
         }
     }
 
-    fn stand_still(&mut self, lane: Lane, error: &TakeOverError) {
+    fn stop_lane(&mut self, lane: Lane, error: &TakeOverError) {
         let wait = error.retry_after();
-        if error.is_lasting() {
-            tracing::error!(%lane, %error, "relay cannot take the lane over; it stands still, next look in {wait:?}");
+        if error.needs_a_person() {
+            tracing::error!(%lane, %error, "the relay cannot take over the lane, trying again in {wait:?}");
         } else {
-            tracing::warn!(%lane, %error, "relay cannot take the lane over yet");
+            tracing::warn!(%lane, %error, "the relay cannot take over the lane yet");
         }
         self.lanes.set(lane, LaneState::Stopped(Instant::now() + wait));
     }
@@ -170,32 +172,29 @@ impl<'a> Session<'a> {
         tracing::debug!(%lane, next = %start.next, head = %start.head, mark = %start.mark, "lane taken over");
         inbox.open(start.head);
         self.saved.insert(lane, start.mark);
-        let bounds = &self.config.bounds;
-        let lanes = self.config.lanes.len();
         let progress = Arc::new(Progress::new(Position(start.next.0 - 1), start.high));
         let relay = LaneRelay {
             lane,
             next: start.next,
             inbox: Arc::clone(inbox),
             database: self.database.clone(),
-            page_len_max: bounds.page_len_max,
             publisher: Arc::clone(&self.publisher),
-            pace: Arc::clone(&self.pace),
+            pacer: Arc::clone(&self.pacer),
             window: Window::new(
-                (bounds.in_flight_len_max / lanes).max(1),
-                (bounds.in_flight_bytes_max / lanes).max(1),
+                self.config.share(IN_FLIGHT_LEN_MAX),
+                self.config.share(IN_FLIGHT_BYTES_MAX),
                 start.high,
             ),
             pending: [].into(),
             progress: Arc::clone(&progress),
-            published: meter::published(),
+            published: metrics::published(),
         };
         let stop = self.stop.clone();
         self.running.spawn(async move { (lane, relay.run(stop).await) });
         self.lanes.set(lane, LaneState::Running(progress));
     }
 
-    /// A lane that stopped at an event of its own rests; anything else concerns all of them.
+    /// Stops a lane that cannot publish one of its events. A failure of Kafka ends the session.
     fn lane_ended(&mut self, lane: Lane, ended: Result<(), Halt>) -> Result<(), End> {
         let halt = match ended {
             Ok(()) => return Ok(()),
@@ -204,15 +203,15 @@ impl<'a> Session<'a> {
             }
             Err(halt) => halt,
         };
-        tracing::error!(%lane, %halt, "relay cannot go on with the lane; it stands still, next look in {HALTED_WAIT:?}");
+        tracing::error!(%lane, %halt, "the relay has stopped the lane, trying again in {HALTED_RETRY:?}");
         if let Some(inbox) = self.inboxes.get(lane) {
             inbox.close();
         }
-        self.lanes.set(lane, LaneState::Stopped(Instant::now() + HALTED_WAIT));
+        self.lanes.set(lane, LaneState::Stopped(Instant::now() + HALTED_RETRY));
         Ok(())
     }
 
-    /// Saves the marks that moved, and shows how far the lanes are.
+    /// Saves the marks that moved, and updates the metrics.
     async fn save_marks(&mut self) -> Result<(), OwnershipError> {
         let mut moved = Vec::new();
         let mut in_flight = 0;
@@ -223,10 +222,10 @@ impl<'a> Session<'a> {
             }
             in_flight += progress.in_flight();
             if let Some(inbox) = self.inboxes.get(lane) {
-                meter::lag(lane, inbox.head(), acked);
+                metrics::lag(lane, inbox.head(), acked);
             }
         }
-        meter::in_flight(in_flight);
+        metrics::in_flight(in_flight);
         if !moved.is_empty() {
             self.ownership.save_marks(&moved).await?;
             self.saved.extend(moved);
@@ -234,9 +233,9 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Looks at the topic, unless the last look still takes its time.
-    fn watch_topic(&mut self) {
-        if !self.watching.is_empty() {
+    /// Checks the topic, unless the last check still runs.
+    fn check_topic(&mut self) {
+        if !self.monitoring.is_empty() {
             return;
         }
         let publisher = Arc::clone(&self.publisher);
@@ -244,14 +243,15 @@ impl<'a> Session<'a> {
         let running = self.lanes.running();
         let reached: Vec<(Lane, i64)> =
             running.map(|(lane, progress)| (lane, progress.offset_after())).collect();
-        self.watching.spawn_blocking(move || watch(&publisher, lanes, &reached));
+        self.monitoring.spawn_blocking(move || topic_monitor::check(&publisher, lanes, &reached));
     }
 
-    /// Stops the lanes, waits for what is in flight if that can help, saves the marks, lets go.
-    async fn put_down(mut self, end: &End) {
+    /// Stops the lanes, waits for acknowledgements if they can still come, saves the marks, and releases
+    /// the locks.
+    async fn close(mut self, end: &End) {
         let flush = match end {
-            End::Shutdown => self.config.bounds.flush_max,
-            // Kafka is well, and what arrives now need not be sent twice.
+            End::Shutdown => FLUSH_MAX,
+            // Kafka works, and what it acknowledges now need not be sent again.
             End::Ownership(_) => Duration::from_secs(2),
             End::Halted { .. } | End::Topic(_) | End::Task(_) => Duration::ZERO,
         };
@@ -264,19 +264,19 @@ impl<'a> Session<'a> {
         let flushed = timeout(flush, async { while self.running.join_next().await.is_some() {} });
         if flushed.await.is_err() && matches!(end, End::Shutdown) {
             tracing::warn!(
-                "Kafka did not acknowledge everything in time; the next start goes on there"
+                "Kafka did not acknowledge everything in time; the next start continues there"
             );
         }
         self.running.shutdown().await;
         self.taking_over.abort_all();
         if !matches!(end, End::Ownership(_)) {
             if let Err(error) = self.save_marks().await {
-                tracing::warn!(%error, "relay cannot save its marks; the next start finds out from Kafka");
+                tracing::warn!(%error, "the relay cannot save its marks; the next start reads them from Kafka");
             }
             self.ownership.close().await;
         }
         self.lanes.clear();
-        meter::in_flight(0);
+        metrics::in_flight(0);
         // Dropping the producer waits for its threads.
         drop(tokio::task::spawn_blocking(move || drop(self.publisher)).await);
     }

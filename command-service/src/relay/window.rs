@@ -1,4 +1,4 @@
-//! What of one lane is on its way to Kafka: a bounded queue whose front is acknowledged first.
+//! The records of one lane in flight: a bounded queue whose front is acknowledged first.
 
 use std::collections::VecDeque;
 
@@ -8,23 +8,25 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::future_producer::{DeliveryFuture, OwnedDeliveryResult};
 use shared_events::lane::Position;
 
-/// Why a record in flight was not acknowledged as it should be.
+/// Why a record in flight is lost.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DeliveryError {
-    /// The producer gave the record up; whether it arrived is not known.
-    #[error("Kafka did not take position {position}: {error}")]
+pub(crate) enum DeliveryError {
+    /// The producer gave up on the record, which may have arrived.
+    #[error("Kafka did not accept position {position}: {error}")]
     Kafka { position: Position, error: KafkaError },
-    /// The producer was dropped under us.
+    /// The producer was dropped.
     #[error("the producer is gone")]
     Gone,
-    /// The partition has fewer records than it had: the topic was made anew, or cut.
-    #[error("position {position} was stored at offset {offset}, where {expected} is the least")]
+    /// The partition has fewer records than before: the topic was recreated or truncated.
+    #[error(
+        "position {position} was stored at offset {offset}, but the least possible is {expected}"
+    )]
     RecordsLost { position: Position, offset: i64, expected: i64 },
 }
 
-/// The records of one lane in flight. They are acknowledged in order, so whatever was
-/// acknowledged last stands for all before it.
-pub(super) struct Window {
+/// The records of one lane in flight. They are acknowledged in order, so an acknowledgement covers all
+/// records before it.
+pub(crate) struct Window {
     in_flight: VecDeque<InFlight>,
     bytes: usize,
     len_max: usize,
@@ -41,38 +43,37 @@ struct InFlight {
 
 /// A position, and the offset after its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Acknowledged {
-    pub(super) position: Position,
-    pub(super) offset_after: i64,
+pub(crate) struct Acknowledged {
+    pub(crate) position: Position,
+    pub(crate) offset_after: i64,
 }
 
 impl Window {
-    /// An empty window onto a partition that ends at offset `high`.
-    pub(super) fn new(len_max: usize, bytes_max: usize, high: i64) -> Self {
+    /// Creates an empty window for a partition that ends at offset `high`.
+    pub(crate) fn new(len_max: usize, bytes_max: usize, high: i64) -> Self {
         Self { in_flight: VecDeque::new(), bytes: 0, len_max, bytes_max, offset_min: high }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.in_flight.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.in_flight.is_empty()
     }
 
-    /// How many more records fit; 0 also when the bytes are used up.
-    pub(super) fn room(&self) -> usize {
+    /// How many more records fit; 0 also when the bytes are exhausted.
+    pub(crate) fn room(&self) -> usize {
         if self.bytes < self.bytes_max { self.len_max.saturating_sub(self.len()) } else { 0 }
     }
 
-    pub(super) fn push(&mut self, position: Position, bytes: usize, delivery: DeliveryFuture) {
+    pub(crate) fn push(&mut self, position: Position, bytes: usize, delivery: DeliveryFuture) {
         self.bytes += bytes;
         self.in_flight.push_back(InFlight { position, bytes, delivery });
     }
 
-    /// Waits for the oldest record's acknowledgement; for ever when nothing is in flight. Nothing
-    /// is lost when the future is dropped.
-    pub(super) async fn oldest(&mut self) -> Result<Acknowledged, DeliveryError> {
+    /// Waits for the acknowledgement of the oldest record; forever if nothing is in flight. Safe to drop.
+    pub(crate) async fn oldest(&mut self) -> Result<Acknowledged, DeliveryError> {
         match self.in_flight.front_mut() {
             Some(front) => {
                 let delivered = (&mut front.delivery).await;
@@ -82,8 +83,8 @@ impl Window {
         }
     }
 
-    /// The oldest record's acknowledgement, if it is there already.
-    pub(super) fn oldest_now(&mut self) -> Option<Result<Acknowledged, DeliveryError>> {
+    /// The acknowledgement of the oldest record, if it has arrived.
+    pub(crate) fn oldest_now(&mut self) -> Option<Result<Acknowledged, DeliveryError>> {
         let front = self.in_flight.front_mut()?;
         let delivered = (&mut front.delivery).now_or_never()?;
         Some(self.acknowledge(delivered))
@@ -110,8 +111,8 @@ impl Window {
     }
 }
 
-/// The least offset a position can be stored at: offsets only grow, and every position before it
-/// has a record of its own in front.
+/// The least possible offset of a position: offsets only grow, and every earlier position has its own
+/// record before it.
 fn offset_least(offset_min: i64, position: Position) -> i64 {
     offset_min.max(position.0 - 1)
 }
@@ -121,8 +122,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_made_anew_shows_in_the_first_offset() {
-        // Position 7 can be stored at offset 6 or, with duplicates in front, later.
+    fn a_recreated_topic_shows_in_the_first_offset() {
+        // Position 7 is stored at offset 6 or, after duplicates, later.
         assert_eq!(offset_least(0, Position(7)), 6);
         assert_eq!(offset_least(9, Position(7)), 9);
         assert_eq!(offset_least(0, Position(1)), 0);

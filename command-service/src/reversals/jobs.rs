@@ -1,29 +1,74 @@
-//! The jobs as Postgres keeps them.
+//! Jobs in Postgres, and their progress.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared_events::event::Cause;
-use shared_events::lane::EventId;
-use shared_events::time::Timestamp;
-use shared_events::values::{Label, LocationCode, ReversalId, Sku};
+use shared_events::lane::{EventId, PositionToken};
+use shared_events::values::{Label, ReversalId};
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Row};
 
-use super::progress::{Progress, REFUSALS_MAX, Refusal, Status, may_yet};
-use super::steps::Step;
-use super::window::Window;
-use super::{WindowBy, WindowRequest};
-use crate::inventory::Rejection;
+use super::WindowRequest;
+use super::window::{Step, Window};
+use crate::inventory::{Irreversible, Rejection};
 use crate::log::append::claim_key;
 use crate::log::row::{event_ids, lane_number};
 use crate::log::submission::{Origin, Unchanged};
 
-/// Jobs that are looked at together.
+/// Jobs that are read together.
 const RUNNING_MAX: i64 = 100;
 
-/// A request as it is stored: what each step records, and the window for whoever reads the table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The progress of a reversal.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    pub reversal_id: ReversalId,
+    pub status: Status,
+    pub dry_run: bool,
+    /// Events recorded after this position are not reversed.
+    pub position: PositionToken,
+    /// Events to reverse, and events of reservations, which refuse their correlation.
+    pub events: u64,
+    /// Correlations of these events; each is reversed as a whole or not at all. One of more than 5,000
+    /// events counts as several.
+    pub correlations: u64,
+    /// Correlations reversed so far.
+    pub reversed: u64,
+    /// Correlations refused so far; until the end, some of them may still be reversed.
+    pub refused: u64,
+    /// The first refusals, at most [`REFUSALS_MAX`].
+    pub refusals: Vec<Refusal>,
+}
+
+/// Refusals that are reported of one reversal.
+pub const REFUSALS_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Running,
+    Done,
+}
+
+/// A correlation that is not reversed.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub correlation_id: Label,
+    pub rejection: Rejection,
+}
+
+/// Whether a refused step may succeed after other steps of its job: those may reverse the later events
+/// or the quantities that were the reason.
+pub(crate) fn is_retryable(rejection: &Rejection) -> bool {
+    matches!(
+        rejection,
+        Rejection::NotReversible { why: Irreversible::MovedOn, .. }
+            | Rejection::QuantityOverflow { .. }
+    )
+}
+
+/// The part of a stored request that each step records.
+#[derive(Debug, Deserialize)]
 struct Stored {
-    window: StoredWindow,
     cause: Cause,
     actor: Option<Label>,
     correlation_id: Label,
@@ -31,54 +76,48 @@ struct Stored {
     traceparent: Option<Label>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct StoredWindow {
-    by: WindowBy,
-    from: Timestamp,
-    to: Timestamp,
-    sku: Option<Sku>,
-    location: Option<LocationCode>,
-    actor: Option<Label>,
-}
-
-impl Stored {
-    fn of(request: &WindowRequest) -> Self {
-        let WindowRequest { by, from, to, sku, location, actor, cause, origin, .. } =
-            request.clone();
-        let window = StoredWindow { by, from, to, sku, location, actor };
-        let Origin { actor, correlation_id, causation_id, traceparent } = origin;
-        Self { window, cause, actor, correlation_id, causation_id, traceparent }
-    }
+/// A request as it is stored, with the window for people who read the table.
+fn stored(request: &WindowRequest) -> String {
+    let WindowRequest { by, from, to, sku, location, actor, cause, origin, .. } = request;
+    json!({
+        "window": {
+            "by": by, "from": from, "to": to, "sku": sku, "location": location, "actor": actor,
+        },
+        "cause": cause,
+        "actor": origin.actor,
+        "correlation_id": origin.correlation_id,
+        "causation_id": origin.causation_id,
+        "traceparent": origin.traceparent,
+    })
+    .to_string()
 }
 
 /// A job that is not done.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) id: ReversalId,
-    pub(super) cause: Cause,
-    pub(super) origin: Origin,
+pub(crate) struct Running {
+    pub(crate) id: ReversalId,
+    pub(crate) cause: Cause,
+    pub(crate) origin: Origin,
 }
 
-/// A job and how far it is.
+/// A job with its progress.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) request_hash: Option<Vec<u8>>,
-    pub(super) progress: Progress,
+pub(crate) struct Job {
+    pub(crate) request_hash: Option<Vec<u8>>,
+    pub(crate) progress: Progress,
 }
 
-/// How an insert ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Inserted {
-    /// There is a job now.
+pub(crate) enum Inserted {
     New,
-    /// There was one of this id.
+    /// There is a job with this id.
     Known,
-    /// The key was used for a command.
+    /// The idempotency key was used for a command.
     KeyUsed,
 }
 
-/// Keeps a window as a job, with its steps and its key.
-pub(super) async fn insert(
+/// Stores a window as a job, with its steps and its idempotency key.
+pub(crate) async fn insert(
     pool: &PgPool,
     id: &ReversalId,
     request: &WindowRequest,
@@ -86,12 +125,10 @@ pub(super) async fn insert(
 ) -> sqlx::Result<Inserted> {
     let mut connection = pool.acquire().await?;
     let mut transaction = connection.begin().await?;
-    let stored = serde_json::to_string(&Stored::of(request))
-        .expect("a request is text, integers and maps with text keys, which JSON can hold");
     let made = sqlx::query(include_str!("../../queries/insert_reversal_job.sql"))
         .bind(id.as_str())
         .bind(request.key.as_ref().map(|key| key.request_hash.to_vec()))
-        .bind(stored)
+        .bind(stored(request))
         .bind(window.position.to_string())
         .bind(count(window.events()))
         .bind(count(window.steps.len()))
@@ -127,14 +164,13 @@ fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// An array in Postgres' text form: `unnest` would flatten an array of arrays.
+/// An array as Postgres writes it, for `unnest` would flatten an array of arrays.
 fn array(step: &Step, number: fn(&EventId) -> i64) -> String {
     let numbers: Vec<String> = step.events.iter().map(|id| number(id).to_string()).collect();
     format!("{{{}}}", numbers.join(","))
 }
 
-/// A job by its id.
-pub(super) async fn find(pool: &PgPool, id: &ReversalId) -> sqlx::Result<Option<Job>> {
+pub(crate) async fn find(pool: &PgPool, id: &ReversalId) -> sqlx::Result<Option<Job>> {
     let row = sqlx::query(include_str!("../../queries/find_reversal_job.sql"))
         .bind(id.as_str())
         .fetch_optional(pool)
@@ -174,14 +210,14 @@ async fn refusals(pool: &PgPool, id: &ReversalId) -> sqlx::Result<Vec<Refusal>> 
 }
 
 /// The jobs that are not done, the oldest first.
-pub(super) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
+pub(crate) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
     let rows = sqlx::query(include_str!("../../queries/list_running_reversals.sql"))
         .bind(RUNNING_MAX)
         .fetch_all(pool)
         .await?;
     let running = |row: &sqlx::postgres::PgRow| {
         let stored: Stored = decoded(serde_json::from_str(row.try_get("request")?))?;
-        let Stored { cause, actor, correlation_id, causation_id, traceparent, .. } = stored;
+        let Stored { cause, actor, correlation_id, causation_id, traceparent } = stored;
         Ok(Running {
             id: decoded(row.try_get::<&str, _>("reversal")?.parse())?,
             cause,
@@ -191,8 +227,8 @@ pub(super) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
     rows.iter().map(running).collect()
 }
 
-/// The pass that a job is in; nothing when it is done.
-pub(super) async fn pass(
+/// The current pass of a job; none when the job is done.
+pub(crate) async fn pass(
     connection: &mut PgConnection,
     id: &ReversalId,
 ) -> sqlx::Result<Option<i32>> {
@@ -202,15 +238,15 @@ pub(super) async fn pass(
         .await
 }
 
-/// A step with its place in the job.
+/// A step with its number in the job.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) nth: i32,
-    pub(super) events: Vec<EventId>,
+pub(crate) struct Waiting {
+    pub(crate) nth: i32,
+    pub(crate) events: Vec<EventId>,
 }
 
-/// At most `limit` steps after a place that are to be decided in a pass.
-pub(super) async fn waiting(
+/// At most `limit` steps after a number that are to be decided in a pass.
+pub(crate) async fn waiting(
     connection: &mut PgConnection,
     id: &ReversalId,
     after: i32,
@@ -232,34 +268,34 @@ pub(super) async fn waiting(
         .collect()
 }
 
-/// Notes how steps of a pass were decided: nothing is a success.
-pub(super) async fn save(
+/// Stores the decisions on steps of a pass; none is a success.
+pub(crate) async fn save(
     connection: &mut PgConnection,
     id: &ReversalId,
     pass: i32,
     decided: &[(i32, Option<Rejection>)],
 ) -> sqlx::Result<()> {
-    let places: Vec<i32> = decided.iter().map(|(nth, _)| *nth).collect();
+    let numbers: Vec<i32> = decided.iter().map(|(nth, _)| *nth).collect();
     let json = |rejection: &Rejection| {
         serde_json::to_string(rejection).expect("a refusal is text and integers")
     };
     let refusals: Vec<Option<String>> =
         decided.iter().map(|(_, refusal)| refusal.as_ref().map(json)).collect();
-    let may_yet: Vec<bool> =
-        decided.iter().map(|(_, refusal)| refusal.as_ref().is_some_and(may_yet)).collect();
+    let retryable: Vec<bool> =
+        decided.iter().map(|(_, refusal)| refusal.as_ref().is_some_and(is_retryable)).collect();
     sqlx::query(include_str!("../../queries/save_steps.sql"))
         .bind(id.as_str())
         .bind(pass)
-        .bind(places)
+        .bind(numbers)
         .bind(refusals)
-        .bind(may_yet)
+        .bind(retryable)
         .execute(connection)
         .await?;
     Ok(())
 }
 
-/// Ends a pass in which every step was decided, and the job with it if another one is of no use.
-pub(super) async fn end_pass(
+/// Ends a pass in which every step was decided, and also the job if another pass cannot help.
+pub(crate) async fn end_pass(
     connection: &mut PgConnection,
     id: &ReversalId,
     pass: i32,

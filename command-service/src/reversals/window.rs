@@ -1,4 +1,4 @@
-//! What a window holds: the events that match, in steps.
+//! The events of a window, in steps.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,16 @@ use sqlx::Row;
 use sqlx::postgres::PgPool;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::steps::{Found, Step, into_steps};
 use super::{Progress, Status, WindowBy, WindowError, WindowRequest};
 use crate::log::read::{HeadsAt, LaneHead, LogReader, ReadError};
 use crate::log::reversal::REVERSED_EVENTS_MAX;
 use crate::log::row::lane_number;
 
-/// Events that one reversal may have.
+/// Events in one reversal.
 const EVENTS_MAX: usize = 100_000;
 
-/// The facts that a reversal of a window looks at: those that changed on_hand, which it takes back,
-/// and the steps of reservations, for which a correlation is refused. What ends by itself is passed
-/// over, and so is what itself took something back.
+/// The event types that a reversal of a window selects: those that change on_hand, which it reverses,
+/// and those of reservations, which refuse their correlation. Expiries and reversals are left alone.
 const TYPES: [&str; 20] = [
     "StockReceived",
     "StockIssued",
@@ -45,29 +43,28 @@ const TYPES: [&str; 20] = [
     "ReservationReturned",
 ];
 
-/// What a window holds.
+/// The contents of a window.
 #[derive(Debug)]
-pub(super) struct Window {
-    /// The database's time when it was read.
-    pub(super) now: Timestamp,
-    /// The heads up to which it was read.
-    pub(super) position: PositionToken,
-    /// In the order in which they are to be taken back.
-    pub(super) steps: Vec<Step>,
+pub(crate) struct Window {
+    /// The time of the database when the window was read.
+    pub(crate) now: Timestamp,
+    /// The lane heads up to which it was read.
+    pub(crate) position: PositionToken,
+    /// In the order in which they are reversed.
+    pub(crate) steps: Vec<Step>,
 }
 
 impl Window {
-    pub(super) fn events(&self) -> usize {
+    pub(crate) fn events(&self) -> usize {
         self.steps.iter().map(|step| step.events.len()).sum()
     }
 
-    /// Whether there is anything to do.
-    pub(super) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         if self.steps.is_empty() { Status::Done } else { Status::Running }
     }
 
-    /// What is known of it before anything is done.
-    pub(super) fn progress(&self, id: ReversalId, status: Status, dry_run: bool) -> Progress {
+    /// The progress before the first step.
+    pub(crate) fn progress(&self, id: ReversalId, status: Status, dry_run: bool) -> Progress {
         Progress {
             reversal_id: id,
             status,
@@ -82,15 +79,15 @@ impl Window {
     }
 }
 
-/// Reads what a window holds now.
-pub(super) async fn select(pool: &PgPool, request: &WindowRequest) -> Result<Window, WindowError> {
-    // 1. Pin the heads: whoever took an earlier time than this has committed when they are told.
+/// Selects the events of a window as recorded by now.
+pub(crate) async fn select(pool: &PgPool, request: &WindowRequest) -> Result<Window, WindowError> {
+    // 1. Fix the heads: every event with an earlier time is committed when they are returned.
     let log = LogReader::new(pool.clone());
     let now: DateTime<Utc> =
         sqlx::query_scalar(include_str!("../../queries/read_clock.sql")).fetch_one(pool).await?;
     let now = Timestamp::new(now);
     let heads = heads_at(&log, now).await?;
-    // 2. A window of recorded_at is one of positions.
+    // 2. Turn a window of recorded_at into one of positions.
     let parts = match request.by {
         WindowBy::RecordedAt => {
             let before = heads_at(&log, just_before(request.from).min(now)).await?;
@@ -126,7 +123,7 @@ fn just_before(moment: Timestamp) -> Timestamp {
     Timestamp::new(moment.to_utc() - TimeDelta::microseconds(1))
 }
 
-/// A stretch of a lane.
+/// A range of positions of a lane.
 #[derive(Debug, PartialEq, Eq)]
 struct Part {
     lane: Lane,
@@ -134,7 +131,7 @@ struct Part {
     up_to: Position,
 }
 
-/// The stretches from one vector of heads to a later one, those that are not empty.
+/// The ranges between two lists of heads, without empty ones.
 fn between(before: &[LaneHead], last: &[LaneHead]) -> Vec<Part> {
     let begin: HashMap<Lane, Position> =
         before.iter().map(|head| (head.lane, head.position)).collect();
@@ -150,7 +147,7 @@ async fn select_part(
     pool: &PgPool,
     request: &WindowRequest,
     part: &Part,
-    found: &mut Vec<Found>,
+    found: &mut Vec<WindowEvent>,
 ) -> Result<(), WindowError> {
     let occurred = match request.by {
         WindowBy::RecordedAt => None,
@@ -172,7 +169,7 @@ async fn select_part(
         .await?;
     for row in rows {
         let correlation_id = row.try_get::<&str, _>("correlation_id")?.parse();
-        found.push(Found {
+        found.push(WindowEvent {
             id: EventId(part.lane, Position(row.try_get("position")?)),
             correlation_id: correlation_id.map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             recorded_at: Timestamp::new(row.try_get("recorded_at")?),
@@ -180,6 +177,58 @@ async fn select_part(
         });
     }
     Ok(())
+}
+
+/// Events of one correlation, which are reversed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) correlation_id: Label,
+    /// The newest first.
+    pub(crate) events: Vec<EventId>,
+}
+
+/// An event of the window.
+#[derive(Debug)]
+struct WindowEvent {
+    id: EventId,
+    correlation_id: Label,
+    recorded_at: Timestamp,
+    /// Whether it is the first half of a move, whose second half is the next event.
+    is_moved_out: bool,
+}
+
+/// Groups events by correlation, and orders these by their newest event, the newest first. A correlation
+/// of more events than a reversal may have becomes several steps, none of which has half of a move:
+/// reversing half a move would create or destroy goods.
+fn into_steps(mut found: Vec<WindowEvent>, step_max: usize) -> Vec<Step> {
+    // The newest event first; then the first event of a correlation determines its place.
+    found.sort_unstable_by_key(|found| std::cmp::Reverse((found.recorded_at, found.id)));
+    let mut places: HashMap<Label, usize> = HashMap::new();
+    let mut steps: Vec<Step> = Vec::new();
+    for WindowEvent { id, correlation_id, is_moved_out, .. } in found {
+        let next = steps.len();
+        let place = places.entry(correlation_id.clone()).or_insert(next);
+        // A step with a second half keeps room for the first.
+        let is_full = *place < next && steps[*place].events.len() + 1 >= step_max;
+        if is_full && !is_moved_out {
+            *place = next;
+        }
+        if *place == next {
+            steps.push(Step { correlation_id, events: Vec::new() });
+        }
+        steps[*place].events.push(id);
+    }
+    steps
+}
+
+/// How many steps of these sizes have at most `events_max` events together, but at least one.
+pub(crate) fn fitting(sizes: impl Iterator<Item = usize>, events_max: usize) -> usize {
+    let mut events = 0;
+    let fits = |(nth, size): &(usize, usize)| {
+        events += size;
+        *nth == 0 || events <= events_max
+    };
+    sizes.enumerate().take_while(fits).count()
 }
 
 #[cfg(test)]
@@ -191,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_window_of_positions_is_what_lies_between_two_vectors() {
+    fn a_window_of_positions_lies_between_two_lists_of_heads() {
         let head = |lane, position| LaneHead {
             lane: Lane(lane),
             position: Position(position),
@@ -210,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn every_fact_is_looked_at_unless_it_describes_ends_by_itself_or_takes_back() {
-        let passed_over: BTreeSet<&str> = Event::TYPES
+    fn all_types_are_selected_except_descriptions_expiries_and_reversals() {
+        let left_alone: BTreeSet<&str> = Event::TYPES
             .iter()
             .map(|(name, _)| *name)
             .filter(|name| !TYPES.contains(name))
@@ -226,6 +275,64 @@ mod tests {
             "StockHoldExpired",
             "StockReversed",
         ];
-        assert_eq!(passed_over, BTreeSet::from(expected));
+        assert_eq!(left_alone, BTreeSet::from(expected));
+    }
+
+    fn found(correlation: &str, second: i64, lane: u16, position: i64) -> WindowEvent {
+        WindowEvent {
+            id: EventId(Lane(lane), Position(position)),
+            correlation_id: correlation.parse().unwrap(),
+            recorded_at: Timestamp::new(DateTime::from_timestamp(second, 0).unwrap()),
+            is_moved_out: false,
+        }
+    }
+
+    fn texts(steps: &[Step]) -> Vec<String> {
+        let events = |step: &Step| {
+            step.events.iter().map(ToString::to_string).collect::<Vec<String>>().join(" ")
+        };
+        steps.iter().map(|step| format!("{}: {}", step.correlation_id, events(step))).collect()
+    }
+
+    #[test]
+    fn the_correlation_with_the_newest_event_is_the_first_step() {
+        let all = vec![
+            found("a", 1, 0, 1),
+            found("b", 1, 0, 2),
+            found("b", 1, 1, 1),
+            found("c", 2, 0, 3),
+            found("a", 3, 1, 2),
+        ];
+        assert_eq!(texts(&into_steps(all, 10)), ["a: 1-2 0-1", "c: 0-3", "b: 1-1 0-2"]);
+        assert_eq!(into_steps(Vec::new(), 10), []);
+    }
+
+    #[test]
+    fn a_correlation_that_is_too_large_becomes_several_steps() {
+        let all = (1..=5).map(|nth| found("a", nth, 0, nth)).collect();
+        assert_eq!(texts(&into_steps(all, 3)), ["a: 0-5 0-4", "a: 0-3 0-2", "a: 0-1"]);
+    }
+
+    #[test]
+    fn a_step_has_both_halves_of_a_move_or_none() {
+        let moves = |first: i64| -> Vec<WindowEvent> {
+            let half = |nth: i64| WindowEvent {
+                is_moved_out: (nth - first) % 2 == 0,
+                ..found("a", 1, 0, nth)
+            };
+            (first..first + 6).map(half).collect()
+        };
+        let expected = ["a: 0-6 0-5 0-4 0-3", "a: 0-2 0-1"];
+        assert_eq!(texts(&into_steps(moves(1), 4)), expected);
+        let mut all = moves(1);
+        all.push(found("a", 1, 0, 7));
+        let expected = ["a: 0-7 0-6 0-5", "a: 0-4 0-3 0-2 0-1"];
+        assert_eq!(texts(&into_steps(all, 4)), expected);
+    }
+
+    #[test]
+    fn steps_fit_up_to_a_number_of_events_but_the_first_always_does() {
+        let fits = |sizes: &[usize]| fitting(sizes.iter().copied(), 10);
+        assert_eq!([fits(&[]), fits(&[11, 1]), fits(&[4, 6, 1]), fits(&[4, 7])], [0, 1, 2, 1]);
     }
 }

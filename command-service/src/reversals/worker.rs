@@ -1,7 +1,7 @@
-//! Doing the jobs: one step after another through the writer, like any other command.
+//! Runs the jobs: sends one step after another to the writer, like any other command.
 //!
-//! A step's key is made of the job, the step and the pass, so one that was done before a crash is
-//! recognised. That is what makes it safe; the lock of a job only spares instances doing it twice.
+//! The idempotency key of a step consists of the job, the step and the pass, so a step that was decided
+//! before a crash is recognised. The lock of a job only avoids that two instances do the same work.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,41 +15,38 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Reversals;
 use super::jobs::{self, Running, Waiting};
-use super::steps::fitting;
+use super::window::fitting;
 use crate::backoff::Backoff;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
 use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
-/// The first key of the jobs' advisory locks; the second is a hash of the job's id.
+/// The first key of the advisory locks of jobs; the second is a hash of the job id.
 const LOCK_CLASS: i32 = 0x0053_4252;
 
-/// Steps that are on their way to the writer together, and their events, unless one step alone has more.
-/// They are decided in their order, unless one has to wait; what it should have come before meets it in
-/// the next pass.
+/// Steps sent to the writer together, and their events, unless one step has more. The writer decides
+/// them in order unless one has to wait; steps that depend on it are decided again in the next pass.
 const STEPS_TOGETHER: i64 = 16;
 const EVENTS_TOGETHER: usize = 2_000;
 
-/// Between two looks for jobs that another instance left.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The pause between two searches for jobs of other instances.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// How long a step may wait for its turn, and how often it is handed in before the job is put aside.
+/// How long the writer may take for a step, and how often a step is sent before the job is postponed.
 const STEP_MAX: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: u32 = 6;
 
-/// The waits between attempts.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// Whose the steps' keys are, beside the callers'.
+/// The caller of the idempotency keys of steps.
 const CALLER: &str = "stockbook-reversals";
 
-/// How often the connection with a job's lock is spoken to, at least. One that falls silent loses the
-/// lock, so that another instance can go on where one is paused.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// How often the connection with the lock of a job is used, at least. A silent one loses the lock, so
+/// that another instance can continue when this one is paused.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const SETTINGS: [(&str, &str); 6] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
@@ -60,20 +57,20 @@ const SETTINGS: [(&str, &str); 6] = [
 ];
 
 impl Reversals {
-    /// Does the jobs that there are and those that come, for ever.
+    /// Runs all jobs, and never returns.
     pub async fn work(self, writer: Writer) {
         loop {
-            if let Err(error) = self.do_all(&writer).await {
-                tracing::warn!(%error, "reversals cannot be gone on with; trying again in {LOOK_AGAIN:?}");
+            if let Err(error) = self.run_all(&writer).await {
+                tracing::warn!(%error, "reversals failed, trying again in {POLL_INTERVAL:?}");
             }
             tokio::select! {
                 () = self.started.notified() => (),
-                () = sleep(LOOK_AGAIN) => (),
+                () = sleep(POLL_INTERVAL) => (),
             }
         }
     }
 
-    async fn do_all(&self, writer: &Writer) -> sqlx::Result<()> {
+    async fn run_all(&self, writer: &Writer) -> sqlx::Result<()> {
         for job in jobs::running(&self.pool).await? {
             let name = "command-service reversal";
             let options = self.database.options().application_name(name).options(SETTINGS);
@@ -93,11 +90,11 @@ impl Reversals {
     }
 }
 
-/// Goes on with a job as far as it can: to its end, or to a step that nothing can be decided on now.
+/// Runs a job to its end, or to the end of a pass in which a step could not be decided.
 async fn run(connection: &mut PgConnection, job: &Running, writer: &Writer) -> sqlx::Result<()> {
     while let Some(pass) = jobs::pass(connection, &job.id).await? {
         if !run_pass(connection, job, pass, writer).await? {
-            tracing::warn!(reversal = %job.id, pass, "not every step can be decided now");
+            tracing::warn!(reversal = %job.id, pass, "not every step could be decided");
             return Ok(());
         }
         jobs::end_pass(connection, &job.id, pass).await?;
@@ -106,7 +103,7 @@ async fn run(connection: &mut PgConnection, job: &Running, writer: &Writer) -> s
     Ok(())
 }
 
-/// Hands in the steps of a pass; says whether each was decided. One that is stuck stops no other.
+/// Sends the steps of a pass; returns whether all were decided. A stuck step does not stop the others.
 async fn run_pass(
     connection: &mut PgConnection,
     job: &Running,
@@ -122,16 +119,16 @@ async fn run_pass(
             return Ok(all_decided);
         };
         after = last.nth;
-        let settling = join_all(steps.iter().map(|step| settle(writer, job, pass, step)));
-        let all_settled = keep_alive(connection, settling).await?;
+        let deciding = join_all(steps.iter().map(|step| decide(writer, job, pass, step)));
+        let results = keep_alive(connection, deciding).await?;
         let mut is_postponed = false;
         let mut decided = Vec::with_capacity(steps.len());
-        for (step, settled) in steps.iter().zip(all_settled) {
-            match settled {
-                Settled::Reversed => decided.push((step.nth, None)),
-                Settled::Refused(rejection) => decided.push((step.nth, Some(rejection))),
-                Settled::Stuck => all_decided = false,
-                Settled::Postponed => is_postponed = true,
+        for (step, result) in steps.iter().zip(results) {
+            match result {
+                StepResult::Reversed => decided.push((step.nth, None)),
+                StepResult::Refused(rejection) => decided.push((step.nth, Some(rejection))),
+                StepResult::Stuck => all_decided = false,
+                StepResult::Postponed => is_postponed = true,
             }
         }
         let refused = decided.iter().filter(|(_, refusal)| refusal.is_some()).count();
@@ -144,14 +141,14 @@ async fn run_pass(
     }
 }
 
-/// Waits for something, and keeps the connection with the job's lock from falling silent.
+/// Waits for something while it keeps the connection with the lock alive.
 async fn keep_alive<T>(
     connection: &mut PgConnection,
     something: impl Future<Output = T>,
 ) -> sqlx::Result<T> {
     let mut something = pin!(something);
     loop {
-        match timeout(SIGN_OF_LIFE, &mut something).await {
+        match timeout(KEEP_ALIVE, &mut something).await {
             Ok(done) => return Ok(done),
             Err(_) => connection.ping().await?,
         }
@@ -162,24 +159,23 @@ fn count(how: &'static str, steps: usize) {
     metrics::counter!("stockbook_reversal_steps_total", "decided" => how).increment(steps as u64);
 }
 
-/// How a step ended.
 #[derive(Debug)]
-enum Settled {
+enum StepResult {
     Reversed,
     Refused(Rejection),
-    /// Nothing can be decided now; the same may be handed in again.
+    /// Nothing can be decided now; the step may be sent again.
     Postponed,
-    /// This binary, or its bounds, cannot decide it.
+    /// This binary, or its limits, cannot decide it.
     Stuck,
 }
 
-/// Hands a step in until it is decided, a few times.
-async fn settle(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> Settled {
+/// Sends a step until it is decided, a few times.
+async fn decide(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> StepResult {
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
     for _ in 0..ATTEMPTS_MAX {
         let outcome = writer.submit(submission(job, pass, step)).await;
         match outcome {
-            Outcome::Decided(decision) | Outcome::Replayed(decision) => return settled(decision),
+            Outcome::Decided(decision) | Outcome::Replayed(decision) => return result(decision),
             Outcome::InProgress
             | Outcome::Unknown
             | Outcome::NotExecuted(
@@ -187,7 +183,7 @@ async fn settle(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> Se
                 | NotExecuted::DatabaseUnavailable
                 | NotExecuted::QueueFull { .. },
             ) => backoff.wait().await,
-            Outcome::NotExecuted(NotExecuted::Stopping) => return Settled::Postponed,
+            Outcome::NotExecuted(NotExecuted::Stopping) => return StepResult::Postponed,
             Outcome::NotExecuted(
                 NotExecuted::TooLarge { .. }
                 | NotExecuted::TooManyEvents { .. }
@@ -198,21 +194,21 @@ async fn settle(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> Se
             | Outcome::ValidTogether(_) => {
                 let step = step.nth;
                 tracing::error!(reversal = %job.id, step, ?outcome, "a step cannot be decided");
-                return Settled::Stuck;
+                return StepResult::Stuck;
             }
         }
     }
-    Settled::Postponed
+    StepResult::Postponed
 }
 
-fn settled(decision: Decision) -> Settled {
+fn result(decision: Decision) -> StepResult {
     match decision {
         Decision::Accepted(_) | Decision::AcceptedTogether { .. } | Decision::Unchanged(_) => {
-            Settled::Reversed
+            StepResult::Reversed
         }
-        Decision::Rejected(rejection) => Settled::Refused(rejection),
+        Decision::Rejected(rejection) => StepResult::Refused(rejection),
         // A step is one command.
-        Decision::RefusedTogether(_) => Settled::Stuck,
+        Decision::RefusedTogether(_) => StepResult::Stuck,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Compares two versions of a projection row by row, lane by lane, while both are written.
+//! Compares two versions of a projection row by row, lane by lane, while both are written. The database
+//! compares checksums, for both versions are its own; the log is not read.
 
 use std::time::Duration;
 
@@ -10,16 +11,16 @@ use tokio::time::Instant;
 use crate::projection::ProjectionVersion;
 use crate::rebuild::say;
 
-/// How long a lane may take until both versions are seen at the same position.
+/// How long it may take until both versions are seen at the same position of a lane.
 const MEET_MAX: Duration = Duration::from_secs(60);
 
-/// How soon it is looked again.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// The pause between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Gives how many rows were compared, and fails with the first that differs.
+/// Returns the number of rows compared, and fails with the first that differs.
 ///
-/// Every row is written from one lane. So each lane is compared at a moment at which both versions are
-/// at the same position of it: in one snapshot, which holds up nobody.
+/// Every row is written from one lane, so each lane is compared in a snapshot in which both versions
+/// are at the same position of it. That blocks nobody.
 pub(super) async fn compare(
     connection: &mut PgConnection,
     one: ProjectionVersion,
@@ -48,9 +49,11 @@ pub(super) async fn compare(
             }
             drop(snapshot);
             if Instant::now() > deadline {
-                bail!("lane {lane} never is at one position in both; last {first} and {second}");
+                bail!(
+                    "the versions were never seen at the same position of lane {lane}: last {first} and {second}"
+                );
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
     Ok(rows)

@@ -1,10 +1,8 @@
-//! Fills a version from the log's own endpoints: several lanes at once, the next page on its way while
-//! one is written.
+//! Fills a version from the log's endpoints: several lanes at once, reading the next page while one is
+//! written.
 //!
-//! Each page moves its lane's checkpoint in the transaction that writes its rows, as everywhere: so a
-//! fill may be killed, begun again, or met by a service that follows the version already.
-
-mod patience;
+//! Each page moves the checkpoint of its lane in the transaction that writes its rows, so a fill may be
+//! killed, started again, or run next to a service that follows the version already.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +15,9 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::config::{self, RebuildConfig};
 use crate::database;
 use crate::pipeline::apply::{self, ApplyError};
@@ -26,15 +26,20 @@ use crate::pipeline::delivery::{Arrival, Page};
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::projection::ProjectionVersion;
-use crate::rebuild::fill::patience::Patience;
 use crate::rebuild::say;
 use crate::skip::skip_event;
 
-/// How often the operator is told how far it is.
-const TELL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often progress is reported to the operator.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long one transaction may take.
 const APPLY_MAX: Duration = Duration::from_secs(120);
+
+/// How long the log or the database may be unavailable before the fill gives up.
+const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
+
+/// The longest pause between two tries.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Positions by lane.
 pub(super) type Positions = BTreeMap<Lane, Position>;
@@ -73,9 +78,9 @@ impl Filler {
         self.0.of
     }
 
-    /// Applies everything that is recorded by now, and says how fast.
+    /// Applies everything recorded by now, and reports the speed.
     pub(super) async fn fill_to_heads(&self, notes: &mut PgConnection) -> anyhow::Result<()> {
-        let heads = self.0.log.heads().await.context("the log cannot be asked (COMMAND_URL)")?;
+        let heads = self.0.log.heads().await.context("the log does not answer (COMMAND_URL)")?;
         let heads: Positions =
             heads.lanes.into_iter().map(|(lane, head)| (lane, head.position)).collect();
         let at = self.positions().await?;
@@ -83,28 +88,28 @@ impl Filler {
         let all: i64 = heads.values().map(|position| position.0).sum();
         let started = Instant::now();
         self.0.applied.store(0, Ordering::Relaxed);
-        let tell = || {
+        let report = || {
             let applied = self.0.applied.load(Ordering::Relaxed);
-            let pace = applied as f64 / started.elapsed().as_secs_f64().max(0.001);
+            let rate = applied as f64 / started.elapsed().as_secs_f64().max(0.001);
             let schema = self.0.of.schema();
-            say(&format!("{schema}: {} of {all} events, {pace:.0} events/s", before + applied))
+            say(&format!("{schema}: {} of {all} events, {rate:.0} events/s", before + applied))
         };
         let filling = self.fill(&heads, notes);
         tokio::pin!(filling);
-        let mut ticks = tokio::time::interval(TELL_INTERVAL);
+        let mut ticks = tokio::time::interval(REPORT_INTERVAL);
         ticks.tick().await;
         loop {
             tokio::select! {
                 filled = &mut filling => {
                     filled?;
-                    return Ok(tell()?);
+                    return Ok(report()?);
                 }
-                _ = ticks.tick() => tell()?,
+                _ = ticks.tick() => report()?,
             }
         }
     }
 
-    /// Brings every lane at least to these positions, but for lanes that stop at an event.
+    /// Applies every lane up to at least these positions, except for lanes that stop at an event.
     pub(super) async fn fill(
         &self,
         to: &Positions,
@@ -115,7 +120,7 @@ impl Filler {
         let mut lanes = JoinSet::new();
         for (lane, to) in to {
             let Some(at) = at.get(lane) else {
-                bail!("the log has lane {lane}, which the read database was not made for");
+                bail!("the log has lane {lane}, but the read database was created without it");
             };
             if at.position < *to {
                 let (filler, permits) = (self.clone(), Arc::clone(&permits));
@@ -131,38 +136,37 @@ impl Filler {
             stops.extend(filled.context("a lane could not be filled")??);
         }
         for stopped in stops {
-            self.pass_or_note(stopped, to, notes).await?;
+            self.skip_or_report(stopped, to, notes).await?;
         }
         Ok(())
     }
 
-    /// What every lane has applied.
+    /// The last applied position of every lane.
     pub(super) async fn positions(&self) -> sqlx::Result<Positions> {
         let at = apply::load_checkpoints(&self.0.pool, self.0.of).await?;
         Ok(at.into_iter().map(|(lane, at)| (lane, at.position)).collect())
     }
 
-    /// Applies page after page; ends at the position, or in front of an event that cannot be applied.
+    /// Applies page after page, up to a position or to an event that cannot be applied.
     async fn fill_lane(
         &self,
         lane: Lane,
         mut at: Checkpoint,
         to: Position,
     ) -> anyhow::Result<Option<Stopped>> {
-        let mut patience = Patience::new();
-        let mut page = self.page_after(lane, at.position, &mut patience).await?;
+        let mut retry = Retry::default();
+        let mut page = self.page_after(lane, at.position, &mut retry).await?;
         while at.position < to {
             if page.after != at.position {
-                page = self.page_after(lane, at.position, &mut patience).await?;
+                page = self.page_after(lane, at.position, &mut retry).await?;
             }
             let Some(last) = page.events.iter().rev().find_map(position) else {
-                bail!("the log ends at {} in lane {lane}, but {to} was seen", at.position);
+                bail!("lane {lane} ends at {}, but its head was {to}", at.position);
             };
             let next = async {
                 if last < to { self.0.log.events_after(lane, last).await.ok() } else { None }
             };
-            let (applied, next) =
-                tokio::join!(self.apply(lane, at, page.events, &mut patience), next);
+            let (applied, next) = tokio::join!(self.apply(lane, at, page.events, &mut retry), next);
             match applied? {
                 Applied::To(reached) => at = reached,
                 Applied::Stopped(stop) => return Ok(Some(Stopped { lane, at, stop })),
@@ -176,23 +180,23 @@ impl Filler {
         &self,
         lane: Lane,
         after: Position,
-        patience: &mut Patience,
+        retry: &mut Retry,
     ) -> anyhow::Result<Page> {
         loop {
             match self.0.log.events_after(lane, after).await {
                 Ok(page) => return Ok(page),
-                Err(error) => patience.wait(error.to_string()).await?,
+                Err(error) => retry.wait(error.to_string()).await?,
             }
         }
     }
 
-    /// Applies a page, or as much of it as the database takes.
+    /// Applies a page, or as much of it as the database accepts.
     async fn apply(
         &self,
         lane: Lane,
         at: Checkpoint,
         mut events: Vec<Arrival>,
-        patience: &mut Patience,
+        retry: &mut Retry,
     ) -> anyhow::Result<Applied> {
         loop {
             let count = events.len();
@@ -202,7 +206,7 @@ impl Filler {
             let Some(advance) = plan.advances.pop() else {
                 return match plan.stops.remove(&lane) {
                     Some(stop) => Ok(Applied::Stopped(stop)),
-                    None => bail!("the log leaves out events after {} in lane {lane}", at.position),
+                    None => bail!("lane {lane} has a gap after {}", at.position),
                 };
             };
             let after = advance.after;
@@ -212,53 +216,32 @@ impl Filler {
             match outcome {
                 Ok(()) => {
                     self.0.applied.fetch_add(after.position.0 - at.position.0, Ordering::Relaxed);
-                    patience.begin_anew();
+                    *retry = Retry::default();
                     return Ok(Applied::To(after));
-                }
-                Err(ApplyError::Moved) => {
-                    let stored = apply::load_checkpoints(pool, self.0.of).await?;
-                    let stored = stored.get(&lane).context("the version was dropped meanwhile")?;
-                    return Ok(Applied::To(*stored));
                 }
                 Err(ApplyError::Refused(error)) if count == 1 => {
                     let event = arrivals[&lane][0].name();
                     return Ok(Applied::Stopped(Stop { event, error }));
                 }
                 Err(ApplyError::Refused(_)) => {}
-                Err(ApplyError::Unavailable(error)) => {
-                    patience.wait(error).await?;
+                Err(moved_or_unavailable) => {
+                    if let ApplyError::Unavailable(error) = moved_or_unavailable {
+                        retry.wait(error).await?;
+                    }
                     let stored = apply::load_checkpoints(pool, self.0.of).await?;
-                    let stored = stored.get(&lane).context("the version was dropped meanwhile")?;
+                    let stored = stored.get(&lane).context("the version was dropped")?;
                     return Ok(Applied::To(*stored));
                 }
             }
-            // What the database refuses is halved until the one event is found.
+            // Halves a refused page until the one event is found.
             events = arrivals.into_values().flatten().collect();
             events.truncate(count / 2);
         }
     }
-}
 
-/// A lane in front of an event that cannot be applied.
-struct Stopped {
-    lane: Lane,
-    at: Checkpoint,
-    stop: Stop,
-}
-
-enum Applied {
-    To(Checkpoint),
-    Stopped(Stop),
-}
-
-fn position(arrival: &Arrival) -> Option<Position> {
-    arrival.content.as_ref().ok().map(|fact| fact.recorded.position)
-}
-
-impl Filler {
-    /// What an operator had skipped before is skipped here too; at anything else the lane stands, as
-    /// it does in the version that answers.
-    async fn pass_or_note(
+    /// Skips an event that an operator had skipped before. At any other event the lane stays stopped,
+    /// as it is in the version that answers.
+    async fn skip_or_report(
         &self,
         stopped: Stopped,
         to: &Positions,
@@ -280,10 +263,52 @@ impl Filler {
         let page = self.0.log.events_after(lane, at.position).await?;
         let first = page.events.into_iter().next().map(|arrival| arrival.content);
         let Some(Ok(fact)) = first else {
-            bail!("the log cannot tell the event after {} in lane {lane}", at.position);
+            bail!("the log has no readable event after {} in lane {lane}", at.position);
         };
         skip_event(notes, self.0.of, &fact.recorded, &reason).await?;
         say(&format!("{} is skipped here too", fact.recorded.id()))?;
         Box::pin(self.fill(to, notes)).await
+    }
+}
+
+/// A lane that cannot apply its next event.
+struct Stopped {
+    lane: Lane,
+    at: Checkpoint,
+    stop: Stop,
+}
+
+enum Applied {
+    To(Checkpoint),
+    Stopped(Stop),
+}
+
+fn position(arrival: &Arrival) -> Option<Position> {
+    arrival.content.as_ref().ok().map(|fact| fact.recorded.position)
+}
+
+/// Retries while the log or the database is unavailable, for a bounded time.
+struct Retry {
+    backoff: Backoff,
+    until: Instant,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        let until = Instant::now() + UNAVAILABLE_MAX;
+        Self { backoff: Backoff::up_to(RETRY_PAUSE_MAX), until }
+    }
+}
+
+impl Retry {
+    async fn wait(&mut self, error: String) -> anyhow::Result<()> {
+        if Instant::now() > self.until {
+            let seconds = UNAVAILABLE_MAX.as_secs();
+            bail!("gave up after {seconds} s: {error}; start the rebuild again to continue");
+        }
+        tracing::warn!(error, "trying again");
+        // Only the end of the process stops it.
+        let _ = self.backoff.pause(&CancellationToken::new()).await;
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::http::queries::{lane, sku};
 use crate::http::request::{Request, Terms};
 use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
-use crate::integrity::proof::difference::Difference;
+use crate::integrity::difference::Difference;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
@@ -96,7 +96,7 @@ pub async fn check_all(
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
     let (service, subject, wanted) = begin(&projections, request).await?;
-    let report = projections.inspector().check_all(&subject, deadline).await?;
+    let report = projections.checker().check_all(&subject, deadline).await?;
     must_be_fresh(&report, &wanted)?;
     let skipped = list_skipped(&service).await?;
     Ok(told(report, skipped))
@@ -129,7 +129,7 @@ pub async fn check_sku(
     let deadline = Instant::now() + CHECK_MAX;
     let (service, subject, wanted) = begin(&projections, request).await?;
     let sku = sku(&text)?;
-    let report = projections.inspector().check_sku(&subject, &sku, deadline).await?;
+    let report = projections.checker().check_sku(&subject, &sku, deadline).await?;
     must_be_fresh(&report, &wanted)?;
     // A row without an event is a difference; no event and no row is no item.
     if report.checked == 0 && report.first_difference.is_none() {
@@ -200,7 +200,7 @@ impl From<CheckError> for Problem {
         match error {
             CheckError::Busy => Self::Overloaded,
             CheckError::Unfinished { .. } | CheckError::Failed(_) => {
-                tracing::warn!(%error, "an integrity check came to no end");
+                tracing::warn!(%error, "an integrity check was not finished");
                 Self::ProjectionUnavailable(error.to_string())
             }
         }

@@ -1,0 +1,54 @@
+-- Every stock stream whose reserved or allocated figure is not the sum over the lines of open reservations,
+-- in the views as applied now; of one sku only, if $1 names it. At most $2 rows. The sum of held lines
+-- lies between held_least and held_most, for the stock stream may have recorded the expiry of a hold that
+-- the reservation has not. `seen` changes whenever one of these rows changes.
+with open_lines as (
+    select
+        line.sku collate "C" as sku,
+        line.location collate "C" as location,
+        line.quantity - line.released - line.fulfilled as quantity,
+        held.status,
+        held.expires_at,
+        held.id,
+        held.version
+    from reservations as held
+    cross join lateral json_to_recordset(held.lines) as line (
+        sku text, location text, quantity bigint, released bigint, fulfilled bigint
+    )
+    where held.status in ('held', 'confirmed') and ($1::text is null or line.sku = $1)
+),
+levels as (
+    select sku, location, lane, position, version, updated_at, reserved, allocated
+    from stock_levels
+    where $1::text is null or sku = $1
+),
+sums as (
+    select
+        sku,
+        location,
+        lane,
+        levels.position,
+        coalesce(reserved, 0) as reserved,
+        coalesce(allocated, 0) as allocated,
+        coalesce(sum(quantity) filter (
+            where status = 'held' and coalesce(expires_at > levels.updated_at, true)
+        ), 0) as held_least,
+        coalesce(sum(quantity) filter (where status = 'held'), 0) as held_most,
+        coalesce(sum(quantity) filter (where status = 'confirmed'), 0) as promised,
+        concat_ws(
+            ' ',
+            levels.version::text,
+            string_agg(id || '/' || open_lines.version, ' ' order by id, open_lines.version)
+        ) as seen
+    from levels
+    full join open_lines using (sku, location)
+    group by
+        sku, location, lane, levels.position, levels.version, levels.reserved, levels.allocated
+)
+select
+    sku, location, lane, position, reserved, allocated, held_least::bigint as held_least,
+    held_most::bigint as held_most, promised::bigint as promised, seen
+from sums
+where reserved < held_least or reserved > held_most or allocated <> promised
+order by sku, location
+limit $2
