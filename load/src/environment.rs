@@ -6,7 +6,6 @@ pub(crate) mod query_service;
 pub(crate) mod stockbook;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ use stack::folder::DataFolder;
 use stack::kafka::Compiling;
 use stack::places::Places;
 use stack::servers::{Servers, Wanted};
+use stack::services::build::cargo;
 use stack::up::stop_signal::StopSignal;
-use tokio::process::Command;
 
 use crate::drive::pace::Pace;
 use crate::drive::{Load, drive};
@@ -149,14 +148,12 @@ async fn binaries(ready: Option<&Path>) -> anyhow::Result<PathBuf> {
 }
 
 async fn build(manifest: &str, packages: &[&str], target: &Path) -> anyhow::Result<()> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = cargo();
     cargo
         .args(["build", "--locked", "--bins", "--manifest-path"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest))
         .arg("--target-dir")
-        .arg(target)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+        .arg(target);
     for package in packages {
         cargo.args(["--package", package]);
     }

@@ -10,7 +10,6 @@ use rand::distr::Distribution as _;
 use rand::distr::weighted::WeightedIndex;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt as _, SeedableRng as _};
-use stack::replay::command::{Action, Movement, MovementKind};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;
 
@@ -122,19 +121,15 @@ impl Orders {
             files.iter().map(|file| Source::open(file)).collect::<anyhow::Result<_>>()?
         };
         let plan = Plan::new(Stock::Full, &sources)?;
-        let is_sale = |action: &Action| {
-            matches!(action, Action::Move(Movement { kind: MovementKind::Sale { .. }, .. }))
-        };
-        let sales = plan.trade.iter().filter(|command| is_sale(&command.action));
-        let (bodies, lines): (Vec<String>, Vec<usize>) = sales
-            .map(|command| (command.request().body.to_string(), command.changes().len()))
-            .unzip();
+        let sales = plan.trade.iter().filter(|command| command.path == "/v1/issues");
+        let (bodies, lines): (Vec<String>, Vec<usize>) =
+            sales.map(|command| (command.body.to_string(), command.changes.len())).unzip();
         ensure!(!bodies.is_empty(), "there is no sale in the trade files");
         Ok(Self {
             lines: lines.iter().sum::<usize>() as f64 / lines.len() as f64,
             bodies: bodies.into(),
             taken: Arc::default(),
-            skus: plan.skus().map(ToString::to_string).collect(),
+            skus: plan.skus().iter().map(ToString::to_string).collect(),
         })
     }
 

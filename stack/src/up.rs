@@ -39,11 +39,11 @@ pub struct UpArgs {
     /// How many query-services, on ports ten apart.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=20))]
     query_services: u16,
-    /// Build the services without optimisation: sooner built, slower.
+    /// Build the services with full optimisation: this takes minutes, and they are faster.
     #[arg(long)]
-    debug: bool,
-    /// Take the services' programs from this folder instead of building them.
-    #[arg(long, value_name = "DIR", conflicts_with = "debug")]
+    release: bool,
+    /// Use the services' programs in this folder instead of building them.
+    #[arg(long, value_name = "DIR", conflicts_with = "release")]
     binaries: Option<PathBuf>,
     /// Port of Postgres.
     #[arg(long, value_name = "PORT", default_value_t = ports::POSTGRES)]

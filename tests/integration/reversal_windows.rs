@@ -10,7 +10,6 @@ use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
 use integration_tests::world::World;
 use serde_json::{Value, json};
 use shared_events::time::Timestamp;
-use stack::replay::command::{Action, Command};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 use stack::replay::source::Source;
@@ -71,12 +70,8 @@ impl TwoDays {
     /// What is sent until the first day is over.
     fn first(&self) -> Plan {
         let midnight: Timestamp = self.midnight.parse().expect("a moment");
-        let is_before = |command: &Command| match &command.action {
-            Action::Move(movement) => movement.occurred_at < midnight,
-            Action::RegisterLocation | Action::RegisterItem { .. } => true,
-        };
         let mut plan = self.both();
-        plan.trade.retain(is_before);
+        plan.trade.retain(|command| command.occurred_at.is_none_or(|at| at < midnight));
         plan
     }
 }

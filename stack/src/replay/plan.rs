@@ -1,144 +1,229 @@
-//! What is sent for a trade, in which order and under which keys. Pure.
+//! The commands that are sent for a trade: their order, keys and bodies.
 
 use std::collections::BTreeMap;
 
 use chrono::NaiveTime;
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
-use crate::replay::command::{Action, Change, Command, Movement, MovementKind};
-use crate::replay::keys::Keys;
-use crate::replay::source::Source;
-use crate::replay::trade::{self, Counts, Invoice, Kind, Line, Trade, TradeError};
+use super::source::Source;
+use super::trade::{self, Counts, Invoice, Kind, Line, Trade};
 
-/// How much is there before the trade begins.
+/// The one location of the trade.
+pub const LOCATION: &str = "MAIN";
+
+/// Part of every key: raise the number when the same files give other commands.
+const PLAN_VERSION: &str = "stockbook replay 1";
+
+/// The stock before the trade begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Stock {
-    /// All that ever goes out: nothing is refused, and the order does not matter.
+    /// A quarter more than the trade takes: nothing is refused, and the order does not matter.
     Full,
-    /// Half of that, rounded down: many invoices are refused as a whole.
+    /// Half of what the trade takes: many invoices are refused as a whole.
     Scarce,
+}
+
+impl Stock {
+    /// The opening stock of an item of which `taken` units go out.
+    fn opening(self, taken: i64) -> i64 {
+        match self {
+            Self::Full => taken + (taken + 3) / 4,
+            Self::Scarce => taken / 2,
+        }
+    }
+
+    /// Part of every key, so that the two modes do not share commands.
+    fn key_part(self) -> &'static str {
+        match self {
+            Self::Full => "a quarter more",
+            Self::Scarce => "scarce",
+        }
+    }
+}
+
+/// A request, and the changes of stock that follow when it is accepted.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The Idempotency-Key: the same for the same files, so that a second run repeats the first.
+    pub key: String,
+    /// The Correlation-Id: one per invoice.
+    pub correlation_id: String,
+    pub method: Method,
+    pub path: String,
+    pub body: Value,
+    /// None for a registration.
+    pub occurred_at: Option<Timestamp>,
+    pub changes: Vec<Change>,
+}
+
+/// A change of `on_hand` at [`LOCATION`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub sku: Sku,
+    pub delta: i64,
 }
 
 /// Everything that is sent, in order: the location, the items, the opening stock, the trade.
 #[derive(Debug)]
 pub struct Plan {
-    /// How much is there before the trade begins.
     pub stock: Stock,
-    /// RegisterLocation.
     pub location: Command,
-    /// RegisterItem, one per sku.
     pub items: Vec<Command>,
-    /// ReceiveStock, one per sku; none where it would be 0.
     pub opening: Vec<Command>,
-    /// The trade, in the order of the files: one or two commands per invoice.
     pub trade: Vec<Command>,
-    /// What was read, and what of it is no stock.
-    pub counts: Counts,
+    pub(crate) skus: Vec<Sku>,
+    pub(crate) counts: Counts,
 }
 
 impl Plan {
-    /// The plan for files as one trade, one after another.
-    ///
-    /// # Errors
-    /// A line does not fit.
-    pub fn new(stock: Stock, sources: &[Source]) -> Result<Self, TradeError> {
+    /// Plans the files as one trade, one after another.
+    pub fn new(stock: Stock, sources: &[Source]) -> anyhow::Result<Self> {
         let Trade { invoices, items, counts } = trade::read(sources)?;
-        let keys = Keys::of(stock, sources);
+        let digest = digest(stock, sources);
+        let location = json!({ "name": "Main warehouse", "kind": "warehouse" });
+        let path = format!("/v1/locations/{LOCATION}");
         Ok(Self {
             stock,
-            location: keys.command("location", "MAIN", Action::RegisterLocation),
-            opening: opening(stock, &invoices, &keys),
-            items: items.into_iter().map(|(sku, name)| register(sku, name, &keys)).collect(),
-            trade: invoices.into_iter().flat_map(|invoice| commands(invoice, &keys)).collect(),
+            location: registration(&digest, "location", LOCATION, path, location),
+            opening: opening(&digest, stock, &invoices),
+            trade: invoices.iter().flat_map(|invoice| movements(&digest, invoice)).collect(),
+            skus: items.keys().cloned().collect(),
+            items: items.iter().map(|(sku, name)| item(&digest, sku, name)).collect(),
             counts,
         })
     }
 
     /// The items of the trade.
-    pub fn skus(&self) -> impl Iterator<Item = &Sku> {
-        self.items.iter().filter_map(|command| match &command.action {
-            Action::RegisterItem { sku, .. } => Some(sku),
-            Action::RegisterLocation | Action::Move(_) => None,
-        })
+    pub fn skus(&self) -> &[Sku] {
+        &self.skus
     }
 }
 
-/// An item nobody described is called by its sku.
-fn register(sku: Sku, name: String, keys: &Keys) -> Command {
-    let name = if name.is_empty() { sku.to_string() } else { name };
-    keys.command("item", sku.clone().as_str(), Action::RegisterItem { sku, name })
+/// Identifies a trade by its mode and the content of its files.
+///
+/// Each part is hashed with its length in front, so that no two trades share a digest.
+fn digest(stock: Stock, sources: &[Source]) -> String {
+    let fixed = [PLAN_VERSION.as_bytes(), stock.key_part().as_bytes()];
+    let files = sources.iter().map(|source| source.csv.as_slice());
+    let mut digest = Sha256::new();
+    for part in fixed.into_iter().chain(files) {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    hex::encode(&digest.finalize()[..16])
 }
 
-/// What goes out of each item in the whole trade, or half of it, in stock at the midnight before
-/// the first invoice.
-fn opening(stock: Stock, invoices: &[Invoice], keys: &Keys) -> Vec<Command> {
+fn registration(digest: &str, kind: &str, name: &str, path: String, body: Value) -> Command {
+    Command {
+        key: format!("{digest}/{kind}/{name}"),
+        correlation_id: format!("{digest}/{kind}"),
+        method: Method::PUT,
+        path,
+        body,
+        occurred_at: None,
+        changes: Vec::new(),
+    }
+}
+
+/// An item without a description is named after its sku.
+fn item(digest: &str, sku: &Sku, name: &str) -> Command {
+    let name = if name.is_empty() { sku.as_str() } else { name };
+    let path = format!("/v1/items/{sku}");
+    registration(digest, "item", sku.as_str(), path, json!({ "name": name }))
+}
+
+/// The opening stock, received at the midnight before the first invoice.
+fn opening(digest: &str, stock: Stock, invoices: &[Invoice]) -> Vec<Command> {
     let Some(first) = invoices.iter().map(|invoice| invoice.at).min() else {
         return Vec::new();
     };
     let midnight = Timestamp::new(first.to_utc().date_naive().and_time(NaiveTime::MIN).and_utc());
-    let mut out: BTreeMap<&Sku, i64> = BTreeMap::new();
+    let mut taken: BTreeMap<&Sku, i64> = BTreeMap::new();
     for invoice in invoices.iter().filter(|invoice| invoice.kind == Kind::Sale) {
         for line in &invoice.lines {
-            *out.entry(&line.sku).or_default() += line.quantity.abs();
+            *taken.entry(&line.sku).or_default() += line.quantity.abs();
         }
     }
-    out.into_iter()
-        .map(|(sku, out)| match stock {
-            Stock::Full => (sku, out),
-            Stock::Scarce => (sku, out / 2),
-        })
+    let opened = taken.into_iter().map(|(sku, taken)| (sku, stock.opening(taken)));
+    opened
         .filter(|(_, quantity)| *quantity > 0)
-        .map(|(sku, quantity)| {
-            let movement = Movement {
-                kind: MovementKind::Opening,
-                occurred_at: midnight,
-                changes: vec![Change { sku: sku.clone(), delta: quantity }],
-            };
-            keys.command("opening", sku.as_str(), Action::Move(movement))
+        .map(|(sku, quantity)| Command {
+            key: format!("{digest}/opening/{sku}"),
+            correlation_id: format!("{digest}/opening"),
+            method: Method::POST,
+            path: "/v1/receipts".to_owned(),
+            body: json!({
+                "lines": [{ "sku": sku, "location": LOCATION, "quantity": quantity }],
+                "reason": "opening_balance",
+                "occurred_at": midnight,
+            }),
+            occurred_at: Some(midnight),
+            changes: vec![Change { sku: sku.clone(), delta: quantity }],
         })
         .collect()
 }
 
-/// What an invoice asks for: a sale and a correction, either of them, or a return.
-fn commands(invoice: Invoice, keys: &Keys) -> Vec<Command> {
-    let changes = |is_part: fn(i64) -> bool, delta: fn(i64) -> i64| -> Vec<Change> {
-        let part = invoice.lines.iter().filter(|line| is_part(line.quantity));
-        let change = |line: &Line| Change { sku: line.sku.clone(), delta: delta(line.quantity) };
-        part.map(change).collect()
+/// The commands of an invoice: an issue, an adjustment for its write-offs, or a receipt of returns.
+fn movements(digest: &str, invoice: &Invoice) -> Vec<Command> {
+    let of = |name, path, reason, delta: fn(i64) -> Option<i64>| {
+        movement(digest, invoice, name, path, reason, delta)
     };
-    let number = || invoice.number.clone();
-    let parts = match invoice.kind {
+    let commands = match invoice.kind {
         Kind::Sale => vec![
-            (
-                "issue",
-                MovementKind::Sale { invoice: number() },
-                changes(i64::is_positive, std::ops::Neg::neg),
-            ),
-            (
-                "adjust",
-                MovementKind::Correction { invoice: number() },
-                changes(i64::is_negative, std::convert::identity),
-            ),
+            of("issue", "/v1/issues", ("purpose", "sale"), |sold| (sold > 0).then_some(-sold)),
+            of("adjust", "/v1/adjustments", ("reason", "correction"), |lost| {
+                (lost < 0).then_some(lost)
+            }),
         ],
-        Kind::Return => vec![(
-            "return",
-            MovementKind::Return { invoice: number() },
-            changes(|_| true, i64::abs),
-        )],
+        Kind::Return => {
+            vec![of("return", "/v1/receipts", ("reason", "returned"), |back| Some(back.abs()))]
+        }
     };
-    parts
-        .into_iter()
-        .filter(|(_, _, changes)| !changes.is_empty())
-        .map(|(name, kind, changes)| {
-            let movement = Movement { kind, occurred_at: invoice.at, changes };
-            keys.invoice_command(&invoice, name, Action::Move(movement))
-        })
-        .collect()
+    commands.into_iter().filter(|command| !command.changes.is_empty()).collect()
+}
+
+/// One command with those lines of an invoice for which `delta` gives a change of stock.
+fn movement(
+    digest: &str,
+    invoice: &Invoice,
+    name: &str,
+    path: &str,
+    (reason, why): (&str, &str),
+    delta: fn(i64) -> Option<i64>,
+) -> Command {
+    let Invoice { number, occurrence, at, .. } = invoice;
+    let change =
+        |Line { sku, quantity }: &Line| Some(Change { sku: sku.clone(), delta: delta(*quantity)? });
+    let changes: Vec<Change> = invoice.lines.iter().filter_map(change).collect();
+    let line = |Change { sku, delta }: &Change| match name {
+        "adjust" => json!({ "sku": sku, "location": LOCATION, "delta": delta }),
+        _ => json!({ "sku": sku, "location": LOCATION, "quantity": delta.abs() }),
+    };
+    let correlation_id = format!("{digest}/{number}/{occurrence}");
+    Command {
+        key: format!("{correlation_id}/{name}"),
+        correlation_id,
+        method: Method::POST,
+        path: path.to_owned(),
+        body: json!({
+            "lines": changes.iter().map(line).collect::<Vec<_>>(),
+            reason: why,
+            "reference": { "type": "invoice", "id": number },
+            "occurred_at": at,
+        }),
+        occurred_at: Some(*at),
+        changes,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const DAY: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate\n\
@@ -150,74 +235,70 @@ mod tests {
 
     fn plan(stock: Stock) -> Plan {
         let source = Source { name: "day.csv".to_owned(), csv: DAY.into() };
-        Plan::new(stock, &[source]).expect("a trade")
+        Plan::new(stock, &[source]).unwrap()
     }
 
-    /// Key, correlation and changes of every command, in order.
-    fn shown(plan: &Plan) -> Vec<String> {
-        let show = |command: &Command| {
-            let changes: Vec<String> = command
-                .changes()
-                .iter()
-                .map(|change| format!("{}{:+}", change.sku, change.delta))
-                .collect();
-            format!("{} [{}] {}", command.key, command.correlation_id, changes.join(" "))
-        };
-        let all = [&plan.items, &plan.opening, &plan.trade];
-        let all = all.into_iter().flatten();
-        std::iter::once(&plan.location).chain(all).map(show).collect()
+    fn all(plan: &Plan) -> impl Iterator<Item = &Command> {
+        let lists = [&plan.items, &plan.opening, &plan.trade];
+        std::iter::once(&plan.location).chain(lists.into_iter().flatten())
     }
 
+    /// Logs that were written with these keys and bodies exist, so neither may change.
     #[test]
-    fn a_day_becomes_its_commands_under_keys_that_never_change() {
-        let full = "1ad214f852411ddd67dcaa09713fe08f";
+    fn a_day_becomes_these_requests_under_these_keys() {
+        let plan = plan(Stock::Scarce);
+        let shown: Vec<String> = all(&plan)
+            .map(|Command { key, correlation_id, method, path, body, .. }| {
+                format!("{key} {correlation_id} {method} {path} {body}")
+            })
+            .collect();
+        let digest = "89b214d0a5f06fc297b2fe1fe9b46eea";
         let expected = [
-            "location/MAIN [D/location] ",
-            "item/22633 [D/item] ",
-            "item/71053 [D/item] ",
-            "item/85123A [D/item] ",
-            "opening/71053 [D/opening] 71053+3",
-            "opening/85123A [D/opening] 85123A+7",
-            "536365/1/issue [D/536365/1] 85123A-6",
-            "536365/1/adjust [D/536365/1] 71053-3",
-            "C536379/1/return [D/C536379/1] 71053+1 22633+2",
-            "536365/2/issue [D/536365/2] 85123A-1",
+            r#"D/location/MAIN D/location PUT /v1/locations/MAIN {"kind":"warehouse","name":"Main warehouse"}"#,
+            r#"D/item/22633 D/item PUT /v1/items/22633 {"name":"WARMER"}"#,
+            r#"D/item/71053 D/item PUT /v1/items/71053 {"name":"71053"}"#,
+            r#"D/item/85123A D/item PUT /v1/items/85123A {"name":"HOLDER"}"#,
+            r#"D/opening/71053 D/opening POST /v1/receipts {"lines":[{"location":"MAIN","quantity":1,"sku":"71053"}],"occurred_at":"2010-12-01T00:00:00.000000Z","reason":"opening_balance"}"#,
+            r#"D/opening/85123A D/opening POST /v1/receipts {"lines":[{"location":"MAIN","quantity":3,"sku":"85123A"}],"occurred_at":"2010-12-01T00:00:00.000000Z","reason":"opening_balance"}"#,
+            r#"D/536365/1/issue D/536365/1 POST /v1/issues {"lines":[{"location":"MAIN","quantity":6,"sku":"85123A"}],"occurred_at":"2010-12-01T08:26:00.000000Z","purpose":"sale","reference":{"id":"536365","type":"invoice"}}"#,
+            r#"D/536365/1/adjust D/536365/1 POST /v1/adjustments {"lines":[{"delta":-3,"location":"MAIN","sku":"71053"}],"occurred_at":"2010-12-01T08:26:00.000000Z","reason":"correction","reference":{"id":"536365","type":"invoice"}}"#,
+            r#"D/C536379/1/return D/C536379/1 POST /v1/receipts {"lines":[{"location":"MAIN","quantity":1,"sku":"71053"},{"location":"MAIN","quantity":2,"sku":"22633"}],"occurred_at":"2010-12-01T09:41:00.000000Z","reason":"returned","reference":{"id":"C536379","type":"invoice"}}"#,
+            r#"D/536365/2/issue D/536365/2 POST /v1/issues {"lines":[{"location":"MAIN","quantity":1,"sku":"85123A"}],"occurred_at":"2010-12-01T10:00:00.000000Z","purpose":"sale","reference":{"id":"536365","type":"invoice"}}"#,
         ];
-        let expected =
-            expected.map(|line| format!("{full}/{}", line.replace("[D", &format!("[{full}"))));
-        assert_eq!(shown(&plan(Stock::Full)), expected);
+        let expected = expected.map(|line| line.replacen("D/", &format!("{digest}/"), 2));
+        assert_eq!(shown, expected);
     }
 
     #[test]
-    fn scarce_stock_is_half_rounded_down_and_has_keys_of_its_own() {
-        let (full, scarce) = (shown(&plan(Stock::Full)), shown(&plan(Stock::Scarce)));
-        assert!(full.iter().all(|command| !scarce.contains(command)));
-        let opening = |plan: Plan| -> Vec<i64> {
-            plan.opening.iter().map(|command| command.changes()[0].delta).collect()
+    fn the_digest_depends_on_the_mode_and_on_every_file() {
+        let digest = |stock, files: &[&str]| {
+            let source = |csv: &&str| Source { name: String::new(), csv: (*csv).into() };
+            digest(stock, &files.iter().map(source).collect::<Vec<_>>())
         };
-        assert_eq!(opening(plan(Stock::Full)), [3, 7]);
-        assert_eq!(opening(plan(Stock::Scarce)), [1, 3]);
+        assert_eq!(digest(Stock::Scarce, &["ab"]), "ebe59c3a1c2048bed552ec9e93ee63f0");
+        let files: [&[&str]; 5] = [&["ab"], &["a", "b"], &["b", "a"], &["ab", ""], &[]];
+        let modes = [Stock::Full, Stock::Scarce];
+        let digests: BTreeSet<_> =
+            modes.iter().flat_map(|mode| files.map(|files| digest(*mode, files))).collect();
+        assert_eq!(digests.len(), 10);
     }
 
     #[test]
-    fn opening_stock_is_there_at_the_midnight_before_the_first_invoice() {
-        let Action::Move(movement) = &plan(Stock::Full).opening[0].action else {
-            panic!("opening stock moves goods");
-        };
-        assert_eq!(movement.occurred_at.to_string(), "2010-12-01T00:00:00.000000Z");
-    }
-
-    #[test]
-    fn an_item_without_any_description_is_called_by_its_sku() {
-        let names: Vec<Action> =
-            plan(Stock::Full).items.into_iter().map(|command| command.action).collect();
-        let item = |sku: &str, name: &str| Action::RegisterItem {
-            sku: sku.parse().expect("a sku"),
-            name: name.to_owned(),
-        };
-        assert_eq!(
-            names,
-            [item("22633", "WARMER"), item("71053", "71053"), item("85123A", "HOLDER")]
+    fn full_stock_leaves_some_of_everything_that_is_sold_in_any_order() {
+        let plan = Plan::new(Stock::Full, &[Source::sample().unwrap()]).unwrap();
+        assert_eq!((plan.counts.lines, plan.counts.invoices), (3108, 143));
+        // The worst order: all goods leave before any come back.
+        let mut lowest: BTreeMap<&Sku, i64> = BTreeMap::new();
+        let opening = plan.opening.iter().flat_map(|command| &command.changes);
+        let trade = plan.trade.iter().flat_map(|command| &command.changes);
+        for change in opening.chain(trade.filter(|change| change.delta < 0)) {
+            *lowest.entry(&change.sku).or_default() += change.delta;
+        }
+        assert!(lowest.values().all(|left| *left > 0), "{lowest:?}");
+        let keys: BTreeSet<_> = all(&plan).map(|command| &command.key).collect();
+        assert_eq!(keys.len(), all(&plan).count());
+        assert!(
+            keys.iter().all(|key| key.len() <= 255 && key.bytes().all(|b| b.is_ascii_graphic()))
         );
     }
 }

@@ -36,40 +36,49 @@ pub enum Profile {
     Dev,
 }
 
-/// Has cargo build programs in this program's own workspace, unless they are up to date, and
-/// answers where they lie, in the same order. Cargo's own words go to standard error.
-///
-/// # Errors
-/// Cargo is missing, or the build fails.
+/// A cargo that does not inherit the variables which `cargo run` and `cargo test` set: build scripts
+/// compare them, and some dependencies would be compiled again.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_LINKS", "CARGO_PKG_NAME"] {
+        cargo.env_remove(name);
+    }
+    for part in ["MAJOR", "MINOR", "PATCH", "PRE"] {
+        cargo.env_remove(format!("CARGO_PKG_VERSION_{part}"));
+    }
+    cargo.stdin(Stdio::null()).kill_on_drop(true);
+    cargo
+}
+
+/// Builds programs of this workspace with cargo, unless they are up to date, and returns their
+/// paths in the same order. Cargo's messages go to standard error.
 pub async fn build<const N: usize>(
     profile: Profile,
     programs: [Program; N],
 ) -> anyhow::Result<[PathBuf; N]> {
     let built = build_all(profile, &programs).await?;
-    Ok(built.try_into().expect("as many as were asked for"))
+    Ok(built.try_into().expect("one path for each program"))
 }
 
-/// [`build`], of as many as the caller knows only at run time.
 pub(crate) async fn build_all(
     profile: Profile,
     programs: &[Program],
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-    let mut cargo = Command::new("cargo");
+    let mut cargo = cargo();
+    // The whole workspace is selected, as it is for `cargo test` and `cargo stack`: with another
+    // selection, cargo would compile some dependencies again with other features.
     cargo
-        .args(["build", "--message-format", "json-render-diagnostics", "--bins"])
+        .args(["build", "--workspace", "--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
-        .arg(&manifest)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+        .stdout(Stdio::piped());
     for program in programs {
-        cargo.args(["--package", program.name()]);
+        cargo.args(["--bin", program.name()]);
     }
     if profile == Profile::Release {
         cargo.arg("--release");
     }
-    // Not `output()`, which would take cargo's words on standard error too.
+    // Not `output()`, which would also capture standard error.
     let output = cargo.spawn().context("cannot run cargo")?.wait_with_output();
     let output = output.await.context("cannot wait for cargo")?;
     if !output.status.success() {

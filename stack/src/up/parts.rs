@@ -78,8 +78,8 @@ impl Parts {
             command_port: args.command_port,
             programs: match &args.binaries {
                 Some(folder) => ProgramsFrom::Folder(folder.clone()),
-                None if args.debug => ProgramsFrom::Cargo(Profile::Dev),
-                None => ProgramsFrom::Cargo(Profile::Release),
+                None if args.release => ProgramsFrom::Cargo(Profile::Release),
+                None => ProgramsFrom::Cargo(Profile::Dev),
             },
         };
         parts.check(args.demo)?;
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!((ports.broker, ports.controller), (19092, 19093));
         assert_eq!(parts.command_ports, [8080]);
         assert_eq!(parts.query_ports, [8081]);
-        assert!(matches!(parts.programs, ProgramsFrom::Cargo(Profile::Release)));
+        assert!(matches!(parts.programs, ProgramsFrom::Cargo(Profile::Dev)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::folder::DataFolder;
 use crate::places::Places;
 use crate::postgres::databases::DatabaseUrls;
 use crate::servers::Servers;
-use crate::services::build::{Profile, Program, build_all, find_all};
+use crate::services::build::{Program, build_all, find_all};
 use crate::services::settings::Settings;
 use crate::services::{Service, run_task};
 
@@ -140,12 +140,7 @@ async fn obtain(from: &ProgramsFrom, programs: &[Program]) -> anyhow::Result<Vec
         _ if programs.is_empty() => Ok(Vec::new()),
         ProgramsFrom::Folder(folder) => find_all(folder, programs),
         ProgramsFrom::Cargo(profile) => {
-            match profile {
-                Profile::Release => tracing::info!(
-                    "building the services (the first time takes minutes; --debug is sooner done)"
-                ),
-                Profile::Dev => tracing::info!("building the services without optimisation"),
-            }
+            tracing::info!("building the services (the first time takes minutes)");
             build_all(*profile, programs).await
         }
     }
