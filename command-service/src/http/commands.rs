@@ -1,7 +1,7 @@
 //! Commands over HTTP: read, hand over to the writer, answer.
 //!
 //! A command is described once, by the struct of its body: parser, OpenAPI schema and
-//! documentation. [`Command`] adds how it becomes a command of the inventory, and the table below
+//! documentation. [`Command`] adds how it becomes a command of the inventory, and the table here
 //! its route and its names in a batch.
 
 pub(crate) mod batch;
@@ -12,73 +12,117 @@ pub(crate) mod stock;
 #[cfg(test)]
 mod tests;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use shared_events::lane::Version;
 use tokio::time::{Instant, timeout_at};
-use utoipa::ToSchema;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::batch::BatchType;
-use super::json::{Fault, Faults, Object, object};
+use super::answer::{Recorded, Registered};
+use super::json::{Fault, Faults, InQuery, Object, object, parameters};
+use super::openapi::CommandProblems;
 use super::problem::{Code, Problem};
-use super::request::{CommandPath, IncomingRequest};
+use super::request::{CommandHeaders, CommandQuery, IncomingRequest, Precondition};
 use super::{AppState, WriterState, answer};
 use crate::inventory;
 use crate::log::submission::{Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
+/// Declares the routes of commands. In a batch a command is called like its handler, or `also` by
+/// another name.
 macro_rules! commands {
-    ($($($handler:ident)::+ => $body:ty, in a batch $($name:literal)|+;)+) => {
-        /// The route of every command.
+    ($(
+        $(#[doc = $about:literal])*
+        $method:ident $route:literal $handler:ident($body:ty) -> $answers:ident
+        $(also $name:literal)?;
+    )+) => {
+        $(
+            $(#[doc = $about])*
+            #[utoipa::path(
+                $method, path = $route, tag = "commands",
+                params(CommandParameters::<$body>),
+                request_body = $body,
+                responses($answers, CommandProblems),
+            )]
+            async fn $handler(State(app): State<Arc<AppState>>, request: Request) -> Response {
+                app.execute::<$body>(request).await
+            }
+        )+
+
         pub(crate) fn routes() -> OpenApiRouter<Arc<AppState>> {
             OpenApiRouter::new()
-                $(.routes(routes!($($handler)::+)))+
+                $(.routes(routes!($handler)))+
+                .routes(routes!(reversal::reverse))
                 .routes(routes!(reversal::read_progress))
                 .routes(routes!(batch::execute_batch))
         }
 
-        /// The `type` of every command in a batch.
-        pub(crate) const BATCH_TYPES: &[(&str, BatchType)] =
-            &[$($(($name, BatchType::of::<$body>()),)+)+];
+        /// Every command of a batch by its `type`.
+        const BATCH_TYPES: &[(&str, BatchType)] = &[
+            $(
+                (stringify!($handler), BatchType::of::<<$body as RequestBody>::Command>()),
+                $(($name, BatchType::of::<<$body as RequestBody>::Command>()),)?
+            )+
+            ("reverse", BatchType::of::<reversal::Reverse>()),
+        ];
     };
 }
 
 commands! {
-    catalogue::register_item => catalogue::RegisterItem,
-        in a batch "register_item" | "change_item";
-    catalogue::retire_item => catalogue::RetireItem, in a batch "retire_item";
-    catalogue::register_location => catalogue::RegisterLocation,
-        in a batch "register_location" | "change_location";
-    stock::receive_stock => stock::ReceiveStock, in a batch "receive_stock";
-    stock::issue_stock => stock::IssueStock, in a batch "issue_stock";
-    stock::move_stock => stock::MoveStock, in a batch "move_stock";
-    stock::adjust_stock => stock::AdjustStock, in a batch "adjust_stock";
-    stock::set_stock => stock::SetStock, in a batch "set_stock";
-    reservation::reserve_stock => reservation::ReserveStock, in a batch "reserve_stock";
-    reservation::extend_reservation => reservation::ExtendReservation,
-        in a batch "extend_reservation";
-    reservation::confirm_reservation => reservation::ConfirmReservation,
-        in a batch "confirm_reservation";
-    reservation::release_reservation => reservation::ReleaseReservation,
-        in a batch "release_reservation";
-    reservation::cancel_reservation => reservation::CancelReservation,
-        in a batch "cancel_reservation";
-    reservation::fulfil_reservation => reservation::FulfilReservation,
-        in a batch "fulfil_reservation";
-    reservation::return_reservation => reservation::ReturnReservation,
-        in a batch "return_reservation";
-    reversal::reverse => reversal::Reverse, in a batch "reverse";
+    /// RegisterItem, ChangeItem: registers an item, or changes the details of a registered one.
+    put "/v1/items/{sku}" register_item(catalogue::RegisterItem) -> Registered also "change_item";
+    /// RetireItem: the item is no longer traded. Possible only when nothing of it is left anywhere.
+    post "/v1/items/{sku}/retire" retire_item(Option<catalogue::RetireItem>) -> Recorded;
+    /// RegisterLocation, ChangeLocation: registers a location, or changes the details of a
+    /// registered one.
+    put "/v1/locations/{code}" register_location(catalogue::RegisterLocation) -> Registered
+        also "change_location";
+    /// ReceiveStock: goods come in; all lines or none.
+    post "/v1/receipts" receive_stock(stock::ReceiveStock) -> Recorded;
+    /// IssueStock: goods go out, only from what is available; all lines or none.
+    post "/v1/issues" issue_stock(stock::IssueStock) -> Recorded;
+    /// MoveStock: goods go from one location to another at once, only from available; all lines or
+    /// none.
+    post "/v1/moves" move_stock(stock::MoveStock) -> Recorded;
+    /// AdjustStock: corrects the recorded quantities by differences; all lines or none.
+    post "/v1/adjustments" adjust_stock(stock::AdjustStock) -> Recorded;
+    /// SetStock: sets on_hand to the quantity that was found. The caller says what it expects to be
+    /// there, or that it expects nothing in particular.
+    put "/v1/stock/{sku}/{location}" set_stock(stock::SetStock) -> Recorded;
+    /// ReserveStock: holds stock for somebody until a moment, only from what is available.
+    post "/v1/reservations" reserve_stock(reservation::ReserveStock) -> Registered;
+    /// ExtendReservation: a held reservation ends at another moment, counted from now.
+    post "/v1/reservations/{id}/extend" extend_reservation(reservation::ExtendReservation)
+        -> Recorded;
+    /// ConfirmReservation: a held reservation becomes a firm promise, whole.
+    post "/v1/reservations/{id}/confirm"
+        confirm_reservation(Option<reservation::ConfirmReservation>) -> Recorded;
+    /// ReleaseReservation: a held reservation, or parts of it, becomes available again.
+    post "/v1/reservations/{id}/release"
+        release_reservation(Option<reservation::ReleaseReservation>) -> Recorded;
+    /// CancelReservation: a confirmed reservation, or parts of it, is cancelled where it is not
+    /// fulfilled.
+    post "/v1/reservations/{id}/cancel"
+        cancel_reservation(Option<reservation::CancelReservation>) -> Recorded;
+    /// FulfilReservation: promised stock, or parts of it, goes out.
+    post "/v1/reservations/{id}/fulfil"
+        fulfil_reservation(Option<reservation::FulfilReservation>) -> Recorded;
+    /// ReturnReservation: fulfilled stock, or parts of it, comes back.
+    post "/v1/reservations/{id}/return" return_reservation(reservation::ReturnReservation)
+        -> Recorded;
 }
 
 /// The body of a command.
-pub(crate) trait Command: Object + ToSchema {
+pub(crate) trait Command: Object {
     type Path: CommandPath;
-    /// Whether a request without a body is complete.
-    const BODY_IS_OPTIONAL: bool = false;
 
     fn into_request(
         self,
@@ -87,29 +131,70 @@ pub(crate) trait Command: Object + ToSchema {
     ) -> inventory::Request;
 }
 
+/// The body of a request: of a command, or an optional one.
+trait RequestBody {
+    type Command: Command;
+    const IS_OPTIONAL: bool;
+}
+
+impl<C: Command> RequestBody for C {
+    type Command = C;
+    const IS_OPTIONAL: bool = false;
+}
+
+impl<C: Command> RequestBody for Option<C> {
+    type Command = C;
+    const IS_OPTIONAL: bool = true;
+}
+
+/// The parameters of a command's path. In a batch they are members of the command.
+pub(crate) trait CommandPath: Object {
+    /// Whether the path names one stream, which a precondition can guard.
+    const NAMES_A_STREAM: bool = true;
+
+    /// The problem with a name that nothing can have, if that is not a fault of the request.
+    fn unknown(_names: &Value) -> Option<Problem> {
+        None
+    }
+}
+
 object! {
     /// The path of commands that name what they are about in their bodies.
-    pub(crate) struct NoPath as "NoPath" {}
+    pub(crate) struct NoPath {}
 }
 
 impl CommandPath for NoPath {
     const NAMES_A_STREAM: bool = false;
 }
 
+/// Describes what a command takes besides its body.
+#[derive(Debug)]
+struct CommandParameters<B>(PhantomData<B>);
+
+impl<B: RequestBody> IntoParams for CommandParameters<B> {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        type Path<B> = <<B as RequestBody>::Command as Command>::Path;
+        let mut all = parameters::<Path<B>>(&ParameterIn::Path);
+        all.extend(InQuery::<CommandQuery>::into_params(&place));
+        all.extend(CommandHeaders::into_params(&place));
+        if Path::<B>::NAMES_A_STREAM {
+            all.extend(Precondition::into_params(&place));
+        }
+        all
+    }
+}
+
 impl AppState {
     /// Executes one command.
-    async fn execute<C: Command>(&self, request: Request) -> Response {
+    async fn execute<B: RequestBody>(&self, request: Request) -> Response {
         // 1. Refuse it if too many wait, before it costs anything.
         if let Some(problem) = self.overload() {
             return problem.into_response();
         }
         // 2. Read it. Faults are reported before anything else.
-        let config = &self.config;
-        match IncomingRequest::with_own_key(request, C::BODY_IS_OPTIONAL, config).await {
-            Ok(incoming) => match parse::<C>(&incoming) {
-                Ok(submission) => self.submit(submission).await,
-                Err(problem) => problem.into_response(),
-            },
+        let incoming = IncomingRequest::with_own_key(request, B::IS_OPTIONAL, &self.config).await;
+        match incoming.and_then(|incoming| parse::<B::Command>(&incoming)) {
+            Ok(submission) => self.submit(submission).await,
             Err(problem) => problem.into_response(),
         }
     }
@@ -155,7 +240,6 @@ async fn submit(writer: &Writer, submission: Submission, until: Instant) -> Outc
     outcome.unwrap_or(Outcome::Unknown)
 }
 
-/// Reads one command.
 fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> {
     let mut faults = Faults::default();
     let metadata = incoming.metadata(C::Path::NAMES_A_STREAM, &mut faults);
@@ -173,7 +257,7 @@ fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> 
 
 fn refused(faults: Faults) -> Problem {
     let faults = faults.into_vec();
-    if faults == [Fault::missing("/reason")] {
+    if faults == [Fault::new("/reason", Fault::MISSING)] {
         return Problem::new(Code::ReasonRequired, "an adjustment says why: `reason` is missing");
     }
     Problem::validation_failed(faults)

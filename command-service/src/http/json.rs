@@ -14,9 +14,8 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 pub(crate) use self::faults::{Fault, Faults, JsonPointer};
-pub(crate) use self::object::object;
 pub(crate) use self::object::{
-    InPath, InQuery, Member, MemberInfo, Object, Schemas, object_schema, read_tree,
+    InQuery, Member, MemberInfo, Object, Schemas, object, object_schema, parameters, read_tree,
 };
 
 /// Reads a body straight into its type. Only if that fails is it read again as a tree, which is

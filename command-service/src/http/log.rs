@@ -13,19 +13,17 @@ use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt, stream};
-use serde::{Deserializer, Serialize};
+use serde::Serialize;
 use shared_events::lane::{EventId, Lane};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
 use super::AppState;
-use super::json::values::Integer;
-use super::json::{Fault, InQuery, Member, object};
+use super::json::values::IntegerOr;
+use super::json::{Fault, InQuery, object};
 use super::openapi::ReadProblems;
 use super::problem::{Code, Problem};
 use super::request::{PathText, path_text, query};
@@ -35,52 +33,14 @@ use crate::log::read::{HeadsAt, History, LaneHead, LogReader, ReadError};
 const PAGE_LEN: i64 = 500;
 
 /// How many events an answer has at most.
-#[derive(Debug)]
-struct Limit(i64);
+type Limit = IntegerOr<1_000, 1, 10_000>;
 
-impl Default for Limit {
-    fn default() -> Self {
-        Self(1_000)
-    }
-}
-
-impl Member for Limit {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Integer::<i64, 1, 10_000>::read(deserializer).map(|limit| Self(limit.0))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        with_default(Integer::<i64, 1, 10_000>::schema(), Self::default().0)
-    }
-}
-
-/// The position or version before the first event.
-#[derive(Debug, Default)]
-struct After(i64);
-
-impl Member for After {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        PositionInteger::read(deserializer).map(|after| Self(after.0))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        with_default(PositionInteger::schema(), Self::default().0)
-    }
-}
-
-/// A number after which there is room for one more.
-type PositionInteger = Integer<i64, 0, { i64::MAX - 1 }>;
-
-fn with_default(mut schema: RefOr<Schema>, default: i64) -> RefOr<Schema> {
-    if let RefOr::T(Schema::Object(object)) = &mut schema {
-        object.default = Some(default.into());
-    }
-    schema
-}
+/// The position or version before the first event; there is always room for one more after it.
+type After = IntegerOr<0, 0, { i64::MAX - 1 }>;
 
 object! {
     /// The moment at which the lanes are listed.
-    pub(crate) struct LanesQuery as "LanesQuery" {
+    pub(crate) struct LanesQuery {
         /// Each lane's last event recorded at or before this moment, settled: the same moment gives
         /// the same answer forever. A moment ahead of the log's clock is refused.
         #[serde(default)]
@@ -90,7 +50,7 @@ object! {
 
 object! {
     /// The part of a history that is listed.
-    pub(crate) struct EventRange as "EventRange" {
+    pub(crate) struct EventRange {
         /// The place before the first event: a position in a lane, a version in a stream.
         #[serde(default)]
         after: After,
@@ -222,7 +182,7 @@ async fn list_stream_events(app: &AppState, name: &str, uri: &Uri) -> Result<Res
 }
 
 fn fault(pointer: &str, message: String) -> Problem {
-    Problem::validation_failed(vec![Fault { pointer: pointer.to_owned(), message }])
+    Problem::validation_failed(vec![Fault::new(pointer, message)])
 }
 
 /// The events of a history as finite NDJSON. The first page is read before the answer begins, so
@@ -233,9 +193,8 @@ async fn answer(
     range: EventRange,
     unknown: impl FnOnce() -> Problem,
 ) -> Result<Response, Problem> {
-    let EventRange { after: After(after), limit: Limit(limit) } = range;
-    let mut pages =
-        Pages { log, source: Source::History { history, next: after + 1, left: limit } };
+    let source = Source::History { history, next: range.after.0 + 1, left: range.limit.0 };
+    let mut pages = Pages { log, source };
     let first = pages.next().await?;
     if first.is_empty() && !pages.exists().await? {
         return Err(unknown());

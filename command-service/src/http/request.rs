@@ -17,7 +17,8 @@ use tokio::time::Instant;
 pub(crate) use self::body::{BATCH_BYTES_MAX, COMMAND_BYTES_MAX};
 pub(crate) use self::header::{CORRELATION_ID, CommandHeaders, Precondition, correlation_id};
 use super::CommandConfig;
-use super::json::{self, Faults, JsonPointer, Member, Object, object, read_tree};
+use super::commands::CommandPath;
+use super::json::{self, Faults, JsonPointer, Member, object, read_tree};
 use super::problem::{Code, Problem};
 use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
 
@@ -38,7 +39,7 @@ pub(crate) fn path_text(parameter: PathText) -> String {
 
 object! {
     /// The query of a command.
-    pub(crate) struct CommandQuery as "CommandQuery" {
+    pub(crate) struct CommandQuery {
         /// Only decide: nothing is recorded and no key is stored.
         #[serde(default)]
         validate_only: bool,
@@ -49,7 +50,8 @@ object! {
 #[derive(Debug)]
 pub(crate) struct IncomingRequest {
     head: Parts,
-    path: PathNames,
+    /// The parameters of the path, by name.
+    path: Value,
     body: Bytes,
     /// How long it may wait in the writer's queue.
     deadline: Instant,
@@ -84,7 +86,7 @@ impl IncomingRequest {
         config: &CommandConfig,
     ) -> Result<Self, Problem> {
         let (mut head, body) = request.into_parts();
-        let path = PathNames::of(&mut head).await;
+        let path = path_parameters(&mut head).await;
         let body = if body_is_optional && body.is_end_stream() {
             Bytes::from_static(b"{}")
         } else {
@@ -127,12 +129,11 @@ impl IncomingRequest {
 
     /// Reads the parameters of the path.
     pub(crate) fn path<P: CommandPath>(&self, faults: &mut Faults) -> Result<Option<P>, Problem> {
-        let names = self.path.of_object::<P>();
-        match P::read(&names) {
+        match P::read(&self.path) {
             Ok(path) => Ok(Some(path)),
-            Err(_) => match P::unknown(&names) {
+            Err(_) => match P::unknown(&self.path) {
                 Some(problem) => Err(problem),
-                None => Ok(read_tree(&names, JsonPointer::Root, faults)),
+                None => Ok(read_tree(&self.path, JsonPointer::Root, faults)),
             },
         }
     }
@@ -155,6 +156,14 @@ impl IncomingRequest {
 
     pub(crate) fn idempotency_key(&self, key: Label) -> IdempotencyKey {
         idempotency_key(key, fingerprint::of_request(&self.head, &self.body))
+    }
+}
+
+async fn path_parameters(head: &mut Parts) -> Value {
+    match RawPathParams::from_request_parts(head, &()).await {
+        Ok(names) => names.iter().map(|(name, text)| (name, text)).collect(),
+        // Bytes that are not UTF-8: the parameters are missing.
+        Err(_) => Value::Object(Map::new()),
     }
 }
 
@@ -187,42 +196,6 @@ fn idempotency_key(key: Label, request_hash: [u8; 32]) -> IdempotencyKey {
     IdempotencyKey { caller, key, request_hash }
 }
 
-/// The parameters of a command's path. In a batch they are members of the command.
-pub(crate) trait CommandPath: Object {
-    /// Whether the path names one stream, which a precondition can guard.
-    const NAMES_A_STREAM: bool = true;
-
-    /// The problem with a name that nothing can have, if that is not a fault of the request.
-    fn unknown(_names: &Value) -> Option<Problem> {
-        None
-    }
-}
-
-#[derive(Debug, Default)]
-struct PathNames(Vec<(String, String)>);
-
-impl PathNames {
-    async fn of(head: &mut Parts) -> Self {
-        match RawPathParams::from_request_parts(head, &()).await {
-            Ok(names) => {
-                Self(names.iter().map(|(name, text)| (name.into(), text.into())).collect())
-            }
-            // Bytes that are not UTF-8.
-            Err(_) => Self::default(),
-        }
-    }
-
-    /// The parameters as an object. A missing one becomes a name that nothing can have.
-    fn of_object<T: Object>(&self) -> Value {
-        let text = |name: &str| {
-            let found = self.0.iter().find(|(parameter, _)| parameter == name);
-            found.map_or("\u{fffd}", |(_, text)| text)
-        };
-        let names = T::MEMBERS.iter().map(|member| member.name());
-        names.map(|name| (name.to_owned(), Value::from(text(name)))).collect()
-    }
-}
-
 #[cfg(test)]
 impl IncomingRequest {
     pub(crate) fn for_test(
@@ -236,8 +209,7 @@ impl IncomingRequest {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).expect("a request").into_parts();
-        let path = path.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
-        let body = Bytes::from(body.to_owned());
-        Self { head, path: PathNames(path), body, deadline: Instant::now() }
+        let path = path.iter().copied().collect();
+        Self { head, path, body: Bytes::from(body.to_owned()), deadline: Instant::now() }
     }
 }

@@ -14,22 +14,17 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{OneOfBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{BATCH_TYPES, Command, submit};
+use super::reversal::Reverse;
+use super::{BATCH_TYPES, Command, CommandParameters, CommandPath, submit};
 use crate::http::answer::Executed;
 use crate::http::answer::batch::{independent, together};
-use crate::http::json::values::{
-    Key, find_list_faults, list_schema, read_list, text_schema, words,
-};
+use crate::http::json::values::{Key, List, one_of, words};
 use crate::http::json::{
-    Fault, Faults, InQuery, JsonPointer, Member, Object, Schemas, Strict, object, object_schema,
-    read_tree,
+    Fault, Faults, JsonPointer, Member, Object, Schemas, Strict, object, object_schema, read_tree,
 };
 use crate::http::openapi::CommandProblems;
 use crate::http::problem::Problem;
-use crate::http::request::{
-    BATCH_BYTES_MAX, CommandHeaders, CommandKey, CommandPath, CommandQuery, IncomingRequest,
-    RequestMetadata,
-};
+use crate::http::request::{BATCH_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
 use crate::http::{AppState, CommandConfig};
 use crate::inventory;
 use crate::log::submission::{Payload, Submission};
@@ -51,10 +46,10 @@ words! { Mode { "atomic" => Mode::Atomic, "independent" => Mode::Independent, } 
 
 object! {
     /// Commands that are executed in their order.
-    pub(crate) struct Batch as "Batch" {
+    pub(crate) struct Batch {
         /// Whether all happen or none (`atomic`), or each for itself (`independent`).
         mode: Mode,
-        commands: BatchCommands,
+        commands: List<BatchCommand, COMMANDS_MAX>,
     }
     check Batch::has_keys_where_they_belong
 }
@@ -71,28 +66,6 @@ impl Batch {
                 faults.add(commands.item(index).member("idempotency_key"), message);
             }
         }
-    }
-}
-
-#[derive(Debug)]
-struct BatchCommands(Vec<BatchCommand>);
-
-impl Member for BatchCommands {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_list(deserializer, COMMANDS_MAX).map(Self)
-    }
-
-    fn schema() -> RefOr<Schema> {
-        list_schema(&BatchCommand::name(), COMMANDS_MAX)
-    }
-
-    fn add_schemas(schemas: &mut Schemas) {
-        <BatchCommand as Member>::add_schemas(schemas);
-        schemas.push((BatchCommand::name().into(), <BatchCommand as Member>::schema()));
-    }
-
-    fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
-        find_list_faults::<BatchCommand>(value, COMMANDS_MAX, at, faults);
     }
 }
 
@@ -114,7 +87,7 @@ impl BatchCommand {
         let key = take::<Key>(&mut members, "idempotency_key", at, faults);
         let key = key.map(|Key(key)| CommandKey::new(key, &members));
         let Some(name) = members.remove("type") else {
-            faults.push(Fault::missing(at.member("type")));
+            faults.add(at.member("type"), Fault::MISSING);
             return None;
         };
         let Some((_, batch_type)) = BATCH_TYPES.iter().find(|(known, _)| name == *known) else {
@@ -214,8 +187,7 @@ fn schema<C: Command>(name: &str) -> RefOr<Schema> {
         command.properties.insert("expected_version".to_owned(), Version::schema());
     }
     command.properties.insert("idempotency_key".to_owned(), Key::schema());
-    let name = text_schema().enum_values(Some([name]));
-    command.properties.insert("type".to_owned(), name.into());
+    command.properties.insert("type".to_owned(), one_of(&[name]).into());
     command.required.push("type".to_owned());
     Schema::Object(command).into()
 }
@@ -223,7 +195,7 @@ fn schema<C: Command>(name: &str) -> RefOr<Schema> {
 /// Batch: several commands, all or none (`atomic`) or each for itself (`independent`), in order.
 #[utoipa::path(
     post, path = "/v1/batches", tag = "commands",
-    params(InQuery::<CommandQuery>, CommandHeaders),
+    params(CommandParameters::<Reverse>),
     request_body = Batch,
     responses(Executed, CommandProblems),
 )]

@@ -1,25 +1,17 @@
 //! Items and locations.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
-use axum::response::Response;
 use shared_events::lane::Version;
 use shared_events::time::Timestamp;
 use shared_events::values::{Code, Label, LocationCode, Sku};
 
-use super::Command;
-use crate::http::AppState;
-use crate::http::answer::{Recorded, Registered};
+use super::{Command, CommandPath};
+use crate::http::json::object;
 use crate::http::json::values::{Amount, Metadata, Scale, cause};
-use crate::http::json::{InPath, InQuery, object};
-use crate::http::openapi::CommandProblems;
-use crate::http::request::{CommandHeaders, CommandPath, CommandQuery, Precondition};
-use crate::inventory;
+use crate::inventory::{self, Request};
 
 object! {
     /// An item's path.
-    pub(crate) struct ItemPath as "ItemPath" {
+    pub(crate) struct ItemPath {
         /// 1 to 64 of A–Z a–z 0–9 . _ ~ : + -
         sku: Sku,
     }
@@ -29,7 +21,7 @@ impl CommandPath for ItemPath {}
 
 object! {
     /// A location's path.
-    pub(crate) struct LocationPath as "LocationPath" {
+    pub(crate) struct LocationPath {
         /// 1 to 64 of A–Z a–z 0–9 . _ ~ : + -
         code: LocationCode,
     }
@@ -64,7 +56,7 @@ object! {
 impl Command for RegisterItem {
     type Path = ItemPath;
 
-    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> inventory::Request {
+    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
         let command = inventory::RegisterItem {
             sku: path.sku,
             name: self.name.map(String::from),
@@ -75,19 +67,8 @@ impl Command for RegisterItem {
             expected_version,
         };
         let command = inventory::Command::RegisterItem(command);
-        inventory::Request { command, occurred_at: self.occurred_at }
+        Request { command, occurred_at: self.occurred_at }
     }
-}
-
-/// RegisterItem, ChangeItem: registers an item, or changes the details of a registered one.
-#[utoipa::path(
-    put, path = "/v1/items/{sku}", tag = "commands",
-    params(InPath::<ItemPath>, InQuery::<CommandQuery>, CommandHeaders, Precondition),
-    request_body = RegisterItem,
-    responses(Registered, CommandProblems),
-)]
-pub(crate) async fn register_item(State(app): State<Arc<AppState>>, request: Request) -> Response {
-    app.execute::<RegisterItem>(request).await
 }
 
 object! {
@@ -98,25 +79,13 @@ object! {
 
 impl Command for RetireItem {
     type Path = ItemPath;
-    const BODY_IS_OPTIONAL: bool = true;
 
-    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> inventory::Request {
+    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
         let command = inventory::RetireItem { sku: path.sku, expected_version, cause };
         let command = inventory::Command::RetireItem(command);
-        inventory::Request { command, occurred_at: self.occurred_at }
+        Request { command, occurred_at: self.occurred_at }
     }
-}
-
-/// RetireItem: the item is no longer traded. Possible only when nothing of it is left anywhere.
-#[utoipa::path(
-    post, path = "/v1/items/{sku}/retire", tag = "commands",
-    params(InPath::<ItemPath>, InQuery::<CommandQuery>, CommandHeaders, Precondition),
-    request_body = Option<RetireItem>,
-    responses(Recorded, CommandProblems),
-)]
-pub(crate) async fn retire_item(State(app): State<Arc<AppState>>, request: Request) -> Response {
-    app.execute::<RetireItem>(request).await
 }
 
 object! {
@@ -137,33 +106,11 @@ object! {
 impl Command for RegisterLocation {
     type Path = LocationPath;
 
-    fn into_request(
-        self,
-        path: LocationPath,
-        expected_version: Option<Version>,
-    ) -> inventory::Request {
-        let command = inventory::RegisterLocation {
-            code: path.code,
-            name: self.name.map(String::from),
-            kind: self.kind,
-            expected_version,
-        };
-        let command = inventory::Command::RegisterLocation(command);
-        inventory::Request { command, occurred_at: self.occurred_at }
+    fn into_request(self, path: LocationPath, expected_version: Option<Version>) -> Request {
+        let LocationPath { code } = path;
+        let Self { name, kind, occurred_at } = self;
+        let name = name.map(String::from);
+        let command = inventory::RegisterLocation { code, name, kind, expected_version };
+        Request { command: inventory::Command::RegisterLocation(command), occurred_at }
     }
-}
-
-/// RegisterLocation, ChangeLocation: registers a location, or changes the details of a registered
-/// one.
-#[utoipa::path(
-    put, path = "/v1/locations/{code}", tag = "commands",
-    params(InPath::<LocationPath>, InQuery::<CommandQuery>, CommandHeaders, Precondition),
-    request_body = RegisterLocation,
-    responses(Registered, CommandProblems),
-)]
-pub(crate) async fn register_location(
-    State(app): State<Arc<AppState>>,
-    request: Request,
-) -> Response {
-    app.execute::<RegisterLocation>(request).await
 }

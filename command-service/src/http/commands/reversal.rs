@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::{self, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
@@ -15,15 +15,15 @@ use tokio::time::timeout_at;
 use utoipa::{IntoResponses, ToSchema};
 use uuid::Uuid;
 
-use super::{Command, NoPath};
+use super::{Command, CommandParameters, NoPath};
 use crate::http::AppState;
 use crate::http::answer::Accepted;
 use crate::http::json::values::{cause, words};
-use crate::http::json::{Faults, InQuery, JsonPointer, object};
+use crate::http::json::{Faults, JsonPointer, object};
 use crate::http::openapi::{CommandProblems, ProblemDocument, ReadProblems};
 use crate::http::problem::{self, Problem};
-use crate::http::request::{CommandHeaders, CommandQuery, IncomingRequest, PathText, path_text};
-use crate::inventory::{self, Target};
+use crate::http::request::{IncomingRequest, PathText, path_text};
+use crate::inventory::{self, Request, Target};
 use crate::log::submission::{Payload, Submission};
 use crate::reversals::{Progress, Refusal, Status, WindowBy, WindowRequest};
 
@@ -49,18 +49,21 @@ object! {
 
 impl Reverse {
     fn has_one_target(&self, at: JsonPointer<'_>, faults: &mut Faults) {
-        let targets =
-            [self.event.is_some(), self.correlation_id.is_some(), self.reversal.is_some()];
-        if targets.into_iter().filter(|is_named| *is_named).count() != 1 {
+        let Self { event, correlation_id, reversal, .. } = self;
+        if !is_one([event.is_some(), correlation_id.is_some(), reversal.is_some()]) {
             faults.add(at, "must have exactly one of event, correlation_id, reversal");
         }
     }
 }
 
+fn is_one(targets: impl IntoIterator<Item = bool>) -> bool {
+    targets.into_iter().filter(|is_named| *is_named).count() == 1
+}
+
 impl Command for Reverse {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> inventory::Request {
+    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
         let event = self.event.map(Target::Event);
         let correlation = self.correlation_id.map(Target::Correlation);
         let target = event.or(correlation).or(self.reversal.map(Target::Reversal));
@@ -70,7 +73,7 @@ impl Command for Reverse {
             cause: cause(self.reason, self.reference, self.note, self.metadata),
         };
         // A reversal happens when it is recorded.
-        inventory::Request { command: inventory::Command::Reverse(command), occurred_at: None }
+        Request { command: inventory::Command::Reverse(command), occurred_at: None }
     }
 }
 
@@ -83,7 +86,7 @@ words! {
 
 object! {
     /// What was booked in a time: recorded before the request, and not yet reversed.
-    pub(crate) struct Window as "Window" {
+    pub(crate) struct Window {
         /// The time of an event that counts.
         by: WindowBy,
         /// The first moment.
@@ -138,13 +141,9 @@ object! {
 
 impl ReverseOrWindow {
     fn has_one_target(&self, at: JsonPointer<'_>, faults: &mut Faults) {
-        let targets = [
-            self.event.is_some(),
-            self.correlation_id.is_some(),
-            self.reversal.is_some(),
-            self.window.is_some(),
-        ];
-        if targets.into_iter().filter(|is_named| *is_named).count() != 1 {
+        let Self { event, correlation_id, reversal, window, .. } = self;
+        let targets = [event.is_some(), correlation_id.is_some(), reversal.is_some()];
+        if !is_one(targets.into_iter().chain([window.is_some()])) {
             faults.add(at, "must have exactly one of event, correlation_id, reversal, window");
         }
     }
@@ -161,11 +160,14 @@ pub(super) enum Reversal {
 /// all that was booked in a window, one correlation after another.
 #[utoipa::path(
     post, path = "/v1/reversals", tag = "commands",
-    params(InQuery::<CommandQuery>, CommandHeaders),
+    params(CommandParameters::<Reverse>),
     request_body = ReverseOrWindow,
     responses(Reversed, CommandProblems),
 )]
-pub(crate) async fn reverse(State(app): State<Arc<AppState>>, request: Request) -> Response {
+pub(crate) async fn reverse(
+    State(app): State<Arc<AppState>>,
+    request: extract::Request,
+) -> Response {
     let incoming = IncomingRequest::with_own_key(request, false, &app.config).await;
     match incoming.and_then(|incoming| parse(&incoming)) {
         Ok(Reversal::Now(submission)) => app.submit(*submission).await,

@@ -23,17 +23,20 @@ const RESERVATION: &str = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
 const PATH: [(&str, &str); 4] =
     [("sku", "85123A"), ("location", "MAIN"), ("code", "MAIN"), ("id", RESERVATION)];
 
-fn incoming(uri: &str, headers: &[(&str, &str)], body: &str) -> IncomingRequest {
-    IncomingRequest::for_test(&PATH, uri, headers, body)
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+fn incoming<C: Command>(uri: &str, headers: Headers<'_>, body: &str) -> IncomingRequest {
+    let is_named = |name: &str| C::Path::MEMBERS.iter().any(|member| member.name() == name);
+    let path: Vec<_> = PATH.into_iter().filter(|(name, _)| is_named(name)).collect();
+    IncomingRequest::for_test(&path, uri, headers, body)
 }
 
-/// A request with nothing but a body.
-fn plain(body: &Value) -> IncomingRequest {
-    incoming("/", &[], &body.to_string())
+fn parsed<C: Command>(uri: &str, headers: Headers<'_>, body: &str) -> Result<Submission, Problem> {
+    parse::<C>(&incoming::<C>(uri, headers, body))
 }
 
 fn accepted<C: Command>(body: &Value) -> inventory::Request {
-    only(parse::<C>(&plain(body)).expect("a valid request"))
+    only(parsed::<C>("/", &[], &body.to_string()).expect("a valid request"))
 }
 
 fn only(submission: Submission) -> inventory::Request {
@@ -49,8 +52,8 @@ fn document(problem: Problem) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-fn refused<C: Command>(incoming: &IncomingRequest) -> Value {
-    document(parse::<C>(incoming).expect_err("a refused request"))
+fn refused<C: Command>(uri: &str, headers: Headers<'_>, body: &str) -> Value {
+    document(parsed::<C>(uri, headers, body).expect_err("a refused request"))
 }
 
 /// The pointers of all faults, in their order.
@@ -63,7 +66,7 @@ fn faults_of(problem: &Value) -> Vec<&str> {
 type Pointers = fn(&Value) -> Vec<String>;
 
 fn pointers<C: Command>(body: &Value) -> Vec<String> {
-    let problem = refused::<C>(&plain(body));
+    let problem = refused::<C>("/", &[], &body.to_string());
     faults_of(&problem).into_iter().map(str::to_owned).collect()
 }
 
@@ -112,7 +115,7 @@ fn an_amount_is_a_positive_integer_that_every_reader_keeps_exact() {
         ["0", "-1", "1.5", "1.0", "1e2", "-0", "9007199254740992", "9223372036854775808", "null"]
     {
         let body = format!(r#"{{"lines":[{{"sku":"A","location":"B","quantity":{bad}}}]}}"#);
-        let problem = refused::<ReceiveStock>(&incoming("/", &[], &body));
+        let problem = refused::<ReceiveStock>("/", &[], &body);
         assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{bad}: {problem}");
         assert_eq!(problem["status"], 422);
     }
@@ -197,7 +200,7 @@ fn a_value_outside_its_range_is_refused() {
 #[test]
 fn an_adjustment_without_a_reason_has_its_own_problem() {
     let line = json!({"sku": "A", "location": "B", "delta": 1});
-    let problem = refused::<AdjustStock>(&plain(&json!({"lines": [line]})));
+    let problem = refused::<AdjustStock>("/", &[], &json!({"lines": [line]}).to_string());
     assert_eq!(problem["type"], "/problems/reason_required");
     assert_eq!(pointers::<AdjustStock>(&json!({"lines": []})), ["/lines", "/reason"]);
 }
@@ -213,7 +216,7 @@ fn a_body_that_is_not_json_or_names_a_member_twice_is_malformed() {
         r#"{"lines":[{"sku":"A","location":"B","quantity":1}],"metadata":{"a":"1","a":"1"}}"#,
         r#"{"lines":[{"sku":"A","location":"B","quantity":1}],"x":[{"a":"1","a":"1"}]}"#,
     ] {
-        let problem = refused::<ReceiveStock>(&incoming("/", &[], bad));
+        let problem = refused::<ReceiveStock>("/", &[], bad);
         assert_eq!(problem["type"], "/problems/malformed_body", "{bad}");
     }
 }
@@ -221,7 +224,7 @@ fn a_body_that_is_not_json_or_names_a_member_twice_is_malformed() {
 #[test]
 fn headers_and_query_are_checked_together_with_the_body() {
     let long = "k".repeat(256);
-    let bad = incoming(
+    let problem = refused::<RegisterItem>(
         "/?validat_only=true&validate_only=maybe",
         &[
             ("Idempotency-Key", long.as_str()),
@@ -240,38 +243,41 @@ fn headers_and_query_are_checked_together_with_the_body() {
         "/validat_only",
         "/x",
     ];
-    assert_eq!(faults_of(&refused::<RegisterItem>(&bad)), expected);
-    let twice = incoming("/?validate_only=true&validate_only=true", &[], "{}");
-    assert_eq!(faults_of(&refused::<RegisterItem>(&twice)), ["/validate_only"]);
-    let once = incoming("/?validate_only=true", &[], "{}");
-    assert!(parse::<RegisterItem>(&once).expect("a valid request").validate_only);
+    assert_eq!(faults_of(&problem), expected);
+    let twice = refused::<RegisterItem>("/?validate_only=true&validate_only=true", &[], "{}");
+    assert_eq!(faults_of(&twice), ["/validate_only"]);
+    let once = parsed::<RegisterItem>("/?validate_only=true", &[], "{}");
+    assert!(once.expect("a valid request").validate_only);
 }
 
 #[test]
 fn a_precondition_is_never_ignored() {
-    let guarded = |body: &Value| incoming("/", &[("If-Match", "\"7\"")], &body.to_string());
-    let request = only(parse::<RegisterItem>(&guarded(&json!({}))).expect("a valid request"));
+    let headers = [("If-Match", "\"7\"")];
+    let request = only(parsed::<RegisterItem>("/", &headers, "{}").expect("a valid request"));
     let inventory::Command::RegisterItem(command) = request.command else {
         panic!("not an item: {:?}", request.command);
     };
     assert_eq!(command.expected_version, Some(Version(7)));
     let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]});
-    assert_eq!(faults_of(&refused::<ReceiveStock>(&guarded(&lines))), ["/If-Match"]);
+    let problem = refused::<ReceiveStock>("/", &headers, &lines.to_string());
+    assert_eq!(faults_of(&problem), ["/If-Match"]);
 }
 
 #[test]
 fn path_parameters_are_checked_like_members() {
-    let called = |name: &str, text: &str, body: Value| {
-        let path = PATH.map(|(known, value)| (known, if known == name { text } else { value }));
-        IncomingRequest::for_test(&path, "/", &[], &body.to_string())
+    let refused = |parse: fn(&IncomingRequest) -> Result<Submission, Problem>,
+                   path: Headers<'_>,
+                   body: &str| {
+        let incoming = IncomingRequest::for_test(path, "/", &[], body);
+        document(parse(&incoming).expect_err("a refused request"))
     };
-    let bad_sku = called("sku", "a/b", json!({"x": 1}));
-    assert_eq!(faults_of(&refused::<RegisterItem>(&bad_sku)), ["/sku", "/x"]);
-    let bad_code = called("code", "..", json!({"x": 1}));
-    assert_eq!(faults_of(&refused::<RegisterLocation>(&bad_code)), ["/code", "/x"]);
-    let count = json!({"quantity": 1, "expected_quantity": null, "x": 1});
-    let bad_location = called("location", "", count);
-    assert_eq!(faults_of(&refused::<SetStock>(&bad_location)), ["/location", "/x"]);
+    let item = refused(parse::<RegisterItem>, &[("sku", "a/b")], r#"{"x":1}"#);
+    assert_eq!(faults_of(&item), ["/sku", "/x"]);
+    let location = refused(parse::<RegisterLocation>, &[("code", "..")], r#"{"x":1}"#);
+    assert_eq!(faults_of(&location), ["/code", "/x"]);
+    let count = r#"{"quantity":1,"expected_quantity":null,"x":1}"#;
+    let stock = refused(parse::<SetStock>, &[("sku", "A"), ("location", "")], count);
+    assert_eq!(faults_of(&stock), ["/location", "/x"]);
     // A body must not name what the path names.
     assert_eq!(pointers::<RegisterItem>(&json!({"sku": "85123A"})), ["/sku"]);
 }
@@ -281,7 +287,7 @@ fn the_fingerprint_of_a_request_is_its_route_and_body() {
     let hash = |uri: &str, headers: &[(&str, &str)], body: &str| {
         let mut all = vec![("Idempotency-Key", "k1")];
         all.extend(headers);
-        let submission = parse::<RegisterItem>(&incoming(uri, &all, body));
+        let submission = parsed::<RegisterItem>(uri, &all, body);
         submission.expect("a valid request").key.expect("a key").request_hash
     };
     let first = hash("/v1/items/A", &[], "{}");

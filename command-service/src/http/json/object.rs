@@ -1,8 +1,8 @@
 //! Declares JSON objects once: each declaration is the parser, the OpenAPI schema and the
 //! documentation of an object, and finds all of its faults.
 
+use std::fmt;
 use std::marker::PhantomData;
-use std::{fmt, iter};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -55,8 +55,6 @@ pub(crate) fn read_tree<T: Member>(
 
 /// A JSON object, declared by [`object!`].
 pub(crate) trait Object: Sized {
-    /// The name of its schema.
-    const NAME: &'static str;
     const ABOUT: &'static [&'static str];
     const MEMBERS: &'static [MemberInfo];
 
@@ -124,7 +122,7 @@ fn text(lines: &[&str]) -> Option<String> {
 macro_rules! object {
     (
         $(#[doc = $about:literal])*
-        $vis:vis struct $name:ident as $shown:literal {
+        $vis:vis struct $name:ident $(as $shown:literal)? {
             $(
                 $(#[doc = $doc:literal])*
                 $(#[serde($default:ident)])?
@@ -145,7 +143,6 @@ macro_rules! object {
         }
 
         impl $crate::http::json::Object for $name {
-            const NAME: &'static str = $shown;
             const ABOUT: &'static [&'static str] = &[$($about),*];
             const MEMBERS: &'static [$crate::http::json::MemberInfo] = &[$(
                 $crate::http::json::MemberInfo::new::<$type>(
@@ -179,7 +176,7 @@ macro_rules! object {
 
         impl utoipa::ToSchema for $name {
             fn name() -> std::borrow::Cow<'static, str> {
-                $shown.into()
+                [$($shown,)? stringify!($name)][0].into()
             }
 
             fn schemas(schemas: &mut $crate::http::json::Schemas) {
@@ -189,12 +186,12 @@ macro_rules! object {
     };
     (
         $(#[doc = $about:literal])*
-        $vis:vis struct $name:ident as $shown:literal { $($members:tt)* }
+        $vis:vis struct $name:ident $(as $shown:literal)? { $($members:tt)* }
         with cause $(check $check:path)?
     ) => {
         $crate::http::json::object! {
             $(#[doc = $about])*
-            $vis struct $name as $shown {
+            $vis struct $name $(as $shown)? {
                 $($members)*
                 /// A code of your own.
                 #[serde(default)]
@@ -208,12 +205,12 @@ macro_rules! object {
     };
     (
         $(#[doc = $about:literal])*
-        $vis:vis struct $name:ident as $shown:literal { $($members:tt)* }
+        $vis:vis struct $name:ident $(as $shown:literal)? { $($members:tt)* }
         with context $(check $check:path)?
     ) => {
         $crate::http::json::object! {
             $(#[doc = $about])*
-            $vis struct $name as $shown {
+            $vis struct $name $(as $shown)? {
                 $($members)*
                 #[serde(default)]
                 reference: Option<$crate::http::json::values::Reference>,
@@ -253,7 +250,7 @@ impl<T: Object> Member for T {
             let at = at.member(member.name());
             match members.get(member.name()) {
                 Some(value) => (member.find_faults)(value, at, faults),
-                None if member.is_required => faults.push(Fault::missing(at)),
+                None if member.is_required => faults.add(at, Fault::MISSING),
                 None => {}
             }
         }
@@ -307,36 +304,26 @@ pub(crate) fn object_schema<T: Object>() -> ObjectSchema {
     schema.build()
 }
 
-/// Describes the members of an object as parameters of a path.
-#[derive(Debug)]
-pub(crate) struct InPath<T>(PhantomData<T>);
-
-/// Describes the members of an object as parameters of a query.
+/// Describes an object as the parameters of a query.
 #[derive(Debug)]
 pub(crate) struct InQuery<T>(PhantomData<T>);
 
-impl<T: Object> IntoParams for InPath<T> {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        parameters::<T>(ParameterIn::Path)
-    }
-}
-
 impl<T: Object> IntoParams for InQuery<T> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        parameters::<T>(ParameterIn::Query)
+        parameters::<T>(&ParameterIn::Query)
     }
 }
 
-fn parameters<T: Object>(place: ParameterIn) -> Vec<Parameter> {
-    let of = |(member, place): (&MemberInfo, ParameterIn)| {
+pub(crate) fn parameters<T: Object>(place: &ParameterIn) -> Vec<Parameter> {
+    let parameter = |member: &MemberInfo| {
         let required = if member.is_required { Required::True } else { Required::False };
         ParameterBuilder::new()
             .name(member.name())
-            .parameter_in(place)
+            .parameter_in(place.clone())
             .description(text(member.about))
             .required(required)
             .schema(Some((member.schema)()))
             .build()
     };
-    T::MEMBERS.iter().zip(iter::repeat(place)).map(of).collect()
+    T::MEMBERS.iter().map(parameter).collect()
 }

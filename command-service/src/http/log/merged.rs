@@ -22,7 +22,7 @@ const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
 
 object! {
     /// The part of all lanes together that is listed.
-    pub(crate) struct MergedRange as "MergedRange" {
+    pub(crate) struct MergedRange {
         /// The position after which to go on, such as `3:1042,7:88`: an earlier answer's
         /// Next-Position. Absent, the list begins with the first event; so does a lane that is not
         /// named.
@@ -52,9 +52,9 @@ pub(crate) async fn list_events(
     State(app): State<Arc<AppState>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let MergedRange { after, limit: Limit(limit) } = query::parse(&uri)?;
+    let MergedRange { after, limit } = query::parse(&uri)?;
     let after = after.unwrap_or_default();
-    let limit = usize::try_from(limit).expect("a limit is small and positive");
+    let limit = usize::try_from(limit.0).expect("a limit is small and positive");
     // Each lane's lock is waited for, so the bound of a statement is not that of them all.
     let merging = app.log.merged(&after, limit);
     let merged = timeout(app.config.answer_timeout, merging).await;

@@ -11,8 +11,9 @@ use shared_events::time::Timestamp;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::{PositionInteger, fault};
+use super::fault;
 use crate::http::AppState;
+use crate::http::json::values::Integer;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::{Code, Problem};
@@ -22,10 +23,10 @@ use crate::log::read::{Folded, Until};
 
 object! {
     /// How much of a stream is folded; all of it by default.
-    pub(crate) struct StateQuery as "StateQuery" {
+    pub(crate) struct StateQuery {
         /// Up to and with this version. Not together with `at`.
         #[serde(default)]
-        version: Option<PositionInteger>,
+        version: Option<Integer<i64, 0, { i64::MAX - 1 }>>,
         /// What was recorded at or before this moment, settled. Not together with `version`.
         #[serde(default)]
         at: Option<Timestamp>,

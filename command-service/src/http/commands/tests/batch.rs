@@ -3,6 +3,10 @@
 use super::*;
 use crate::http::commands::batch::{BatchSubmission, parse};
 
+fn plain(body: &Value) -> IncomingRequest {
+    incoming::<Reverse>("/", &[], &body.to_string())
+}
+
 fn refused(incoming: &IncomingRequest, require_key: bool) -> Value {
     document(parse(incoming, require_key).expect_err("a refused batch"))
 }
@@ -23,7 +27,7 @@ fn independent(commands: &[Value]) -> Vec<Submission> {
 #[test]
 fn an_atomic_batch_is_one_submission_with_the_headers_key() {
     let body = json!({"mode": "atomic", "commands": [receipt(), receipt()]});
-    let keyed = incoming("/", &[("Idempotency-Key", "k1")], &body.to_string());
+    let keyed = incoming::<Reverse>("/", &[("Idempotency-Key", "k1")], &body.to_string());
     let Ok(BatchSubmission::Atomic(submission)) = parse(&keyed, false) else {
         panic!("not atomic")
     };
@@ -96,7 +100,7 @@ fn a_key_belongs_to_the_header_or_to_each_command_depending_on_the_mode() {
     let problem = refused(&plain(&atomic), false);
     assert_eq!(faults_of(&problem), ["/commands/0/idempotency_key"]);
     let independent = json!({"mode": "independent", "commands": [receipt(), 7]});
-    let header = incoming("/", &[("Idempotency-Key", "k1")], &independent.to_string());
+    let header = incoming::<Reverse>("/", &[("Idempotency-Key", "k1")], &independent.to_string());
     assert_eq!(faults_of(&refused(&header, false)), ["/commands/1", "/Idempotency-Key"]);
 }
 

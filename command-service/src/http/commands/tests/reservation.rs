@@ -77,20 +77,20 @@ fn faults_of_a_reservation_are_reported_at_their_members() {
 
 #[test]
 fn an_id_that_no_reservation_can_have_is_an_unknown_one() {
-    let called = |id: &str, body: Value| {
-        IncomingRequest::for_test(&[("id", id)], "/", &[], &body.to_string())
+    let refused = |body: &str| {
+        let incoming = IncomingRequest::for_test(&[("id", "17")], "/", &[], body);
+        document(parse::<ConfirmReservation>(&incoming).expect_err("a refused request"))
     };
-    let problem = refused::<ConfirmReservation>(&called("17", json!({})));
+    let problem = refused("{}");
     assert_eq!(problem["type"], "/problems/unknown_reservation");
     assert_eq!(problem["id"], "17");
-    let faulty = refused::<ConfirmReservation>(&called("17", json!({"x": 1})));
-    assert_eq!(faults_of(&faulty), ["/x"]);
+    assert_eq!(faults_of(&refused(r#"{"x":1}"#)), ["/x"]);
 }
 
 #[test]
 fn a_precondition_guards_the_reservation() {
-    let guarded = incoming("/", &[("If-Match", "\"2\"")], "{}");
-    let request = only(parse::<ConfirmReservation>(&guarded).expect("a valid request"));
+    let guarded = parsed::<ConfirmReservation>("/", &[("If-Match", "\"2\"")], "{}");
+    let request = only(guarded.expect("a valid request"));
     let inventory::Command::ChangeReservation(command) = request.command else {
         panic!("not a step: {:?}", request.command);
     };

@@ -20,12 +20,16 @@ fn targets() -> [Value; 4] {
     ]
 }
 
+fn read(uri: &str, headers: Headers<'_>, body: &Value) -> Result<Reversal, Problem> {
+    parse(&incoming::<Reverse>(uri, headers, &body.to_string()))
+}
+
 fn accepted(body: &Value) -> Reversal {
-    parse(&plain(body)).expect("a valid request")
+    read("/", &[], body).expect("a valid request")
 }
 
 fn faults(body: &Value) -> Vec<String> {
-    let problem = document(parse(&plain(body)).expect_err("a refused request"));
+    let problem = document(read("/", &[], body).expect_err("a refused request"));
     faults_of(&problem).into_iter().map(str::to_owned).collect()
 }
 
@@ -59,7 +63,7 @@ fn a_window_is_a_job_with_the_requests_key_and_origin() {
     let [.., body] = targets();
     let headers = [("Idempotency-Key", "k1"), ("Actor", "clerk-1")];
     for (uri, is_dry) in [("/", false), ("/?validate_only=true", true)] {
-        let read = parse(&incoming(uri, &headers, &body.to_string()));
+        let read = read(uri, &headers, &body);
         let Ok(Reversal::Window { request, dry_run }) = read else {
             panic!("not a window: {read:?}");
         };
