@@ -1,9 +1,11 @@
 //! Text types that are checked once, when they are parsed.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::Visitor;
 use uuid::Uuid;
 
 use crate::slot::SLOTS;
@@ -31,13 +33,27 @@ macro_rules! serde_as_text {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(crate::values::TextVisitor(std::marker::PhantomData))
             }
         }
     };
 }
 pub(crate) use serde_as_text;
+
+/// Parses borrowed text, so that reading a value needs no temporary string.
+pub(crate) struct TextVisitor<T>(pub(crate) PhantomData<T>);
+
+impl<T: FromStr<Err = ValueError>> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
 
 macro_rules! text_value {
     ($(#[$doc:meta])* $name:ident, $is_valid:path, $expected:literal) => {
