@@ -110,7 +110,7 @@ pub fn router(app: AppState) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        // Together, from the outside in: each `layer` of its own would box every request once more.
+        // In one `layer`, from the outside in: each further one would box every request once more.
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(unread::drop_unread))

@@ -161,7 +161,7 @@ impl IncomingRequest {
 
 async fn path_parameters(head: &mut Parts) -> Value {
     match RawPathParams::from_request_parts(head, &()).await {
-        Ok(names) => names.iter().map(|(name, text)| (name, text)).collect(),
+        Ok(names) => names.iter().collect(),
         // Bytes that are not UTF-8: the parameters are missing.
         Err(_) => Value::Object(Map::new()),
     }

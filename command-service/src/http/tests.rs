@@ -207,38 +207,9 @@ fn the_published_description_is_the_one_in_openapi_json() {
 }
 
 #[tokio::test]
-async fn the_api_page_knows_every_route_and_needs_no_other_host() {
+async fn the_api_page_describes_all_it_refers_to_and_needs_no_other_host() {
     let (_, _, text) = ask(request("GET", "/openapi.json", "")).await;
     let api: Value = serde_json::from_str(&text).expect("JSON");
-    let paths: Vec<&String> = api["paths"].as_object().expect("paths").keys().collect();
-    assert_eq!(
-        paths,
-        [
-            "/v1/adjustments",
-            "/v1/batches",
-            "/v1/events",
-            "/v1/issues",
-            "/v1/items/{sku}",
-            "/v1/items/{sku}/retire",
-            "/v1/lanes",
-            "/v1/lanes/{lane}/events",
-            "/v1/locations/{code}",
-            "/v1/moves",
-            "/v1/receipts",
-            "/v1/reservations",
-            "/v1/reservations/{id}/cancel",
-            "/v1/reservations/{id}/confirm",
-            "/v1/reservations/{id}/extend",
-            "/v1/reservations/{id}/fulfil",
-            "/v1/reservations/{id}/release",
-            "/v1/reservations/{id}/return",
-            "/v1/reversals",
-            "/v1/reversals/{id}",
-            "/v1/stock/{sku}/{location}",
-            "/v1/streams/{stream}/events",
-            "/v1/streams/{stream}/state",
-        ]
-    );
     for part in text.split("\"#/components/schemas/").skip(1) {
         let name = part.split('"').next().expect("a name");
         assert!(api["components"]["schemas"][name].is_object(), "{name} is not described");

@@ -45,7 +45,7 @@ async fn body(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn an_accepted_command_tells_its_events_and_the_last_figures() {
+async fn an_accepted_command_is_answered_with_its_events_and_the_last_figures() {
     let events = vec![
         recorded(7, "stock/B/MAIN", 1, &received("B", 5)),
         recorded(8, "stock/A/MAIN", 4, &received("A", 9)),
@@ -173,7 +173,7 @@ async fn a_reservation_is_shown_where_a_step_was_done_before_and_as_its_last_ste
 }
 
 #[tokio::test]
-async fn a_reversal_tells_its_id() {
+async fn a_reversal_is_answered_with_its_id() {
     let reversal = "019a9f3c-5a3e-7cc1-8a05-0242ac120002";
     let reversed = Event::StockReversed(StockReversed {
         sku: "A".parse().expect("a sku"),
@@ -193,7 +193,7 @@ async fn a_reversal_tells_its_id() {
 }
 
 #[tokio::test]
-async fn a_key_in_use_is_told_when_to_come_back() {
+async fn a_key_in_use_is_answered_with_retry_after() {
     let response = render(Outcome::InProgress, &id());
     assert_eq!(response.status(), StatusCode::CONFLICT);
     assert_eq!(response.headers()["retry-after"], "1");

@@ -69,8 +69,8 @@ impl Batch {
     }
 }
 
-/// A command of a batch: the members of its own request's body, its `type`, and what a request of
-/// its own has in path and headers.
+/// A command of a batch: its `type`, the members of its body, and what a separate request has in its
+/// path and headers.
 #[derive(Debug)]
 pub(crate) struct BatchCommand {
     request: inventory::Request,

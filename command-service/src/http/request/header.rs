@@ -12,9 +12,7 @@ use utoipa::IntoParams;
 use crate::http::json::values::Key;
 use crate::http::json::{Faults, JsonPointer};
 
-/// The caller's name for one request.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// What belongs together; see [`super::super::observe`].
 pub(crate) const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
 const ACTOR: HeaderName = HeaderName::from_static("actor");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -48,28 +46,23 @@ pub(crate) struct Precondition {
     if_match: String,
 }
 
-/// The key, if there is one: 1 to 255 printable ASCII characters.
 pub(crate) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
     parsed(headers, &IDEMPOTENCY_KEY, "Idempotency-Key", faults).map(|Key(key)| key)
 }
 
-/// Whether a key was sent at all.
 pub(crate) fn has_idempotency_key(headers: &HeaderMap) -> bool {
     headers.contains_key(IDEMPOTENCY_KEY)
 }
 
-/// Who asks, if the request says so.
 pub(crate) fn actor(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
     parsed(headers, &ACTOR, "Actor", faults)
 }
 
-/// What the request belongs to, if it says so.
 pub(crate) fn correlation_id(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
     parsed(headers, &CORRELATION_ID, "Correlation-Id", faults)
 }
 
-/// The trace it belongs to; ignored, as the standard wants it, unless it is in the standard's form
-/// (<https://www.w3.org/TR/trace-context/>).
+/// The trace. The standard (<https://www.w3.org/TR/trace-context/>) wants a malformed one ignored.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<Label> {
     let text = headers.get(TRACEPARENT)?.to_str().ok()?;
     let parts: Vec<&str> = text.split('-').collect();

@@ -53,7 +53,7 @@ async fn each_command_of_an_independent_batch_is_answered_as_if_it_were_alone() 
     let results = shown["results"].as_array_mut().expect("a list");
     for (index, (result, expected)) in results.iter_mut().zip(alone).enumerate() {
         assert_eq!(result["index"], index);
-        // Only an internal failure has an id of its own.
+        // Only an internal failure has a separate id.
         assert_eq!(result["body"], expected);
     }
 }
