@@ -1,3 +1,3 @@
--- How many lanes the log has; 0 before the first migration has fixed them.
+-- The number of lanes; 0 before the first migration creates them.
 select count(*)
 from lanes

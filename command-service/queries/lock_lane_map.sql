@@ -1,2 +1,2 @@
--- Lets one migration at a time look at the lanes and fix them; readers and writers go on.
+-- Lets one migration at a time read and create the lanes, without blocking readers and writers.
 lock table lanes in share row exclusive mode

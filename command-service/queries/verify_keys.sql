@@ -1,5 +1,5 @@
 -- The first idempotency key that has more than one outcome, in events and commands together, with
--- the last event that bears it. The server sorts all keys, on its disk where they are many.
+-- the last event that has it. The server sorts all keys, on disk if they are many.
 with keys as (
     select caller, idempotency_key as key, array[lane, position] as place
     from events
