@@ -267,6 +267,12 @@ impl Log {
         self.reservations[number] = after;
     }
 
+    /// Takes a step with the whole reservation.
+    pub(crate) fn step_whole(&mut self, number: usize, step: Step) {
+        let whole = self.whole(number, step);
+        self.step(number, step, &whole);
+    }
+
     fn record_step(&mut self, after: &Reservation, event_type: &str, parts: &[Part]) {
         let data = json!({ "parts": parts, "after": after, "reference": after.reference });
         self.record(Stream::Reservation(after.id.clone()), event_type, &data);

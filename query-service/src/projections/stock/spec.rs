@@ -176,10 +176,8 @@ fn movements_of_a_reservation_name_its_line_and_the_end_of_the_hold() {
     let changes = given(|log| {
         log.receive("A", "MAIN", 5);
         let which = log.reserve(&[("A", "MAIN", 2, 2)]);
-        let whole = log.whole(which, Step::Confirm);
-        log.step(which, Step::Confirm, &whole);
-        let whole = log.whole(which, Step::Fulfil);
-        log.step(which, Step::Fulfil, &whole);
+        log.step_whole(which, Step::Confirm);
+        log.step_whole(which, Step::Fulfil);
     });
     let movements = changes.movements.iter();
     let promises = movements.map(|one| {
@@ -192,11 +190,6 @@ fn movements_of_a_reservation_name_its_line_and_the_end_of_the_hold() {
 
 fn figures(on_hand: i64, reserved: i64, allocated: i64) -> Figures {
     Figures { on_hand, reserved, allocated }
-}
-
-fn take_whole(log: &mut Log, which: usize, step: Step) {
-    let whole = log.whole(which, step);
-    log.step(which, step, &whole);
 }
 
 fn only_row(changes: &Changes) -> &ReservationRow {
@@ -217,10 +210,10 @@ fn a_reservation_goes_from_partial_to_fulfilled() {
         log.receive("B", "MAIN", 9);
         let which = log.reserve(&[("A", "MAIN", 8, 5), ("B", "MAIN", 2, 2), ("C", "MAIN", 1, 0)]);
         log.step(which, Step::Release, &[Part { line: 1, quantity: 1 }]);
-        take_whole(log, which, Step::Confirm);
+        log.step_whole(which, Step::Confirm);
         log.step(which, Step::Fulfil, &[Part { line: 1, quantity: 3 }]);
         log.step(which, Step::Cancel, &[Part { line: 1, quantity: 1 }]);
-        take_whole(log, which, Step::Fulfil);
+        log.step_whole(which, Step::Fulfil);
         log.step(which, Step::Return, &[Part { line: 1, quantity: 1 }]);
     });
     assert_eq!(
@@ -254,7 +247,7 @@ fn an_extended_hold_is_a_movement_without_a_change() {
     let changes = given(|log| {
         log.receive("A", "MAIN", 5);
         let which = log.reserve(&[("A", "MAIN", 2, 2)]);
-        take_whole(log, which, Step::Extend);
+        log.step_whole(which, Step::Extend);
     });
     let last = ("StockHoldExtended", figures(0, 0, 0), figures(5, 2, 0));
     assert_eq!(moved(&changes, "A").last(), Some(&last));
@@ -269,7 +262,7 @@ fn an_expired_hold_releases_its_stock() {
     let changes = given(|log| {
         log.receive("A", "MAIN", 5);
         let which = log.reserve(&[("A", "MAIN", 2, 2)]);
-        take_whole(log, which, Step::Expire);
+        log.step_whole(which, Step::Expire);
     });
     let last = ("StockHoldExpired", figures(0, -2, 0), figures(5, 0, 0));
     assert_eq!(moved(&changes, "A").last(), Some(&last));
