@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts::AlertPublisher;
 use crate::backoff::Backoff;
 use crate::config::ServeConfig;
-use crate::http;
 use crate::integrity;
 use crate::metrics;
 use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
@@ -23,6 +22,7 @@ use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
 use crate::projections;
+use crate::router;
 
 /// The longest pause between two attempts to reach the database at the start.
 const START_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ impl App {
     pub fn build(config: ServeConfig) -> anyhow::Result<Self> {
         let log = LogClient::new(&config.log).context("the HTTP client for the log")?;
         let projections =
-            ProjectionSet::new(projections::ALL, config.clone(), log, metrics::recorder());
+            ProjectionSet::new(projections::all(), config.clone(), log, metrics::recorder());
         Ok(Self { config, projections })
     }
 
@@ -65,7 +65,7 @@ impl App {
         // 1. Answer HTTP.
         let mut server = Server::start(
             listener,
-            http::router(projections.clone(), config.http),
+            router::router(projections.clone(), config.http),
             config.http.connections_max,
         )?;
         // 2. Learn the lanes and versions; then let events in.
@@ -118,12 +118,10 @@ async fn learn(pool: &PgPool, stop: &CancellationToken) -> anyhow::Result<(LaneM
     loop {
         let error = match ask(pool).await {
             Ok((lane_map, versions)) => {
-                let answers = |one: &&Projection| {
-                    versions
-                        .iter()
-                        .any(|listed| listed.is_active && listed.of.projection() == **one)
+                let answers = |one: &Projection| {
+                    versions.iter().any(|listed| listed.is_active && listed.of.projection() == *one)
                 };
-                let missing = projections::ALL.iter().find(|one| !answers(one));
+                let missing = projections::all().into_iter().find(|one| !answers(one));
                 ensure!(
                     missing.is_none(),
                     "the read database has no version of {} that answers: run `query-service \
@@ -146,7 +144,7 @@ async fn ask(pool: &PgPool) -> Result<(LaneMap, Vec<Listed>), LaneMapError> {
     let mut connection = pool.acquire().await?;
     let lane_map = load_lane_map(&mut connection).await?;
     let versions =
-        list_versions(&mut *connection, projections::ALL).await.map_err(LaneMapError::of)?;
+        list_versions(&mut *connection, &projections::all()).await.map_err(LaneMapError::of)?;
     Ok((lane_map, versions))
 }
 

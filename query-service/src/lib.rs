@@ -8,7 +8,7 @@
 //! - [`pipeline`]: from Kafka to committed rows
 //! - [`projections`]: the views
 //! - [`projection_set`], [`read_model`]: which versions run, and which answer queries
-//! - [`http`]: the endpoints
+//! - [`router`], [`http`]: the routes, and what they share
 //! - [`integrity`]: proves that the views match the log
 //! - [`alerts`]: publishes low-stock alerts
 //! - [`rebuild`], [`skip`]: commands for operators
@@ -29,6 +29,7 @@ pub mod projection_set;
 pub mod projections;
 pub mod read_model;
 pub mod rebuild;
+pub mod router;
 #[cfg(test)]
 pub(crate) mod sample_log;
 pub mod skip;

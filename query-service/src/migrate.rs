@@ -62,7 +62,7 @@ async fn fix_lanes(connection: &mut PgConnection, asked: Option<u16>) -> anyhow:
         }
         Err(error) => return Err(error.into()),
     };
-    for projection in projections::ALL {
+    for projection in projections::all() {
         for statement in [
             include_str!("../queries/insert_projection.sql"),
             include_str!("../queries/insert_first_version.sql"),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::extract::FromRef;
 use metrics_exporter_prometheus::PrometheusHandle;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
@@ -39,7 +38,7 @@ const FEEDS_MAX: usize = 64;
 pub struct ProjectionSet(Arc<Shared>);
 
 struct Shared {
-    known: &'static [Projection],
+    known: Vec<Projection>,
     config: ServeConfig,
     log: LogClient,
     feeds: Arc<Semaphore>,
@@ -62,7 +61,7 @@ struct RunningProjection {
 impl ProjectionSet {
     /// Until the versions are known, every projection answers that it is unavailable.
     pub fn new(
-        known: &'static [Projection],
+        known: Vec<Projection>,
         config: ServeConfig,
         log: LogClient,
         recorder: PrometheusHandle,
@@ -80,24 +79,29 @@ impl ProjectionSet {
             active: watch::Sender::default(),
             running: watch::Sender::default(),
         }));
-        for projection in known {
+        for projection in set.known() {
             set.activate(projection.version(1), Arc::default());
         }
         set
     }
 
     /// Every projection that this binary knows.
-    pub fn known(&self) -> &'static [Projection] {
-        self.0.known
+    pub fn known(&self) -> &[Projection] {
+        &self.0.known
     }
 
     pub fn named(&self, name: &str) -> Option<Projection> {
         self.0.known.iter().copied().find(|one| one.name() == name)
     }
 
+    /// Any projection, for what they all share.
+    pub fn any(&self) -> Arc<ReadModel> {
+        self.active(self.0.known[0])
+    }
+
     /// Connections for what belongs to no projection.
     pub fn pool(&self) -> PgPool {
-        self.active(self.0.known[0]).pool.clone()
+        self.any().pool.clone()
     }
 
     /// The version that answers queries now. A handler keeps it from its first query to its last.
@@ -153,7 +157,7 @@ impl ProjectionSet {
                 () = self.0.stop.cancelled() => break,
                 _ = ticks.tick() => {}
             }
-            match list_versions(&self.pool(), self.0.known).await {
+            match list_versions(&self.pool(), self.known()).await {
                 Ok(listed) => self.follow(&mut supervisors, &lane_map, &listed),
                 Err(error) => tracing::debug!(%error, "the list of versions cannot be read"),
             }
@@ -231,12 +235,5 @@ impl ProjectionSet {
         self.0.active.send_modify(|active| {
             active.insert(of.projection(), model);
         });
-    }
-}
-
-/// Most queries are about stock.
-impl FromRef<ProjectionSet> for Arc<ReadModel> {
-    fn from_ref(set: &ProjectionSet) -> Self {
-        set.active(Stock::PROJECTION)
     }
 }

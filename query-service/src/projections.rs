@@ -1,6 +1,6 @@
 //! The views, each in its own folder: fold, writes, statements, routes and tests.
 //!
-//! A new view is a module with its [`view::View`], an entry in [`ALL`] and a migration.
+//! A new view is a module with its [`view::View`], an entry in [`VIEWS`] and a migration.
 
 pub mod daily_flow;
 pub mod low_stock;
@@ -8,24 +8,36 @@ pub mod stock;
 pub mod view;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use utoipa_axum::router::OpenApiRouter;
 
-use self::daily_flow::DailyFlow;
-use self::low_stock::LowStock;
-use self::stock::Stock;
-use self::view::View;
+use self::view::Registered;
 use crate::projection::Projection;
+use crate::projection_set::ProjectionSet;
 
-/// Every projection that this binary knows.
-pub const ALL: &[Projection] = &[Stock::PROJECTION, DailyFlow::PROJECTION, LowStock::PROJECTION];
+/// Every view that this binary knows.
+const VIEWS: &[Registered] = &[
+    Registered::of::<stock::Stock>(),
+    Registered::of::<daily_flow::DailyFlow>(),
+    Registered::of::<low_stock::LowStock>(),
+];
 
-/// The projection with this name, if this binary knows it.
-pub fn named(name: &str) -> Option<Projection> {
-    ALL.iter().copied().find(|one| one.name() == name)
+pub fn all() -> Vec<Projection> {
+    VIEWS.iter().map(|view| view.projection).collect()
+}
+
+/// The routes of all views.
+pub fn routes() -> OpenApiRouter<ProjectionSet> {
+    VIEWS.iter().fold(OpenApiRouter::new(), |routes, view| routes.merge((view.routes)()))
 }
 
 /// Reads the name of a projection from the command line.
 pub fn value_parser() -> impl TypedValueParser<Value = Projection> {
-    let value = |one: &Projection| PossibleValue::new(one.name()).help(one.definition().summary);
-    PossibleValuesParser::new(ALL.iter().map(value))
+    let value = |one: Projection| PossibleValue::new(one.name()).help(one.definition().summary);
+    PossibleValuesParser::new(all().into_iter().map(value))
         .map(|name| named(&name).expect("a possible value is the name of a projection"))
+}
+
+/// The projection with this name, if this binary knows it.
+pub fn named(name: &str) -> Option<Projection> {
+    all().into_iter().find(|one| one.name() == name)
 }

@@ -95,7 +95,7 @@ async fn versions(
     connection: &mut PgConnection,
     projection: Projection,
 ) -> anyhow::Result<Versions> {
-    let versions = list_versions(connection, projections::ALL)
+    let versions = list_versions(connection, &projections::all())
         .await
         .context("run `query-service migrate` first")?;
     let mut versions: Vec<Listed> =

@@ -3,7 +3,7 @@
 
 use std::hash::Hash;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, request};
 use axum::response::Response;
 use serde::Serialize;
@@ -42,7 +42,7 @@ impl FromRequestParts<ProjectionSet> for Request {
     ) -> Result<Self, Problem> {
         let Ok(mut parameters) = Parameters::from_request_parts(parts, projections).await;
         // The lanes that a position may name are those of the log, whichever projection is asked.
-        let wanted = Freshness::take(&mut parameters, &Service::from_ref(projections))?;
+        let wanted = Freshness::take(&mut parameters, &projections.any())?;
         Ok(Self { parameters, terms: Terms { wanted, headers: parts.headers.clone() } })
     }
 }

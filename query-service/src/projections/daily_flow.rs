@@ -11,10 +11,14 @@ use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::fold::Changes;
 use crate::database::{lane_column, write_rows};
+use crate::http::queries;
 use crate::projection::Unfit;
+use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 
 /// How much of each item came in and went out on each day.
@@ -56,5 +60,9 @@ impl View for DailyFlow {
             position: at.position.0,
         });
         Ok(())
+    }
+
+    fn routes() -> OpenApiRouter<ProjectionSet> {
+        OpenApiRouter::new().routes(routes!(queries::flow::get_flow))
     }
 }

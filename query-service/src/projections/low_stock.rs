@@ -12,10 +12,14 @@ use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::fold::Changes;
 pub use self::fold::{AlertId, AlertState};
+use crate::http::queries;
 use crate::projection::Unfit;
+use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 
 /// Which item is short at which location, and the alerts about it.
@@ -40,5 +44,9 @@ impl View for LowStock {
         connection: &mut PgConnection,
     ) -> sqlx::Result<()> {
         write::write(changes, ends, connection).await
+    }
+
+    fn routes() -> OpenApiRouter<ProjectionSet> {
+        OpenApiRouter::new().routes(routes!(queries::alerts::list_alerts))
     }
 }

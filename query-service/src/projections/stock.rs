@@ -6,16 +6,23 @@ mod spec;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRef;
 use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use self::fold::{Changes, Movement, Name, ReservationRow};
+use crate::http::queries;
 use crate::projection::Unfit;
+use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
+use crate::read_model::ReadModel;
 
 /// Levels, totals, movements, reservations, items and locations.
 #[derive(Debug)]
@@ -39,5 +46,28 @@ impl View for Stock {
         connection: &mut PgConnection,
     ) -> sqlx::Result<()> {
         write::write(changes, connection).await
+    }
+
+    fn routes() -> OpenApiRouter<ProjectionSet> {
+        OpenApiRouter::new()
+            .routes(routes!(queries::stock::level::get_stock_level))
+            .routes(routes!(queries::stock::item::get_item_stock))
+            .routes(routes!(queries::stock::list::list_stock_levels))
+            .routes(routes!(queries::availability::ask_availability))
+            .routes(routes!(queries::movements::list_movements))
+            .routes(routes!(queries::explain::explain))
+            .routes(routes!(queries::diff::diff))
+            .routes(routes!(queries::reservations::get_reservation))
+            .routes(routes!(queries::reservations::list_reservations))
+            .routes(routes!(queries::items::get_item))
+            .routes(routes!(queries::items::list_items))
+            .routes(routes!(queries::items::list_locations))
+    }
+}
+
+/// Handlers that do not name a projection read stock.
+impl FromRef<ProjectionSet> for Arc<ReadModel> {
+    fn from_ref(set: &ProjectionSet) -> Self {
+        set.active(Stock::PROJECTION)
     }
 }

@@ -10,8 +10,10 @@ use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::projection::{Definition, Projection, TableChanges, Unfit};
+use crate::projection_set::ProjectionSet;
 
 /// A projection with everything that belongs to it.
 pub trait View: Debug + Sized + 'static {
@@ -55,6 +57,8 @@ pub trait View: Debug + Sized + 'static {
         ends: &BTreeMap<Lane, Position>,
         connection: &mut PgConnection,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    fn routes() -> OpenApiRouter<ProjectionSet>;
 }
 
 /// The changes of any view, as the pipeline handles them.
@@ -72,5 +76,17 @@ impl<V: View> TableChanges for ViewChanges<V> {
         connection: &'a mut PgConnection,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         V::write(&self.0, ends, connection).boxed()
+    }
+}
+
+/// A view in the registry.
+pub struct Registered {
+    pub projection: Projection,
+    pub routes: fn() -> OpenApiRouter<ProjectionSet>,
+}
+
+impl Registered {
+    pub const fn of<V: View>() -> Self {
+        Self { projection: V::PROJECTION, routes: V::routes }
     }
 }

@@ -1,0 +1,94 @@
+//! Every route, and the layers around them.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use service_edge::unread;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::config::{self, HttpConfig};
+use crate::http::{BODY_BYTES_MAX, gate, health, problem, queries, wait};
+use crate::projection_set::ProjectionSet;
+use crate::projections;
+
+/// How long a client may pause while it sends a body.
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Stockbook query-service",
+    description = "What there is, where, and how it came to be so. Every answer carries the position \
+                   it reflects (header `Stock-Position`); with `min_position` it waits for one."
+))]
+struct Document;
+
+/// Every route, with its description.
+fn routes() -> OpenApiRouter<ProjectionSet> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(projections::routes())
+        .routes(routes!(queries::changes::follow_changes))
+        .routes(routes!(queries::projections::list_projections))
+        .routes(routes!(queries::integrity::check_all))
+        .routes(routes!(queries::integrity::check_sku))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/problems/{code}", get(problem::page))
+}
+
+/// The service's HTTP surface.
+pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .with_state(projections)
+        // Together, from the outside in: each `layer` of its own would box every request once more.
+        .layer(
+            ServiceBuilder::new()
+                .layer(middleware::from_fn(unread::drop_unread))
+                .layer(middleware::from_fn_with_state(
+                    gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
+                    gate::guard,
+                ))
+                .layer(middleware::map_response(problem::of_bare_error))
+                .map_response(IntoResponse::into_response)
+                .layer(CatchPanicLayer::custom(problem::of_panic))
+                .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+                .layer(DefaultBodyLimit::disable()),
+        )
+}
+
+/// How long a whole answer may take: its own wait and its work.
+fn longest_answer(settings: HttpConfig) -> Duration {
+    wait::LONGEST + settings.answer_timeout_ms.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_description_is_the_one_in_openapi_json() {
+        let (_, document) = routes().split_for_parts();
+        let actual = document.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
+        let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let expected = std::fs::read_to_string(committed).unwrap_or_default();
+        if actual != expected {
+            let now = std::env::temp_dir().join("query-service-openapi.json");
+            std::fs::write(&now, actual).expect("the temporary folder can be written");
+            panic!("the description changed; to accept it: cp {} {committed}", now.display());
+        }
+    }
+}
