@@ -22,6 +22,7 @@ use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
 use crate::projections;
+use crate::projections::stock::integrity_subject;
 use crate::router;
 
 /// The longest pause between two attempts to reach the database at the start.
@@ -84,7 +85,10 @@ impl App {
             background.spawn(keep_metrics(projections.clone()));
             let per_second = config.integrity.integrity_events_per_second;
             if per_second > 0 {
-                background.spawn(integrity::background::check(projections.clone(), per_second));
+                let (checker, set) = (projections.checker().clone(), projections.clone());
+                let subject = move || integrity_subject(&set);
+                let stop = stop.clone();
+                background.spawn(integrity::background::check(checker, subject, per_second, stop));
             }
             // None of the parts ends by itself, unless it fails.
             match background.join_next().await {

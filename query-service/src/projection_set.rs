@@ -16,15 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ServeConfig;
 use crate::database;
-use crate::integrity::check::{Checker, Subject};
+use crate::integrity::check::Checker;
 use crate::pipeline::assignment::Assignment;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::supervisor::Supervisor;
 use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
-use crate::projections::stock::Stock;
-use crate::projections::view::View;
 use crate::read_model::ReadModel;
 
 /// How often the list of versions is read, which is how soon a swap takes effect.
@@ -128,14 +126,6 @@ impl ProjectionSet {
 
     pub fn checker(&self) -> &Checker {
         &self.0.checker
-    }
-
-    /// What an integrity check compares now; `None` before the lanes are known.
-    pub fn subject(&self) -> Option<Subject> {
-        let lane_map = self.0.lane_map.get()?.clone();
-        let model = self.active(Stock::PROJECTION);
-        let progress = Arc::clone(&model.progress);
-        Some(Subject { of: model.projection, lane_map, progress })
     }
 
     /// Cancelled when the service stops.

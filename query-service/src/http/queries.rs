@@ -8,8 +8,6 @@ pub mod diff;
 pub mod changes;
 pub mod reservations;
 pub mod items;
-pub mod flow;
-pub mod alerts;
 pub mod projections;
 pub mod integrity;
 
@@ -28,17 +26,17 @@ use crate::http::problem::Problem;
 use crate::http::wait::{Found, Reflecting};
 
 /// A sku in a path; text that can be none is one that nobody registered.
-fn sku(text: &str) -> Result<Sku, Problem> {
+pub fn sku(text: &str) -> Result<Sku, Problem> {
     text.parse().map_err(|_| Problem::UnknownSku(text.to_owned()))
 }
 
 /// A location in a path; text that can be none is one that nobody registered.
-fn location(text: &str) -> Result<LocationCode, Problem> {
+pub fn location(text: &str) -> Result<LocationCode, Problem> {
     text.parse().map_err(|_| Problem::UnknownLocation(text.to_owned()))
 }
 
 /// Takes `reference`: a document's type and id with a slash between; the type has none.
-fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>, Problem> {
+pub fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>, Problem> {
     let Some(text) = parameters.take_text("reference") else {
         return Ok(None);
     };
@@ -51,12 +49,12 @@ fn take_reference(parameters: &mut Parameters) -> Result<Option<(Label, Label)>,
 }
 
 /// The lane that a row was written from.
-fn lane(row: &PgRow) -> sqlx::Result<Lane> {
+pub fn lane(row: &PgRow) -> sqlx::Result<Lane> {
     row.try_get("lane").map(database::lane)
 }
 
 /// What a row holds if its thing is `present`, as of the position that its lane was `applied` to.
-fn found<T>(
+pub fn found<T>(
     row: &PgRow,
     thing: impl FnOnce(&PgRow) -> sqlx::Result<T>,
     missing: Problem,
@@ -67,12 +65,12 @@ fn found<T>(
 }
 
 /// A value as it was stored, which has passed its rules before.
-fn stored<T: FromStr<Err = ValueError>>(text: String) -> sqlx::Result<T> {
+pub fn stored<T: FromStr<Err = ValueError>>(text: String) -> sqlx::Result<T> {
     text.parse().map_err(|error: ValueError| sqlx::Error::Decode(error.into()))
 }
 
 /// The outside document behind a row, if it names one.
-fn reference(row: &PgRow) -> sqlx::Result<Option<Reference>> {
+pub fn reference(row: &PgRow) -> sqlx::Result<Option<Reference>> {
     let Some(kind) = row.try_get::<Option<String>, _>("reference_type")? else {
         return Ok(None);
     };

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Stopping};
-use crate::integrity::check::Subject;
+use crate::integrity::check::{Checker, Subject};
 use crate::integrity::difference::Difference;
 use crate::integrity::scan::{Halt, Pace};
 use crate::integrity::verification::Scope;
 use crate::metrics;
-use crate::projection_set::ProjectionSet;
-use crate::projections::stock::Stock;
-use crate::projections::view::View;
 
 /// The pause between two rounds, and before asking again whether another instance checks.
 const ROUND_PAUSE: Duration = Duration::from_secs(10);
@@ -30,13 +28,22 @@ const PAGES_PER_SECOND: u32 = 4;
 /// Events in one page.
 const PAGE_EVENTS_MAX: u32 = 1_000;
 
-/// Checks round after round until the service stops.
-pub async fn check(projections: ProjectionSet, events_per_second: u32) {
-    let stop = projections.stop().clone();
+/// Checks round after round until the service stops. `subject` is what can be checked now, if anything.
+pub async fn check(
+    checker: Checker,
+    subject: impl Fn() -> Option<Subject>,
+    events_per_second: u32,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::up_to(RETRY_PAUSE_MAX);
+    let pace = Pace {
+        page: (events_per_second / PAGES_PER_SECOND).clamp(1, PAGE_EVENTS_MAX),
+        per_second: Some(events_per_second),
+        deadline: None,
+        stop: stop.clone(),
+    };
     while !stop.is_cancelled() {
-        let outcome = rounds(&projections, events_per_second, &mut backoff).await;
-        if let Err(halt) = outcome {
+        if let Err(halt) = rounds(&checker, &subject, &pace, &mut backoff).await {
             tracing::warn!(%halt, "the integrity check failed, trying again");
         }
         if backoff.pause(&stop).await.is_err() {
@@ -47,45 +54,37 @@ pub async fn check(projections: ProjectionSet, events_per_second: u32) {
 
 /// Checks for as long as the same version answers, on the connection that holds the lock.
 async fn rounds(
-    projections: &ProjectionSet,
-    per_second: u32,
+    checker: &Checker,
+    subject: impl Fn() -> Option<Subject>,
+    pace: &Pace,
     backoff: &mut Backoff,
 ) -> Result<(), Halt> {
-    let Some(subject) = projections.subject() else {
+    let Some(checked) = subject() else {
         return Ok(());
     };
-    let mut connection = projections.checker().connect(subject.of).await?;
+    let mut connection = checker.connect(checked.of).await?;
     loop {
         let holds_lock: bool =
             sqlx::query_scalar(include_str!("../../queries/try_integrity_lock.sql"))
                 .fetch_one(&mut connection)
                 .await?;
         if holds_lock {
-            round(projections, &subject, per_second, &mut connection).await?;
+            round(checker, &checked, pace, &mut connection).await?;
             *backoff = Backoff::up_to(RETRY_PAUSE_MAX);
         }
-        if pause(projections).await.is_err()
-            || projections.active(Stock::PROJECTION).projection != subject.of
-        {
+        if pause(&pace.stop).await.is_err() || subject().is_none_or(|now| now.of != checked.of) {
             return Ok(());
         }
     }
 }
 
 async fn round(
-    projections: &ProjectionSet,
+    checker: &Checker,
     subject: &Subject,
-    per_second: u32,
+    pace: &Pace,
     connection: &mut PgConnection,
 ) -> Result<(), Halt> {
     let started = Instant::now();
-    let checker = projections.checker();
-    let pace = Pace {
-        page: (per_second / PAGES_PER_SECOND).clamp(1, PAGE_EVENTS_MAX),
-        per_second: Some(per_second),
-        deadline: None,
-        stop: projections.stop().clone(),
-    };
     let mut has_skips = false;
     for lane in subject.lanes() {
         let part = (lane, Scope::Lane);
@@ -116,8 +115,7 @@ fn report(difference: &Difference) {
     tracing::error!(event, "the log and the views differ: {difference}");
 }
 
-async fn pause(projections: &ProjectionSet) -> Result<(), Stopping> {
-    let stop = projections.stop();
+async fn pause(stop: &CancellationToken) -> Result<(), Stopping> {
     match stop.run_until_cancelled(tokio::time::sleep(ROUND_PAUSE)).await {
         Some(()) => Ok(()),
         None => Err(Stopping),

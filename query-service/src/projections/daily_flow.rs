@@ -1,6 +1,7 @@
 //! The view `daily_flow`: how much of each item came in and went out on each day.
 
 pub mod fold;
+pub mod routes;
 #[cfg(test)]
 mod spec;
 
@@ -16,7 +17,6 @@ use utoipa_axum::routes;
 
 use self::fold::Changes;
 use crate::database::{lane_column, write_rows};
-use crate::http::queries;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -63,6 +63,6 @@ impl View for DailyFlow {
     }
 
     fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new().routes(routes!(queries::flow::get_flow))
+        OpenApiRouter::new().routes(routes!(routes::get_flow))
     }
 }

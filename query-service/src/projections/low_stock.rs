@@ -1,6 +1,7 @@
 //! The view `low_stock`: which item is short at which location, and the alerts about it.
 
 pub mod fold;
+pub mod routes;
 #[cfg(test)]
 mod spec;
 mod write;
@@ -17,7 +18,6 @@ use utoipa_axum::routes;
 
 use self::fold::Changes;
 pub use self::fold::{AlertId, AlertState};
-use crate::http::queries;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -47,6 +47,6 @@ impl View for LowStock {
     }
 
     fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new().routes(routes!(queries::alerts::list_alerts))
+        OpenApiRouter::new().routes(routes!(routes::list_alerts))
     }
 }

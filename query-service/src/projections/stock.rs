@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 pub use self::fold::{Changes, Movement, Name, ReservationRow};
 use crate::http::queries;
+use crate::integrity::check::Subject;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -63,6 +64,13 @@ impl View for Stock {
             .routes(routes!(queries::items::list_items))
             .routes(routes!(queries::items::list_locations))
     }
+}
+
+/// What an integrity check compares now; `None` before the lanes are known.
+pub fn integrity_subject(set: &ProjectionSet) -> Option<Subject> {
+    let model = set.active(Stock::PROJECTION);
+    let lane_map = model.lane_map().ok()?.clone();
+    Some(Subject { of: model.projection, lane_map, progress: Arc::clone(&model.progress) })
 }
 
 /// Handlers that do not name a projection read stock.

@@ -21,7 +21,7 @@ use crate::http::wait::{Freshness, FreshnessParameters, applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::difference::Difference;
 use crate::projection_set::ProjectionSet;
-use crate::projections::stock::Stock;
+use crate::projections::stock::{Stock, integrity_subject};
 use crate::projections::view::View;
 use crate::read_model::LanesUnknown;
 
@@ -148,7 +148,7 @@ async fn begin(
     let service = projections.active(Stock::PROJECTION);
     let Terms { wanted, .. } = request.finish()?;
     applied(&service, &wanted).await?;
-    let subject = projections.subject().ok_or(LanesUnknown)?;
+    let subject = integrity_subject(projections).ok_or(LanesUnknown)?;
     Ok((service, subject, wanted))
 }
 

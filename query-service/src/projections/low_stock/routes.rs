@@ -111,7 +111,7 @@ async fn read_alerts(
     filter: &Filter,
 ) -> Result<Reflecting<Page<AlertRow>>, Problem> {
     let after = filter.after.as_ref();
-    let rows = Filtered::new(include_str!("../../../queries/list_alerts.sql"))
+    let rows = Filtered::new(include_str!("list_alerts.sql"))
         .bind(service.projection.version())
         .filter(filter.sku.as_ref().map(Sku::as_str))
         .filter(filter.raised)

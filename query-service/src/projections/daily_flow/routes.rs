@@ -122,7 +122,7 @@ async fn read_flow(
     from: NaiveDate,
     to: NaiveDate,
 ) -> Result<Found<ItemFlow>, Problem> {
-    let rows = sqlx::query(include_str!("../../../queries/get_flow.sql"))
+    let rows = sqlx::query(include_str!("get_flow.sql"))
         .bind(service.projection.version())
         .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
         .bind(sku.as_str())
