@@ -1,5 +1,5 @@
--- One item ($3), and how far its lane ($2) is applied: one statement, so one moment. One row as long
--- as the lane exists.
+-- One item ($3), and how far its lane ($2) is applied: one statement, so one moment. One row if the lane
+-- exists.
 select
     c.lane,
     c.position as applied,

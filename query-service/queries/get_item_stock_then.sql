@@ -1,12 +1,12 @@
--- The name of one sku ($3) then, with the figure of every location that had a history of it then, and
--- how far its lane ($2) is applied: one statement, so one moment. Then is after the position $4 (all
--- that is applied, if it is null), and, with a moment $5, of what had happened by it. One row a
--- location, and at least one row as long as the lane exists.
+-- The past name of one sku ($3), with the figure of every location that had a history of it, and how far
+-- its lane ($2) is applied: one statement, so one moment. The past is up to the position $4 (if it is
+-- null, everything applied), and with a time $5 only what had happened by then. One row per location,
+-- and at least one row if the lane exists.
 select
     c.lane,
     c.position as applied,
-    told.name,
-    told.position as name_position,
+    item.name,
+    item.position as name_position,
     level.location,
     level.on_hand,
     level.reserved,
@@ -22,7 +22,7 @@ left join lateral (
     where stream = 'item/' || $3::text and position <= coalesce($4::bigint, c.position)
     order by position desc
     limit 1
-) as told on true
+) as item on true
 left join lateral (
     select place.location, figure.*
     from stock_levels place

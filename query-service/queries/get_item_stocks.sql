@@ -1,6 +1,6 @@
--- The totals of many skus ($2) with the figure of every location that has a history, and how far
--- each one's lane ($3) is applied: one statement, so one moment. Of each sku one row a location, and
--- at least one as long as the lane exists; `place` says of which, from 1.
+-- The totals of many skus ($2) with the figure of every location that has a history, and how far the lane
+-- of each ($3) is applied: one statement, so one moment. One row per sku and location, and at least one
+-- per sku if its lane exists; `place` is the index of the sku, from 1.
 select
     asked.place,
     c.lane,

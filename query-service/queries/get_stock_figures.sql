@@ -1,7 +1,7 @@
--- The figures of many pairs ($2, $3), or of a whole sku where the location is null, whether item and
--- location of one without history are registered, and how far the sku's lane ($4) is applied, and
--- the location's ($5) if that is not registered: one statement, so one moment. One row for each that
--- is asked, as long as its lane exists; `place` says which, from 1.
+-- The figures of many pairs ($2, $3), or of a whole sku if the location is null; for a pair without
+-- history, whether the item and the location are registered; and how far the lanes of the sku ($4) and,
+-- if the pair has no history, of the location ($5) are applied: one statement, so one moment. One row per
+-- pair if its lane exists; `place` is the index of the pair, from 1.
 select
     asked.place,
     c.lane,

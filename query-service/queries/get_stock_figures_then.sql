@@ -1,9 +1,8 @@
--- The figures of many pairs ($2, $3), or of a whole sku where the location is null, as the events up
--- to a position of the sku's lane ($6) made them, and, with a moment ($8), only those that had
--- happened by then; whether item and location were registered by then ($6, and $7 in the location's
--- lane); and how far the lanes ($4, $5) are applied: one statement, so one moment. A position that is
--- null is all that is applied. One row for each that is asked, as long as its lane exists; `place`
--- says which, from 1.
+-- The past figures of many pairs ($2, $3), or of a whole sku if the location is null: of the events up to
+-- a position of the sku's lane ($6) and, with a time ($8), only those that had happened by then; whether
+-- the item and the location were registered by then ($6, and $7 in the location's lane); and how far the
+-- lanes ($4, $5) are applied: one statement, so one moment. A null position means everything applied.
+-- One row per pair if its lane exists; `place` is the index of the pair, from 1.
 select
     asked.place,
     c.lane,

@@ -1,5 +1,5 @@
--- Every lane of every version of every projection, with what a stopped lane waits at and what it was
--- told to skip.
+-- Every lane of every version of every projection, with the event that a stopped lane waits at and the
+-- events that it skipped.
 select
     c.projection,
     c.version,

@@ -1,6 +1,6 @@
--- What of one pair ($1, $2) is held and what is promised after the position $3, by reservation and
--- line: the first $4 of each kind, each with the number and the sum of all of its kind. Of holds those
--- that end first come first. Read from an index alone.
+-- The holds and promises of one pair ($1, $2) at the position $3, by reservation and line: the first $4 of
+-- each kind, each row with the count and the sum of its whole kind. Holds that end first come first.
+-- Read from an index alone.
 with opened as (
     select
         reservation,

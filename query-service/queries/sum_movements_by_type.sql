@@ -1,5 +1,5 @@
--- What the movements of one pair ($1, $2) up to the position $3 did together, by type: their sums are
--- the figures after it. Read from an index alone.
+-- The movements of one pair ($1, $2) up to the position $3, summed by type: together they are the figures
+-- at that position. Read from an index alone.
 select
     type,
     count(*) as events,

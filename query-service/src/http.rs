@@ -3,10 +3,10 @@
 pub mod queries;
 pub mod request;
 pub mod wait;
-pub mod moment;
+pub mod past;
 pub mod coalesce;
-pub mod filtered;
 pub mod page;
+pub mod rows;
 pub mod parameters;
 pub mod answer;
 pub mod problem;

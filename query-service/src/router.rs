@@ -72,7 +72,7 @@ pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
 
 /// How long a whole answer may take: its own wait and its work.
 fn longest_answer(settings: HttpConfig) -> Duration {
-    wait::LONGEST + settings.answer_timeout_ms.0
+    wait::WAIT_MAX + settings.answer_timeout_ms.0
 }
 
 #[cfg(test)]

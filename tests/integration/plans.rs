@@ -95,6 +95,8 @@ const ROWS_READ: &str = "select schemaname || '.' || relname, \
 struct Asked {
     /// The median time of `available=0`, in milliseconds.
     sold_out_ms: f64,
+    /// The plan of `available=0`.
+    plan: Value,
     /// Rows of each table that were read for all lists together.
     rows_read: BTreeMap<String, i64>,
 }
@@ -111,6 +113,8 @@ async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
     start_again(&mut stockbook.queries[0]).await;
     let query = stockbook.query();
     let sold_out_ms = median_ms(&query, "/v1/stock?available=0").await;
+    let statement = sold_out_statement(&query, database).await;
+    let plan = plan(&statement, database).await;
     stockbook.queries[0].stop().await.unwrap();
     let before = rows_read(database).await;
     start_again(&mut stockbook.queries[0]).await;
@@ -128,7 +132,7 @@ async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
     for (table, rows) in &mut rows_read {
         *rows -= before[table];
     }
-    Asked { sold_out_ms, rows_read }
+    Asked { sold_out_ms, plan, rows_read }
 }
 
 /// To be asked when the service has stopped, for its connections report when they end.
@@ -152,24 +156,24 @@ async fn median_ms(query: &Api, path: &str) -> f64 {
     times[50].as_secs_f64() * 1_000.0
 }
 
+/// The statement of `available=0`, as the service sent it.
+async fn sold_out_statement(query: &Api, database: &mut PgConnection) -> String {
+    const SENT: &str = "select query from pg_stat_activity \
+                        where datname = current_database() and pid <> pg_backend_pid() \
+                            and query like '%from stock_levels%available = %'";
+    let ask = async || -> Option<String> {
+        query.get("/v1/stock?available=0").await.expect_status(200);
+        sqlx::query_scalar(SENT).fetch_optional(&mut *database).await.unwrap()
+    };
+    eventually("the statement is seen", ask, Option::is_some).await.unwrap()
+}
+
 /// The plan of `available=0`, run.
-async fn plan(database: &mut PgConnection) -> Value {
+async fn plan(statement: &str, database: &mut PgConnection) -> Value {
     sqlx::query("set search_path to stock_v1, public").execute(&mut *database).await.unwrap();
-    let list = include_str!("../../query-service/queries/list_stock_levels.sql");
-    let explain = format!("explain (analyze, buffers, format json) {list}");
-    let none = None::<&str>;
-    let plan = sqlx::query_scalar(sqlx::AssertSqlSafe(explain))
-        .bind(1_i16)
-        .bind(none)
-        .bind(none)
-        .bind(0_i64)
-        .bind(None::<i64>)
-        .bind(None::<bool>)
-        .bind(none)
-        .bind(none)
-        .bind(51_i64)
-        .bind(false)
-        .persistent(false);
+    let explain = format!("explain (analyze, buffers, format json) {statement}");
+    let plan =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(explain)).bind(0_i64).bind(1_i16).persistent(false);
     let plan: Value = plan.fetch_one(&mut *database).await.unwrap();
     plan[0]["Plan"].clone()
 }
@@ -184,17 +188,15 @@ async fn a_list_reads_its_page_and_not_the_table(world: Arc<World>) {
     let mut database = stockbook.read_superuser().await;
 
     fill(&mut database, 0, FEW).await;
-    let plan_of_few = plan(&mut database).await;
     let few = ask(&mut stockbook, &mut database).await;
     fill(&mut database, FEW, many).await;
-    let plan_of_many = plan(&mut database).await;
     let of_many = ask(&mut stockbook, &mut database).await;
     println!(
         "available=0 among {FEW} pairs: median {:.2} ms; among {many}: {:.2} ms; of every {SOLD_OUT} \
          skus one is sold out",
         few.sold_out_ms, of_many.sold_out_ms,
     );
-    for plan in [&plan_of_few, &plan_of_many] {
+    for plan in [&few.plan, &of_many.plan] {
         println!("{}", lines(plan, 0).join("\n"));
         let text = plan.to_string();
         assert!(text.contains("stock_levels_by_available"), "{text}");

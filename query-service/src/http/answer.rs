@@ -1,27 +1,32 @@
-//! What every good answer has: the position it reflects, a tag for its versions, JSON.
+//! Answers: JSON with the position that it reflects and an entity tag.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::Json;
 use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared_events::lane::{Lane, Position, PositionToken};
+use shared_events::lane::{Lane, PositionToken};
 use shared_events::time::Timestamp;
+use sqlx::FromRow;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
+use crate::http::rows::{self, token};
+
 /// The header that carries the position an answer reflects.
 pub const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
 
-/// The figures of an item, at a location or over all.
+/// The figures of an item, at one location or at all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Figure {
     /// Physically there.
     pub on_hand: i64,
-    /// Held for somebody until the hold ends.
+    /// Held for an owner until the hold ends.
     pub reserved: i64,
-    /// Firmly promised.
+    /// Promised to confirmed reservations.
     pub allocated: i64,
     /// on_hand − reserved − allocated.
     pub available: i64,
@@ -42,7 +47,7 @@ pub type FigureColumns = [&'static str; 7];
 pub const LEVEL: FigureColumns =
     ["on_hand", "reserved", "allocated", "available", "version", "position", "updated_at"];
 
-/// The columns of a sku's totals, where they stand beside a pair's.
+/// The columns of a sku's totals, in rows that also have the columns of a pair.
 pub const TOTAL: FigureColumns = [
     "total_on_hand",
     "total_reserved",
@@ -54,10 +59,7 @@ pub const TOTAL: FigureColumns = [
 ];
 
 impl Figure {
-    /// Reads a figure, or the zeros of a pair without history, whose columns are null.
-    ///
-    /// # Errors
-    /// The columns are not those of a figure.
+    /// Reads a figure. The columns of a pair without history are null, and its figures 0.
     pub fn of(row: &PgRow, lane: Lane, columns: &FigureColumns) -> sqlx::Result<Self> {
         let [on_hand, reserved, allocated, available, version, position, updated_at] = *columns;
         let number = |column| -> sqlx::Result<i64> {
@@ -69,12 +71,12 @@ impl Figure {
             allocated: number(allocated)?,
             available: number(available)?,
             version: number(version)?,
-            position: place(lane, number(position)?),
+            position: token(lane, number(position)?),
             updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
         })
     }
 
-    /// No history.
+    /// The figure of a pair without history.
     pub fn none(lane: Lane) -> Self {
         Self {
             on_hand: 0,
@@ -82,13 +84,12 @@ impl Figure {
             allocated: 0,
             available: 0,
             version: 0,
-            position: place(lane, 0),
+            position: token(lane, 0),
             updated_at: None,
         }
     }
 
-    /// The figures of several locations together, all of one lane; nothing if they leave the range
-    /// of 64 bits.
+    /// The totals of several locations; `None` if they overflow.
     pub fn sum<'a>(figures: impl IntoIterator<Item = &'a Self>, lane: Lane) -> Option<Self> {
         let mut sum = Self::none(lane);
         for one in figures {
@@ -106,25 +107,32 @@ impl Figure {
     }
 }
 
-/// A position of one lane as a token.
-pub fn place(lane: Lane, position: i64) -> PositionToken {
-    [(lane, Position(position))].into_iter().collect()
+impl FromRow<'_, PgRow> for Figure {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Self::of(row, rows::lane(row)?, &LEVEL)
+    }
 }
 
-/// What tells two states of an answer apart.
+/// An entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tag {
-    /// The same tag means the same bytes.
+    /// Equal tags mean equal bytes.
     Strong(String),
-    /// The same tag means the same versions of everything in it.
+    /// Equal tags mean equal versions of everything in the answer.
     Weak(String),
 }
 
 impl Tag {
-    /// A tag made of versions.
     pub fn of_versions(versions: &[i64]) -> Self {
         let versions: Vec<String> = versions.iter().map(i64::to_string).collect();
         Self::Strong(versions.join("."))
+    }
+
+    /// A tag made of a hash. Two builds may hash differently; then a client fetches once more.
+    pub fn weak(state: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        state.hash(&mut hasher);
+        Self::Weak(format!("{:016x}", hasher.finish()))
     }
 
     fn to_text(&self) -> String {
@@ -134,7 +142,7 @@ impl Tag {
         }
     }
 
-    /// Whether the client has this state already (RFC 9110, section 13.1.2: compared weakly).
+    /// Whether the client has this state already. The comparison is weak (RFC 9110, section 13.1.2).
     fn is_known_to(&self, headers: &HeaderMap) -> bool {
         let (Self::Strong(text) | Self::Weak(text)) = self;
         let quoted = format!("\"{text}\"");
@@ -148,7 +156,7 @@ impl Tag {
     }
 }
 
-/// The answer: 200 with JSON, or 304 when the client has it already.
+/// 200 with JSON, or 304 if the client has it already.
 pub fn answer(
     request: &HeaderMap,
     position: &PositionToken,
@@ -163,7 +171,7 @@ pub fn answer(
     (headers, Json(body)).into_response()
 }
 
-/// The answer to a question that has a body, which nobody asks under conditions: 200 with JSON.
+/// 200 with JSON, for requests that are never conditional.
 pub fn untagged(position: &PositionToken, body: &impl Serialize) -> Response {
     let position = HeaderValue::try_from(position.to_string()).expect("a token is plain ASCII");
     ([(STOCK_POSITION, position)], Json(body)).into_response()
@@ -173,7 +181,7 @@ pub fn untagged(position: &PositionToken, body: &impl Serialize) -> Response {
 mod tests {
     use super::*;
 
-    fn asking(if_none_match: &'static str) -> HeaderMap {
+    fn headers(if_none_match: &'static str) -> HeaderMap {
         [(IF_NONE_MATCH, HeaderValue::from_static(if_none_match))].into_iter().collect()
     }
 
@@ -182,22 +190,22 @@ mod tests {
         let tag = Tag::of_versions(&[7]);
         assert_eq!(tag.to_text(), "\"7\"");
         for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
-            assert!(tag.is_known_to(&asking(known)), "{known}");
+            assert!(tag.is_known_to(&headers(known)), "{known}");
         }
         for other in ["\"6\"", "7", "", "\"77\""] {
-            assert!(!tag.is_known_to(&asking(other)), "{other}");
+            assert!(!tag.is_known_to(&headers(other)), "{other}");
         }
         assert!(!tag.is_known_to(&HeaderMap::new()));
     }
 
     #[test]
-    fn what_the_client_has_is_not_sent_again() {
-        let position = place(Lane(3), 1042);
+    fn a_state_that_the_client_has_is_not_sent_again() {
+        let position = token(Lane(3), 1042);
         let tag = Tag::of_versions(&[7, 2]);
         let fresh = answer(&HeaderMap::new(), &position, &tag, &"body");
         assert_eq!(fresh.status(), StatusCode::OK);
         assert_eq!(fresh.headers()[STOCK_POSITION], "3:1042");
-        let known = answer(&asking("\"7.2\""), &position, &tag, &"body");
+        let known = answer(&headers("\"7.2\""), &position, &tag, &"body");
         assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(known.headers()[ETAG], "\"7.2\"");
     }

@@ -1,4 +1,4 @@
-//! Point reads that share statements: many callers, few round trips, and nothing kept.
+//! Point reads that share statements: many callers, few round trips, and no cache.
 //!
 //! A question that comes while a statement runs waits for the next one, never for the one that runs:
 //! that may have looked before the question was there. So an answer is as fresh as if it had been
@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::http::problem::Problem;
 
-/// Questions that one statement answers, at most. How many wait is bounded by the requests that may
-/// be in work.
+/// The most questions that one statement answers. The limit on concurrent requests also limits how many
+/// questions wait.
 const BATCH_MAX: usize = 256;
 
 /// Questions of one kind, answered together.
@@ -28,11 +28,8 @@ where
     Question: Ord + Clone + Send + 'static,
     Answer: Clone + Send + 'static,
 {
-    /// The answer of a statement that begins after this call. `read` answers many questions at once
-    /// and is the same whoever asks.
-    ///
-    /// # Errors
-    /// The statement failed, for everybody whose question was in it; or it left this question out.
+    /// The answer of a statement that begins after this call. `read` answers many questions at once and
+    /// must be the same for all callers. If the statement fails, all its questions fail.
     pub async fn ask<Reading>(
         &self,
         question: Question,
@@ -43,7 +40,7 @@ where
     {
         let (asker, answer) = oneshot::channel();
         if let Some(serving) = self.queue.join(question, asker) {
-            // In a task of its own: a caller who hangs up does not take the others along.
+            // In a separate task, so that a caller who hangs up does not stop it for the others.
             tokio::spawn(serve(serving, read));
         }
         let left_out =
@@ -59,7 +56,7 @@ impl<Question, Answer> Default for Coalesced<Question, Answer> {
     }
 }
 
-/// Statement after statement, until nobody waits.
+/// Runs statement after statement until no question waits.
 async fn serve<Question, Answer, Reading>(
     serving: Serving<Question, Answer>,
     read: impl Fn(Vec<Question>) -> Reading,
@@ -69,7 +66,7 @@ async fn serve<Question, Answer, Reading>(
     Reading: Future<Output = Result<BTreeMap<Question, Answer>, Problem>>,
 {
     while let Some(batch) = serving.next() {
-        // Whoever asks the same shares the answer too.
+        // Callers with the same question share its answer.
         let mut askers: BTreeMap<Question, Vec<Asker<Answer>>> = BTreeMap::new();
         for (question, asker) in batch {
             askers.entry(question).or_default().push(asker);
@@ -82,7 +79,7 @@ async fn serve<Question, Answer, Reading>(
             };
             for asker in askers {
                 if let Some(answer) = answer.clone() {
-                    // Who has hung up is passed over.
+                    // A caller that has hung up needs no answer.
                     let _ = asker.send(answer);
                 }
             }
@@ -95,14 +92,14 @@ struct Queue<Question, Answer>(Mutex<Waiting<Question, Answer>>);
 
 #[derive(Debug)]
 struct Waiting<Question, Answer> {
-    /// In the order of their coming.
+    /// In the order of arrival.
     questions: VecDeque<(Question, Asker<Answer>)>,
-    /// Whether somebody sees to it that they are answered.
+    /// Whether a task answers them.
     is_served: bool,
 }
 
 impl<Question, Answer> Queue<Question, Answer> {
-    /// Adds a question. Who finds the queue unserved has to serve it.
+    /// Adds a question. The caller that finds the queue unserved has to serve it.
     fn join(
         self: &Arc<Self>,
         question: Question,
@@ -123,7 +120,7 @@ impl<Question, Answer> Queue<Question, Answer> {
 struct Serving<Question, Answer>(Arc<Queue<Question, Answer>>);
 
 impl<Question, Answer> Serving<Question, Answer> {
-    /// Those who have waited longest; when nobody waits the duty is over.
+    /// The questions that have waited longest; if there are none, the duty is over.
     fn next(&self) -> Option<Vec<(Question, Asker<Answer>)>> {
         let mut waiting = self.0.lock();
         let count = waiting.questions.len().min(BATCH_MAX);
@@ -133,7 +130,7 @@ impl<Question, Answer> Serving<Question, Answer> {
 }
 
 impl<Question, Answer> Drop for Serving<Question, Answer> {
-    /// After a panic nobody is left waiting, and whoever asks next serves anew.
+    /// After a panic no caller is left waiting, and the next one serves the queue again.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let mut waiting = self.0.lock();
@@ -151,8 +148,8 @@ mod tests {
 
     use super::*;
 
-    /// A view that goes on by itself: each statement sees what is there when it begins, and takes
-    /// a few turns of the others to end.
+    /// A view that advances by itself. A statement sees the state at its beginning, and yields to other
+    /// tasks a few times before it ends.
     #[derive(Debug, Default)]
     struct View {
         now: AtomicU64,
@@ -210,14 +207,14 @@ mod tests {
             })
         };
         for ended in join_all((0..32).map(caller)).await {
-            ended.expect("no caller saw the past");
+            ended.expect("no caller saw an old state");
         }
         let statements = view.statements.load(Ordering::SeqCst);
         assert!(statements < 32 * 200 / 4, "{statements} statements for {} reads", 32 * 200);
     }
 
     #[tokio::test]
-    async fn a_failure_is_that_of_the_statement_and_not_of_the_next() {
+    async fn a_failed_statement_does_not_fail_the_next_one() {
         let shared: Coalesced<u64, u64> = Coalesced::default();
         let fail = |_: Vec<u64>| async { Err(Problem::NotFound) };
         let failed = join_all((0..5).map(|key| shared.ask(key, fail))).await;
@@ -227,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_panic_nobody_waits_for_ever() {
+    async fn after_a_panic_no_caller_waits_forever() {
         let shared: Coalesced<u64, u64> = Coalesced::default();
         let panic = |keys: Vec<u64>| async move {
             assert!(keys.is_empty(), "a fault in the reading");

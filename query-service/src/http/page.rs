@@ -1,34 +1,48 @@
-//! Lists: bounded pages, each going on strictly after the last row of the one before.
+//! Lists: bounded pages, each continuing strictly after the last row of the page before.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::hash::Hash;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared_events::lane::{Lane, Position, PositionToken};
-use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
-use sqlx::Row;
+use shared_events::lane::PositionToken;
+use shared_events::values::{LocationCode, Sku};
 use sqlx::postgres::PgRow;
-use utoipa::{IntoParams, ToSchema};
+use sqlx::{Encode, FromRow, Postgres, QueryBuilder, Row, Type};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
+use crate::http::Service;
 use crate::http::answer::Tag;
-use crate::http::parameters::Parameters;
+use crate::http::parameters::Integer;
 use crate::http::problem::Problem;
-use crate::http::wait::Reflecting;
+use crate::http::wait::AsOf;
 
 const LIMIT_DEFAULT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
 
-/// How to go through a list, for people.
-#[derive(Debug, IntoParams)]
+/// The parameters of a list.
+#[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "it describes parameters, which are taken one by one")]
 pub struct PageParameters {
-    /// the next_cursor of the page before
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
-    /// 1 to 200, 50 by default
-    limit: Option<i64>,
+    /// 1 to 200, 50 by default.
+    #[param(value_type = Option<i64>)]
+    limit: Option<Integer<1, LIMIT_MAX>>,
+}
+
+/// What a route may answer with instead of a page.
+#[derive(IntoResponses)]
+pub enum PageResponses {
+    #[response(status = 304)]
+    NotModified,
+    #[response(status = 422, description = "invalid_parameter, invalid_cursor, invalid_position")]
+    Invalid,
+    #[response(status = 503, description = "not_yet_applied, projection_unavailable")]
+    Unavailable,
 }
 
 /// One page of a list.
@@ -43,109 +57,157 @@ pub struct Page<T> {
     pub position: PositionToken,
 }
 
-/// The last row of a page; opaque to callers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "snake_case")]
-pub enum Cursor {
-    StockLevel { sku: Sku, location: LocationCode },
-    Movement { recorded_at: Timestamp, lane: Lane, position: Position },
-    Reservation { made_at: Timestamp, id: ReservationId },
-    Item { sku: Sku },
-    Location { code: LocationCode },
-    Alert { sku: Sku, location: LocationCode },
+/// A row of a list.
+pub trait ListRow: for<'r> FromRow<'r, PgRow> + Serialize {
+    /// The list's name in cursors, so that a cursor of another list is refused.
+    const LIST: &'static str;
+
+    /// The SQL order of the list, in columns of the page.
+    const ORDER: &'static str;
+
+    /// The values of a row that the order goes by; unique.
+    type Key: Serialize + DeserializeOwned + Hash;
+
+    fn key(&self) -> Self::Key;
+
+    /// Changes whenever the row does.
+    fn version(&self) -> i64;
 }
 
-impl Cursor {
-    /// Takes `cursor`, if it is there.
-    ///
-    /// # Errors
-    /// It was not made here, or for another list.
-    pub fn take<T>(
-        parameters: &mut Parameters,
-        of_this_list: impl Fn(Self) -> Option<T>,
-    ) -> Result<Option<T>, Problem> {
-        match parameters.take_text("cursor") {
-            None => Ok(None),
-            Some(text) => {
-                Self::decode(&text).and_then(of_this_list).map(Some).ok_or(Problem::InvalidCursor)
+/// The key of lists of pairs.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairKey {
+    pub sku: Sku,
+    pub location: LocationCode,
+}
+
+impl PageParameters {
+    pub fn limit(&self) -> i64 {
+        self.limit.map_or(LIMIT_DEFAULT, |limit| limit.0)
+    }
+
+    /// The key of the last row of the page before.
+    pub fn after<T: ListRow>(&self) -> Result<Option<T::Key>, Problem> {
+        self.cursor
+            .as_deref()
+            .map(|cursor| decode::<T>(cursor).ok_or(Problem::InvalidCursor))
+            .transpose()
+    }
+}
+
+/// A cursor: opaque to callers, and safe in a URL.
+pub fn encode<T: ListRow>(key: T::Key) -> String {
+    let json = serde_json::to_vec(&BTreeMap::from([(T::LIST, key)]));
+    BASE64_URL_SAFE_NO_PAD.encode(json.expect("a key is text and integers"))
+}
+
+fn decode<T: ListRow>(cursor: &str) -> Option<T::Key> {
+    let json = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let mut keys: BTreeMap<String, T::Key> = serde_json::from_slice(&json).ok()?;
+    keys.remove(T::LIST).filter(|_| keys.is_empty())
+}
+
+/// The statement of a page, built from the filters that are given.
+///
+/// Postgres would plan one statement with optional filters for the worst of them, and planning each
+/// request costs more than reading a page. So each combination of filters is a separate statement, which
+/// each connection prepares and plans once.
+pub struct PageQuery(QueryBuilder<Postgres>);
+
+impl PageQuery {
+    /// Begins with `with page as (select true as present, …`. Other common table expressions may precede
+    /// `page`.
+    pub fn new(sql: &str) -> Self {
+        Self(QueryBuilder::new(sql))
+    }
+
+    pub fn push(&mut self, sql: impl Display) -> &mut Self {
+        self.0.push(sql);
+        self
+    }
+
+    pub fn bind<T>(&mut self, value: T) -> &mut Self
+    where
+        T: for<'q> Encode<'q, Postgres> + Type<Postgres>,
+    {
+        self.0.push_bind(value);
+        self
+    }
+
+    /// Adds a condition, such as `" and owner = "`, if its value is given.
+    pub fn filter<T>(&mut self, condition: &str, value: Option<T>) -> &mut Self
+    where
+        T: for<'q> Encode<'q, Postgres> + Type<Postgres>,
+    {
+        match value {
+            Some(value) => self.push(condition).bind(value),
+            None => self,
+        }
+    }
+
+    pub fn after_pair(&mut self, after: Option<&PairKey>) -> &mut Self {
+        let Some(PairKey { sku, location }) = after else { return self };
+        self.push(" and (sku, location) > (").bind(sku.as_str());
+        self.push(", ").bind(location.as_str()).push(")")
+    }
+
+    /// How rows are found depends on the limit, so it is written out and not bound.
+    pub fn order_by(&mut self, order: &str, limit: i64) -> &mut Self {
+        self.push(format_args!(" order by {order} limit {limit}"))
+    }
+
+    /// The rows of the page, and how far every lane is applied: one statement, so one moment. At least
+    /// one row, whose `present` is null if the page is empty. `columns` is added to each row.
+    pub async fn fetch_rows<T: ListRow>(
+        mut self,
+        service: &Service,
+        columns: &str,
+    ) -> sqlx::Result<Vec<PgRow>> {
+        self.push(format_args!(
+            ") select reflected.token as reflected, page.*{columns} \
+             from (select string_agg(lane || ':' || position, ',' order by lane) as token \
+                 from checkpoints where projection = '{}' and version = ",
+            service.projection.projection().name(),
+        ));
+        self.bind(service.projection.version());
+        self.push(format_args!(") as reflected left join page on true order by {}", T::ORDER));
+        self.0.build().fetch_all(&service.pool).await
+    }
+
+    /// The page of a statement that asks for one row more than the limit.
+    pub async fn fetch<T: ListRow>(
+        self,
+        service: &Service,
+        limit: i64,
+    ) -> Result<AsOf<Page<T>>, Problem> {
+        let rows = self.fetch_rows::<T>(service, "").await?;
+        let limit = usize::try_from(limit).unwrap_or_default();
+        Page::of_rows(&rows, limit, rows.len() > limit)
+    }
+}
+
+impl<T: ListRow> Page<T> {
+    /// The page of the first rows of a statement; `goes_on` says whether another page follows.
+    pub fn of_rows(rows: &[PgRow], limit: usize, goes_on: bool) -> Result<AsOf<Self>, Problem> {
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let position = reflected(first)?;
+        let mut items = Vec::with_capacity(rows.len().min(limit));
+        if first.try_get::<Option<bool>, _>("present")?.is_some() {
+            for row in rows.iter().take(limit) {
+                items.push(T::from_row(row)?);
             }
         }
+        let next_cursor = items.last().filter(|_| goes_on).map(|last| encode::<T>(last.key()));
+        Ok(AsOf { position: position.clone(), value: Self { items, next_cursor, position } })
     }
 
-    /// The text that callers get.
-    pub fn encode(&self) -> String {
-        let json = serde_json::to_vec(self).expect("a key is text and integers");
-        BASE64_URL_SAFE_NO_PAD.encode(json)
+    /// The page's tag: the key and version of each row, and whether more follow. The position changes with every
+    /// event and is left out, so the tag is a weak one.
+    pub fn tag(&self) -> Tag {
+        let rows: Vec<_> = self.items.iter().map(|row| (row.key(), row.version())).collect();
+        Tag::weak(&(rows, &self.next_cursor))
     }
-
-    fn decode(text: &str) -> Option<Self> {
-        let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        serde_json::from_slice(&json).ok()
-    }
-}
-
-/// Where the last movement of a page stands, for lists of one lane.
-pub fn last_position(cursor: Cursor) -> Option<Position> {
-    match cursor {
-        Cursor::Movement { position, .. } => Some(position),
-        _ => None,
-    }
-}
-
-/// Takes `limit`.
-///
-/// # Errors
-/// It does not fit.
-pub fn take_limit(parameters: &mut Parameters) -> Result<i64, Problem> {
-    let limit = parameters.take_integer("limit", 1..=LIMIT_MAX)?;
-    Ok(limit.unwrap_or(LIMIT_DEFAULT))
-}
-
-/// Makes a page of the rows of a list query, which was asked for one row more than the limit.
-///
-/// # Errors
-/// A row is not what the query promises.
-pub fn of_rows<T>(
-    rows: &[PgRow],
-    limit: i64,
-    item: impl Fn(&PgRow) -> sqlx::Result<T>,
-    cursor: impl Fn(&T) -> Cursor,
-) -> Result<Reflecting<Page<T>>, Problem> {
-    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let limit = usize::try_from(limit).unwrap_or_default();
-    page(first, &rows[..rows.len().min(limit)], rows.len() > limit, item, cursor)
-}
-
-/// Makes a page of the rows of a list query that ends its pages itself and says in `goes_on` whether
-/// rows follow.
-///
-/// # Errors
-/// A row is not what the query promises.
-pub fn of_ended_rows<T>(
-    rows: &[PgRow],
-    item: impl Fn(&PgRow) -> sqlx::Result<T>,
-    cursor: impl Fn(&T) -> Cursor,
-) -> Result<Reflecting<Page<T>>, Problem> {
-    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    page(first, rows, first.try_get("goes_on")?, item, cursor)
-}
-
-fn page<T>(
-    first: &PgRow,
-    rows: &[PgRow],
-    goes_on: bool,
-    item: impl Fn(&PgRow) -> sqlx::Result<T>,
-    cursor: impl Fn(&T) -> Cursor,
-) -> Result<Reflecting<Page<T>>, Problem> {
-    let position = reflected(first)?;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows {
-        if row.try_get("present")? {
-            items.push(item(row)?);
-        }
-    }
-    let next_cursor = items.last().filter(|_| goes_on).map(|last| cursor(last).encode());
-    Ok(Reflecting { position: position.clone(), found: Page { items, next_cursor, position } })
 }
 
 fn reflected(row: &PgRow) -> Result<PositionToken, Problem> {
@@ -153,75 +215,74 @@ fn reflected(row: &PgRow) -> Result<PositionToken, Problem> {
     text.parse().map_err(|error| Problem::internal(&format!("checkpoints read as {text}: {error}")))
 }
 
-impl<T> Page<T> {
-    /// The page's tag: of each row its key and version, and whether more follow. The position, which
-    /// moves with every event, is left out, so the tag is a weak one.
-    pub fn tag<K: Hash>(&self, key: impl Fn(&T) -> K) -> Tag {
-        // Two builds may hash differently; then a client fetches once more.
-        let mut hasher = DefaultHasher::new();
-        for item in &self.items {
-            key(item).hash(&mut hasher);
-        }
-        self.next_cursor.hash(&mut hasher);
-        Tag::Weak(format!("{:016x}", hasher.finish()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cursors() -> [Cursor; 6] {
-        [
-            Cursor::StockLevel {
-                sku: "85123A".parse().expect("a sku"),
-                location: "MAIN".parse().expect("a location"),
-            },
-            Cursor::Movement {
-                recorded_at: "2026-11-20T10:00:00.000001Z".parse().expect("a time"),
-                lane: Lane(3),
-                position: Position(1042),
-            },
-            Cursor::Reservation {
-                made_at: "2026-11-20T10:00:00.000001Z".parse().expect("a time"),
-                id: "117-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("an id"),
-            },
-            Cursor::Item { sku: "85123A".parse().expect("a sku") },
-            Cursor::Location { code: "MAIN".parse().expect("a location") },
-            Cursor::Alert {
-                sku: "85123A".parse().expect("a sku"),
-                location: "MAIN".parse().expect("a location"),
-            },
-        ]
+    #[derive(Debug, PartialEq, Hash, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Key {
+        sku: Sku,
+    }
+
+    #[derive(Serialize, FromRow)]
+    struct Thing {}
+
+    #[derive(Serialize, FromRow)]
+    struct Other {}
+
+    macro_rules! list_row {
+        ($row:ident, $name:literal) => {
+            impl ListRow for $row {
+                const LIST: &'static str = $name;
+                const ORDER: &'static str = "sku";
+                type Key = Key;
+
+                fn key(&self) -> Key {
+                    unreachable!("the tests have keys without rows")
+                }
+
+                fn version(&self) -> i64 {
+                    0
+                }
+            }
+        };
+    }
+
+    list_row!(Thing, "thing");
+    list_row!(Other, "other");
+
+    fn key() -> Key {
+        Key { sku: "85123A".parse().expect("a sku") }
+    }
+
+    fn page(cursor: &str) -> PageParameters {
+        PageParameters { cursor: Some(cursor.to_owned()), limit: None }
     }
 
     #[test]
     fn a_cursor_reads_back_and_needs_no_escaping() {
-        for cursor in cursors() {
-            let text = cursor.encode();
-            assert_eq!(Cursor::decode(&text), Some(cursor));
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            assert!(text.bytes().all(is_plain), "{text}");
-        }
+        let cursor = encode::<Thing>(key());
+        assert_eq!(page(&cursor).after::<Thing>().ok(), Some(Some(key())));
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        assert!(cursor.bytes().all(is_plain), "{cursor}");
     }
 
     #[test]
-    fn what_was_not_made_here_is_refused() {
-        let forged = BASE64_URL_SAFE_NO_PAD.encode(r#"{"item":{"sku":"a b"}}"#);
-        for bad in ["", "x", "====", "bm90IGpzb24", forged.as_str()] {
-            assert_eq!(Cursor::decode(bad), None, "{bad}");
+    fn a_forged_cursor_or_one_of_another_list_is_refused() {
+        let forged = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
+        let bad = [
+            encode::<Other>(key()),
+            forged(r#"{"thing":{"sku":"a b"}}"#),
+            forged(r#"{"thing":{"sku":"A","more":1}}"#),
+            forged(r#"{"thing":{"sku":"A"},"other":{"sku":"A"}}"#),
+            forged("not json"),
+            String::new(),
+            "====".to_owned(),
+        ];
+        for cursor in bad {
+            let after = page(&cursor).after::<Thing>();
+            assert!(matches!(after, Err(Problem::InvalidCursor)), "{cursor}");
         }
-    }
-
-    #[test]
-    fn a_cursor_of_another_list_is_refused() {
-        let [level, ..] = cursors();
-        let mut parameters: Parameters =
-            [("cursor".to_owned(), level.encode())].into_iter().collect();
-        let taken = Cursor::take(&mut parameters, |cursor| match cursor {
-            Cursor::Item { sku } => Some(sku),
-            _ => None,
-        });
-        assert!(matches!(taken, Err(Problem::InvalidCursor)));
     }
 }

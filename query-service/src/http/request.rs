@@ -1,68 +1,78 @@
-//! What all questions asked with GET have in common: how fresh the answer has to be, and which state of
-//! it the caller has already.
-
-use std::hash::Hash;
+//! What all GET requests have in common: how fresh the answer has to be, and which state of it the
+//! caller has already.
 
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, request};
 use axum::response::Response;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use shared_events::lane::PositionToken;
+use utoipa::{IntoParams, IntoResponses};
 
 use crate::http::Service;
 use crate::http::answer::{Tag, answer};
-use crate::http::page::Page;
-use crate::http::parameters::Parameters;
+use crate::http::page::{ListRow, PageQuery};
+use crate::http::parameters::{Integer, Parameters};
 use crate::http::problem::Problem;
-use crate::http::wait::{Found, Freshness, Reflecting, fresh};
+use crate::http::wait::{AsOf, Lookup, MinPosition, WAIT_MAX, read_when_applied};
 use crate::projection_set::ProjectionSet;
 
-/// A question as it came in. What is its own has still to be taken from the parameters.
-#[derive(Debug)]
-pub struct Request {
-    /// Those that not every question has.
-    pub parameters: Parameters,
-    terms: Terms,
+/// Every route's parameters.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReadParameters {
+    /// Wait until this position is applied.
+    pub min_position: Option<String>,
+    /// Wait at most this many milliseconds, 2,000 by default.
+    #[param(value_type = Option<i64>)]
+    pub wait_ms: Option<Integer<0, { WAIT_MAX.as_millis() as i64 }>>,
 }
 
-/// What the caller wants of the answer, whatever it is about.
+/// What a route may answer with instead of a thing.
+#[derive(IntoResponses)]
+pub enum ReadResponses {
+    #[response(status = 304)]
+    NotModified,
+    #[response(status = 422, description = "invalid_parameter, invalid_position")]
+    Invalid,
+    #[response(status = 503, description = "not_yet_applied, projection_unavailable")]
+    Unavailable,
+}
+
+/// A request with the parameters of its route.
 #[derive(Debug)]
-pub struct Terms {
-    /// How fresh it has to be.
-    pub wanted: Freshness,
+pub struct ReadRequest<Q> {
+    pub parameters: Q,
+    pub options: ReadOptions,
+}
+
+/// How to answer, whatever the question is.
+#[derive(Debug)]
+pub struct ReadOptions {
+    pub min_position: MinPosition,
     headers: HeaderMap,
 }
 
-impl FromRequestParts<ProjectionSet> for Request {
+impl<Q: DeserializeOwned> FromRequestParts<ProjectionSet> for ReadRequest<Q> {
     type Rejection = Problem;
 
     async fn from_request_parts(
         parts: &mut request::Parts,
         projections: &ProjectionSet,
     ) -> Result<Self, Problem> {
-        let Ok(mut parameters) = Parameters::from_request_parts(parts, projections).await;
-        // The lanes that a position may name are those of the log, whichever projection is asked.
-        let wanted = Freshness::take(&mut parameters, &projections.any())?;
-        Ok(Self { parameters, terms: Terms { wanted, headers: parts.headers.clone() } })
+        let mut given = Parameters::of(&parts.uri)?;
+        let read: ReadParameters = given.take()?;
+        let parameters = given.take()?;
+        given.finish()?;
+        // The lanes that a position may name are those of the log, whichever projection answers.
+        let min_position = MinPosition::new(read, &projections.any())?;
+        let options = ReadOptions { min_position, headers: parts.headers.clone() };
+        Ok(Self { parameters, options })
     }
 }
 
-impl Request {
-    /// Ends the taking of parameters; only then can there be an answer.
-    ///
-    /// # Errors
-    /// A parameter is left over, or came twice.
-    pub fn finish(self) -> Result<Terms, Problem> {
-        self.parameters.finish()?;
-        Ok(self.terms)
-    }
-}
-
-impl Terms {
-    /// Answers with one thing, whose tag is its version.
-    ///
-    /// # Errors
-    /// There is no such thing, or it cannot be read as fresh as it has to be.
+impl ReadOptions {
+    /// Answers with one thing, whose version is its entity tag.
     pub async fn one<T, Reading>(
         &self,
         service: &Service,
@@ -71,33 +81,26 @@ impl Terms {
     ) -> Result<Response, Problem>
     where
         T: Serialize,
-        Reading: Future<Output = Result<Found<T>, Problem>>,
+        Reading: Future<Output = Result<Lookup<T>, Problem>>,
     {
-        let Reflecting { position, found } = fresh(service, &self.wanted, read).await?;
-        let one = found?;
+        let AsOf { position, value } = read_when_applied(service, &self.min_position, read).await?;
+        let one = value?;
         Ok(self.answer(&position, &Tag::of_versions(&[version(&one)]), &one))
     }
 
-    /// Answers with one page of a list, whose tag is made of the keys and versions of its rows.
-    ///
-    /// # Errors
-    /// It cannot be read as fresh as it has to be.
-    pub async fn page<T, Key, Reading>(
+    /// Answers with one page of a list. The statement asks for one row more than the limit.
+    pub async fn page<T: ListRow>(
         &self,
         service: &Service,
-        read: impl Fn() -> Reading,
-        key: impl Fn(&T) -> Key,
-    ) -> Result<Response, Problem>
-    where
-        T: Serialize,
-        Key: Hash,
-        Reading: Future<Output = Result<Reflecting<Page<T>>, Problem>>,
-    {
-        let Reflecting { position, found } = fresh(service, &self.wanted, read).await?;
-        Ok(self.answer(&position, &found.tag(key), &found))
+        limit: i64,
+        statement: impl Fn() -> PageQuery,
+    ) -> Result<Response, Problem> {
+        let read = || statement().fetch::<T>(service, limit);
+        let AsOf { position, value } = read_when_applied(service, &self.min_position, read).await?;
+        Ok(self.answer(&position, &value.tag(), &value))
     }
 
-    /// The answer: 200 with JSON, or 304 when the caller has it already.
+    /// The answer: 200 with JSON, or 304 if the caller has it already.
     pub fn answer(&self, position: &PositionToken, tag: &Tag, body: &impl Serialize) -> Response {
         answer(&self.headers, position, tag, body)
     }

@@ -1,28 +1,31 @@
-//! How much of many items there is, in one answer of one moment.
-
-mod request;
+//! The figures of many items, all of one moment.
 
 use std::collections::BTreeSet;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use shared_events::lane::{Lane, Position, PositionToken};
 use utoipa::ToSchema;
 
-use self::request::{Asked, Question};
 use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
-use crate::http::moment::Moment;
-use crate::http::parameters::Parameters;
-use crate::http::problem::Problem;
+use crate::http::past::ListPastParameters;
+use crate::http::problem::{Fault, Problem};
 use crate::http::queries::stock::figures::{Lanes, Subject, read_figures};
-use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
+use crate::http::queries::{location, sku};
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::wait::{AsOf, Lookup, read_when_applied};
 
-/// The figures of all that was asked.
+/// The most pairs of one request.
+const PAIRS_MAX: usize = 5_000;
+
+/// The figures of all pairs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Availability {
     /// In the order of the request.
@@ -30,18 +33,18 @@ pub struct Availability {
     /// The position of every lane that the answer reflects.
     #[schema(value_type = String, example = "0:17,1:4")]
     pub position: PositionToken,
-    /// What `known_at` was resolved to.
+    /// The position that `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "0:17,1:4")]
     pub known_position: Option<PositionToken>,
 }
 
-/// The figures of one pair, or of one sku everywhere; or why there are none.
+/// The figures of one pair, or of one sku at all locations; or why there are none.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Available {
-    /// The item, as it was asked for.
+    /// The item, as in the request.
     pub sku: String,
-    /// Where, if that was asked for.
+    /// The location, if the request has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     #[serde(flatten)]
@@ -61,15 +64,34 @@ pub enum Outcome {
     },
 }
 
-/// The figures of many pairs; without a location of the sku everywhere.
+/// Which pairs are asked for.
+#[derive(Debug, ToSchema)]
+pub struct Question {
+    /// 1 to 5,000.
+    pairs: Vec<AskedPair>,
+}
+
+/// One pair, or one sku at all locations.
+#[derive(Debug, ToSchema)]
+struct AskedPair {
+    /// The item.
+    sku: String,
+    /// The location; left out, all locations.
+    location: Option<String>,
+}
+
+impl AskedPair {
+    /// Text that cannot be a name is one that nobody registered.
+    fn subject(&self) -> Result<Subject, Problem> {
+        let location = self.location.as_deref().map(location).transpose();
+        Ok(Subject { sku: sku(&self.sku)?, location: location? })
+    }
+}
+
+/// The figures of many pairs. A sku without a location stands for all its locations.
 #[utoipa::path(
-    post,
-    path = "/v1/availability",
-    params(
-        ("known_at" = Option<String>, Query, description = "as it was known at this time"),
-        ("as_of" = Option<String>, Query, description = "what was true at this time by occurred_at"),
-        FreshnessParameters,
-    ),
+    post, path = "/v1/availability",
+    params(ListPastParameters, ReadParameters),
     request_body = Question,
     responses(
         (status = 200, body = Availability),
@@ -82,75 +104,193 @@ pub enum Outcome {
 )]
 pub async fn ask_availability(
     State(service): State<Service>,
-    mut parameters: Parameters,
+    ReadRequest { parameters: past, options }: ReadRequest<ListPastParameters>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    // 1. What is asked.
-    let wanted = Freshness::take(&mut parameters, &service)?;
-    let moment = Moment::take_for_list(&mut parameters, &service)?;
-    parameters.finish()?;
-    let asked = request::read(&headers, body)?;
-    let subjects: Vec<Subject> =
-        asked.iter().filter_map(|one| one.subject.as_ref().ok().cloned()).collect();
-    // 2. Of which past.
-    let past = match moment {
-        Some(moment) => Some(moment.resolve(&service).await?),
-        None => None,
-    };
-    let lanes = item_lanes(&service, &subjects)?;
-    let wanted = match &past {
-        Some(past) => past.needs(&wanted, &all_lanes(&service, &subjects)?),
-        None => wanted,
-    };
-    // 3. All of it in one statement.
+    let Question { pairs } = read_body(&headers, body)?;
+    let subjects: Vec<Result<Subject, Problem>> = pairs.iter().map(AskedPair::subject).collect();
+    let valid: Vec<Subject> = subjects.iter().flatten().cloned().collect();
+    let past = past.resolve(&service).await?;
+    // The lanes of the items have their figures; those of the locations decide what was registered.
+    let (mut item_lanes, mut all_lanes) = (BTreeSet::new(), BTreeSet::new());
+    for subject in &valid {
+        let lanes = Lanes::of(&service, subject)?;
+        item_lanes.insert(lanes.item);
+        all_lanes.extend(lanes.all());
+    }
+    let (item_lanes, all_lanes) = (Vec::from_iter(item_lanes), Vec::from_iter(all_lanes));
     let read = || async {
-        let figures = read_figures(&service, &subjects, past.as_ref()).await?;
+        let figures = read_figures(&service, &valid, &past).await?;
         let position = figures.iter().flat_map(|one| one.position.iter()).collect();
-        Ok(Reflecting { position, found: figures })
+        Ok(AsOf { position, value: figures })
     };
-    let Reflecting { position, found } = fresh(&service, &wanted, read).await?;
-    // 4. In the order of the request.
-    let mut position = past.as_ref().and_then(|past| past.of_lanes(&lanes)).unwrap_or(position);
+    let required = past.requires(&options.min_position, &all_lanes);
+    let AsOf { position, value } = read_when_applied(&service, &required, read).await?;
+    let mut position = past.of_lanes(&item_lanes).unwrap_or(position);
     if position.is_empty() {
-        // An empty token has no text; the start of a lane says the same.
+        // An empty token has no text; the start of a lane means the same.
         position.reach(Lane(0), Position(0));
     }
-    let known_position = past.as_ref().and_then(|past| past.known_position(&lanes));
-    let items = in_order(asked, found);
-    let availability = Availability { items, position: position.clone(), known_position };
+    let availability = Availability {
+        items: in_order(pairs, subjects, value),
+        position: position.clone(),
+        known_position: past.known_position(&item_lanes),
+    };
     Ok(untagged(&position, &availability))
 }
 
-/// What was found, beside what could not even be looked for.
-fn in_order(asked: Vec<Asked>, found: Vec<Found<Figure>>) -> Vec<Available> {
-    let mut found = found.into_iter();
-    let available = |Asked { sku, location, subject }| {
-        let outcome = match subject {
-            Ok(_) => found.next().expect("every subject has its figure").found,
-            Err(problem) => Err(problem),
-        };
-        let outcome = match outcome {
+/// The outcome of every pair, in the order of the request.
+fn in_order(
+    pairs: Vec<AskedPair>,
+    subjects: Vec<Result<Subject, Problem>>,
+    figures: Vec<Lookup<Figure>>,
+) -> Vec<Available> {
+    let mut figures = figures.into_iter();
+    let available = |(AskedPair { sku, location }, subject): (_, Result<Subject, Problem>)| {
+        let figure = subject
+            .and_then(|_| figures.next().expect("every valid subject has been looked up").value);
+        let outcome = match figure {
             Ok(figure) => Outcome::Figure(figure),
             Err(problem) => Outcome::Unknown { error: problem.code() },
         };
         Available { sku, location, outcome }
     };
-    asked.into_iter().map(available).collect()
+    pairs.into_iter().zip(subjects).map(available).collect()
 }
 
-/// The lanes of the items, which their figures stand in.
-fn item_lanes(service: &Service, subjects: &[Subject]) -> Result<Vec<Lane>, Problem> {
-    let lanes: Result<BTreeSet<Lane>, Problem> =
-        subjects.iter().map(|one| Ok(Lanes::of(service, one)?.item)).collect();
-    Ok(lanes?.into_iter().collect())
-}
-
-/// The lanes of the locations too, which decide what was registered.
-fn all_lanes(service: &Service, subjects: &[Subject]) -> Result<Vec<Lane>, Problem> {
-    let mut all = BTreeSet::new();
-    for subject in subjects {
-        all.extend(Lanes::of(service, subject)?.all());
+/// Reads the body by hand, so that all its faults are reported at once.
+fn read_body(
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Question, Problem> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::BodyTooLarge,
+        _ => Problem::MalformedBody("the body did not arrive whole".to_owned()),
+    })?;
+    if body.is_empty() {
+        return Err(Problem::MalformedBody("there is no body".to_owned()));
     }
-    Ok(all.into_iter().collect())
+    if !is_json(headers) {
+        return Err(Problem::UnsupportedMediaType);
+    }
+    let json: Value = serde_json::from_slice(&body)
+        .map_err(|error| Problem::MalformedBody(format!("the body is not JSON: {error}")))?;
+    let mut faults = Vec::new();
+    let pairs = pairs(json, &mut faults);
+    if faults.is_empty() { Ok(Question { pairs }) } else { Err(Problem::ValidationFailed(faults)) }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn pairs(json: Value, faults: &mut Vec<Fault>) -> Vec<AskedPair> {
+    let Some(mut members) = object(json, "", faults) else {
+        return Vec::new();
+    };
+    let given = members.remove("pairs");
+    refuse_others(&members, "", faults);
+    match given {
+        Some(Value::Array(pairs)) if (1..=PAIRS_MAX).contains(&pairs.len()) => {
+            let read = |(index, pair)| pair_at(pair, &format!("/pairs/{index}"), faults);
+            pairs.into_iter().enumerate().filter_map(read).collect()
+        }
+        Some(_) => {
+            faults.push(Fault::at("/pairs", &format!("must be a list of 1 to {PAIRS_MAX} pairs")));
+            Vec::new()
+        }
+        None => {
+            faults.push(Fault::at("/pairs", "is missing"));
+            Vec::new()
+        }
+    }
+}
+
+fn pair_at(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<AskedPair> {
+    let mut members = object(json, pointer, faults)?;
+    let sku = match members.remove("sku") {
+        Some(Value::String(sku)) => Some(sku),
+        given => {
+            let message = if given.is_some() { "must be text" } else { "is missing" };
+            faults.push(Fault::at(&format!("{pointer}/sku"), message));
+            None
+        }
+    };
+    let location = match members.remove("location") {
+        Some(Value::String(location)) => Some(location),
+        None | Some(Value::Null) => None,
+        Some(_) => {
+            faults.push(Fault::at(&format!("{pointer}/location"), "must be text"));
+            None
+        }
+    };
+    refuse_others(&members, pointer, faults);
+    sku.map(|sku| AskedPair { sku, location })
+}
+
+fn object(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Map<String, Value>> {
+    match json {
+        Value::Object(members) => Some(members),
+        _ => {
+            faults.push(Fault::at(pointer, "must be an object"));
+            None
+        }
+    }
+}
+
+/// Ignoring a member would answer a different question.
+fn refuse_others(members: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
+    for name in members.keys() {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        faults.push(Fault::at(&format!("{pointer}/{name}"), "is not known here"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn read_text(text: &'static str) -> Result<Question, Problem> {
+        let json = HeaderValue::from_static("application/json; charset=utf-8");
+        let headers = [(CONTENT_TYPE, json)].into_iter().collect();
+        read_body(&headers, Ok(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[test]
+    fn pairs_and_skus_are_read_in_order() {
+        let text = r#"{"pairs":[{"sku":"A","location":"MAIN"},{"sku":"B"},{"sku":"a b"}]}"#;
+        let Question { pairs } = read_text(text).expect("a question");
+        let names: Vec<_> =
+            pairs.iter().map(|one| (one.sku.as_str(), one.location.is_some())).collect();
+        assert_eq!(names, [("A", true), ("B", false), ("a b", false)]);
+        assert!(matches!(pairs[2].subject(), Err(Problem::UnknownSku(_))));
+    }
+
+    #[test]
+    fn all_faults_are_reported_at_once() {
+        let text = r#"{"pairs":[{"sku":1},{"location":"MAIN"},7,{"sku":"A","lo/t":2}],"x":1}"#;
+        let Err(Problem::ValidationFailed(faults)) = read_text(text) else {
+            panic!("not refused as it should be");
+        };
+        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/x", "/pairs/0/sku", "/pairs/1/sku", "/pairs/2", "/pairs/3/lo~1t"]);
+    }
+
+    #[test]
+    fn a_body_that_is_not_a_question_is_refused() {
+        assert!(matches!(read_text(""), Err(Problem::MalformedBody(_))));
+        assert!(matches!(read_text("{"), Err(Problem::MalformedBody(_))));
+        for bad in ["{}", "[]", r#"{"pairs":[]}"#, r#"{"pairs":{}}"#] {
+            assert!(matches!(read_text(bad), Err(Problem::ValidationFailed(_))), "{bad}");
+        }
+        let bare = read_body(&HeaderMap::new(), Ok(Bytes::from_static(b"{}")));
+        assert!(matches!(bare, Err(Problem::UnsupportedMediaType)));
+    }
 }

@@ -1,5 +1,5 @@
-//! The events that the views have applied, for those who follow without Kafka: page by page, or as a
-//! stream that stays open.
+//! The events that the views have applied, for clients without Kafka: page by page, or as a stream that
+//! stays open.
 
 mod feed;
 mod pages;
@@ -8,41 +8,51 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use shared_events::lane::PositionToken;
+use serde::Deserialize;
+use shared_events::lane::{Position, PositionToken};
+use utoipa::IntoParams;
 
 use crate::http::answer::STOCK_POSITION;
+use crate::http::parameters::{Integer, invalid};
 use crate::http::problem::Problem;
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, applied, position, take_position};
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::wait::{parse_position, wait_until_applied};
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
 
-/// Events of one page, unless the request says how many.
 const LIMIT_DEFAULT: i64 = 1_000;
 const LIMIT_MAX: i64 = 10_000;
 
-/// After which position the list goes on.
+/// The position after which the list continues.
 const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
 
-/// Where a client that lost its stream left off.
+/// The last event that a client received before it lost its stream.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The events that are applied, one JSON object a line, as the log tells them: in each lane by
-/// position, all lanes merged.
+/// The parameters of a list of changes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ChangesParameters {
+    /// The position to begin after; if it is left out, the start of the log.
+    after: Option<String>,
+    /// 1 to 10,000 events, 1,000 by default; not with text/event-stream.
+    #[param(value_type = Option<i64>)]
+    limit: Option<Integer<1, LIMIT_MAX>>,
+}
+
+/// The applied events as the log has them, one JSON object per line: in each lane by position, all lanes
+/// merged.
 ///
-/// The list ends with what is applied when it is asked for, or when it has grown too large: going on
-/// after Next-Position misses nothing and repeats nothing. With `Accept: text/event-stream` the
-/// answer stays open and tells events as they are applied, each with the position after it as its id,
-/// so that `Last-Event-ID` goes on exactly there.
+/// The list ends with the last event applied at the time of the request, or when it has grown too large.
+/// Continuing after Next-Position misses nothing and repeats nothing. With `Accept: text/event-stream`
+/// the answer stays open and sends events as they are applied. The id of each is the position after it,
+/// so `Last-Event-ID` continues exactly there.
 #[utoipa::path(
-    get,
-    path = "/v1/changes",
+    get, path = "/v1/changes",
     params(
-        ("after" = Option<String>, Query, description = "the position to begin after; the start of the log if it is left out"),
-        ("limit" = Option<i64>, Query, description = "1 to 10,000 events, 1,000 by default; not with text/event-stream"),
-        FreshnessParameters,
-        ("Last-Event-ID" = Option<String>, Header, description = "goes before after"),
+        ChangesParameters, ReadParameters,
+        ("Last-Event-ID" = Option<String>, Header, description = "takes precedence over after"),
     ),
     responses(
         (status = 200, description = "Finite NDJSON, or server-sent events", content(
@@ -56,31 +66,35 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub async fn follow_changes(
     State(projections): State<ProjectionSet>,
     headers: HeaderMap,
-    mut request: Request,
+    ReadRequest { parameters: ChangesParameters { after, limit }, options }: ReadRequest<
+        ChangesParameters,
+    >,
 ) -> Result<Response, Problem> {
     let service = projections.active(Stock::PROJECTION);
-    let parameters = &mut request.parameters;
-    let after = take_position(parameters, "after", &service)?.unwrap_or_default();
-    let stays_open = wants_stream(&headers);
-    let limit = if stays_open { None } else { parameters.take_integer("limit", 1..=LIMIT_MAX)? };
-    let terms = request.finish()?;
-    let Ok(place) = service.feeds.clone().try_acquire_owned() else {
+    let is_stream = wants_stream(&headers);
+    if is_stream && limit.is_some() {
+        return Err(invalid("limit", "left out with text/event-stream"));
+    }
+    let after = match after {
+        Some(text) => parse_position(&text, "after", &service)?,
+        None => PositionToken::default(),
+    };
+    let Ok(permit) = service.feeds.clone().try_acquire_owned() else {
         return Err(Problem::Overloaded);
     };
-    let applied = applied(&service, &terms.wanted).await?;
-    if stays_open {
+    let applied = wait_until_applied(&service, &options.min_position).await?;
+    if is_stream {
         let after = match headers.get(LAST_EVENT_ID) {
-            Some(text) => position(text.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
+            Some(id) => parse_position(id.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
             None => after,
         };
-        return Ok(feed::open(projections, after, place));
+        return Ok(feed::open(projections, after, permit));
     }
-    let limit = usize::try_from(limit.unwrap_or(LIMIT_DEFAULT)).expect("it is small and positive");
+    let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0);
+    let limit = usize::try_from(limit).expect("a limit is small and positive");
     let page = pages::next(&service.log, &after, &applied, limit).await.map_err(|error| {
         tracing::warn!(%error, "the log cannot be read");
-        Problem::ProjectionUnavailable(
-            "the log does not answer, and it keeps the events".to_owned(),
-        )
+        Problem::ProjectionUnavailable("the log, which has the events, does not answer".to_owned())
     })?;
     let mut next = after;
     let mut lines = Vec::new();
@@ -90,8 +104,8 @@ pub async fn follow_changes(
         lines.push(b'\n');
     }
     if let (true, Some((lane, _))) = (next.is_empty(), applied.iter().next()) {
-        // An empty token has no text; the start of any lane says the same.
-        next.reach(lane, Default::default());
+        // An empty token has no text; the start of any lane means the same.
+        next.reach(lane, Position(0));
     }
     let text = |token: PositionToken| {
         HeaderValue::try_from(token.to_string()).expect("a token is plain ASCII")

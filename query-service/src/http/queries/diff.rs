@@ -4,23 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::values::{LocationCode, Sku};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
-use crate::http::moment::Past;
-use crate::http::page::{self, Cursor, PageParameters};
-use crate::http::parameters::{Parameters, invalid};
+use crate::http::page::{PageParameters, PageResponses};
+use crate::http::past::Past;
 use crate::http::problem::Problem;
-use crate::http::queries::explain::{Step, steps};
-use crate::http::queries::movements::Amounts;
+use crate::http::queries::explain::Step;
+use crate::http::queries::movements::{Amounts, of_item};
 use crate::http::queries::stock::LocationStock;
-use crate::http::queries::stock::item::read_then;
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, Reflecting, take_position};
+use crate::http::queries::stock::item::read_past;
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::wait::parse_position;
 
 /// What changed of one sku between two positions of its lane.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,9 +35,9 @@ pub struct Difference {
     pub to_position: PositionToken,
     #[serde(flatten)]
     pub totals: Change,
-    /// Every location where something happened between.
+    /// Every location where something happened in between.
     pub locations: Vec<LocationChange>,
-    /// The movements between, newest first.
+    /// The movements in between, newest first.
     pub movements: Vec<Step>,
     /// Asks for the movements before these; null when there are none.
     pub next_cursor: Option<String>,
@@ -47,7 +46,7 @@ pub struct Difference {
     pub position: PositionToken,
 }
 
-/// Figures before and after, and what lies between.
+/// Figures before and after, and their difference.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Change {
     /// The figures at the first position.
@@ -61,115 +60,92 @@ pub struct Change {
 /// What changed at one location.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LocationChange {
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
     pub location: LocationCode,
     #[serde(flatten)]
     pub change: Change,
 }
 
+/// The item and the positions of a diff.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiffParameters {
+    /// The item.
+    #[param(value_type = String)]
+    sku: Sku,
+    /// After this position, which names the sku's lane.
+    from_position: String,
+    /// Up to this position, which names the sku's lane.
+    to_position: String,
+}
+
 /// What changed of a sku between two positions of its lane, and why.
 #[utoipa::path(
-    get,
-    path = "/v1/diff",
-    params(
-        ("sku" = String, Query, description = "the item"),
-        ("from_position" = String, Query, description = "after this position, which names the sku's lane"),
-        ("to_position" = String, Query, description = "up to this position, which names the sku's lane"),
-        PageParameters, FreshnessParameters,
-    ),
+    get, path = "/v1/diff",
+    params(DiffParameters, PageParameters, ReadParameters),
     responses(
-        (status = 200, body = Difference), (status = 304),
+        (status = 200, body = Difference),
         (status = 404, description = "unknown_sku"),
-        (status = 422, description = "invalid_parameter, invalid_cursor, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
+        PageResponses,
     )
 )]
 pub async fn diff(
     State(service): State<Service>,
-    mut request: Request,
+    ReadRequest { parameters: (diff, page), options }: ReadRequest<(
+        DiffParameters,
+        PageParameters,
+    )>,
 ) -> Result<Response, Problem> {
-    let asked = Asked::take(&mut request.parameters, &service)?;
-    let terms = request.finish()?;
-    let Asked { sku, lane, from, to, before, limit } = asked;
-    // 1. The figures at both positions. The later one is read first: it is waited for.
+    let DiffParameters { sku, from_position, to_position } = diff;
+    let lane = service.lane_map()?.lane_of_item(&sku);
+    let from = position_in(lane, &from_position, "from_position", &service)?;
+    let to = position_in(lane, &to_position, "to_position", &service)?;
+    if from > to {
+        let detail = "from_position must not be after to_position".to_owned();
+        return Err(Problem::InvalidPosition(detail));
+    }
+    let last = match page.after::<Step>()? {
+        Some(after) => Position(after.position.0 - 1).min(to),
+        None => to,
+    };
+    // 1. The figures at both positions. The later one is read first, because it may have to be waited for.
     let at = |position| [(lane, position)].into_iter().collect::<PositionToken>();
     let read = async |position| {
         let past = Past::at(at(position));
-        let Reflecting { found, .. } = read_then(&service, &terms.wanted, &sku, &past).await?;
-        found.map(|(stock, _)| (stock.totals, stock.locations))
+        let (stock, _) = read_past(&service, &options.min_position, &sku, &past).await?.value?;
+        Ok((stock.totals, stock.locations))
     };
     let after = read(to).await?;
-    let earlier = match read(from).await {
+    let before = match read(from).await {
         Err(Problem::UnknownSku(_)) => (Figure::none(lane), Vec::new()),
-        earlier => earlier?,
+        before => before?,
     };
-    // 2. One page of what lies between, which never changes.
-    let rows = sqlx::query(include_str!("../../../queries/list_movements_of_sku.sql"))
-        .bind(sku.as_str())
-        .bind(from.0)
-        .bind(before.0)
-        .bind(limit + 1)
-        .fetch_all(&service.pool)
-        .await?;
-    let (movements, next_cursor) = steps(&rows, limit)?;
-    // 3. What that comes to.
-    let tag = Tag::of_versions(&[earlier.0.version, after.0.version]);
+    // 2. One page of the movements in between, which never change.
+    let steps = of_item(&sku, None, page.limit(), |query| {
+        query.push(" and position > ").bind(from.0).push(" and position <= ").bind(last.0);
+    });
+    let steps = steps.fetch::<Step>(&service, page.limit()).await?.value;
+    // 3. The difference.
+    let tag = Tag::of_versions(&[before.0.version, after.0.version]);
     let position = at(to);
     let difference = Difference {
         sku,
         from_position: at(from),
         to_position: position.clone(),
-        totals: Change::between(earlier.0, after.0),
-        locations: changed(lane, earlier.1, after.1),
-        movements,
-        next_cursor,
+        totals: Change::between(before.0, after.0),
+        locations: changed(lane, before.1, after.1),
+        movements: steps.items,
+        next_cursor: steps.next_cursor,
         position: position.clone(),
     };
-    Ok(terms.answer(&position, &tag, &difference))
+    Ok(options.answer(&position, &tag, &difference))
 }
 
-/// What is asked for.
-struct Asked {
-    sku: Sku,
-    lane: Lane,
-    from: Position,
-    to: Position,
-    /// The last position of this page.
-    before: Position,
-    limit: i64,
-}
-
-impl Asked {
-    fn take(parameters: &mut Parameters, service: &Service) -> Result<Self, Problem> {
-        let sku: Sku = parameters.take("sku")?.ok_or_else(|| missing("sku"))?;
-        let lane = service.lane_map()?.lane_of_item(&sku);
-        let from = take_place(parameters, "from_position", service, lane)?;
-        let to = take_place(parameters, "to_position", service, lane)?;
-        if from > to {
-            let detail = "from_position must not lie after to_position".to_owned();
-            return Err(Problem::InvalidPosition(detail));
-        }
-        let after = Cursor::take(parameters, page::last_position)?;
-        let before = after.map_or(to, |after| Position(after.0 - 1).min(to));
-        Ok(Self { sku, lane, from, to, before, limit: page::take_limit(parameters)? })
-    }
-}
-
-fn take_place(
-    parameters: &mut Parameters,
-    name: &'static str,
-    service: &Service,
-    lane: Lane,
-) -> Result<Position, Problem> {
-    let token = take_position(parameters, name, service)?.ok_or_else(|| missing(name))?;
-    token.get(lane).ok_or_else(|| {
-        Problem::InvalidPosition(format!("{name} must name lane {lane}, where the sku stands"))
+fn position_in(lane: Lane, text: &str, name: &str, service: &Service) -> Result<Position, Problem> {
+    parse_position(text, name, service)?.get(lane).ok_or_else(|| {
+        Problem::InvalidPosition(format!("{name} must name lane {lane}, the lane of the item"))
     })
-}
-
-fn missing(name: &str) -> Problem {
-    invalid(name, "given")
 }
 
 impl Change {
@@ -184,7 +160,7 @@ impl Change {
     }
 }
 
-/// The locations whose history went on between.
+/// The locations whose history continued in between.
 fn changed(lane: Lane, from: Vec<LocationStock>, to: Vec<LocationStock>) -> Vec<LocationChange> {
     let by_location = |all: Vec<LocationStock>| -> BTreeMap<LocationCode, Figure> {
         all.into_iter().map(|one| (one.location, one.figure)).collect()
@@ -211,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn locations_that_appear_or_change_are_told_and_others_not() {
+    fn only_locations_that_appear_or_change_are_returned() {
         let from = vec![stock("A", 5, 1), stock("B", 7, 2)];
         let to = vec![stock("A", 5, 1), stock("B", 4, 3), stock("C", 1, 1)];
-        let told: Vec<(String, i64)> = changed(Lane(0), from, to)
+        let returned: Vec<(String, i64)> = changed(Lane(0), from, to)
             .into_iter()
             .map(|one| (one.location.to_string(), one.change.difference.on_hand))
             .collect();
-        assert_eq!(told, [("B".to_owned(), -3), ("C".to_owned(), 1)]);
+        assert_eq!(returned, [("B".to_owned(), -3), ("C".to_owned(), 1)]);
     }
 }

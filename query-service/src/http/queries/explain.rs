@@ -1,29 +1,30 @@
-//! Why a figure is what it is: the movements that made it, their sums, and for whom it is held.
-
-mod summary;
+//! Explanations of a figure: the movements that made it, their sums, and who holds it.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Serialize;
 use shared_events::lane::{Position, PositionToken};
-use shared_events::recorded::EventId;
+use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 use utoipa::ToSchema;
 
-use self::summary::{Summary, read_summary};
 use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
-use crate::http::moment::{Moment, Past};
-use crate::http::page::{self, Cursor, PageParameters};
+use crate::http::page::{ListRow, PageParameters, PageResponses};
+use crate::http::past::KnownParameters;
 use crate::http::problem::Problem;
-use crate::http::queries::movements::{Movement, movement};
+use crate::http::queries::movements::{Amounts, Movement, MovementKey, of_item};
 use crate::http::queries::stock::figures::Subject;
-use crate::http::queries::stock::level::read_then;
+use crate::http::queries::stock::level::read_past;
 use crate::http::queries::{location, sku};
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, Reflecting};
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::rows::NullableTime;
+use crate::http::wait::AsOf;
+
+/// The promises of each kind that are listed one by one.
+const PROMISES_MAX: i64 = 200;
 
 /// A figure with what made it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,12 +32,12 @@ pub struct Explanation {
     /// The item.
     #[schema(value_type = String)]
     pub sku: Sku,
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
     pub location: LocationCode,
     /// The figures that are explained.
     pub figures: Figure,
-    /// What the movements come to; on the first page only.
+    /// The sums of the movements; on the first page only.
     pub summary: Option<Summary>,
     /// The movements behind the figures, newest first.
     pub movements: Vec<Step>,
@@ -45,123 +46,189 @@ pub struct Explanation {
     /// The position that the answer reflects.
     #[schema(value_type = String, example = "3:1042")]
     pub position: PositionToken,
-    /// What `known_at` was resolved to.
+    /// The position that `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "3:1042")]
     pub known_position: Option<PositionToken>,
 }
 
 /// One movement, with its place in the history of the pair.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, FromRow)]
 pub struct Step {
-    /// The version of the figures after it.
+    /// The version of the figures after the movement.
     pub version: i64,
     #[serde(flatten)]
+    #[sqlx(flatten)]
     pub movement: Movement,
-    /// The reservation that it is for.
+    /// The reservation that the movement belongs to.
     pub reservation: Option<String>,
     /// The line of that reservation, from 1.
+    #[sqlx(rename = "reservation_line")]
     pub line: Option<i64>,
 }
 
-/// The events behind a figure.
+/// The sums of all movements.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Summary {
+    /// The sum of each type of event; together they are the figures.
+    pub by_type: Vec<TypeSum>,
+    /// The holds that make up reserved; those that end first come first.
+    pub reserved_by: Promises,
+    /// The promises that make up allocated.
+    pub allocated_by: Promises,
+}
+
+/// The sum of the events of one type.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TypeSum {
+    /// The type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// How many events.
+    pub events: i64,
+    /// The sum of their changes.
+    pub delta: Amounts,
+}
+
+/// Lines of reservations that stock is held for or promised to.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Promises {
+    /// How many lines in all.
+    pub lines: i64,
+    /// The quantity of all lines.
+    pub quantity: i64,
+    /// The first 200 lines.
+    pub items: Vec<Promise>,
+}
+
+/// One line of a reservation.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+pub struct Promise {
+    /// The reservation's id.
+    pub reservation: String,
+    /// The line, from 1.
+    #[sqlx(rename = "reservation_line")]
+    pub line: i64,
+    /// The quantity that is held or promised.
+    pub quantity: i64,
+    /// When the hold ends; null for a promise, which does not end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[sqlx(try_from = "NullableTime")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ListRow for Step {
+    const LIST: &'static str = Movement::LIST;
+    const ORDER: &'static str = "position desc";
+    type Key = MovementKey;
+
+    fn key(&self) -> MovementKey {
+        self.movement.key()
+    }
+
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// Why a figure is what it is: the events that made it.
 #[utoipa::path(
-    get,
-    path = "/v1/explain/{sku}/{location}",
+    get, path = "/v1/explain/{sku}/{location}",
     params(
         ("sku" = String, Path), ("location" = String, Path),
-        ("at_position" = Option<String>, Query, description = "as it was at exactly this position"),
-        ("known_at" = Option<String>, Query, description = "as it was known at this time"),
-        PageParameters, FreshnessParameters,
+        KnownParameters, PageParameters, ReadParameters,
     ),
     responses(
-        (status = 200, body = Explanation), (status = 304),
+        (status = 200, body = Explanation),
         (status = 404, description = "unknown_sku, unknown_location"),
-        (status = 422, description = "invalid_parameter, invalid_cursor, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
+        PageResponses,
     )
 )]
 pub async fn explain(
     State(service): State<Service>,
     Path((sku_text, location_text)): Path<(String, String)>,
-    mut request: Request,
+    ReadRequest { parameters: (past, page), options }: ReadRequest<(
+        KnownParameters,
+        PageParameters,
+    )>,
 ) -> Result<Response, Problem> {
-    let moment = Moment::take_known(&mut request.parameters, &service)?;
-    let after = Cursor::take(&mut request.parameters, page::last_position)?;
-    let limit = page::take_limit(&mut request.parameters)?;
-    let terms = request.finish()?;
+    let after = page.after::<Step>()?;
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
-    // 1. The figures, and with them how far: what stands up to there never changes, so all that is
+    // 1. The figures and their position. Events up to a position never change, so everything that is
     //    read afterwards is of the same moment.
-    let past = match moment {
-        Some(moment) => moment.resolve(&service).await?,
-        None => Past::default(),
-    };
+    let past = past.resolve(&service).await?;
     let lane = service.lane_map()?.lane_of_item(&sku);
     past.must_name(lane)?;
-    let Reflecting { position, found } =
-        read_then(&service, &terms.wanted, &subject, &past).await?;
-    let figures = found?;
+    let AsOf { position, value } =
+        read_past(&service, &options.min_position, &subject, &past).await?;
+    let figures = value?;
     let position = past.of_lanes(&[lane]).unwrap_or(position);
     let upto = position.get(lane).unwrap_or_default();
-    // 2. What they come to, once.
+    // 2. The sums, on the first page.
     let summary = match after {
         None => Some(read_summary(&service, &sku, &location, upto).await?),
         Some(_) => None,
     };
     // 3. One page of movements.
-    let before = after.map_or(upto, |after| Position(after.0 - 1).min(upto));
-    let (movements, next_cursor) =
-        read_movements(&service, (&sku, &location), before, limit).await?;
-    let known_position = past.known_position(&[lane]);
+    let last = after.map_or(upto, |after| Position(after.position.0 - 1).min(upto));
+    let steps = of_item(&sku, Some(&location), page.limit(), |query| {
+        query.push(" and position <= ").bind(last.0);
+    });
+    let steps = steps.fetch::<Step>(&service, page.limit()).await?.value;
     let tag = Tag::of_versions(&[figures.version, upto.0]);
     let explanation = Explanation {
         sku,
         location,
         figures,
         summary,
-        movements,
-        next_cursor,
+        movements: steps.items,
+        next_cursor: steps.next_cursor,
         position: position.clone(),
-        known_position,
+        known_position: past.known_position(&[lane]),
     };
-    Ok(terms.answer(&position, &tag, &explanation))
+    Ok(options.answer(&position, &tag, &explanation))
 }
 
-async fn read_movements(
+async fn read_summary(
     service: &Service,
-    (sku, location): (&Sku, &LocationCode),
+    sku: &Sku,
+    location: &LocationCode,
     upto: Position,
-    limit: i64,
-) -> Result<(Vec<Step>, Option<String>), Problem> {
-    let rows = sqlx::query(include_str!("../../../queries/list_movements_of_pair.sql"))
+) -> Result<Summary, Problem> {
+    let sums = sqlx::query(include_str!("../../../queries/sum_movements_by_type.sql"))
         .bind(sku.as_str())
         .bind(location.as_str())
         .bind(upto.0)
-        .bind(limit + 1)
         .fetch_all(&service.pool)
         .await?;
-    steps(&rows, limit)
-}
-
-/// One page of the rows that were asked for, which are one more than the limit if there are others.
-pub(super) fn steps(rows: &[PgRow], limit: i64) -> Result<(Vec<Step>, Option<String>), Problem> {
-    let limit = usize::try_from(limit).unwrap_or_default();
-    let steps = rows.iter().take(limit).map(step).collect::<sqlx::Result<Vec<Step>>>()?;
-    let cursor = |step: &Step| {
-        let EventId(lane, position) = step.movement.event;
-        Cursor::Movement { recorded_at: step.movement.recorded_at, lane, position }.encode()
+    let promises = sqlx::query(include_str!("../../../queries/list_promises.sql"))
+        .bind(sku.as_str())
+        .bind(location.as_str())
+        .bind(upto.0)
+        .bind(PROMISES_MAX)
+        .fetch_all(&service.pool)
+        .await?;
+    let mut summary = Summary {
+        by_type: sums.iter().map(type_sum).collect::<sqlx::Result<_>>()?,
+        reserved_by: Promises::default(),
+        allocated_by: Promises::default(),
     };
-    let next_cursor = steps.last().filter(|_| rows.len() > limit).map(cursor);
-    Ok((steps, next_cursor))
+    for row in &promises {
+        let is_hold: bool = row.try_get("is_hold")?;
+        let kind = if is_hold { &mut summary.reserved_by } else { &mut summary.allocated_by };
+        kind.lines = row.try_get("lines")?;
+        kind.quantity = row.try_get("total")?;
+        kind.items.push(Promise::from_row(row)?);
+    }
+    Ok(summary)
 }
 
-fn step(row: &PgRow) -> sqlx::Result<Step> {
-    Ok(Step {
-        version: row.try_get("version")?,
-        movement: movement(row)?,
-        reservation: row.try_get("reservation")?,
-        line: row.try_get("reservation_line")?,
+fn type_sum(row: &PgRow) -> sqlx::Result<TypeSum> {
+    let (on_hand, reserved) = (row.try_get("on_hand")?, row.try_get("reserved")?);
+    Ok(TypeSum {
+        event_type: row.try_get("type")?,
+        events: row.try_get("events")?,
+        delta: Amounts::new(on_hand, reserved, row.try_get("allocated")?),
     })
 }

@@ -1,26 +1,29 @@
-//! How it came to be so: every change of stock.
+//! Movements: every change of stock.
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_events::event::{Event, Reference};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::EventId;
 use shared_events::time::Timestamp;
-use shared_events::values::{Code, Label, LocationCode, Sku};
-use sqlx::Row;
+use shared_events::values::{Code, Label, LocationCode, Sku, ValueError};
 use sqlx::postgres::PgRow;
-use utoipa::ToSchema;
+use sqlx::{FromRow, Row};
+use utoipa::{IntoParams, ToSchema};
 
+use crate::database;
 use crate::http::Service;
-use crate::http::answer::place;
-use crate::http::filtered::Filtered;
-use crate::http::page::{self, Cursor, Page, PageParameters};
-use crate::http::parameters::{Parameters, invalid};
+use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, reference, stored, take_reference};
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, Reflecting};
+use crate::http::queries::DocumentId;
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::rows::{LanePosition, ReferenceColumns, parsed};
+
+/// The columns of a movement, and of a step of an explanation.
+const COLUMNS: &str = "lane, position, sku, location, type, reason, reference_type, reference_id, \
+    reference_line, actor, correlation_id, occurred_at, recorded_at, on_hand, reserved, allocated, \
+    on_hand_delta, reserved_delta, allocated_delta, version, reservation, reservation_line";
 
 /// One change of stock.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,26 +31,26 @@ pub struct Movement {
     /// The event's id.
     #[schema(value_type = String, example = "3-1042")]
     pub event: EventId,
-    /// Its place in the log.
+    /// The event's position.
     #[schema(value_type = String, example = "3:1042")]
     pub position: PositionToken,
     /// The item.
     #[schema(value_type = String)]
     pub sku: Sku,
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
     pub location: LocationCode,
     /// The event's type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// A code for the reason.
+    /// The code of the reason.
     pub reason: Option<String>,
-    /// The outside document behind it.
+    /// The outside document behind the event.
     #[schema(value_type = Option<Object>)]
     pub reference: Option<Reference>,
-    /// Who, as an opaque id.
+    /// Who caused it, as an opaque id.
     pub actor: Option<String>,
-    /// What belongs together.
+    /// Shared by everything that belongs together.
     pub correlation_id: String,
     /// When it happened.
     #[schema(value_type = String, format = DateTime)]
@@ -57,7 +60,7 @@ pub struct Movement {
     pub recorded_at: Timestamp,
     /// The figures before it.
     pub before: Amounts,
-    /// What it changed.
+    /// The change.
     pub delta: Amounts,
     /// The figures after it.
     pub after: Amounts,
@@ -68,16 +71,15 @@ pub struct Movement {
 pub struct Amounts {
     /// Physically there.
     pub on_hand: i64,
-    /// Held for somebody until the hold ends.
+    /// Held for an owner until the hold ends.
     pub reserved: i64,
-    /// Firmly promised.
+    /// Promised to confirmed reservations.
     pub allocated: i64,
     /// on_hand − reserved − allocated.
     pub available: i64,
 }
 
 impl Amounts {
-    /// With what is available of them.
     pub(super) fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
         Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
     }
@@ -91,143 +93,210 @@ impl Amounts {
     }
 }
 
-/// Changes of stock, newest first.
-#[utoipa::path(
-    get,
-    path = "/v1/movements",
-    params(
-        ("sku" = Option<String>, Query, description = "only this sku"),
-        ("location" = Option<String>, Query, description = "only this location"),
-        ("type" = Option<String>, Query, description = "only this type of event, such as StockReceived"),
-        ("reason" = Option<String>, Query, description = "only this reason"),
-        ("reference" = Option<String>, Query, description = "only this document, type/id"),
-        ("actor" = Option<String>, Query, description = "only by this actor"),
-        ("correlation_id" = Option<String>, Query, description = "only what belongs together so"),
-        ("from" = Option<String>, Query, description = "recorded at this time or later"),
-        ("to" = Option<String>, Query, description = "recorded before this time"),
-        PageParameters, FreshnessParameters,
-    ),
-    responses(
-        (status = 200, body = Page<Movement>), (status = 304),
-        (status = 422, description = "invalid_parameter, invalid_cursor, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
-    )
-)]
-pub async fn list_movements(
-    State(service): State<Service>,
-    mut request: Request,
-) -> Result<Response, Problem> {
-    let filter = Filter::take(&mut request.parameters)?;
-    let terms = request.finish()?;
-    terms.page(&service, || read_movements(&service, &filter), |movement| movement.event).await
-}
-
-/// Which movements a list holds.
-struct Filter {
-    sku: Option<Sku>,
-    location: Option<LocationCode>,
-    event_type: Option<String>,
-    reason: Option<Code>,
-    reference: Option<(Label, Label)>,
-    actor: Option<Label>,
-    correlation_id: Option<Label>,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    after: Option<(Timestamp, Lane, Position)>,
-    limit: i64,
-}
-
-impl Filter {
-    fn take(parameters: &mut Parameters) -> Result<Self, Problem> {
+impl FromRow<'_, PgRow> for Movement {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let amounts = |columns: [&str; 3]| -> sqlx::Result<Amounts> {
+            let [on_hand, reserved, allocated] = columns.map(|column| row.try_get(column));
+            Ok(Amounts::new(on_hand?, reserved?, allocated?))
+        };
+        let after = amounts(["on_hand", "reserved", "allocated"])?;
+        let delta = amounts(["on_hand_delta", "reserved_delta", "allocated_delta"])?;
+        let invalid = |error: ValueError| sqlx::Error::Decode(error.into());
+        let event: EventId = LanePosition::from_row(row)?.into();
         Ok(Self {
-            sku: parameters.take("sku")?,
-            location: parameters.take("location")?,
-            event_type: take_type(parameters)?,
-            reason: parameters.take("reason")?,
-            reference: take_reference(parameters)?,
-            actor: parameters.take("actor")?,
-            correlation_id: parameters.take("correlation_id")?,
-            from: parameters.take("from")?,
-            to: parameters.take("to")?,
-            after: Cursor::take(parameters, |cursor| match cursor {
-                Cursor::Movement { recorded_at, lane, position } => {
-                    Some((recorded_at, lane, position))
-                }
-                _ => None,
-            })?,
-            limit: page::take_limit(parameters)?,
+            event,
+            position: [(event.0, event.1)].into_iter().collect(),
+            sku: parsed(row.try_get("sku")?)?,
+            location: parsed(row.try_get("location")?)?,
+            event_type: row.try_get("type")?,
+            reason: row.try_get("reason")?,
+            reference: ReferenceColumns::from_row(row)?.try_into().map_err(invalid)?,
+            actor: row.try_get("actor")?,
+            correlation_id: row.try_get("correlation_id")?,
+            occurred_at: row.try_get("occurred_at").map(Timestamp::new)?,
+            recorded_at: row.try_get("recorded_at").map(Timestamp::new)?,
+            before: after.minus(delta),
+            delta,
+            after,
         })
     }
 }
 
-fn take_type(parameters: &mut Parameters) -> Result<Option<String>, Problem> {
-    let name = parameters.take_text("type");
-    let is_known = |name: &String| Event::TYPES.iter().any(|(known, _)| known == name);
-    if name.as_ref().is_none_or(is_known) {
-        Ok(name)
-    } else {
-        Err(invalid("type", "a type of event, such as StockReceived"))
+/// Also the key of a [`Step`](super::explain::Step).
+#[derive(Debug, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovementKey {
+    pub recorded_at: Timestamp,
+    pub lane: Lane,
+    pub position: Position,
+}
+
+impl ListRow for Movement {
+    const LIST: &'static str = "movement";
+    const ORDER: &'static str = "recorded_at desc, lane desc, position desc";
+    type Key = MovementKey;
+
+    fn key(&self) -> MovementKey {
+        let EventId(lane, position) = self.event;
+        MovementKey { recorded_at: self.recorded_at, lane, position }
+    }
+
+    /// A movement never changes.
+    fn version(&self) -> i64 {
+        1
     }
 }
 
-async fn read_movements(
-    service: &Service,
-    filter: &Filter,
-) -> Result<Reflecting<Page<Movement>>, Problem> {
-    let reference = filter.reference.as_ref();
-    let after = filter.after;
-    let statement = match &filter.sku {
-        Some(_) => include_str!("../../../queries/list_movements_of_item.sql"),
-        None => include_str!("../../../queries/list_movements.sql"),
-    };
-    let rows = Filtered::new(statement)
-        .bind(service.projection.version())
-        .filter(filter.sku.as_ref().map(Sku::as_str))
-        .filter(filter.location.as_ref().map(LocationCode::as_str))
-        .filter(filter.event_type.as_ref())
-        .filter(filter.reason.as_ref().map(Code::as_str))
-        .filter(reference.map(|(kind, _)| kind.as_str()))
-        .filter(reference.map(|(_, id)| id.as_str()))
-        .filter(filter.actor.as_ref().map(Label::as_str))
-        .filter(filter.correlation_id.as_ref().map(Label::as_str))
-        .filter(filter.from.map(Timestamp::to_utc))
-        .filter(filter.to.map(Timestamp::to_utc))
-        .filter(after.map(|(recorded_at, _, _)| recorded_at.to_utc()))
-        .filter(after.map(|(_, lane, _)| i32::from(lane.0)))
-        .filter(after.map(|(_, _, position)| position.0))
-        .limit(filter.limit + 1)
-        .fetch_all(&service.pool)
-        .await?;
-    page::of_rows(&rows, filter.limit, movement, |movement| {
-        let EventId(lane, position) = movement.event;
-        Cursor::Movement { recorded_at: movement.recorded_at, lane, position }
-    })
+/// The filters of a list of movements.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MovementFilter {
+    /// Only movements of this item.
+    #[param(value_type = Option<String>)]
+    sku: Option<Sku>,
+    /// Only movements at this location.
+    #[param(value_type = Option<String>)]
+    location: Option<LocationCode>,
+    /// Only events of this type, such as StockReceived.
+    #[serde(rename = "type")]
+    #[param(value_type = Option<String>)]
+    event_type: Option<EventType>,
+    /// Only movements for this reason.
+    #[param(value_type = Option<String>)]
+    reason: Option<Code>,
+    /// Only movements for this document, as type/id.
+    #[param(value_type = Option<String>)]
+    reference: Option<DocumentId>,
+    /// Only movements that this actor caused.
+    #[param(value_type = Option<String>)]
+    actor: Option<Label>,
+    /// Only movements with this correlation id.
+    #[param(value_type = Option<String>)]
+    correlation_id: Option<Label>,
+    /// Only movements recorded at this time or later.
+    #[param(value_type = Option<String>)]
+    from: Option<Timestamp>,
+    /// Only movements recorded before this time.
+    #[param(value_type = Option<String>)]
+    to: Option<Timestamp>,
 }
 
-/// A movement of a row that has its columns.
-pub(super) fn movement(row: &PgRow) -> sqlx::Result<Movement> {
-    let lane = lane(row)?;
-    let position: i64 = row.try_get("position")?;
-    let amounts = |columns: [&str; 3]| -> sqlx::Result<Amounts> {
-        let [on_hand, reserved, allocated] = columns.map(|column| row.try_get(column));
-        Ok(Amounts::new(on_hand?, reserved?, allocated?))
+/// The name of a type of event.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct EventType(String);
+
+impl TryFrom<String> for EventType {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let is_known = Event::TYPES.iter().any(|(known, _)| *known == name);
+        if is_known {
+            Ok(Self(name))
+        } else {
+            Err("must be a type of event, such as StockReceived")
+        }
+    }
+}
+
+/// Changes of stock, newest first.
+#[utoipa::path(
+    get, path = "/v1/movements",
+    params(MovementFilter, PageParameters, ReadParameters),
+    responses((status = 200, body = Page<Movement>), PageResponses),
+)]
+pub async fn list_movements(
+    State(service): State<Service>,
+    ReadRequest { parameters: (filter, page), options }: ReadRequest<(
+        MovementFilter,
+        PageParameters,
+    )>,
+) -> Result<Response, Problem> {
+    let after = page.after::<Movement>()?;
+    let statement = || match &filter.sku {
+        Some(sku) => of_item(sku, filter.location.as_ref(), page.limit(), |query| {
+            // Types and reasons have many more movements than a pair: `|| ''` keeps their indexes out.
+            filter.push(query, "type || ''", "reason || ''", after.as_ref());
+            query.filter(" and position < ", after.as_ref().map(|key| key.position.0));
+        }),
+        None => of_all(&filter, page.limit(), after.as_ref()),
     };
-    let after = amounts(["on_hand", "reserved", "allocated"])?;
-    let delta = amounts(["on_hand_delta", "reserved_delta", "allocated_delta"])?;
-    Ok(Movement {
-        event: EventId(lane, Position(position)),
-        position: place(lane, position),
-        sku: stored(row.try_get("sku")?)?,
-        location: stored(row.try_get("location")?)?,
-        event_type: row.try_get("type")?,
-        reason: row.try_get("reason")?,
-        reference: reference(row)?,
-        actor: row.try_get("actor")?,
-        correlation_id: row.try_get("correlation_id")?,
-        occurred_at: row.try_get("occurred_at").map(Timestamp::new)?,
-        recorded_at: row.try_get("recorded_at").map(Timestamp::new)?,
-        before: after.minus(delta),
-        delta,
-        after,
-    })
+    options.page::<Movement>(&service, page.limit(), statement).await
+}
+
+impl MovementFilter {
+    /// Adds all conditions but those on the sku and the location.
+    fn push(
+        &self,
+        query: &mut PageQuery,
+        event_type: &str,
+        reason: &str,
+        after: Option<&MovementKey>,
+    ) {
+        let type_name = self.event_type.as_ref().map(|EventType(name)| name.as_str());
+        query.filter(&format!(" and {event_type} = "), type_name);
+        query.filter(&format!(" and {reason} = "), self.reason.as_ref().map(Code::as_str));
+        if let Some(DocumentId { kind, id }) = &self.reference {
+            query.push(" and reference_type = ").bind(kind.as_str());
+            query.push(" and reference_id = ").bind(id.as_str());
+        }
+        query.filter(" and actor = ", self.actor.as_ref().map(Label::as_str));
+        query.filter(" and correlation_id = ", self.correlation_id.as_ref().map(Label::as_str));
+        query.filter(" and recorded_at >= ", self.from.map(Timestamp::to_utc));
+        query.filter(" and recorded_at < ", self.to.map(Timestamp::to_utc));
+        if let Some(MovementKey { recorded_at, lane, position }) = after {
+            query.push(" and (recorded_at, lane, position) < (").bind(recorded_at.to_utc());
+            query.push(", ").bind(database::lane_column(*lane));
+            query.push(", ").bind(position.0).push(")");
+        }
+    }
+
+    /// Whether movements are found by a value, which has an index.
+    fn has_value(&self) -> bool {
+        self.location.is_some()
+            || self.event_type.is_some()
+            || self.reason.is_some()
+            || self.reference.is_some()
+            || self.actor.is_some()
+            || self.correlation_id.is_some()
+    }
+}
+
+/// The movements of all items.
+///
+/// A filter on a value has to use that value's index: along the index by time, a value that is frequent
+/// but not recent would be searched for among everything newer. The index by time is made for
+/// `position > 0`, so only a page without such a filter can use it.
+fn of_all(filter: &MovementFilter, limit: i64, after: Option<&MovementKey>) -> PageQuery {
+    let mut query =
+        PageQuery::new(&format!("with page as (select true as present, {COLUMNS} from movements"));
+    query.push(if filter.has_value() { " where true" } else { " where position > 0" });
+    query.filter(" and location = ", filter.location.as_ref().map(LocationCode::as_str));
+    filter.push(&mut query, "type", "reason", after);
+    query.order_by(Movement::ORDER, limit + 1);
+    query
+}
+
+/// The movements of one item, at one location or at all, newest first.
+///
+/// An item is in one lane, where the position alone is the order. So the page is among the first rows of
+/// each pair, which the index of pairs finds.
+pub(super) fn of_item(
+    sku: &Sku,
+    location: Option<&LocationCode>,
+    limit: i64,
+    conditions: impl FnOnce(&mut PageQuery),
+) -> PageQuery {
+    let mut query = PageQuery::new(&format!(
+        "with page as (\
+             select one.* from stock_levels as level cross join lateral (\
+                 select true as present, {COLUMNS} from movements \
+                 where movements.sku = level.sku and movements.location = level.location"
+    ));
+    conditions(&mut query);
+    query.order_by("position desc", limit + 1);
+    query.push(") as one where level.sku = ").bind(sku.as_str());
+    query.filter(" and level.location = ", location.map(LocationCode::as_str));
+    query.order_by("one.position desc", limit + 1);
+    query
 }

@@ -1,4 +1,4 @@
-//! How far the views are.
+//! Progress of the projections.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,22 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
+use crate::http::answer::Tag;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
-use crate::http::queries::lane;
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, applied};
+use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::rows::lane;
+use crate::http::wait::wait_until_applied;
 use crate::pipeline::progress::LogState;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
 
-/// Whether a lane moves.
+/// Whether a lane makes progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LaneState {
-    /// What comes in is applied.
+    /// Events are applied as they arrive.
     Running,
     /// Events are missing and are read from the log.
     CatchingUp,
@@ -37,7 +38,7 @@ pub enum LaneState {
 }
 
 /// One lane of one version of a projection.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Hash, Serialize, ToSchema)]
 pub struct LaneProgress {
     /// The projection's name.
     pub projection: String,
@@ -51,56 +52,45 @@ pub struct LaneProgress {
     /// The last position applied.
     #[schema(value_type = i64)]
     pub position: Position,
-    /// The chain after it.
+    /// The chain at that position.
     #[schema(value_type = String)]
     pub chain: Chain,
-    /// How many events the log has after it, when this instance last asked; null if it never could.
+    /// How many events the log had after that position when this instance last asked; null if it never could.
     pub lag: Option<i64>,
-    /// Whether it moves.
+    /// Whether the lane makes progress.
     pub state: LaneState,
     /// The event that a stopped lane waits at.
     pub event: Option<String>,
     /// Why it cannot be applied.
     pub error: Option<String>,
-    /// The events that an operator had skipped, newest first, at most 20.
+    /// The events that an operator had the lane skip, newest first, at most 20.
     pub skipped: Vec<String>,
     /// When the lane stopped.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub stopped_at: Option<Timestamp>,
-    /// When the lane was last applied.
+    /// When an event of the lane was last applied.
     #[schema(value_type = String, format = DateTime)]
     pub applied_at: Timestamp,
 }
 
 /// Every lane of every version of every projection.
 #[utoipa::path(
-    get,
-    path = "/v1/projections",
-    params(
-        FreshnessParameters,
-    ),
-    responses(
-        (status = 200, body = Page<LaneProgress>), (status = 304),
-        (status = 422, description = "invalid_parameter, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
-    )
+    get, path = "/v1/projections",
+    params(ReadParameters),
+    responses((status = 200, body = Page<LaneProgress>), ReadResponses),
 )]
 pub async fn list_projections(
     State(projections): State<ProjectionSet>,
-    request: Request,
+    ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
-    let terms = request.finish()?;
-    // It tells of every projection, so it waits for each of them.
-    let deadline = terms.wanted.deadline();
+    // The answer is about every projection, so it waits for each of them.
+    let deadline = options.min_position.deadline();
     for projection in projections.known() {
-        applied(&projections.active(*projection), &terms.wanted.until(deadline)).await?;
+        let required = options.min_position.until(deadline);
+        wait_until_applied(&projections.active(*projection), &required).await?;
     }
-    let found = read_projections(&projections).await?;
-    let tag = found.tag(|one| {
-        let stopped = (one.event.clone(), one.error.clone(), one.skipped.clone());
-        (one.version, one.active, one.lane, one.position, one.lag, one.state, stopped)
-    });
-    Ok(terms.answer(&found.position, &tag, &found))
+    let page = read_projections(&projections).await?;
+    Ok(options.answer(&page.position, &Tag::weak(&page.items), &page))
 }
 
 async fn read_projections(projections: &ProjectionSet) -> Result<Page<LaneProgress>, Problem> {
@@ -115,12 +105,12 @@ async fn read_projections(projections: &ProjectionSet) -> Result<Page<LaneProgre
         let progress = projection.and_then(|one| projections.progress(one.version(version)));
         let log = match progress {
             Some(progress) => progress.log(),
-            // Not followed here, so what another one knows of the log has to do.
+            // This instance does not update it, so use what the current version knows of the log.
             None => LogState { heads: heads.clone(), ..LogState::default() },
         };
         items.push(lane_progress(row, &log)?);
     }
-    // What every projection has applied that answers.
+    // The least position that every active version has applied.
     let mut everywhere = BTreeMap::new();
     for one in items.iter().filter(|one| one.active) {
         let least = everywhere.entry(one.lane).or_insert(one.position);
@@ -150,7 +140,7 @@ fn lane_progress(row: &PgRow, log: &LogState) -> sqlx::Result<LaneProgress> {
         lane,
         position,
         chain: Chain(chain),
-        // The log was asked before the checkpoint was read, which may be further by now.
+        // The log was asked before the checkpoint was read, which may be ahead by now.
         lag: head.map(|head| (head.0 - position.0).max(0)),
         state,
         event,

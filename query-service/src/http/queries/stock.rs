@@ -1,59 +1,64 @@
-//! How much there is, and was.
+//! Stock figures, now and in the past.
 
 pub mod figures;
 pub mod level;
 pub mod item;
 pub mod list;
-mod list_then;
 
 use serde::Serialize;
 use shared_events::lane::PositionToken;
 use shared_events::values::{LocationCode, Sku};
+use sqlx::FromRow;
 use utoipa::ToSchema;
 
 use self::figures::Subject;
-use self::item::FoundItem;
+use self::item::ItemLookup;
 use crate::http::answer::Figure;
 use crate::http::coalesce::Coalesced;
-use crate::http::wait::Found;
+use crate::http::rows::Text;
+use crate::http::wait::Lookup;
 
 /// Point reads of the present, which share statements.
 #[derive(Debug, Default)]
 pub struct Points {
-    figures: Coalesced<Subject, Found<Figure>>,
-    items: Coalesced<Sku, FoundItem>,
+    figures: Coalesced<Subject, Lookup<Figure>>,
+    items: Coalesced<Sku, ItemLookup>,
 }
 
 /// The figures of one sku at one location.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, FromRow)]
 pub struct StockLevel {
     /// The item.
     #[schema(value_type = String)]
+    #[sqlx(try_from = "Text")]
     pub sku: Sku,
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
+    #[sqlx(try_from = "Text")]
     pub location: LocationCode,
     #[serde(flatten)]
+    #[sqlx(flatten)]
     pub figure: Figure,
-    /// What `known_at` was resolved to.
+    /// The position that `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[sqlx(skip)]
     #[schema(value_type = Option<String>, example = "3:1042")]
     pub known_position: Option<PositionToken>,
 }
 
-/// The figures of one sku everywhere.
+/// The figures of one sku at all locations.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ItemStock {
     /// The item.
     #[schema(value_type = String)]
     pub sku: Sku,
-    /// Its name; of then, if the past is asked for.
+    /// The item's name; if the past is asked for, its name then.
     pub name: String,
     #[serde(flatten)]
     pub totals: Figure,
-    /// Every location that has a history of it.
+    /// Every location that has a history of the item.
     pub locations: Vec<LocationStock>,
-    /// What `known_at` was resolved to.
+    /// The position that `known_at` was resolved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "3:1042")]
     pub known_position: Option<PositionToken>,
@@ -62,7 +67,7 @@ pub struct ItemStock {
 /// The figures at one location.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct LocationStock {
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
     pub location: LocationCode,
     #[serde(flatten)]

@@ -1,6 +1,6 @@
--- Every day from $4 up to, not including, $5 of one item ($3): what came in and went out, and what was
--- there at its end, counted on from all days before; and how far the item's lane ($2) is applied: one
--- statement, so one moment. One row a day as long as the lane exists.
+-- Every day of one item ($3) from $4 up to, but not including, $5: how much came in and went out, and how
+-- much was there at its end, counting all days before; and how far the item's lane ($2) is applied: one
+-- statement, so one moment. One row per day if the lane exists.
 select
     c.lane,
     c.position as applied,

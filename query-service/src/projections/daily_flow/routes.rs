@@ -1,24 +1,23 @@
-//! What came in and went out, day by day.
+//! Daily flow: how much came in and went out, day by day.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_events::lane::PositionToken;
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
-use utoipa::ToSchema;
+use sqlx::{FromRow, Row};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::database;
 use crate::http::Service;
-use crate::http::answer::place;
-use crate::http::parameters::{Parameters, invalid};
+use crate::http::parameters::invalid;
 use crate::http::problem::Problem;
-use crate::http::queries::{found, lane, sku};
-use crate::http::request::Request;
-use crate::http::wait::{Found, FreshnessParameters};
+use crate::http::queries::sku;
+use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::rows::{LanePosition, lane, token};
+use crate::http::wait::{AsOf, Lookup};
 use crate::projection_set::ProjectionSet;
 use crate::projections::daily_flow::DailyFlow;
 use crate::projections::view::View;
@@ -38,13 +37,13 @@ pub struct ItemFlow {
     /// The day after the last.
     #[schema(value_type = String, format = Date)]
     pub to: NaiveDate,
-    /// What was there before the first day.
+    /// The quantity on hand before the first day.
     pub opening: i64,
-    /// What was there after the last day.
+    /// The quantity on hand after the last day.
     pub closing: i64,
     /// Every day, whether something happened on it or not.
     pub days: Vec<DayFlow>,
-    /// How many events counted for the item, on whatever day.
+    /// How many events counted for the item, on any day.
     pub version: i64,
     /// The position of the last of them.
     #[schema(value_type = String, example = "3:1042")]
@@ -55,7 +54,7 @@ pub struct ItemFlow {
 }
 
 /// One day of UTC. An event belongs to the day on which it happened, however late it was recorded.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema, FromRow)]
 pub struct DayFlow {
     /// The day.
     #[schema(value_type = String, format = Date)]
@@ -63,57 +62,67 @@ pub struct DayFlow {
     /// Received.
     #[serde(rename = "in")]
     pub incoming: i64,
-    /// Issued, and what was reserved and went out.
+    /// Issued, directly or from a reservation.
     #[serde(rename = "out")]
     pub outgoing: i64,
-    /// Of what was reserved and went out, what came back.
+    /// Returned after it was issued from a reservation.
     pub returned: i64,
-    /// Adjusted, counted and taken back; negative when the books had too much.
+    /// Adjusted, counted and reversed; negative when the books had too much.
     pub adjusted: i64,
-    /// What was there at its end.
+    /// The quantity on hand at the end of the day.
     pub closing: i64,
+}
+
+/// The days of a flow.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FlowParameters {
+    /// The first day, such as 2026-11-01.
+    #[param(value_type = String)]
+    from: Day,
+    /// The day after the last, at most 400 days later.
+    #[param(value_type = String)]
+    to: Day,
+}
+
+/// A day in its one spelling.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Day(NaiveDate);
+
+impl TryFrom<String> for Day {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let day = text.parse::<NaiveDate>().ok();
+        day.filter(|day| day.to_string() == text && text.len() == "2026-11-01".len())
+            .map(Self)
+            .ok_or("must be a day, such as 2026-11-01")
+    }
 }
 
 /// What came in and went out of one item, day by day. Moves between locations are left out.
 #[utoipa::path(
-    get,
-    path = "/v1/flow/{sku}",
-    params(
-        ("sku" = String, Path),
-        ("from" = String, Query, description = "the first day, such as 2026-11-01"),
-        ("to" = String, Query, description = "the day after the last, at most 400 days on"),
-        FreshnessParameters,
-    ),
+    get, path = "/v1/flow/{sku}",
+    params(("sku" = String, Path), FlowParameters, ReadParameters),
     responses(
-        (status = 200, body = ItemFlow), (status = 304),
+        (status = 200, body = ItemFlow),
         (status = 404, description = "unknown_sku"),
-        (status = 422, description = "invalid_parameter, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
+        ReadResponses,
     )
 )]
 pub async fn get_flow(
     State(projections): State<ProjectionSet>,
     Path(sku_text): Path<String>,
-    mut request: Request,
+    ReadRequest { parameters, options }: ReadRequest<FlowParameters>,
 ) -> Result<Response, Problem> {
     let service = projections.active(DailyFlow::PROJECTION);
-    let from = take_day(&mut request.parameters, "from")?;
-    let to = take_day(&mut request.parameters, "to")?;
-    let terms = request.finish()?;
+    let FlowParameters { from: Day(from), to: Day(to) } = parameters;
     if !(1..=DAYS_MAX).contains(&(to - from).num_days()) {
         return Err(invalid("to", "1 to 400 days after from"));
     }
     let sku = sku(&sku_text)?;
-    terms.one(&service, || read_flow(&service, &sku, from, to), |flow| flow.version).await
-}
-
-/// Takes a day; there is no day that everybody would mean without saying so.
-fn take_day(parameters: &mut Parameters, name: &'static str) -> Result<NaiveDate, Problem> {
-    let text = parameters.take_text(name).unwrap_or_default();
-    let day = text.parse::<NaiveDate>().ok();
-    // One day has one spelling.
-    let day = day.filter(|day| day.to_string() == text && text.len() == "2026-11-01".len());
-    day.ok_or_else(|| invalid(name, "a day, such as 2026-11-01"))
+    options.one(&service, || read_flow(&service, &sku, from, to), |flow| flow.version).await
 }
 
 async fn read_flow(
@@ -121,7 +130,7 @@ async fn read_flow(
     sku: &Sku,
     from: NaiveDate,
     to: NaiveDate,
-) -> Result<Found<ItemFlow>, Problem> {
+) -> Result<Lookup<ItemFlow>, Problem> {
     let rows = sqlx::query(include_str!("get_flow.sql"))
         .bind(service.projection.version())
         .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
@@ -131,31 +140,22 @@ async fn read_flow(
         .fetch_all(&service.pool)
         .await?;
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let flow = |first: &PgRow| {
-        let days = rows.iter().map(day).collect::<sqlx::Result<Vec<_>>>()?;
-        let opening = first.try_get("opening")?;
-        Ok(ItemFlow {
-            sku: sku.clone(),
-            from,
-            to,
-            opening,
-            closing: days.last().map_or(opening, |day| day.closing),
-            days,
-            version: first.try_get("version")?,
-            position: place(lane(first)?, first.try_get("position")?),
-            updated_at: first.try_get("updated_at").map(Timestamp::new)?,
-        })
+    let position = token(lane(first)?, first.try_get("applied")?);
+    if !first.try_get::<bool, _>("present")? {
+        return Ok(AsOf { position, value: Err(Problem::UnknownSku(sku.to_string())) });
+    }
+    let days = rows.iter().map(DayFlow::from_row).collect::<sqlx::Result<Vec<_>>>()?;
+    let opening = first.try_get("opening")?;
+    let flow = ItemFlow {
+        sku: sku.clone(),
+        from,
+        to,
+        opening,
+        closing: days.last().map_or(opening, |day| day.closing),
+        days,
+        version: first.try_get("version")?,
+        position: LanePosition::from_row(first)?.into(),
+        updated_at: first.try_get("updated_at").map(Timestamp::new)?,
     };
-    Ok(found(first, flow, Problem::UnknownSku(sku.to_string()))?)
-}
-
-fn day(row: &PgRow) -> sqlx::Result<DayFlow> {
-    Ok(DayFlow {
-        day: row.try_get("day")?,
-        incoming: row.try_get("incoming")?,
-        outgoing: row.try_get("outgoing")?,
-        returned: row.try_get("returned")?,
-        adjusted: row.try_get("adjusted")?,
-        closing: row.try_get("closing")?,
-    })
+    Ok(AsOf { position, value: Ok(flow) })
 }

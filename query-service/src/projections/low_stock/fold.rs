@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_events::event::{About, Event};
 use shared_events::lane::{EventId, Lane, Position};
 use shared_events::recorded::RecordedEvent;
@@ -50,7 +50,7 @@ pub struct Level {
 }
 
 /// Whether an item became short or is no longer short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// It became short.

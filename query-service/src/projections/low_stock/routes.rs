@@ -1,30 +1,24 @@
-//! What is short, and what was.
+//! Alerts: which items are short, and which were.
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_events::lane::{EventId, Position, PositionToken};
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
-use utoipa::ToSchema;
+use sqlx::{FromRow, Row};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::http::Service;
-use crate::http::answer::place;
-use crate::http::filtered::Filtered;
-use crate::http::page::{self, Cursor, Page, PageParameters};
-use crate::http::parameters::{Parameters, invalid};
+use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses, PairKey};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, stored};
-use crate::http::request::Request;
-use crate::http::wait::{FreshnessParameters, Reflecting};
+use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::rows::{lane, parsed, token};
 use crate::projection_set::ProjectionSet;
-use crate::projections::low_stock::LowStock;
-use crate::projections::low_stock::{AlertId, AlertState};
+use crate::projections::low_stock::{AlertId, AlertState, LowStock};
 use crate::projections::view::View;
 
-/// Whether an item is short at a location: its last alert, with the figures of now.
+/// Whether an item is short at a location: its last alert, with the current figures.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AlertRow {
     /// The last alert's id.
@@ -32,113 +26,97 @@ pub struct AlertRow {
     /// The item.
     #[schema(value_type = String)]
     pub sku: Sku,
-    /// Where.
+    /// The location.
     #[schema(value_type = String)]
     pub location: LocationCode,
-    /// Whether it is short.
+    /// Whether the item is short.
     pub state: AlertState,
     /// What is available now.
     pub available: i64,
     /// The item's reorder point now.
     pub reorder_point: i64,
-    /// The event that brought the alert about.
+    /// The event that caused the alert.
     #[schema(value_type = String, example = "3:1042")]
     pub position: PositionToken,
     /// When that was recorded.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
-    /// The last event that bears on it; not shown.
+    /// The position of the last event of the pair.
     #[serde(skip)]
-    updated: Position,
+    updated: i64,
 }
 
-/// Pairs that were ever short, by sku and location, each with its last alert.
-#[utoipa::path(
-    get,
-    path = "/v1/alerts",
-    params(
-        ("sku" = Option<String>, Query, description = "only this item"),
-        ("state" = Option<String>, Query, description = "raised: only what is short now; cleared: only what is short no longer"),
-        PageParameters, FreshnessParameters,
-    ),
-    responses(
-        (status = 200, body = Page<AlertRow>), (status = 304),
-        (status = 422, description = "invalid_parameter, invalid_cursor, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
-    )
-)]
-pub async fn list_alerts(
-    State(projections): State<ProjectionSet>,
-    mut request: Request,
-) -> Result<Response, Problem> {
-    let service = projections.active(LowStock::PROJECTION);
-    let filter = Filter::take(&mut request.parameters)?;
-    let terms = request.finish()?;
-    let key = |row: &AlertRow| (row.sku.clone(), row.location.clone(), row.updated);
-    terms.page(&service, || read_alerts(&service, &filter), key).await
-}
-
-/// Which pairs a list holds.
-struct Filter {
-    sku: Option<Sku>,
-    raised: Option<bool>,
-    after: Option<(Sku, LocationCode)>,
-    limit: i64,
-}
-
-impl Filter {
-    fn take(parameters: &mut Parameters) -> Result<Self, Problem> {
-        let raised = match parameters.take_text("state").as_deref() {
-            None => None,
-            Some("raised") => Some(true),
-            Some("cleared") => Some(false),
-            Some(_) => return Err(invalid("state", "raised or cleared")),
-        };
+impl FromRow<'_, PgRow> for AlertRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let (lane, position) = (lane(row)?, row.try_get("alert_position")?);
+        let location: LocationCode = parsed(row.try_get("location")?)?;
         Ok(Self {
-            sku: parameters.take("sku")?,
-            raised,
-            after: Cursor::take(parameters, |cursor| match cursor {
-                Cursor::Alert { sku, location } => Some((sku, location)),
-                _ => None,
-            })?,
-            limit: page::take_limit(parameters)?,
+            id: AlertId(EventId(lane, Position(position)), location.clone()).to_string(),
+            sku: parsed(row.try_get("sku")?)?,
+            location,
+            state: AlertState::of(row.try_get("raised")?),
+            available: row.try_get("available")?,
+            reorder_point: row.try_get("reorder_point")?,
+            position: token(lane, position),
+            since: row.try_get("alerted_at").map(Timestamp::new)?,
+            updated: row.try_get("position")?,
         })
     }
 }
 
-async fn read_alerts(
-    service: &Service,
-    filter: &Filter,
-) -> Result<Reflecting<Page<AlertRow>>, Problem> {
-    let after = filter.after.as_ref();
-    let rows = Filtered::new(include_str!("list_alerts.sql"))
-        .bind(service.projection.version())
-        .filter(filter.sku.as_ref().map(Sku::as_str))
-        .filter(filter.raised)
-        .filter(after.map(|(sku, _)| sku.as_str()))
-        .filter(after.map(|(_, location)| location.as_str()))
-        .limit(filter.limit + 1)
-        .fetch_all(&service.pool)
-        .await?;
-    page::of_rows(&rows, filter.limit, alert, |row| Cursor::Alert {
-        sku: row.sku.clone(),
-        location: row.location.clone(),
-    })
+impl ListRow for AlertRow {
+    const LIST: &'static str = "alert";
+    const ORDER: &'static str = "sku, location";
+    type Key = PairKey;
+
+    fn key(&self) -> PairKey {
+        PairKey { sku: self.sku.clone(), location: self.location.clone() }
+    }
+
+    fn version(&self) -> i64 {
+        self.updated
+    }
 }
 
-fn alert(row: &PgRow) -> sqlx::Result<AlertRow> {
-    let lane = lane(row)?;
-    let position = row.try_get("alert_position")?;
-    let location: LocationCode = stored(row.try_get("location")?)?;
-    Ok(AlertRow {
-        id: AlertId(EventId(lane, Position(position)), location.clone()).to_string(),
-        sku: stored(row.try_get("sku")?)?,
-        location,
-        state: AlertState::of(row.try_get("raised")?),
-        available: row.try_get("available")?,
-        reorder_point: row.try_get("reorder_point")?,
-        position: place(lane, position),
-        since: row.try_get("alerted_at").map(Timestamp::new)?,
-        updated: Position(row.try_get("position")?),
-    })
+/// The filters of a list of alerts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AlertFilter {
+    /// Only alerts of this item.
+    #[param(value_type = Option<String>)]
+    sku: Option<Sku>,
+    /// raised: only what is short now; cleared: only what is no longer short.
+    #[param(value_type = Option<String>)]
+    state: Option<AlertState>,
+}
+
+/// Pairs that were ever short, by sku and location, each with its last alert.
+#[utoipa::path(
+    get, path = "/v1/alerts",
+    params(AlertFilter, PageParameters, ReadParameters),
+    responses((status = 200, body = Page<AlertRow>), PageResponses),
+)]
+pub async fn list_alerts(
+    State(projections): State<ProjectionSet>,
+    ReadRequest { parameters: (filter, page), options }: ReadRequest<(AlertFilter, PageParameters)>,
+) -> Result<Response, Problem> {
+    let service = projections.active(LowStock::PROJECTION);
+    let after = page.after::<AlertRow>()?;
+    let statement = || {
+        let mut query = PageQuery::new(
+            "with page as (\
+                 select true as present, lane, position, sku, location, raised, available, \
+                     alert_position, alerted_at, coalesce((\
+                         select reorder_point from items where items.sku = levels.sku\
+                     ), 0) as reorder_point \
+                 from levels \
+                 where alert_position is not null",
+        );
+        query.filter(" and sku = ", filter.sku.as_ref().map(Sku::as_str));
+        query.filter(" and raised = ", filter.state.map(|state| state == AlertState::Raised));
+        query.after_pair(after.as_ref());
+        query.order_by(AlertRow::ORDER, page.limit() + 1);
+        query
+    };
+    options.page::<AlertRow>(&service, page.limit(), statement).await
 }

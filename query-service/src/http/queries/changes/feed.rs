@@ -17,26 +17,26 @@ use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
 
-/// Events that are read, and kept in memory, at a time.
+/// How many events are read at a time, and kept in memory.
 const PAGE_LEN: usize = 500;
 
-/// How often a silent stream says that it lives, so that nothing on the way closes it.
+/// How often an idle stream sends a comment, so that no proxy closes it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How long a stream waits for news before it looks which version answers now.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a stream waits for news before it checks which version of the projection answers now.
+const VERSION_CHECK: Duration = Duration::from_secs(1);
 
-/// The longest pause before the log is asked again.
+/// The longest pause between two requests to the log.
 const LOG_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// A stream of the events after a position, as they are applied, until the client goes or the service
-/// stops. It is read as fast as the client takes it: nothing piles up but one page.
+/// A stream of the events after a position, as they are applied, until the client leaves or the service
+/// stops. The client's pace limits how fast the log is read, so at most one page is kept in memory.
 pub(super) fn open(
     projections: ProjectionSet,
     after: PositionToken,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> Response {
-    let feed = Feed { projections, after, page: VecDeque::new(), _place: place };
+    let feed = Feed { projections, after, page: VecDeque::new(), _permit: permit };
     let events = stream::unfold(feed, async |mut feed| {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -46,15 +46,15 @@ pub(super) fn open(
 
 struct Feed {
     projections: ProjectionSet,
-    /// The position after the last event that was told.
+    /// The position after the last event that was sent.
     after: PositionToken,
     page: VecDeque<Line>,
-    /// Given back when the stream ends.
-    _place: OwnedSemaphorePermit,
+    /// Released when the stream ends.
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Feed {
-    /// The next event, once there is one; nothing when the service stops.
+    /// The next event, once there is one; `None` when the service stops.
     async fn next(&mut self) -> Option<Event> {
         let stop = self.projections.stop().clone();
         if self.page.is_empty() {
@@ -65,19 +65,19 @@ impl Feed {
         Some(Event::default().id(self.after.to_string()).data(line.json))
     }
 
-    /// Waits for news, and reads them.
+    /// Waits for events and reads them.
     async fn next_page(&self) -> Result<VecDeque<Line>, Stopping> {
         let mut backoff = Backoff::up_to(LOG_PAUSE_MAX);
         loop {
-            // Another version may answer by now, and this one be followed no longer.
+            // A different version may answer by now, and this one may no longer be updated.
             let service = self.projections.active(Stock::PROJECTION);
             let news = service.progress.news(&self.after);
-            let Ok(applied) = tokio::time::timeout(LOOK_AGAIN, news).await else {
+            let Ok(applied) = tokio::time::timeout(VERSION_CHECK, news).await else {
                 continue;
             };
             match pages::next(&service.log, &self.after, &applied, PAGE_LEN).await {
                 Ok(page) if !page.is_empty() => return Ok(page.into()),
-                Ok(_) => tracing::debug!("the log does not have what is applied"),
+                Ok(_) => tracing::debug!("the log does not have the applied events"),
                 Err(error) => tracing::debug!(%error, "the log cannot be read for a feed"),
             }
             backoff.pause(self.projections.stop()).await?;

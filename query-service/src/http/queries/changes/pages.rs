@@ -5,15 +5,15 @@ use shared_events::lane::{Lane, Position, PositionToken};
 
 use crate::pipeline::log_client::{Line, LogClient, LogError};
 
-/// Bytes of one page, but for its last line of each lane.
+/// The most bytes of one page, apart from the last line of each lane.
 const BYTES_MAX: usize = 4 << 20;
 
-/// Lanes that are asked at once.
+/// How many lanes are read at once.
 const LANES_AT_ONCE: usize = 4;
 
-/// The next events after a position that are applied: of each lane the next ones in their order, the
-/// lanes merged by the time of recording. At most `limit`; fewer if there are no more, or if they
-/// come to too many bytes, but one at least, if there is any.
+/// The next applied events after a position: those of each lane in order, and the lanes merged by the
+/// time of recording. At most `limit`; fewer if there are no more, or if they come to too many bytes,
+/// but at least one if there is any.
 pub(super) async fn next(
     log: &LogClient,
     after: &PositionToken,
@@ -22,7 +22,7 @@ pub(super) async fn next(
 ) -> Result<Vec<Line>, LogError> {
     let mut page: Vec<Line> = Vec::new();
     let (mut reached, mut bytes) = (after.clone(), 0);
-    // A lane that has less than its share leaves the rest to the next round.
+    // If a lane has less than its share, the next round distributes the rest.
     while page.len() < limit && bytes < BYTES_MAX {
         let shares = shares(&reached, applied, limit - page.len());
         if shares.is_empty() {
@@ -39,16 +39,16 @@ pub(super) async fn next(
             page.push(line);
         }
         if page.len() == before {
-            // What is applied has to be in the log; one that was restored may have lost it.
+            // Applied events are in the log, unless a restore of the log has lost them.
             break;
         }
     }
-    // Within a lane the time of recording never runs back, so its order stays.
+    // Within a lane the time of recording never decreases, so sorting keeps the order.
     page.sort_by_key(|line| (line.recorded_at, line.id));
     Ok(page)
 }
 
-/// What is asked of a lane.
+/// What to read from a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Share {
     lane: Lane,
@@ -56,7 +56,7 @@ struct Share {
     count: usize,
 }
 
-/// Deals `limit` out among the lanes that have news.
+/// Distributes `limit` among the lanes that have new events.
 fn shares(after: &PositionToken, applied: &PositionToken, limit: usize) -> Vec<Share> {
     let news: Vec<(Lane, Position, Position)> = applied
         .iter()
@@ -84,26 +84,26 @@ mod tests {
     }
 
     #[test]
-    fn lanes_without_news_are_not_asked() {
+    fn lanes_without_new_events_are_not_read() {
         let shares = shares(&token(&[5, 7]), &token(&[5, 9]), 100);
         assert_eq!(shares, [Share { lane: Lane(1), after: Position(7), count: 2 }]);
     }
 
     proptest! {
         #[test]
-        fn what_is_dealt_out_fits_and_makes_headway(
+        fn shares_keep_to_the_limit_and_make_progress(
             lanes in prop::collection::vec((0..50i64, 0..50i64), 1..20), limit in 1..200usize,
         ) {
             let after = token(&lanes.iter().map(|(after, _)| *after).collect::<Vec<_>>());
             let applied = token(&lanes.iter().map(|(_, applied)| *applied).collect::<Vec<_>>());
-            let dealt = shares(&after, &applied, limit);
-            prop_assert!(dealt.iter().map(|share| share.count).sum::<usize>() <= limit);
-            for share in &dealt {
+            let shares = shares(&after, &applied, limit);
+            prop_assert!(shares.iter().map(|share| share.count).sum::<usize>() <= limit);
+            for share in &shares {
                 let left = applied.get(share.lane).expect("a lane of both").0 - share.after.0;
                 prop_assert!(share.count >= 1 && i64::try_from(share.count).unwrap() <= left);
             }
             let has_news = lanes.iter().any(|(after, applied)| after < applied);
-            prop_assert_eq!(!dealt.is_empty(), has_news);
+            prop_assert_eq!(!shares.is_empty(), has_news);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One item everywhere.
+//! One item at all locations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,65 +13,56 @@ use sqlx::postgres::PgRow;
 use super::{ItemStock, LocationStock, Points};
 use crate::database;
 use crate::http::Service;
-use crate::http::answer::{Figure, LEVEL, TOTAL, Tag, place};
-use crate::http::moment::{Moment, MomentParameters, Past};
+use crate::http::answer::{Figure, LEVEL, TOTAL, Tag};
+use crate::http::past::{Past, PastParameters};
 use crate::http::problem::Problem;
-use crate::http::queries::{lane, sku, stored};
-use crate::http::request::Request;
-use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
+use crate::http::queries::sku;
+use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::rows::{lane, parsed, token};
+use crate::http::wait::{AsOf, Lookup, MinPosition, read_when_applied};
 
-/// An item's stock with its tag, or why there is none.
-pub type FoundItem = Found<(ItemStock, Tag)>;
+/// An item's stock with its entity tag, or a 404.
+pub type ItemLookup = Lookup<(ItemStock, Tag)>;
 
-/// One sku: totals, and every location that has a history of it.
+/// One sku: its totals, and every location that has a history of it.
 #[utoipa::path(
-    get,
-    path = "/v1/stock/{sku}",
-    params(
-        ("sku" = String, Path),
-        MomentParameters, FreshnessParameters,
-    ),
+    get, path = "/v1/stock/{sku}",
+    params(("sku" = String, Path), PastParameters, ReadParameters),
     responses(
-        (status = 200, body = ItemStock), (status = 304),
+        (status = 200, body = ItemStock),
         (status = 404, description = "unknown_sku"),
-        (status = 422, description = "invalid_parameter, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
+        ReadResponses,
     )
 )]
 pub async fn get_item_stock(
     State(service): State<Service>,
     Path(sku_text): Path<String>,
-    mut request: Request,
+    ReadRequest { parameters: past, options }: ReadRequest<PastParameters>,
 ) -> Result<Response, Problem> {
-    let moment = Moment::take(&mut request.parameters, &service)?;
-    let terms = request.finish()?;
     let sku = sku(&sku_text)?;
     let lane = service.lane_map()?.lane_of_item(&sku);
-    let (Reflecting { position, found }, past) = match moment {
-        None => {
-            let read = || read_together(&service, sku.clone());
-            (fresh(&service, &terms.wanted, read).await?, Past::default())
-        }
-        Some(moment) => {
-            let past = moment.resolve(&service).await?;
-            past.must_name(lane)?;
-            (read_then(&service, &terms.wanted, &sku, &past).await?, past)
-        }
+    let past = past.resolve(&service).await?;
+    let AsOf { position, value } = if past.is_present() {
+        let read = || read_together(&service, sku.clone());
+        read_when_applied(&service, &options.min_position, read).await?
+    } else {
+        past.must_name(lane)?;
+        read_past(&service, &options.min_position, &sku, &past).await?
     };
-    let (mut stock, tag) = found?;
+    let (mut stock, tag) = value?;
     stock.known_position = past.known_position(&[lane]);
     let position = past.of_lanes(&[lane]).unwrap_or(position);
-    Ok(terms.answer(&position, &tag, &stock))
+    Ok(options.answer(&position, &tag, &stock))
 }
 
-/// The stock now, in a statement with whoever else asks for items.
-async fn read_together(service: &Service, sku: Sku) -> Result<FoundItem, Problem> {
+/// The current stock, read by one statement with those that other requests ask for.
+async fn read_together(service: &Service, sku: Sku) -> Result<ItemLookup, Problem> {
     let shared = Arc::clone(service);
     let read = move |skus| read_many(Arc::clone(&shared), skus);
     service.route_state::<Points>().items.ask(sku, read).await
 }
 
-async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, FoundItem>, Problem> {
+async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, ItemLookup>, Problem> {
     let lane_map = service.lane_map()?;
     let lane = |sku| database::lane_column(lane_map.lane_of_item(sku));
     let rows = sqlx::query(include_str!("../../../../queries/get_item_stocks.sql"))
@@ -80,24 +71,24 @@ async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, Fou
         .bind(skus.iter().map(lane).collect::<Vec<i16>>())
         .fetch_all(&service.pool)
         .await?;
-    let mut found = BTreeMap::new();
-    for rows in rows.chunk_by(|one, next| place_of(one) == place_of(next)) {
-        let index = place_of(&rows[0]).ok_or(sqlx::Error::RowNotFound)?;
+    let mut stocks = BTreeMap::new();
+    for rows in rows.chunk_by(|one, next| index_of(one) == index_of(next)) {
+        let index = index_of(&rows[0]).ok_or(sqlx::Error::RowNotFound)?;
         let sku = skus.get(index).ok_or(sqlx::Error::RowNotFound)?;
-        found.insert(sku.clone(), item_now(sku, rows)?);
+        stocks.insert(sku.clone(), item_now(sku, rows)?);
     }
-    Ok(found)
+    Ok(stocks)
 }
 
-/// Which of the skus that were asked for a row is about.
-fn place_of(row: &PgRow) -> Option<usize> {
+/// The index of the sku that a row belongs to.
+fn index_of(row: &PgRow) -> Option<usize> {
     let place: i64 = row.try_get("place").ok()?;
     usize::try_from(place - 1).ok()
 }
 
-fn item_now(sku: &Sku, rows: &[PgRow]) -> sqlx::Result<FoundItem> {
+fn item_now(sku: &Sku, rows: &[PgRow]) -> sqlx::Result<ItemLookup> {
     let (first, lane) = (&rows[0], lane(&rows[0])?);
-    let found = match first.try_get::<Option<i64>, _>("item_version")? {
+    let value = match first.try_get::<Option<i64>, _>("item_version")? {
         None => Err(Problem::UnknownSku(sku.to_string())),
         Some(item_version) => {
             let totals = Figure::of(first, lane, &TOTAL)?;
@@ -107,39 +98,36 @@ fn item_now(sku: &Sku, rows: &[PgRow]) -> sqlx::Result<FoundItem> {
             Ok((ItemStock { sku, name, totals, locations, known_position: None }, tag))
         }
     };
-    Ok(Reflecting { position: place(lane, first.try_get("applied")?), found })
+    Ok(AsOf { position: token(lane, first.try_get("applied")?), value })
 }
 
-/// The stock then, once that is applied.
-///
-/// # Errors
-/// It is not applied in time, or the database is away.
-pub(crate) async fn read_then(
+/// The stock of the past, once that is applied.
+pub(crate) async fn read_past(
     service: &Service,
-    wanted: &Freshness,
+    required: &MinPosition,
     sku: &Sku,
     past: &Past,
-) -> Result<FoundItem, Problem> {
+) -> Result<ItemLookup, Problem> {
     let lane = service.lane_map()?.lane_of_item(sku);
-    let wanted = past.needs(wanted, &[lane]);
+    let required = past.requires(required, &[lane]);
     let read = || async {
         let rows = sqlx::query(include_str!("../../../../queries/get_item_stock_then.sql"))
             .bind(service.projection.version())
             .bind(database::lane_column(lane))
             .bind(sku.as_str())
             .bind(past.upto(lane))
-            .bind(past.as_of.map(|moment| moment.to_utc()))
+            .bind(past.as_of.map(|time| time.to_utc()))
             .fetch_all(&service.pool)
             .await?;
-        item_then(sku, &rows)
+        item_past(sku, &rows)
     };
-    fresh(service, &wanted, read).await
+    read_when_applied(service, &required, read).await
 }
 
-fn item_then(sku: &Sku, rows: &[PgRow]) -> Result<FoundItem, Problem> {
+fn item_past(sku: &Sku, rows: &[PgRow]) -> Result<ItemLookup, Problem> {
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let lane = lane(first)?;
-    let found = match first.try_get::<Option<String>, _>("name")? {
+    let value = match first.try_get::<Option<String>, _>("name")? {
         None => Err(Problem::UnknownSku(sku.to_string())),
         Some(name) => {
             let locations = locations(rows, lane)?;
@@ -151,14 +139,14 @@ fn item_then(sku: &Sku, rows: &[PgRow]) -> Result<FoundItem, Problem> {
             Ok((ItemStock { sku, name, totals, locations, known_position: None }, tag))
         }
     };
-    Ok(Reflecting { position: place(lane, first.try_get("applied")?), found })
+    Ok(AsOf { position: token(lane, first.try_get("applied")?), value })
 }
 
 fn locations(rows: &[PgRow], lane: Lane) -> sqlx::Result<Vec<LocationStock>> {
     let mut locations = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(location) = row.try_get::<Option<String>, _>("location")? {
-            let (location, figure) = (stored(location)?, Figure::of(row, lane, &LEVEL)?);
+        if let Some(location) = row.try_get::<Option<&str>, _>("location")? {
+            let (location, figure) = (parsed(location)?, Figure::of(row, lane, &LEVEL)?);
             locations.push(LocationStock { location, figure });
         }
     }

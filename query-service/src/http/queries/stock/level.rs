@@ -10,57 +10,47 @@ use super::figures::{Lanes, Subject, read_figures};
 use super::{Points, StockLevel};
 use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
-use crate::http::moment::{Moment, MomentParameters, Past};
+use crate::http::past::{Past, PastParameters};
 use crate::http::problem::Problem;
 use crate::http::queries::{location, sku};
-use crate::http::request::Request;
-use crate::http::wait::{Found, Freshness, FreshnessParameters, Reflecting, fresh};
+use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::wait::{AsOf, Lookup, MinPosition, read_when_applied};
 
 /// One sku at one location; a registered pair without history has zeros and version 0.
 #[utoipa::path(
-    get,
-    path = "/v1/stock/{sku}/{location}",
-    params(
-        ("sku" = String, Path), ("location" = String, Path),
-        MomentParameters, FreshnessParameters,
-    ),
+    get, path = "/v1/stock/{sku}/{location}",
+    params(("sku" = String, Path), ("location" = String, Path), PastParameters, ReadParameters),
     responses(
-        (status = 200, body = StockLevel), (status = 304),
+        (status = 200, body = StockLevel),
         (status = 404, description = "unknown_sku, unknown_location"),
-        (status = 422, description = "invalid_parameter, invalid_position"),
-        (status = 503, description = "not_yet_applied, projection_unavailable"),
+        ReadResponses,
     )
 )]
 pub async fn get_stock_level(
     State(service): State<Service>,
     Path((sku_text, location_text)): Path<(String, String)>,
-    mut request: Request,
+    ReadRequest { parameters: past, options }: ReadRequest<PastParameters>,
 ) -> Result<Response, Problem> {
-    let moment = Moment::take(&mut request.parameters, &service)?;
-    let terms = request.finish()?;
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
     let lane = service.lane_map()?.lane_of_item(&sku);
-    let (Reflecting { position, found }, past) = match moment {
-        None => {
-            let read = || read_together(&service, subject.clone());
-            (fresh(&service, &terms.wanted, read).await?, Past::default())
-        }
-        Some(moment) => {
-            let past = moment.resolve(&service).await?;
-            past.must_name(lane)?;
-            (read_then(&service, &terms.wanted, &subject, &past).await?, past)
-        }
+    let past = past.resolve(&service).await?;
+    let AsOf { position, value } = if past.is_present() {
+        let read = || read_together(&service, subject.clone());
+        read_when_applied(&service, &options.min_position, read).await?
+    } else {
+        past.must_name(lane)?;
+        read_past(&service, &options.min_position, &subject, &past).await?
     };
-    let figure = found?;
+    let figure = value?;
     let position = past.of_lanes(&[lane]).unwrap_or(position);
     let tag = Tag::of_versions(&[figure.version]);
     let known_position = past.known_position(&[lane]);
-    Ok(terms.answer(&position, &tag, &StockLevel { sku, location, figure, known_position }))
+    Ok(options.answer(&position, &tag, &StockLevel { sku, location, figure, known_position }))
 }
 
-/// The figure now, in a statement with whoever else asks for figures.
-async fn read_together(service: &Service, subject: Subject) -> Result<Found<Figure>, Problem> {
+/// The current figure, read by one statement with those that other requests ask for.
+async fn read_together(service: &Service, subject: Subject) -> Result<Lookup<Figure>, Problem> {
     let shared = Arc::clone(service);
     let read = move |subjects| read_many(Arc::clone(&shared), subjects);
     service.route_state::<Points>().figures.ask(subject, read).await
@@ -69,25 +59,22 @@ async fn read_together(service: &Service, subject: Subject) -> Result<Found<Figu
 async fn read_many(
     service: Service,
     subjects: Vec<Subject>,
-) -> Result<BTreeMap<Subject, Found<Figure>>, Problem> {
-    let found = read_figures(&service, &subjects, None).await?;
-    Ok(subjects.into_iter().zip(found).collect())
+) -> Result<BTreeMap<Subject, Lookup<Figure>>, Problem> {
+    let figures = read_figures(&service, &subjects, &Past::default()).await?;
+    Ok(subjects.into_iter().zip(figures).collect())
 }
 
-/// The figure then, once that is applied.
-///
-/// # Errors
-/// It is not applied in time, or the database is away.
-pub(crate) async fn read_then(
+/// The figure of the past, once that is applied.
+pub(crate) async fn read_past(
     service: &Service,
-    wanted: &Freshness,
+    required: &MinPosition,
     subject: &Subject,
     past: &Past,
-) -> Result<Found<Figure>, Problem> {
-    let wanted = past.needs(wanted, &Lanes::of(service, subject)?.all());
+) -> Result<Lookup<Figure>, Problem> {
+    let required = past.requires(required, &Lanes::of(service, subject)?.all());
     let read = || async {
-        let mut found = read_figures(service, std::slice::from_ref(subject), Some(past)).await?;
-        found.pop().ok_or_else(|| sqlx::Error::RowNotFound.into())
+        let mut figures = read_figures(service, std::slice::from_ref(subject), past).await?;
+        figures.pop().ok_or_else(|| sqlx::Error::RowNotFound.into())
     };
-    fresh(service, &wanted, read).await
+    read_when_applied(service, &required, read).await
 }

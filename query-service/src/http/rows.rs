@@ -1,0 +1,133 @@
+//! How `#[derive(FromRow)]` reads values that are more than one column, or that sqlx has no type for:
+//! `#[sqlx(flatten, try_from = "LanePosition")] position: PositionToken`.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use shared_events::event::Reference;
+use shared_events::lane::{EventId, Lane, Position, PositionToken};
+use shared_events::reservation::ReservationStatus;
+use shared_events::time::Timestamp;
+use shared_events::values::{LocationCode, ReservationId, Sku, ValueError};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
+
+use crate::database;
+use crate::http::problem::Problem;
+use crate::http::wait::{AsOf, Lookup};
+
+/// The columns `lane` and `position`.
+#[derive(FromRow)]
+pub struct LanePosition {
+    lane: i16,
+    position: i64,
+}
+
+impl From<LanePosition> for EventId {
+    fn from(LanePosition { lane, position }: LanePosition) -> Self {
+        Self(database::lane(lane), Position(position))
+    }
+}
+
+impl From<LanePosition> for PositionToken {
+    fn from(columns: LanePosition) -> Self {
+        let EventId(lane, position) = columns.into();
+        token(lane, position.0)
+    }
+}
+
+/// The columns of a reference, which are all null if there is none.
+#[derive(FromRow)]
+pub struct ReferenceColumns {
+    reference_type: Option<String>,
+    reference_id: Option<String>,
+    reference_line: Option<String>,
+}
+
+impl TryFrom<ReferenceColumns> for Option<Reference> {
+    type Error = ValueError;
+
+    fn try_from(columns: ReferenceColumns) -> Result<Self, ValueError> {
+        let (Some(kind), Some(id)) = (columns.reference_type, columns.reference_id) else {
+            return Ok(None);
+        };
+        let line = columns.reference_line.map(|line| line.parse()).transpose()?;
+        Ok(Some(Reference { kind: kind.parse()?, id: id.parse()?, line }))
+    }
+}
+
+/// A `text` that was valid when it was stored.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Text(String);
+
+macro_rules! text_column {
+    ($($value:ident),*) => {$(
+        impl TryFrom<Text> for $value {
+            type Error = ValueError;
+
+            fn try_from(Text(text): Text) -> Result<Self, ValueError> {
+                text.parse()
+            }
+        }
+    )*};
+}
+
+text_column!(Sku, LocationCode, ReservationId);
+
+impl TryFrom<Text> for ReservationStatus {
+    type Error = serde::de::value::Error;
+
+    fn try_from(Text(text): Text) -> Result<Self, Self::Error> {
+        Self::deserialize(text.into_deserializer())
+    }
+}
+
+/// A `timestamptz`.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Time(DateTime<Utc>);
+
+impl From<Time> for Timestamp {
+    fn from(Time(time): Time) -> Self {
+        Self::new(time)
+    }
+}
+
+/// A nullable `timestamptz`.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+pub struct NullableTime(Option<DateTime<Utc>>);
+
+impl From<NullableTime> for Option<Timestamp> {
+    fn from(NullableTime(time): NullableTime) -> Self {
+        time.map(Timestamp::new)
+    }
+}
+
+/// A value that was valid when it was stored.
+pub fn parsed<T: FromStr<Err = ValueError>>(text: &str) -> sqlx::Result<T> {
+    text.parse().map_err(|error: ValueError| sqlx::Error::Decode(error.into()))
+}
+
+/// A position of one lane as a token.
+pub fn token(lane: Lane, position: i64) -> PositionToken {
+    [(lane, Position(position))].into_iter().collect()
+}
+
+/// The lane that a row was written from.
+pub fn lane(row: &PgRow) -> sqlx::Result<Lane> {
+    row.try_get("lane").map(database::lane)
+}
+
+/// The value of a row if it is `present`, as of the position that its lane was `applied` to.
+pub fn lookup<T>(row: &PgRow, missing: Problem) -> sqlx::Result<Lookup<T>>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    let position = token(lane(row)?, row.try_get("applied")?);
+    let value = if row.try_get("present")? { Ok(T::from_row(row)?) } else { Err(missing) };
+    Ok(AsOf { position, value })
+}
