@@ -1,6 +1,6 @@
 //! What all endpoints share: parameters, freshness, pages, problems.
 
-pub mod queries;
+pub mod subject;
 pub mod request;
 pub mod wait;
 pub mod past;

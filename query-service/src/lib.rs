@@ -8,7 +8,7 @@
 //! - [`pipeline`]: from Kafka to committed rows
 //! - [`projections`]: the views
 //! - [`projection_set`], [`read_model`]: which versions run, and which answer queries
-//! - [`router`], [`http`]: the routes, and what they share
+//! - [`router`], [`endpoints`], [`http`]: all routes, those that belong to no view, and what they share
 //! - [`integrity`]: proves that the views match the log
 //! - [`alerts`]: publishes low-stock alerts
 //! - [`rebuild`], [`skip`]: commands for operators
@@ -19,6 +19,7 @@ pub mod app;
 pub mod backoff;
 pub mod config;
 pub mod database;
+pub mod endpoints;
 pub mod http;
 pub mod integrity;
 pub mod metrics;

@@ -18,7 +18,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
-use crate::http::{BODY_BYTES_MAX, gate, health, problem, queries, wait};
+use crate::endpoints;
+use crate::http::{BODY_BYTES_MAX, gate, health, problem, wait};
 use crate::projection_set::ProjectionSet;
 use crate::projections;
 
@@ -37,10 +38,10 @@ struct Document;
 fn routes() -> OpenApiRouter<ProjectionSet> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(projections::routes())
-        .routes(routes!(queries::changes::follow_changes))
-        .routes(routes!(queries::projections::list_projections))
-        .routes(routes!(queries::integrity::check_all))
-        .routes(routes!(queries::integrity::check_sku))
+        .routes(routes!(endpoints::changes::follow_changes))
+        .routes(routes!(endpoints::projections::list_projections))
+        .routes(routes!(endpoints::integrity::check_all))
+        .routes(routes!(endpoints::integrity::check_sku))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))

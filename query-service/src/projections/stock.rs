@@ -1,6 +1,7 @@
 //! The view `stock`: levels, totals, movements, reservations, items and locations.
 
 pub mod fold;
+pub mod routes;
 #[cfg(test)]
 mod spec;
 mod write;
@@ -15,10 +16,8 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 pub use self::fold::{Changes, Movement, Name, ReservationRow};
-use crate::http::queries;
 use crate::integrity::check::Subject;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
@@ -50,19 +49,7 @@ impl View for Stock {
     }
 
     fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new()
-            .routes(routes!(queries::stock::level::get_stock_level))
-            .routes(routes!(queries::stock::item::get_item_stock))
-            .routes(routes!(queries::stock::list::list_stock_levels))
-            .routes(routes!(queries::availability::ask_availability))
-            .routes(routes!(queries::movements::list_movements))
-            .routes(routes!(queries::explain::explain))
-            .routes(routes!(queries::diff::diff))
-            .routes(routes!(queries::reservations::get_reservation))
-            .routes(routes!(queries::reservations::list_reservations))
-            .routes(routes!(queries::items::get_item))
-            .routes(routes!(queries::items::list_items))
-            .routes(routes!(queries::items::list_locations))
+        routes::routes()
     }
 }
 

@@ -60,9 +60,9 @@ pub(crate) async fn read_figures(
     let locations: Vec<Option<&str>> =
         subjects.iter().map(|one| one.location.as_ref().map(LocationCode::as_str)).collect();
     let statement = if past.is_present() {
-        include_str!("../../../../queries/get_stock_figures.sql")
+        include_str!("../../get_stock_figures.sql")
     } else {
-        include_str!("../../../../queries/get_stock_figures_then.sql")
+        include_str!("../../get_stock_figures_then.sql")
     };
     let mut query = sqlx::query(statement)
         .bind(service.projection.version())

@@ -95,7 +95,7 @@ pub async fn list_projections(
 
 async fn read_projections(projections: &ProjectionSet) -> Result<Page<LaneProgress>, Problem> {
     let heads = projections.active(Stock::PROJECTION).progress.log().heads;
-    let rows = sqlx::query(include_str!("../../../queries/list_checkpoints.sql"))
+    let rows = sqlx::query(include_str!("../../queries/list_checkpoints.sql"))
         .fetch_all(&projections.pool())
         .await?;
     let mut items = Vec::with_capacity(rows.len());

@@ -16,9 +16,9 @@ use crate::database;
 use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::queries::DocumentId;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::{LanePosition, ReferenceColumns, parsed};
+use crate::http::subject::DocumentId;
 
 /// The columns of a movement, and of a step of an explanation.
 const COLUMNS: &str = "lane, position, sku, location, type, reason, reference_type, reference_id, \

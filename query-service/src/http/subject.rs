@@ -1,15 +1,4 @@
-//! The routes, by subject.
-
-pub mod stock;
-pub mod availability;
-pub mod movements;
-pub mod explain;
-pub mod diff;
-pub mod changes;
-pub mod reservations;
-pub mod items;
-pub mod projections;
-pub mod integrity;
+//! Skus, locations and documents in paths and parameters.
 
 use serde::Deserialize;
 use shared_events::values::{Label, LocationCode, Sku};

@@ -15,9 +15,9 @@ use crate::database;
 use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::queries::sku;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, Text, Time, lookup};
+use crate::http::subject::sku;
 use crate::http::wait::Lookup;
 
 /// An item, as last described.
@@ -138,7 +138,7 @@ pub async fn get_item(
 }
 
 async fn read_item(service: &Service, sku: &Sku) -> Result<Lookup<Item>, Problem> {
-    let row = sqlx::query(include_str!("../../../queries/get_item.sql"))
+    let row = sqlx::query(include_str!("../get_item.sql"))
         .bind(service.projection.version())
         .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
         .bind(sku.as_str())

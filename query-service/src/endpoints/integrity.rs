@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 use crate::http::Service;
 use crate::http::answer::untagged;
 use crate::http::problem::Problem;
-use crate::http::queries::sku;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::{lane, token};
+use crate::http::subject::sku;
 use crate::http::wait::{MinPosition, wait_until_applied};
 use crate::integrity::check::{CheckError, Report, Subject};
 use crate::integrity::difference::Difference;
@@ -184,7 +184,7 @@ fn answer(report: Report, skipped: Vec<Skipped>) -> Response {
 }
 
 async fn list_skipped(service: &Service) -> Result<Vec<Skipped>, Problem> {
-    let statement = include_str!("../../../queries/list_skipped_events.sql");
+    let statement = include_str!("../../queries/list_skipped_events.sql");
     Ok(sqlx::query_as(statement).bind(SKIPPED_MAX).fetch_all(&service.pool).await?)
 }
 

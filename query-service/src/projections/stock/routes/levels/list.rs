@@ -163,7 +163,7 @@ async fn is_rare(service: &Service, filter: &StockFilter) -> Result<bool, Proble
     let Some(Integer(below)) = filter.available_below else {
         return Ok(false);
     };
-    let statement = include_str!("../../../../queries/is_available_below_rare.sql");
+    let statement = include_str!("../../is_available_below_rare.sql");
     let query = sqlx::query_scalar(statement).bind(below).bind(RARE_MAX);
     Ok(query.fetch_one(&service.pool).await?)
 }

@@ -16,9 +16,9 @@ use crate::database;
 use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::queries::DocumentId;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, ReferenceColumns, Text, Time, lookup};
+use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
 
 /// A page ends with the reservation that brings it to so many lines, as many as one may have.
@@ -133,7 +133,7 @@ async fn read_reservation(
     id: &ReservationId,
 ) -> Result<Lookup<Reservation>, Problem> {
     let lane = service.lane_map()?.lane_of(&Stream::Reservation(id.clone()));
-    let row = sqlx::query(include_str!("../../../queries/get_reservation.sql"))
+    let row = sqlx::query(include_str!("../get_reservation.sql"))
         .bind(service.projection.version())
         .bind(database::lane_column(lane))
         .bind(id.as_str())

@@ -17,10 +17,10 @@ use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
 use crate::http::past::ListPastParameters;
 use crate::http::problem::{Fault, Problem};
-use crate::http::queries::stock::figures::{Lanes, Subject, read_figures};
-use crate::http::queries::{location, sku};
 use crate::http::request::{ReadParameters, ReadRequest};
+use crate::http::subject::{location, sku};
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
+use crate::projections::stock::routes::levels::figures::{Lanes, Subject, read_figures};
 
 /// The most pairs of one request.
 const PAIRS_MAX: usize = 5_000;

@@ -14,12 +14,12 @@ use crate::http::answer::{Figure, Tag};
 use crate::http::page::{PageParameters, PageResponses};
 use crate::http::past::Past;
 use crate::http::problem::Problem;
-use crate::http::queries::explain::Step;
-use crate::http::queries::movements::{Amounts, of_item};
-use crate::http::queries::stock::LocationStock;
-use crate::http::queries::stock::item::read_past;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::wait::parse_position;
+use crate::projections::stock::routes::explain::Step;
+use crate::projections::stock::routes::levels::LocationStock;
+use crate::projections::stock::routes::levels::item::read_past;
+use crate::projections::stock::routes::movements::{Amounts, of_item};
 
 /// What changed of one sku between two positions of its lane.
 #[derive(Debug, Serialize, ToSchema)]

@@ -16,9 +16,9 @@ use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL, TOTAL, Tag};
 use crate::http::past::{Past, PastParameters};
 use crate::http::problem::Problem;
-use crate::http::queries::sku;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{lane, parsed, token};
+use crate::http::subject::sku;
 use crate::http::wait::{AsOf, Lookup, MinPosition, read_when_applied};
 
 /// An item's stock with its entity tag, or a 404.
@@ -65,7 +65,7 @@ async fn read_together(service: &Service, sku: Sku) -> Result<ItemLookup, Proble
 async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, ItemLookup>, Problem> {
     let lane_map = service.lane_map()?;
     let lane = |sku| database::lane_column(lane_map.lane_of_item(sku));
-    let rows = sqlx::query(include_str!("../../../../queries/get_item_stocks.sql"))
+    let rows = sqlx::query(include_str!("../../get_item_stocks.sql"))
         .bind(service.projection.version())
         .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
         .bind(skus.iter().map(lane).collect::<Vec<i16>>())
@@ -111,7 +111,7 @@ pub(crate) async fn read_past(
     let lane = service.lane_map()?.lane_of_item(sku);
     let required = past.requires(required, &[lane]);
     let read = || async {
-        let rows = sqlx::query(include_str!("../../../../queries/get_item_stock_then.sql"))
+        let rows = sqlx::query(include_str!("../../get_item_stock_then.sql"))
             .bind(service.projection.version())
             .bind(database::lane_column(lane))
             .bind(sku.as_str())

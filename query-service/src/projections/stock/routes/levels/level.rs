@@ -12,8 +12,8 @@ use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
 use crate::http::past::{Past, PastParameters};
 use crate::http::problem::Problem;
-use crate::http::queries::{location, sku};
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::subject::{location, sku};
 use crate::http::wait::{AsOf, Lookup, MinPosition, read_when_applied};
 
 /// One sku at one location; a registered pair without history has zeros and version 0.

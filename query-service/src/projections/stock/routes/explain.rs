@@ -15,13 +15,13 @@ use crate::http::answer::{Figure, Tag};
 use crate::http::page::{ListRow, PageParameters, PageResponses};
 use crate::http::past::KnownParameters;
 use crate::http::problem::Problem;
-use crate::http::queries::movements::{Amounts, Movement, MovementKey, of_item};
-use crate::http::queries::stock::figures::Subject;
-use crate::http::queries::stock::level::read_past;
-use crate::http::queries::{location, sku};
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::NullableTime;
+use crate::http::subject::{location, sku};
 use crate::http::wait::AsOf;
+use crate::projections::stock::routes::levels::figures::Subject;
+use crate::projections::stock::routes::levels::level::read_past;
+use crate::projections::stock::routes::movements::{Amounts, Movement, MovementKey, of_item};
 
 /// The promises of each kind that are listed one by one.
 const PROMISES_MAX: i64 = 200;
@@ -196,13 +196,13 @@ async fn read_summary(
     location: &LocationCode,
     upto: Position,
 ) -> Result<Summary, Problem> {
-    let sums = sqlx::query(include_str!("../../../queries/sum_movements_by_type.sql"))
+    let sums = sqlx::query(include_str!("../sum_movements_by_type.sql"))
         .bind(sku.as_str())
         .bind(location.as_str())
         .bind(upto.0)
         .fetch_all(&service.pool)
         .await?;
-    let promises = sqlx::query(include_str!("../../../queries/list_promises.sql"))
+    let promises = sqlx::query(include_str!("../list_promises.sql"))
         .bind(sku.as_str())
         .bind(location.as_str())
         .bind(upto.0)

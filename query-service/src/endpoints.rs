@@ -1,0 +1,5 @@
+//! The routes that belong to no view.
+
+pub mod changes;
+pub mod integrity;
+pub mod projections;
