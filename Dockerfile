@@ -1,11 +1,11 @@
-# Both services and their errands (migrate, create-topic, verify, healthcheck) in one image.
-# It needs nothing of BuildKit.
+# Both services with their commands for operators (migrate, create-topic, verify, healthcheck) in one
+# image. It builds without BuildKit.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /stockbook
 
-# The dependencies first, against empty sources: this layer is made again only when a manifest
-# changes. What was built of the empty sources is removed, so that the real ones count as new.
+# The dependencies first, with empty sources, so that this layer is rebuilt only when a manifest changes.
+# The artefacts of the empty sources are removed, so that cargo compiles the real ones.
 COPY Cargo.toml Cargo.lock ./
 COPY command-service/Cargo.toml command-service/
 COPY command-service/inventory/Cargo.toml command-service/inventory/
@@ -32,7 +32,7 @@ COPY shared-events shared-events
 COPY service-edge service-edge
 COPY command-service command-service
 COPY query-service query-service
-# Without lines for the debugger, which are two thirds of it; a backtrace still has its names.
+# Without line tables, two thirds of the size; a backtrace still has names.
 RUN cargo build --release --locked --package command-service --package query-service \
     && strip --strip-debug target/release/command-service target/release/query-service
 
@@ -40,14 +40,14 @@ RUN cargo build --release --locked --package command-service --package query-ser
 FROM debian:bookworm-slim
 COPY --from=build /stockbook/target/release/command-service /stockbook/target/release/query-service /usr/local/bin/
 
-# Nobody's number: no file of the image belongs to it, and no name has to be made for it.
+# A user id that owns no file of the image and needs no name.
 USER 10001:10001
 
-# From outside the container it can only be reached on all its addresses. Who may reach it is
-# decided where the port is published.
+# Inside a container, the service must listen on all addresses. Publishing the port decides who can reach
+# it.
 ENV LISTEN=0.0.0.0:8080
 EXPOSE 8080
 
-# It asks whoever listens at LISTEN, so it holds for either service.
+# It asks the service at LISTEN, so it works for both services.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["command-service", "healthcheck"]
 CMD ["command-service"]

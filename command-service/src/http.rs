@@ -1,13 +1,13 @@
 //! HTTP in, HTTP out.
 //!
-//! - `observe` counts each request and gives it a correlation id
+//! - `correlation` gives each request an id
 //! - `request` reads what every command has: path, query, headers, the bytes of the body
 //! - `json` parses bodies and finds their faults
 //! - `commands` has the body and the handler of each command
 //! - `answer` and [`problem`] render outcomes
-//! - `log` serves the log, `health` the operators, `openapi` describes problems
+//! - `log` serves the log, `health` answers `/readyz`, `openapi` describes problems
 
-mod observe;
+mod correlation;
 mod request;
 mod json;
 mod commands;
@@ -19,28 +19,25 @@ mod openapi;
 #[cfg(test)]
 mod tests;
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Method, Uri};
 use axum::middleware::from_fn;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use service_edge::unread;
+use service_edge::http::frame;
+use service_edge::problem::of_panic;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
 use self::answer::{Accepted, BatchAnswer};
 use self::commands::reversal::ReversalAnswer;
 use self::openapi::ProblemDocument;
-use self::problem::{Code, Problem};
+use self::problem::Code;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
 use crate::reversals::Reversals;
@@ -97,47 +94,16 @@ fn routes() -> OpenApiRouter<Arc<AppState>> {
         .routes(routes!(log::merged::list_events))
         // The name of a stream has slashes, so the handler takes off what follows it.
         .route("/v1/streams/{*name}", get(log::read_stream))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/problems/{code}", get(health::problem_page))
 }
 
 /// The service's HTTP surface.
 pub fn router(app: AppState) -> Router {
-    let (router, openapi) = routes().with_state(Arc::new(app)).split_for_parts();
-    router
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", openapi))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
+    service_edge::http::router::<Code, _>(routes(), get(health::ready), Arc::new(app))
         // In one `layer`, from the outside in: each further one would box every request once more.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn(unread::drop_unread))
-                .layer(from_fn(observe::observe))
-                .layer(CatchPanicLayer::custom(panicked)),
+                .layer(from_fn(frame::<Code>))
+                .layer(from_fn(correlation::correlate))
+                .layer(CatchPanicLayer::custom(of_panic::<Code>)),
         )
-}
-
-/// Records metrics from the first call on, and keeps them small; to be called every few seconds.
-pub fn upkeep_metrics() {
-    observe::metrics().run_upkeep();
-}
-
-async fn nothing_here(uri: Uri) -> Problem {
-    Problem::new(Code::NotFound, format!("nothing is at {}", uri.path()))
-}
-
-/// axum adds the Allow header.
-async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    Problem::new(Code::MethodNotAllowed, format!("{} is not for {method}", uri.path()))
-}
-
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let said = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words");
-    Problem::internal(&said).into_response()
 }

@@ -12,8 +12,6 @@ pub mod log;
 pub mod relay;
 pub mod deadlines;
 pub mod reversals;
-mod backoff;
-mod own_thread;
 pub mod topic;
 pub mod migrate;
 pub mod verify;

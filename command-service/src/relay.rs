@@ -18,6 +18,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_edge::retry::Backoff;
 use shared_events::lane::Lane;
 use sqlx::PgPool;
 use tokio::time::Instant;
@@ -29,7 +30,7 @@ use self::metrics::State;
 use self::ownership::{Ownership, OwnershipError};
 use self::publisher::Publisher;
 use self::session::{End, Session};
-use crate::backoff::Backoff;
+use crate::config::DatabaseUrl;
 use crate::topic::{self, TopicError};
 
 mod inbox;
@@ -70,7 +71,7 @@ pub struct RelayConfig {
     pub topic: String,
     /// The write database, as the service's role, for the connection that holds the locks. It must reach
     /// Postgres itself, not a pooler that shares sessions.
-    pub database_url: String,
+    pub database: DatabaseUrl,
     /// Every lane of the log.
     pub lanes: Vec<Lane>,
 }
@@ -148,7 +149,7 @@ impl Relay {
         let config = &self.config;
         topic::check(&config.brokers, &config.topic, config.lanes.len()).await?;
         // 2. Connect for the locks, then create the producer, which blocks when it is dropped.
-        let ownership = Ownership::connect(&config.database_url).await?;
+        let ownership = Ownership::connect(&config.database).await?;
         let publisher = Publisher::connect(config)?;
         Ok(Session::new(
             config,

@@ -1,12 +1,12 @@
--- Makes the roles and databases where they are missing, and sets the roles' passwords: each role
--- may log in, and do nothing else on the server. For psql, as the superuser; at every start.
+-- Creates missing roles and databases, and sets the passwords of the roles, which may log in and nothing
+-- else. psql runs it as the superuser at every start.
 
 \set ON_ERROR_STOP on
 \getenv owner_password OWNER_PASSWORD
 \getenv command_password COMMAND_PASSWORD
 \getenv query_password QUERY_PASSWORD
 
--- What is composed of passwords is not shown, not even when it fails.
+-- Statements that contain passwords are never shown, not even when they fail.
 \set VERBOSITY terse
 \set SHOW_CONTEXT never
 set log_min_error_statement = 'panic';
@@ -26,7 +26,7 @@ select format('alter role %I login nosuperuser nocreatedb nocreaterole password 
 from roles
 \gexec
 
--- Each service may enter its own database, nobody else either.
+-- Each service may connect to its own database, and nobody else may.
 create temporary table guests (database text, role text);
 insert into guests values
     ('stockbook_write', 'stockbook_command'),

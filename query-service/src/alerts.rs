@@ -17,6 +17,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde::Serialize;
+use service_edge::retry::Backoff;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
@@ -25,7 +26,6 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::config::{DatabaseConfig, KafkaConfig};
 use crate::projections::low_stock::{AlertId, AlertState};
 use crate::{database, metrics};

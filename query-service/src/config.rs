@@ -1,58 +1,55 @@
 //! The settings, read once from flags and the environment. `--help` shows each with its comment.
 
-mod source;
-mod integrity;
-mod value;
-mod errand;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 
-use clap::builder::RangedI64ValueParser;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
+use reqwest::Url;
+use service_edge::config::at_least_one;
+pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::process::with_default_action;
+use shared_events::record::TOPIC;
 
-pub use self::errand::{RebuildConfig, RebuildStep, SkipConfig};
-pub use self::integrity::IntegrityConfig;
-pub use self::source::{KafkaConfig, LogConfig};
-pub use self::value::{DatabaseUrl, ListenAddress, Milliseconds};
+use crate::projection::Projection;
+use crate::projections;
 
 /// Stockbook's query-service: follows the log and answers stock queries.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "query-service", version)]
 pub struct Config {
-    /// What to do; `serve` when nothing is said.
+    /// The command; `serve` by default.
     #[command(subcommand)]
     pub action: Action,
 
-    /// What is logged to stderr, such as `info` or `query_service=debug,info`.
+    /// The filter of the log on stderr, such as `info` or `query_service=debug,info`.
     #[arg(long = "log", env = "RUST_LOG", default_value = "info,sqlx=warn", global = true)]
     pub log: String,
 }
 
-/// What the program is started for.
+/// The commands of the program.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Action {
     /// Keep the views up to date and answer from them.
     Serve(Box<ServeConfig>),
-    /// Bring the read database to this version's tables, and fix the number of lanes at the first
-    /// time.
+    /// Migrate the read database to this version. The first migration fixes the number of lanes.
     Migrate(MigrateConfig),
-    /// Fill a projection anew from the log beside the one that answers, then let it answer instead.
-    /// Killed on the way, it goes on where it was when it is started again.
+    /// Fill a new version of a projection from the log, then switch answers to it. If it is killed,
+    /// it continues at the next start.
     Rebuild(RebuildConfig),
-    /// Let a lane pass the one event at which it is stopped. What a view misses then stays on record.
+    /// Let a lane skip the one event at which it stopped. The skipped event stays on record.
     Skip(SkipConfig),
-    /// Ask a running service whether it can do its work; fails when it cannot.
+    /// Ask a running service whether it is ready; fail if it is not.
     Healthcheck(HealthcheckConfig),
 }
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// Where to listen, host:port; port 0 takes a free one. There is no sign-in, so anything but
-    /// loopback is for a trusted network.
+    /// The address to listen on, host:port; port 0 takes a free port. There is no sign-in, so listen
+    /// beyond loopback only on a trusted network.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
 
@@ -75,23 +72,22 @@ pub struct ServeConfig {
     pub integrity: IntegrityConfig,
 }
 
-/// How requests are taken in and answered.
+/// Settings of HTTP.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct HttpConfig {
-    /// Requests that may be in work or waiting; one more is answered `overloaded`.
+    /// Requests in progress; more are answered `overloaded`.
     #[arg(long, env = "REQUESTS_MAX", default_value_t = 4_096, value_parser = at_least_one())]
     pub requests_max: u32,
 
-    /// Connections that may be open; further ones wait in the system's backlog.
+    /// Open connections; more wait in the system's backlog.
     #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 4_096, value_parser = at_least_one())]
     pub connections_max: u32,
 
-    /// How long an answer may take beyond the wait that the caller asks for, in milliseconds.
+    /// How long an answer may take beyond the wait that the caller requests, in milliseconds.
     #[arg(long, env = "ANSWER_TIMEOUT_MS", default_value = "5000")]
     pub answer_timeout_ms: Milliseconds,
 
-    /// How long a stop waits for requests that are being answered and for the batch in work, in
-    /// milliseconds.
+    /// How long a stop waits for requests and batches in progress, in milliseconds.
     #[arg(long, env = "DRAIN_TIMEOUT_MS", default_value = "20000")]
     pub drain_timeout_ms: Milliseconds,
 }
@@ -103,7 +99,7 @@ pub struct DatabaseConfig {
     #[arg(long, env = "READ_DATABASE_URL", hide_env_values = true)]
     pub read_database_url: DatabaseUrl,
 
-    /// Database connections for answering, for each projection; what writes has its own.
+    /// Database connections for answers, for each projection. Writers have their own.
     #[arg(long, env = "READ_CONNECTIONS_MAX", default_value_t = 8, value_parser = at_least_one())]
     pub read_connections_max: u32,
 
@@ -117,18 +113,89 @@ pub struct DatabaseConfig {
     pub position_poll_ms: Milliseconds,
 }
 
-/// Bounds of each projection.
+/// Kafka, which delivers events as they happen.
+#[derive(Debug, Clone, Args)]
+pub struct KafkaConfig {
+    /// Kafka's bootstrap servers, host:port, separated by commas.
+    #[arg(long, env = "KAFKA_BROKERS")]
+    pub kafka_brokers: String,
+
+    /// The topic that events are published to.
+    #[arg(long, env = "TOPIC", default_value = TOPIC)]
+    pub topic: String,
+
+    /// The consumer group; each projection's name and version are added. Instances of one group share
+    /// the lanes.
+    #[arg(long, env = "CONSUMER_GROUP", default_value = "stockbook", value_parser = NonEmptyStringValueParser::new())]
+    pub consumer_group: String,
+
+    /// The topic that low-stock alerts are published to. It is created if it is missing.
+    #[arg(long, env = "ALERTS_TOPIC", default_value = "inventory.alerts", value_parser = NonEmptyStringValueParser::new())]
+    pub alerts_topic: String,
+
+    /// Copies of each alert that the brokers keep, if the topic has to be created.
+    #[arg(long, env = "ALERTS_REPLICATION_FACTOR", default_value_t = 1, value_parser = at_least_one())]
+    pub alerts_replication_factor: u32,
+
+    /// How long the broker may hold a fetch while there are no records, in milliseconds.
+    #[arg(long, env = "FETCH_WAIT_MS", default_value = "20")]
+    pub fetch_wait_ms: Milliseconds,
+
+    /// How long the group waits for a silent instance, in milliseconds.
+    #[arg(long, env = "SESSION_TIMEOUT_MS", default_value = "10000")]
+    pub session_timeout_ms: Milliseconds,
+
+    /// KiB of records that the client buffers.
+    #[arg(long, env = "FETCH_QUEUE_KIB", default_value_t = 32 << 10, value_parser = at_least_one())]
+    pub fetch_queue_kib: u32,
+
+    /// How long Kafka may deliver nothing, while the log grows, before the client is replaced, in
+    /// milliseconds.
+    #[arg(long, env = "KAFKA_SILENCE_MAX_MS", default_value = "15000")]
+    pub kafka_silence_max_ms: Milliseconds,
+}
+
+/// The log's HTTP endpoints, for events that Kafka did not deliver.
+#[derive(Debug, Clone, Args)]
+pub struct LogConfig {
+    /// Base URLs of the command-service, separated by commas, which are tried in turn.
+    #[arg(
+        long,
+        env = "COMMAND_URL",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub command_url: Vec<Url>,
+
+    /// How long one request to the log may take, in milliseconds.
+    #[arg(long, env = "LOG_TIMEOUT_MS", default_value = "10000")]
+    pub log_timeout_ms: Milliseconds,
+
+    /// Events in one request to the log.
+    #[arg(long, env = "LOG_PAGE_EVENTS", default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub log_page_events: u32,
+
+    /// Lanes that are read from the log in parallel.
+    #[arg(long, env = "LOG_REQUESTS_MAX", default_value_t = 4, value_parser = at_least_one())]
+    pub log_requests_max: u32,
+
+    /// How often the lane heads are compared with the checkpoints, in milliseconds.
+    #[arg(long, env = "HEADS_INTERVAL_MS", default_value = "1000")]
+    pub heads_interval_ms: Milliseconds,
+}
+
+/// The limits of each projection.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ProjectionConfig {
-    /// Transactions at once, each with lanes of its own, when there is much to apply.
+    /// Parallel transactions, each with its own lanes, when there is much to apply.
     #[arg(long, env = "PROJECTION_WRITERS", default_value_t = 2, value_parser = at_least_one())]
     pub projection_writers: u32,
 
-    /// Events that are applied together.
+    /// Events that are applied in one batch.
     #[arg(long, env = "BATCH_EVENTS_MAX", default_value_t = 10_000, value_parser = at_least_one())]
     pub batch_events_max: u32,
 
-    /// Bytes of records that are handed over at once, unless a single one is larger.
+    /// Bytes of records in one delivery, unless a single record is larger.
     #[arg(long, env = "BATCH_BYTES_MAX", default_value_t = 8 << 20, value_parser = at_least_one())]
     pub batch_bytes_max: u32,
 
@@ -136,7 +203,8 @@ pub struct ProjectionConfig {
     #[arg(long, env = "APPLY_TIMEOUT_MS", default_value = "60000")]
     pub apply_timeout_ms: Milliseconds,
 
-    /// The longest pause between two tries while the database or the log is away, in milliseconds.
+    /// The longest pause between two tries while the database or the log is unavailable, in
+    /// milliseconds.
     #[arg(long, env = "RETRY_PAUSE_MAX_MS", default_value = "2000")]
     pub retry_pause_max_ms: Milliseconds,
 
@@ -145,42 +213,105 @@ pub struct ProjectionConfig {
     pub stopped_retry_ms: Milliseconds,
 }
 
-/// Settings of `migrate`.
+/// The continuous check of the views against the log.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct IntegrityConfig {
+    /// Events that one instance checks each second, all the time; 0 checks only on request.
+    #[arg(long, env = "INTEGRITY_EVENTS_PER_SECOND", default_value_t = 2_000)]
+    pub integrity_events_per_second: u32,
+}
+
+/// Settings of `rebuild`.
 #[derive(Debug, Clone, Args)]
-pub struct MigrateConfig {
-    /// The read database, as the role that owns it.
+pub struct RebuildConfig {
+    /// The projection to rebuild.
+    #[arg(value_parser = projections::value_parser())]
+    pub projection: Projection,
+
+    /// Compare the new version with the active one, row by row, and do not switch. If there is no new
+    /// version, it is created and filled.
+    #[arg(long, conflicts_with_all = ["back", "drop"])]
+    pub compare: bool,
+
+    /// Switch back to the older version, which stays up to date until it is dropped.
+    #[arg(long, conflicts_with = "drop")]
+    pub back: bool,
+
+    /// Drop the inactive version, whether it is the older one or was never filled.
+    #[arg(long)]
+    pub drop: bool,
+
+    /// The read database, as its owner.
     #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
     pub migrate_database_url: DatabaseUrl,
 
-    /// How many lanes the log has. Fixed at the first time, 16 if nothing is said then; another
-    /// number later is refused.
-    #[arg(long, env = "LANES", value_parser = value_parser!(u16).range(1..=1024))]
-    pub lanes: Option<u16>,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// The steps of `rebuild`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildStep {
+    /// Fill a new version, if none is filled yet, and switch to it.
+    Swap,
+    /// Fill a new version, if none is filled yet, and compare it with the active one.
+    Compare,
+    /// Switch back to the older version.
+    Back,
+    /// Drop the inactive version.
+    Drop,
+}
+
+impl RebuildConfig {
+    /// The flags exclude each other.
+    pub fn step(&self) -> RebuildStep {
+        match (self.compare, self.back, self.drop) {
+            (true, _, _) => RebuildStep::Compare,
+            (_, true, _) => RebuildStep::Back,
+            (_, _, true) => RebuildStep::Drop,
+            (false, false, false) => RebuildStep::Swap,
+        }
+    }
+}
+
+/// Settings of `skip`.
+#[derive(Debug, Clone, Args)]
+pub struct SkipConfig {
+    /// The stopped lane.
+    #[arg(long, value_parser = value_parser!(u16).range(0..=1023))]
+    pub lane: u16,
+
+    /// The position at which it stopped, as `/v1/projections` shows it in `event`.
+    #[arg(long, value_parser = value_parser!(i64).range(1..))]
+    pub position: i64,
+
+    /// The reason why the event may be skipped, for those who miss it later.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub reason: String,
+
+    /// Skip only in this projection; by default, in every projection that stopped there.
+    #[arg(long, value_parser = projections::value_parser())]
+    pub projection: Option<Projection>,
+
+    /// The read database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+
+    #[command(flatten)]
+    pub log: LogConfig,
 }
 
 /// Settings of `healthcheck`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckConfig {
-    /// Where the service listens, host:port, as it was told itself.
+    /// The address on which the service listens, host:port.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
 }
 
-fn at_least_one() -> RangedI64ValueParser<u32> {
-    value_parser!(u32).range(1..)
-}
-
-/// A count as the size of something in memory.
-pub(crate) fn count(setting: u32) -> usize {
-    usize::try_from(setting).expect("32 bits fit a usize")
-}
-
 impl Config {
-    /// Reads the arguments, program name first, and the environment.
-    ///
-    /// # Errors
-    /// A setting is missing, malformed or out of range; or help was asked for, which is an "error"
-    /// that is not printed to stderr.
+    /// Reads the arguments, program name first, and the environment. A request for help is an error,
+    /// too.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         Self::try_parse_from(with_default_action(&Self::command(), "serve", arguments))
     }

@@ -17,8 +17,5 @@ use std::sync::Arc;
 
 use crate::read_model::ReadModel;
 
-/// The largest request body.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-
 /// What a handler of a projection may use.
 pub type Service = Arc<ReadModel>;

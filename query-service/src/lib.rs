@@ -12,11 +12,10 @@
 //! - [`integrity`]: proves that the views match the log
 //! - [`alerts`]: publishes low-stock alerts
 //! - [`rebuild`], [`skip`]: commands for operators
-//! - [`metrics`], [`backoff`]
+//! - [`metrics`]
 
 pub mod alerts;
 pub mod app;
-pub mod backoff;
 pub mod config;
 pub mod database;
 pub mod endpoints;

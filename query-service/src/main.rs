@@ -1,4 +1,4 @@
-//! Starts the query-service, or one of its errands.
+//! Starts the query-service, or one of its commands for operators.
 
 use std::process::ExitCode;
 
@@ -9,30 +9,26 @@ use query_service::{migrate, rebuild, skip};
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
 
-/// What a request takes is often given back on another thread, for which glibc's allocator takes longer.
+/// Memory of a request is often freed on another thread, for which glibc's allocator takes longer.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let config = match Config::read(std::env::args_os()) {
-        Ok(config) => config,
-        Err(error) => return process::refuse(&error),
-    };
-    if let Err(error) = process::start_logs(&config.log) {
-        return process::refuse(&error);
-    }
-    process::exit_code(match config.action {
+fn main() -> ExitCode {
+    process::run(Config::read(std::env::args_os()), |config| &config.log, run)
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    match config.action {
         Action::Serve(config) => serve(*config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Rebuild(config) => rebuild::rebuild(config).await,
         Action::Skip(config) => skip::skip(config).await,
-        Action::Healthcheck(config) => healthcheck(config.listen.as_str()).await,
-    })
+        Action::Healthcheck(config) => healthcheck(&config.listen).await,
+    }
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
-    let listener = process::listen(config.listen.as_str(), "see the stock")?;
+    let listener = process::listen(&config.listen, "see the stock")?;
     App::build(config)?.run(listener, shutdown).await
 }

@@ -1,36 +1,17 @@
 //! The metrics: names, units and when each is recorded.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use service_edge::answered;
+use service_edge::recorder;
 use shared_events::lane::Lane;
 
 use crate::projection::ProjectionVersion;
 
-/// Upper bounds of the latency buckets, in seconds.
-const SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
-
-/// The recorder of the process, created at the first call.
-pub fn recorder() -> PrometheusHandle {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    let install = || {
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
-            .expect("the list of buckets is not empty")
-            .build_recorder();
-        let handle = recorder.handle();
-        // Another service in this process may have installed one, which then shows everything.
-        if metrics::set_global_recorder(recorder).is_err() {
-            tracing::debug!("this process has a metrics recorder already");
-        }
-        describe();
-        handle
-    };
-    RECORDER.get_or_init(install).clone()
+/// Starts recording and describes what is recorded.
+pub fn start() {
+    recorder::handle();
+    describe();
 }
 
 fn describe() {
@@ -70,7 +51,6 @@ fn describe() {
         "stockbook_integrity_last_round_seconds",
         "Time of the last complete round of the continuous integrity check"
     );
-    answered::describe();
 }
 
 /// Creates the metrics of a version that starts to run, so that their first increase is visible.

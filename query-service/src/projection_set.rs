@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, watch};
@@ -40,7 +39,6 @@ struct Shared {
     config: ServeConfig,
     log: LogClient,
     feeds: Arc<Semaphore>,
-    recorder: PrometheusHandle,
     checker: Checker,
     stop: CancellationToken,
     lane_map: Arc<OnceLock<LaneMap>>,
@@ -58,12 +56,7 @@ struct RunningProjection {
 
 impl ProjectionSet {
     /// Until the versions are known, every projection answers that it is unavailable.
-    pub fn new(
-        known: Vec<Projection>,
-        config: ServeConfig,
-        log: LogClient,
-        recorder: PrometheusHandle,
-    ) -> Self {
+    pub fn new(known: Vec<Projection>, config: ServeConfig, log: LogClient) -> Self {
         let stop = CancellationToken::new();
         let set = Self(Arc::new(Shared {
             known,
@@ -71,7 +64,6 @@ impl ProjectionSet {
             config,
             log,
             feeds: Arc::new(Semaphore::new(FEEDS_MAX)),
-            recorder,
             stop,
             lane_map: Arc::default(),
             active: watch::Sender::default(),
@@ -118,10 +110,6 @@ impl ProjectionSet {
         let running = self.0.running.borrow();
         let mut versions = running.iter().filter(|(of, _)| of.projection() == projection);
         versions.any(|(_, one)| one.assignment.has_joined())
-    }
-
-    pub fn recorder(&self) -> &PrometheusHandle {
-        &self.0.recorder
     }
 
     pub fn checker(&self) -> &Checker {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware;
-use axum::response::IntoResponse;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use service_edge::unread;
+use service_edge::http::frame;
+use service_edge::problem::{BODY_BYTES_MAX, of_panic};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -15,11 +15,11 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
 
 use crate::config::{self, HttpConfig};
 use crate::endpoints;
-use crate::http::{BODY_BYTES_MAX, gate, health, problem, wait};
+use crate::http::problem::Code;
+use crate::http::{gate, health, wait};
 use crate::projection_set::ProjectionSet;
 use crate::projections;
 
@@ -42,33 +42,23 @@ fn routes() -> OpenApiRouter<ProjectionSet> {
         .routes(routes!(endpoints::projections::list_projections))
         .routes(routes!(endpoints::integrity::check_all))
         .routes(routes!(endpoints::integrity::check_sku))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/problems/{code}", get(problem::page))
 }
 
 /// The service's HTTP surface.
 pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
-    let (routes, document) = routes().split_for_parts();
-    routes
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .with_state(projections)
-        // Together, from the outside in: each `layer` of its own would box every request once more.
-        .layer(
-            ServiceBuilder::new()
-                .layer(middleware::from_fn(unread::drop_unread))
-                .layer(middleware::from_fn_with_state(
-                    gate::Gate::new(config::count(settings.requests_max), longest_answer(settings)),
-                    gate::guard,
-                ))
-                .layer(middleware::map_response(problem::of_bare_error))
-                .map_response(IntoResponse::into_response)
-                .layer(CatchPanicLayer::custom(problem::of_panic))
-                .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-                .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-                .layer(DefaultBodyLimit::disable()),
-        )
+    let gate = gate::Gate::new(config::count(settings.requests_max), longest_answer(settings));
+    // From the outside in. Each `layer` of the router would box every request once more.
+    let limits = ServiceBuilder::new()
+        .layer(from_fn_with_state(gate, gate::guard))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::disable());
+    let ready = get(health::ready);
+    service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections).layer(
+        ServiceBuilder::new()
+            .layer(from_fn(frame::<Code>))
+            .layer(CatchPanicLayer::custom(of_panic::<Code>)),
+    )
 }
 
 /// How long a whole answer may take: its own wait and its work.

@@ -1,5 +1,4 @@
-//! How many requests were answered and how fast, by method, route and status: the rate, the errors
-//! and the durations of the RED method.
+//! Metrics of answered requests by method, route and status: rate, errors and durations (RED).
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
@@ -12,10 +11,10 @@ use metrics::{Counter, Histogram, Label, Unit};
 const REQUESTS: &str = "stockbook_http_requests_total";
 const SECONDS_TAKEN: &str = "stockbook_http_request_seconds";
 
-/// The route of what no route is for.
+/// The label of requests that match no route.
 const NO_ROUTE: &str = "none";
 
-/// What counts the answers of one kind.
+/// The metrics of answers with the same labels.
 struct Meter {
     method: &'static str,
     status: StatusCode,
@@ -23,51 +22,45 @@ struct Meter {
     seconds: Histogram,
 }
 
-/// The meters of every route. To look one up by its labels takes the recorder longer than to count;
-/// their number is bounded by the routes.
+/// The meters of every route. The recorder takes longer to find a metric by its labels than to count;
+/// the routes bound the number of meters.
 static METERS: LazyLock<RwLock<HashMap<String, Vec<Meter>>>> = LazyLock::new(RwLock::default);
 
-/// Says what the metrics mean; to be called once a recorder is installed.
-pub fn describe() {
+/// Describes the metrics to the installed recorder.
+pub(crate) fn describe() {
     metrics::describe_counter!(REQUESTS, "Requests answered, by method, route and status");
     metrics::describe_histogram!(
         SECONDS_TAKEN,
         Unit::Seconds,
-        "From a request's header to its answer's, by method, route and status"
+        "Time from a request's header to its answer's, by method, route and status"
     );
 }
 
-/// A request that is to be counted once it is answered.
+/// A request that is counted when it is answered.
 #[derive(Debug)]
-pub struct Arrived {
+pub(crate) struct Arrived {
     method: Method,
     route: Option<MatchedPath>,
     at: Instant,
 }
 
 impl Arrived {
-    /// It came in now.
-    pub fn now(request: &Request) -> Self {
+    pub(crate) fn now(request: &Request) -> Self {
         let route = request.extensions().get::<MatchedPath>().cloned();
         Self { method: request.method().clone(), route, at: Instant::now() }
     }
 
-    /// The template of the route that it matched, or `none`.
-    pub fn route(&self) -> &str {
-        self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str)
-    }
-
-    /// It is answered now.
-    pub fn answered(&self, status: StatusCode) {
-        count(&self.method, self.route(), status, self.at.elapsed());
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let route = self.route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+        count(&self.method, route, status, self.at.elapsed());
     }
 }
 
 fn count(method: &Method, route: &str, status: StatusCode, took: Duration) {
     let method = method_label(method);
-    let is_meant = |meter: &&Meter| meter.method == method && meter.status == status;
+    let matches = |meter: &&Meter| meter.method == method && meter.status == status;
     let meters = METERS.read().unwrap_or_else(PoisonError::into_inner);
-    if let Some(meter) = meters.get(route).and_then(|meters| meters.iter().find(is_meant)) {
+    if let Some(meter) = meters.get(route).and_then(|meters| meters.iter().find(matches)) {
         return meter.count(took);
     }
     drop(meters);
@@ -98,7 +91,7 @@ impl Meter {
     }
 }
 
-/// Methods are the caller's to invent, and every label value is a time series.
+/// Callers can invent methods, and every label value is a time series.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -119,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_answer_is_counted_by_itself() {
+    fn answers_are_counted_by_method_route_and_status() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let page = recorder.handle();
         let brew = Method::from_bytes(b"BREW").expect("a method");

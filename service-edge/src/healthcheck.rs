@@ -1,47 +1,47 @@
-//! `healthcheck`: asks a running service whether it can do its work. For whoever watches a process
-//! and has no HTTP client at hand, such as a container engine.
+//! `healthcheck`: asks a running service whether it can do its work. For a container engine, whose image
+//! has no HTTP client.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
-/// How long the service may take. Its own look at the database takes a second at most.
+use crate::config::ListenAddress;
+
+/// How long the service may take. Its own check of the database takes two seconds at most.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 
-/// Of an answer, no more than this is read.
-const ANSWER_BYTES_MAX: u64 = 16 << 10;
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 16 << 10;
 
-/// Asks `/readyz` of the service that was told to listen at `listen`, host:port.
-///
-/// # Errors
-/// It does not answer in time, or cannot do its work; the message says why.
-pub async fn healthcheck(listen: &str) -> anyhow::Result<()> {
-    let address = reachable(listen);
-    let answer = timeout(ANSWER_MAX, ask(&address))
+/// Asks `/readyz` of the service that listens on `listen`.
+pub async fn healthcheck(listen: &ListenAddress) -> anyhow::Result<()> {
+    let address = reachable(listen.as_str());
+    let (status, body) = timeout(ANSWER_MAX, ask(&address))
         .await
         .with_context(|| format!("{address} does not answer within {ANSWER_MAX:?}"))?
         .with_context(|| format!("{address} does not answer"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    ensure!(head.starts_with("HTTP/1.1 200 "), "{address} is not ready: {body}");
+    ensure!(status == StatusCode::OK, "{address} is not ready: {}", String::from_utf8_lossy(&body));
     Ok(())
 }
 
-/// One request, written out: a client would be more than the question.
-async fn ask(address: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+async fn ask(address: &str) -> anyhow::Result<(StatusCode, Bytes)> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let answer = client.get(format!("http://{address}/readyz").parse()?).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!(error))?;
+    Ok((status, body.to_bytes()))
 }
 
-/// Where a service that listens there is reached from its own machine: one that listens everywhere
-/// listens on loopback, too.
+/// The address of a service on its own machine: one that listens on all addresses also listens on
+/// loopback.
 fn reachable(listen: &str) -> String {
     let Ok(mut address) = listen.parse::<SocketAddr>() else {
         return listen.to_owned();
@@ -56,46 +56,36 @@ fn reachable(listen: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use axum::Router;
+    use axum::routing::get;
+    use std::net::TcpListener;
 
     use super::*;
+    use crate::server::Server;
 
-    /// What the check says of a service that gives this answer.
-    async fn checked(answer: &'static str) -> anyhow::Result<()> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let listen = listener.local_addr().unwrap().to_string();
-        let answering = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = Vec::new();
-            while !asked.ends_with(b"\r\n\r\n") {
-                stream.read_buf(&mut asked).await.unwrap();
-            }
-            assert!(asked.starts_with(b"GET /readyz "));
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        });
-        let said = healthcheck(&listen).await;
-        answering.await.unwrap();
-        said
+    async fn check(
+        listener: TcpListener,
+        answer: (StatusCode, &'static str),
+    ) -> anyhow::Result<()> {
+        let listen = listener.local_addr()?.to_string();
+        let router = Router::new().route("/readyz", get(async move || answer));
+        let _server = Server::start(listener, router, 9)?;
+        healthcheck(&listen.parse().expect("an address")).await
     }
 
     #[tokio::test]
-    async fn a_service_is_healthy_when_it_says_that_it_is_ready() {
-        checked("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
-        let unready = "HTTP/1.1 503 Service Unavailable\r\n\r\n{\"reasons\":[\"no database\"]}";
-        let error = checked(unready).await.unwrap_err();
+    async fn a_service_is_healthy_when_it_is_ready() {
+        let listener = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+        check(listener(), (StatusCode::OK, "{}")).await.expect("healthy");
+        let not_ready = (StatusCode::SERVICE_UNAVAILABLE, "no database");
+        let error = check(listener(), not_ready).await.expect_err("not healthy");
         assert!(error.to_string().contains("no database"), "{error:#}");
-        checked("").await.unwrap_err();
-    }
-
-    #[tokio::test]
-    async fn a_service_that_is_away_is_not_healthy() {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}");
-        healthcheck(&listen).await.unwrap_err();
+        let address = listener().local_addr().expect("an address").to_string();
+        healthcheck(&address.parse().expect("an address")).await.expect_err("nobody listens");
     }
 
     #[test]
-    fn what_listens_everywhere_is_asked_on_loopback() {
+    fn a_service_on_all_addresses_is_asked_on_loopback() {
         for (listen, asked) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),

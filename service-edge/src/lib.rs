@@ -1,12 +1,26 @@
-//! Where a service meets its process and its callers, the same for both services: arguments, logs,
-//! signals and exit codes ([`process`]), the socket with its bounds ([`server`]), bodies that nobody
-//! read to their end ([`unread`]), how requests were answered ([`answered`]), and the question whether
-//! a running service can do its work ([`healthcheck`]).
+//! The frame of a service: everything that the services have in common and that knows nothing of stock.
 //!
-//! Nothing here knows of stock.
+//! - [`config`]: types of settings
+//! - [`process`]: arguments, logs, signals, exit code
+//! - [`migrate`]: what both `migrate` commands share
+//! - [`parts`]: the long-running tasks of a service
+//! - [`retry`]: pauses between tries
+//! - [`server`]: the listening socket and its limits
+//! - [`http`]: what surrounds the handlers
+//! - [`problem`]: refusals and failures as RFC 9457 documents
+//! - `unread`: request bodies that no handler read to the end
+//! - `answered`, [`recorder`]: metrics
+//! - [`healthcheck`]: asks a running service whether it is ready
 
+pub mod config;
 pub mod process;
+pub mod migrate;
+pub mod parts;
+pub mod retry;
 pub mod server;
-pub mod unread;
-pub mod answered;
+pub mod http;
+pub mod problem;
+mod unread;
+mod answered;
+pub mod recorder;
 pub mod healthcheck;

@@ -1,20 +1,27 @@
-//! The process: its arguments, logs, signals, and what it says at its start and end.
+//! The process: its arguments, logs, signals and exit code.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::error::ErrorKind;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::ListenAddress;
+
 /// The exit code for settings that cannot be used (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
 
-/// What stands for itself, beside the names of subcommands.
+/// How long the end of the process waits for blocking calls, such as one to an unreachable broker.
+const BLOCKING_MAX: Duration = Duration::from_secs(1);
+
+/// Arguments that stand alone, like the names of subcommands.
 const ALONE: [&str; 5] = ["help", "--help", "-h", "--version", "-V"];
 
 /// Puts the subcommand `default` in front of the flags where none of `command`'s is named.
@@ -33,11 +40,41 @@ pub fn with_default_action(
     arguments
 }
 
-/// Sends logs and panics to stderr; `filter` is `RUST_LOG`'s.
-///
-/// # Errors
-/// The filter cannot be read.
-pub fn start_logs(filter: &str) -> Result<(), clap::Error> {
+/// Runs a program with its settings to its end. Help goes to stdout and is a success; unusable settings
+/// are reported on stderr.
+pub fn run<C, F>(
+    config: Result<C, clap::Error>,
+    log: impl Fn(&C) -> &str,
+    program: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let config = config.and_then(|config| start_logs(log(&config)).map(|()| config));
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            // Nothing is left to do if even this cannot be written.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let ended = Runtime::new().context("cannot start the runtime").and_then(|runtime| {
+        let ended = runtime.block_on(program(config));
+        runtime.shutdown_timeout(BLOCKING_MAX);
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sends logs and panics to stderr, filtered by `RUST_LOG`.
+fn start_logs(filter: &str) -> Result<(), clap::Error> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         clap::Error::raw(ErrorKind::ValueValidation, format!("RUST_LOG: {error}\n"))
     })?;
@@ -51,14 +88,11 @@ pub fn start_logs(filter: &str) -> Result<(), clap::Error> {
 }
 
 /// Cancelled by the first SIGTERM or SIGINT. A second one ends the process at once.
-///
-/// # Errors
-/// The signals cannot be listened to.
 pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let shutdown = CancellationToken::new();
-    let told = shutdown.clone();
+    let first = shutdown.clone();
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {
@@ -67,48 +101,28 @@ pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
             }
         };
         next().await;
-        told.cancel();
+        first.cancel();
         next().await;
-        tracing::warn!("told to stop a second time: stopping at once");
+        tracing::warn!("a second signal: stopping at once");
         std::process::exit(1);
     });
     Ok(shutdown)
 }
 
-/// Binds the socket and says where on stdout, in the one line that stdout gets: whoever started the
-/// service learns its port from it. There is no sign-in, so listening beyond loopback is warned of;
-/// `reach` says what whoever comes can do.
-///
-/// # Errors
-/// The address cannot be bound.
-pub fn listen(address: &str, reach: &str) -> anyhow::Result<TcpListener> {
+/// Binds the socket and prints its address as the only line on stdout, from which the starter of the
+/// service learns the port. There is no sign-in, so a warning says what everybody who reaches an address
+/// beyond loopback can do.
+pub fn listen(address: &ListenAddress, everybody_can: &str) -> anyhow::Result<TcpListener> {
+    let address = address.as_str();
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "listening beyond loopback, without sign-in: whoever reaches this \
-             address can {reach}");
+        tracing::warn!(%address, "listening beyond loopback without sign-in: everybody who \
+             reaches this address can {everybody_can}");
     }
     writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
     Ok(listener)
-}
-
-/// The exit code of what the process was started for; an error is logged.
-pub fn exit_code(outcome: anyhow::Result<()>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Help goes to stdout and is a success; settings that cannot be used are told on stderr.
-pub fn refuse(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do if even this cannot be written.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
 }
 
 #[cfg(test)]
@@ -123,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_alone_are_those_of_the_default() {
+    fn flags_without_a_subcommand_belong_to_the_default() {
         assert_eq!(read(&["service"]), ["service", "serve"]);
         assert_eq!(read(&["service", "--lanes", "4"]), ["service", "serve", "--lanes", "4"]);
         assert_eq!(read(&["service", "--log", "debug", "migrate"])[1], "--log");

@@ -1,4 +1,4 @@
-//! The socket and its bounds: how many connections, how long a header may take, how long a stop.
+//! The listening socket and its limits: connections, time for a header, time for a stop.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::PollSemaphore;
 use tower::Service;
 
-/// How long a connection may take to send the header of its next request, idle time included.
+/// How long a connection may take to send the header of its next request, including idle time.
 const HEADER_MAX: Duration = Duration::from_secs(10);
 
 /// A running HTTP server.
@@ -26,10 +26,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `router` on a listener that is bound already.
-    ///
-    /// # Errors
-    /// The listener cannot be used.
+    /// Serves `router` on a listener that is already bound.
     pub fn start(
         listener: TcpListener,
         router: Router,
@@ -38,7 +35,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         let handle = Handle::new();
         let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).http1_only();
-        // axum's own server has no such timeout: half a header would hold a connection for ever.
+        // axum's own server has no such timeout: half a header would hold a connection forever.
         server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_MAX);
         let connections_max = usize::try_from(connections_max).unwrap_or(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(connections_max));
@@ -48,17 +45,12 @@ impl Server {
     }
 
     /// Returns when the server ends by itself, which it should not.
-    ///
-    /// # Errors
-    /// The listener failed.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         Ok((&mut self.serving).await??)
     }
 
-    /// Accepts no more, answers what is being worked on, and after `drain_max` closes what is left.
-    ///
-    /// # Errors
-    /// The listener had failed before.
+    /// Accepts no more connections, answers the requests in progress, and closes the remaining
+    /// connections after `drain_max`.
     pub async fn stop(self, drain_max: Duration) -> anyhow::Result<()> {
         if self.serving.is_finished() {
             return Ok(());
@@ -68,8 +60,8 @@ impl Server {
     }
 }
 
-/// Makes the service of each connection. While too many are open the next one is not accepted, so
-/// it waits in the system's backlog.
+/// Makes the service of each connection. Beyond the limit, the next connection is not accepted and
+/// waits in the system's backlog.
 struct Connections {
     router: Router,
     free: PollSemaphore,
@@ -94,7 +86,7 @@ impl Service<SocketAddr> for Connections {
     }
 }
 
-/// The service of one connection; its place is free again when it is dropped.
+/// The service of one connection, which holds its permit.
 #[derive(Clone)]
 struct Connection {
     router: Router,
@@ -129,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// The paths that were asked for, in order.
+    /// The requested paths, in order.
     type Asked = Arc<Mutex<Vec<String>>>;
 
     fn router(asked: &Asked) -> Router {
@@ -154,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_beyond_the_bound_is_served_once_another_is_closed() {
+    async fn a_connection_beyond_the_limit_is_served_once_another_closes() {
         let asked = Asked::default();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -163,7 +155,7 @@ mod tests {
         let mut first = TcpStream::connect(address).await.expect("the first connection");
         ask(&mut first, "first").await;
         read_answer(&mut first).await;
-        let mut second = TcpStream::connect(address).await.expect("the system takes it in");
+        let mut second = TcpStream::connect(address).await.expect("the system accepts it");
         ask(&mut second, "second").await;
         for _ in 0..50 {
             ask(&mut first, "first").await;

@@ -1,10 +1,10 @@
-//! What a handler leaves unread of a request's body.
+//! Request bodies that no handler read to the end.
 //!
-//! A handler may answer before it has read the whole body: it is too large, of another media type,
-//! or nobody is there to take it. A caller that is still sending when the connection closes gets a
-//! reset and never sees that answer; one that is not told of the end sends its next request into a
-//! closing connection. So a rest that is small is read and dropped before the answer goes out, and
-//! with a larger one the answer says that the connection closes (RFC 9112 §9.3, §9.6).
+//! A handler may answer before it has read the whole body, because the body is too large, has another
+//! media type, or the service is overloaded. A caller that is still sending when the connection closes
+//! gets a reset and never sees the answer; a caller that does not know of the end sends its next
+//! request into a closing connection. So a small rest is read and dropped before the answer goes out;
+//! with a larger rest, the answer says that the connection closes (RFC 9112 §9.3, §9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,28 +16,31 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::{CONNECTION, EXPECT};
-use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::timeout;
 
-/// What is read only to be dropped, in bytes.
+/// Bytes that are read only to be dropped.
 const DROPPED_BYTES_MAX: u64 = 16 << 20;
 
-/// How long an answer waits for that.
+/// How long an answer waits for them.
 const DROPPING_MAX: Duration = Duration::from_secs(2);
 
-/// Reads and drops what the handlers inside leave of a body, or announces the connection's end.
-pub async fn drop_unread(request: Request, next: Next) -> Response {
+/// Answers a request. Then reads and drops what `answer` left of the body, or announces that the
+/// connection closes.
+pub(crate) async fn drop_unread(
+    request: Request,
+    answer: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     if request.body().is_end_stream() {
-        return next.run(request).await;
+        return answer(request).await;
     }
     let asks_first = request.headers().contains_key(EXPECT);
     let (head, body) = request.into_parts();
     let mut body = SharedBody(Arc::new(Mutex::new(Reading { body, is_begun: false })));
-    let mut response = next.run(Request::from_parts(head, Body::new(body.clone()))).await;
-    // A caller that asks first has not sent anything yet, and is not to.
+    let mut response = answer(Request::from_parts(head, Body::new(body.clone()))).await;
+    // With `Expect: 100-continue` the caller has not sent the body yet; do not ask for it.
     let may_read = body.lock().is_begun || !asks_first;
     let is_read = body.is_end_stream()
         || (may_read && timeout(DROPPING_MAX, body.reaches_its_end()).await == Ok(true));
@@ -47,7 +50,7 @@ pub async fn drop_unread(request: Request, next: Next) -> Response {
     response
 }
 
-/// A body that can still be reached when the handler has dropped it.
+/// A body that can still be read after the handler has dropped it.
 #[derive(Clone)]
 struct SharedBody(Arc<Mutex<Reading>>);
 
@@ -58,11 +61,11 @@ struct Reading {
 
 impl SharedBody {
     fn lock(&self) -> MutexGuard<'_, Reading> {
-        // A handler that panicked leaves a body that can be read on.
+        // The body can still be read after a handler has panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads on; whether the end came before the bound.
+    /// Reads the rest; true if the end came before the limit.
     async fn reaches_its_end(&mut self) -> bool {
         let mut dropped = 0;
         while dropped + self.size_hint().lower() <= DROPPED_BYTES_MAX {
@@ -102,7 +105,7 @@ impl HttpBody for SharedBody {
 mod tests {
     use axum::Router;
     use axum::http::StatusCode;
-    use axum::middleware::from_fn;
+    use axum::middleware::{Next, from_fn};
     use axum::routing::post;
     use std::net::TcpListener;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -117,7 +120,10 @@ mod tests {
         let router = Router::new().route("/refusing", refusing).route("/reading", reading);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::start(listener, router.layer(from_fn(drop_unread)), 9).unwrap();
+        let layer = from_fn(async |request, next: Next| {
+            drop_unread(request, async |request| next.run(request).await).await
+        });
+        let server = Server::start(listener, router.layer(layer), 9).unwrap();
         (server, TcpStream::connect(address).await.unwrap())
     }
 
@@ -135,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_sends_all_before_it_reads_hears_the_refusal_and_can_go_on() {
+    async fn a_caller_that_sends_everything_first_gets_the_refusal_and_keeps_its_connection() {
         let (_server, mut connection) = service().await;
         for _ in 0..3 {
             let bytes = 4 << 20;
@@ -163,7 +169,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rest_that_is_too_large_or_not_wanted_ends_the_connection_and_the_answer_says_so() {
+    async fn a_rest_that_is_too_large_or_not_yet_sent_closes_the_connection_and_the_answer_says_so()
+    {
         for more in ["content-length: 99999999999", "expect: 100-continue\r\ncontent-length: 3"] {
             let (_server, mut connection) = service().await;
             connection.write_all(&head("/refusing", more)).await.unwrap();

@@ -124,7 +124,7 @@ impl Answer {
     fn status(&self) -> StatusCode {
         match self {
             Self::Accepted(status, _) => *status,
-            Self::Refused(problem) => problem.code().status(),
+            Self::Refused(problem) => problem.status(),
         }
     }
 

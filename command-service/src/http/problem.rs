@@ -1,123 +1,40 @@
-//! Refusals and failures as RFC 9457 problem documents. Status codes stand here and nowhere else.
+//! Refusals and failures, as the problems that callers get.
 
-mod code;
-mod rejected;
+mod catalogue;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
-use shared_events::lane::EventId;
 use shared_events::reservation::ReservationStatus;
-use shared_events::values::{LocationCode, Sku};
-use uuid::Uuid;
 
-pub use self::code::Code;
+pub use self::catalogue::{Code, Problem};
 use super::answer::BatchLine;
-use super::json::Fault;
-use crate::inventory::{Excess, Shortage};
+use crate::inventory::{Excess, Rejection};
 use crate::log::read::ReadError;
 use crate::log::submission::NotExecuted;
 use crate::reversals::WindowError;
 
-/// Nothing was recorded because there was no way to.
-const NOTHING_RECORDED: &str = "Nothing was recorded; the service cannot reach its database now.";
-
-/// It was or it was not.
-const OUTCOME_UNKNOWN: &str = "It is not known whether this was recorded. Repeat it with the same \
-    Idempotency-Key and the answer will tell; without a key, look before you repeat it.";
-
-/// One refusal or failure, on its way to the caller.
-#[derive(Debug)]
-pub struct Problem {
-    code: Code,
-    detail: String,
-    members: Members,
-    retry_after: Option<Duration>,
-}
-
-/// What a problem tells besides the usual members.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Members {
-    None {},
-    Errors { errors: Vec<Fault> },
-    Item { sku: Sku },
-    Location { location: LocationCode },
-    Id { id: String },
-    Lines { lines: Vec<Shortage> },
-    Mismatch { expected: i64, actual: i64 },
-    State { reservation_status: ReservationStatus },
-    Part(Excess),
-    Dependents { dependents: Vec<EventId> },
-    Results { results: Vec<BatchLine> },
-    Limit { limit: usize },
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    #[serde(flatten)]
-    members: &'a Members,
-}
-
 impl Problem {
-    /// A problem with nothing to tell but its detail.
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), members: Members::None {}, retry_after: None }
-    }
-
-    fn with(self, members: Members) -> Self {
-        Self { members, ..self }
-    }
-
-    fn retry_after(self, pause: Duration) -> Self {
-        Self { retry_after: Some(pause), ..self }
-    }
-
-    /// Faults of a request, all at once.
-    pub(super) fn validation_failed(errors: Vec<Fault>) -> Self {
-        let detail = match errors.as_slice() {
-            [Fault { pointer, message }] if pointer.is_empty() => format!("the body {message}"),
-            [Fault { pointer, message }] => format!("{pointer} {message}"),
-            faults => format!("{} faults; `errors` has each with its place", faults.len()),
-        };
-        Self::new(Code::ValidationFailed, detail).with(Members::Errors { errors })
-    }
-
-    /// A body beyond the limit.
-    pub(super) fn body_too_large(limit: usize) -> Self {
-        Self::new(Code::BodyTooLarge, format!("a body has at most {limit} bytes"))
-            .with(Members::Limit { limit })
-    }
-
     /// A batch of more commands than the limit.
     pub(super) fn batch_too_large(limit: usize) -> Self {
         Self::new(Code::BatchTooLarge, format!("a batch has at most {limit} commands"))
-            .with(Members::Limit { limit })
+            .with("limit", limit)
     }
 
-    /// Commands together, of which at least one was refused: how each would have ended.
+    /// An atomic batch of which at least one command was refused, with the outcome of each.
     pub(super) fn batch_refused(results: Vec<BatchLine>) -> Self {
         let refused = results.iter().filter(|line| line.is_refused()).count();
         let detail = format!("commands refused: {refused} of {}", results.len());
-        Self::new(Code::BatchRefused, detail).with(Members::Results { results })
+        Self::new(Code::BatchRefused, detail).with("results", results)
     }
 
-    /// A key is required and there is none where it belongs.
+    /// A key is required, but `place` has none.
     pub(super) fn key_missing(place: &str) -> Self {
         let detail = format!("this service executes a command only with a key, in {place}");
         Self::new(Code::IdempotencyKeyMissing, detail)
     }
 
-    /// The key belongs to another request.
     pub(super) fn key_reused() -> Self {
         Self::new(
             Code::IdempotencyKeyReused,
@@ -125,47 +42,38 @@ impl Problem {
         )
     }
 
-    /// The same request is being executed somewhere else.
     pub(super) fn key_in_progress() -> Self {
-        Self::new(
-            Code::IdempotencyInProgress,
-            "a request with this Idempotency-Key is being executed now",
-        )
-        .retry_after(Duration::from_secs(1))
+        let detail = "a request with this Idempotency-Key is being executed now";
+        Self::new(Code::IdempotencyInProgress, detail).retry_after(Duration::from_secs(1))
     }
 
-    /// Something that is named and does not exist.
+    /// The thing with this id does not exist.
     pub(super) fn missing(code: Code, detail: impl Into<String>, id: impl Into<String>) -> Self {
-        Self::new(code, detail).with(Members::Id { id: id.into() })
+        Self::new(code, detail.into()).with("id", id.into())
     }
 
-    /// Commands are not let in: the service has no database yet, or is stopping.
+    /// Commands are not accepted: the service has no database yet, or is stopping.
     pub(super) fn nothing_recorded() -> Self {
-        Self::new(Code::Unavailable, NOTHING_RECORDED).retry_after(Duration::from_secs(1))
+        Self::new(
+            Code::Unavailable,
+            "Nothing was recorded; the service cannot reach its database now.",
+        )
     }
 
-    /// It happened or it did not, and only the key will tell.
     pub(super) fn outcome_unknown() -> Self {
-        Self::new(Code::Unavailable, OUTCOME_UNKNOWN).retry_after(Duration::from_secs(1))
+        Self::new(
+            Code::Unavailable,
+            "It is not known whether this was recorded. Repeat it with the same Idempotency-Key to \
+             get its answer; without a key, check before you repeat it.",
+        )
     }
 
-    /// A read that got no answer.
     pub(super) fn log_unavailable() -> Self {
         Self::new(Code::Unavailable, "The log cannot be read now.")
-            .retry_after(Duration::from_secs(1))
     }
 
-    /// Something that should not be. The cause goes to the log under an id; the caller gets the id.
-    pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
-        let id = Uuid::now_v7().to_string();
-        tracing::error!(id, %cause, "a request failed");
-        Self::new(Code::Internal, "the service's log has the cause under this id")
-            .with(Members::Id { id })
-    }
-
-    /// The problem's code.
-    pub fn code(&self) -> Code {
-        self.code
+    fn with_excess(self, Excess { line, asked, possible }: Excess) -> Self {
+        self.with("line", line).with("asked", asked).with("possible", possible)
     }
 }
 
@@ -175,27 +83,25 @@ impl From<NotExecuted> for Problem {
             NotExecuted::DeadlinePassed => Self::new(
                 Code::DeadlineExceeded,
                 "It waited too long for its turn. It was not executed and will not be.",
-            )
-            .retry_after(Duration::from_secs(1)),
+            ),
             NotExecuted::DatabaseUnavailable => Self::nothing_recorded(),
             NotExecuted::Stopping => {
                 Self::new(Code::Unavailable, "The service is stopping. Nothing was recorded.")
-                    .retry_after(Duration::from_secs(1))
             }
             NotExecuted::TooLarge { limit } => Self::new(
                 Code::BodyTooLarge,
                 "Its events would take more bytes than one transaction may. Nothing was recorded; \
                  divide it.",
             )
-            .with(Members::Limit { limit }),
+            .with("limit", limit),
             NotExecuted::TooManyEvents { limit } => Self::new(
                 Code::BatchTooLarge,
                 format!(
-                    "One reversal takes back at most {limit} events. Nothing was recorded; reverse \
-                     a window, or event by event."
+                    "One reversal reverses at most {limit} events. Nothing was recorded; reverse a \
+                     window, or one event at a time."
                 ),
             )
-            .with(Members::Limit { limit }),
+            .with("limit", limit),
             NotExecuted::Unreadable => {
                 Self::internal(&"a stream holds an event that this version does not know")
             }
@@ -212,8 +118,7 @@ impl From<WindowError> for Problem {
         match error {
             WindowError::KeyReused => Self::key_reused(),
             WindowError::TooLarge { limit } => {
-                Self::new(Code::BatchTooLarge, format!("the window {error}"))
-                    .with(Members::Limit { limit })
+                Self::new(Code::BatchTooLarge, format!("the window {error}")).with("limit", limit)
             }
             WindowError::Log(error) => error.into(),
         }
@@ -232,32 +137,50 @@ impl From<ReadError> for Problem {
     }
 }
 
-/// The document, as the body of an answer or a part of one.
-impl Serialize for Problem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let document = Document {
-            kind: format!("/problems/{}", self.code.name()),
-            title: self.code.title(),
-            status: self.code.status().as_u16(),
-            detail: &self.detail,
-            members: &self.members,
-        };
-        document.serialize(serializer)
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self)
-            .expect("a problem is text, integers and lists of them, which JSON can hold");
-        let mut response = (self.code.status(), body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(pause) = self.retry_after {
-            // Whole seconds, and never "at once".
-            let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, seconds.max(1).into());
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let detail = rejection.to_string();
+        let refused = |code| Self::new(code, detail);
+        match rejection {
+            Rejection::UnknownSku { sku } => refused(Code::UnknownSku).with("sku", sku),
+            Rejection::UnknownLocation { location } => {
+                refused(Code::UnknownLocation).with("location", location)
+            }
+            Rejection::ItemInUse { sku } | Rejection::ItemHasStock { sku } => {
+                refused(Code::ItemInUse).with("sku", sku)
+            }
+            Rejection::ItemRetired { sku } => refused(Code::ItemRetired).with("sku", sku),
+            Rejection::InsufficientStock { lines } => {
+                refused(Code::InsufficientStock).with("lines", lines)
+            }
+            Rejection::VersionConflict { expected, actual } => {
+                refused(Code::VersionConflict).with("expected", expected).with("actual", actual)
+            }
+            Rejection::StaleQuantity { expected, actual } => {
+                refused(Code::StaleQuantity).with("expected", expected).with("actual", actual)
+            }
+            Rejection::UnknownReservation { id } => {
+                refused(Code::UnknownReservation).with("id", id)
+            }
+            Rejection::ReservationExpired {} => refused(Code::ReservationExpired)
+                .with("reservation_status", ReservationStatus::Expired),
+            Rejection::ReservationState { status } => {
+                refused(Code::ReservationState).with("reservation_status", status)
+            }
+            Rejection::OverRelease { part } => refused(Code::OverRelease).with_excess(part),
+            Rejection::OverFulfil { part } => refused(Code::OverFulfil).with_excess(part),
+            Rejection::OverReturn { part } => refused(Code::OverReturn).with_excess(part),
+            Rejection::UnknownEvent { id } => refused(Code::UnknownEvent).with("id", id),
+            Rejection::AlreadyReversed { dependents } => {
+                refused(Code::AlreadyReversed).with("dependents", dependents)
+            }
+            Rejection::NotReversible { why: _, dependents } => {
+                refused(Code::NotReversible).with("dependents", dependents)
+            }
+            Rejection::QuantityOverflow { sku: _, location: _ } => refused(Code::QuantityOverflow),
+            Rejection::OccurredAtOutOfRange { earliest: _, latest: _ } => {
+                refused(Code::OccurredAtOutOfRange)
+            }
         }
-        response
     }
 }

@@ -38,7 +38,7 @@ fn idle_writer() -> (Writer, WriterTask) {
     let relay = RelayConfig {
         brokers: String::new(),
         topic: String::new(),
-        database_url: NOWHERE.to_owned(),
+        database: NOWHERE.parse().expect("a database URL"),
         lanes: vec![Lane(0)],
     };
     let (sender, _) = relay::relay(relay, pool());
@@ -186,7 +186,7 @@ async fn while_too_many_wait_a_command_is_refused_before_it_is_read() {
 async fn a_panic_is_answered_without_its_cause() {
     let router: Router = Router::new()
         .route("/", get(async || -> &'static str { panic!("the secret cause") }))
-        .layer(CatchPanicLayer::custom(panicked));
+        .layer(CatchPanicLayer::custom(of_panic::<Code>));
     let response = router.oneshot(request("GET", "/", "")).await.expect("an answer");
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");

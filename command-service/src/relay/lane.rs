@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use rdkafka::error::KafkaError;
+use service_edge::retry::Backoff;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use super::inbox::{Inbox, Source, event_bytes};
 use super::pacer::Pacer;
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
-use crate::backoff::Backoff;
 
 /// The pause when the producer is full of records of other lanes.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);

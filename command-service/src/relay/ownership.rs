@@ -3,14 +3,13 @@
 //! The locks live as long as their connection, which does nothing else. The server closes it when it
 //! is silent for too long, so a paused or disconnected instance loses its lanes.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use shared_events::lane::{Lane, Position};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
+use crate::config::DatabaseUrl;
 use crate::log::row::lane_number;
 
 /// The first key of the relay's advisory locks; the second is the lane.
@@ -33,19 +32,17 @@ pub(crate) enum OwnershipError {
 }
 
 impl Ownership {
-    pub(crate) async fn connect(database_url: &str) -> Result<Self, OwnershipError> {
-        let options = PgConnectOptions::from_str(database_url)?
-            .application_name("stockbook relay locks")
-            .options([
-                // Used every second; a silent owner counts as dead.
-                ("idle_session_timeout", "8s"),
-                ("statement_timeout", "3s"),
-                ("tcp_keepalives_idle", "3"),
-                ("tcp_keepalives_interval", "1"),
-                ("tcp_keepalives_count", "3"),
-                // A lost update only makes a mark a little older.
-                ("synchronous_commit", "off"),
-            ]);
+    pub(crate) async fn connect(database: &DatabaseUrl) -> Result<Self, OwnershipError> {
+        let options = database.options().application_name("stockbook relay locks").options([
+            // Used every second; a silent owner counts as dead.
+            ("idle_session_timeout", "8s"),
+            ("statement_timeout", "3s"),
+            ("tcp_keepalives_idle", "3"),
+            ("tcp_keepalives_interval", "1"),
+            ("tcp_keepalives_count", "3"),
+            // A lost update only makes a mark a little older.
+            ("synchronous_commit", "off"),
+        ]);
         let connection = bounded(options.connect()).await?;
         Ok(Self { connection })
     }

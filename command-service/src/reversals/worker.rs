@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
+use service_edge::retry::Backoff;
 use sha2::{Digest, Sha256};
 use shared_events::values::Label;
 use sqlx::postgres::PgConnection;
@@ -16,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Reversals;
 use super::jobs::{self, Running, Waiting};
 use super::window::fitting;
-use crate::backoff::Backoff;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
 use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission};
 use crate::log::writer::Writer;

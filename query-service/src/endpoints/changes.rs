@@ -80,7 +80,7 @@ pub async fn follow_changes(
         None => PositionToken::default(),
     };
     let Ok(permit) = service.feeds.clone().try_acquire_owned() else {
-        return Err(Problem::Overloaded);
+        return Err(Problem::overloaded());
     };
     let applied = wait_until_applied(&service, &options.min_position).await?;
     if is_stream {
@@ -94,7 +94,7 @@ pub async fn follow_changes(
     let limit = usize::try_from(limit).expect("a limit is small and positive");
     let page = pages::next(&service.log, &after, &applied, limit).await.map_err(|error| {
         tracing::warn!(%error, "the log cannot be read");
-        Problem::ProjectionUnavailable("the log, which has the events, does not answer".to_owned())
+        Problem::unavailable("the log, which has the events, does not answer".to_owned())
     })?;
     let mut next = after;
     let mut lines = Vec::new();

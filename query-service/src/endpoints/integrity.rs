@@ -143,7 +143,7 @@ pub async fn check_sku(
     must_be_fresh(&report, &required)?;
     // A row without an event is a difference. Neither an event nor a row: there is no such item.
     if report.checked == 0 && report.first_difference.is_none() {
-        return Err(Problem::UnknownSku(text));
+        return Err(Problem::unknown_sku(text));
     }
     let mut skipped = list_skipped(&service).await?;
     skipped.retain(|one| report.passed_over.contains(&one.lane_position));
@@ -166,7 +166,7 @@ async fn begin(
 /// A difference is reported however far the views are.
 fn must_be_fresh(report: &Report, required: &MinPosition) -> Result<(), Problem> {
     if report.first_difference.is_none() && !required.is_met_by(&report.position) {
-        return Err(Problem::NotYetApplied(report.position.clone()));
+        return Err(Problem::not_yet_applied(&report.position));
     }
     Ok(())
 }
@@ -191,10 +191,10 @@ async fn list_skipped(service: &Service) -> Result<Vec<Skipped>, Problem> {
 impl From<CheckError> for Problem {
     fn from(error: CheckError) -> Self {
         match error {
-            CheckError::Busy => Self::Overloaded,
+            CheckError::Busy => Self::overloaded(),
             CheckError::Unfinished { .. } | CheckError::Failed(_) => {
                 tracing::warn!(%error, "an integrity check did not finish");
-                Self::ProjectionUnavailable(error.to_string())
+                Self::unavailable(error.to_string())
             }
         }
     }

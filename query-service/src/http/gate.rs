@@ -1,4 +1,4 @@
-//! What may come in: how many requests at once, and how long each may take.
+//! Limits on requests: how many at once, and how long each may take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,42 +6,28 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use service_edge::answered::Arrived;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::http::problem::Problem;
 
-/// How many requests may be in work, and how long each may take.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    places: Arc<Semaphore>,
-    longest: Duration,
+    permits: Arc<Semaphore>,
+    answer_max: Duration,
 }
 
 impl Gate {
-    /// A gate for `requests_max` at once.
-    pub fn new(requests_max: usize, longest: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(requests_max)), longest }
+    pub fn new(requests_max: usize, answer_max: Duration) -> Self {
+        Self { permits: Arc::new(Semaphore::new(requests_max)), answer_max }
     }
 }
 
-/// What operators ask is answered while everybody else waits: a busy service is not a dead one.
-const OPERATORS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
-
-/// Lets a request in if there is a place, ends it when its time is up, and tells how long it took.
+/// Refuses a request beyond the limit, and ends one that takes too long.
 pub async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let arrived = Arrived::now(&request);
-    let place = gate.places.try_acquire();
-    let response = match place {
-        Err(_) if !OPERATORS.contains(&arrived.route()) => Problem::Overloaded.into_response(),
-        _ => match tokio::time::timeout(gate.longest, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => {
-                let detail = "the answer took too long".to_owned();
-                Problem::ProjectionUnavailable(detail).into_response()
-            }
-        },
+    let Ok(_permit) = gate.permits.try_acquire() else {
+        return Problem::overloaded().into_response();
     };
-    arrived.answered(response.status());
-    response
+    let answer = timeout(gate.answer_max, next.run(request)).await;
+    answer.unwrap_or_else(|_| Problem::unavailable("the answer took too long").into_response())
 }

@@ -91,7 +91,7 @@ impl PageParameters {
     pub fn after<T: ListRow>(&self) -> Result<Option<T::Key>, Problem> {
         self.cursor
             .as_deref()
-            .map(|cursor| decode::<T>(cursor).ok_or(Problem::InvalidCursor))
+            .map(|cursor| decode::<T>(cursor).ok_or_else(Problem::invalid_cursor))
             .transpose()
     }
 }
@@ -218,6 +218,7 @@ fn reflected(row: &PgRow) -> Result<PositionToken, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::problem::Code;
 
     #[derive(Debug, PartialEq, Hash, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -282,7 +283,8 @@ mod tests {
         ];
         for cursor in bad {
             let after = page(&cursor).after::<Thing>();
-            assert!(matches!(after, Err(Problem::InvalidCursor)), "{cursor}");
+            let problem = after.expect_err("a refusal");
+            assert_eq!(problem.code(), Code::InvalidCursor, "{cursor}");
         }
     }
 }

@@ -96,7 +96,7 @@ impl ParameterError {
 
 impl From<ParameterError> for Problem {
     fn from(error: ParameterError) -> Self {
-        Self::InvalidParameter { detail: error.to_string(), parameter: error.name }
+        Self::invalid_parameter(error.name.clone(), error.to_string())
     }
 }
 
@@ -206,6 +206,7 @@ mod tests {
     use shared_events::values::Sku;
 
     use super::*;
+    use crate::http::problem::Code;
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Filter {
@@ -251,13 +252,12 @@ mod tests {
             ("sku=A&limit=9223372036854775808", "limit", "must be an integer from 1 to 200"),
         ];
         for (query, name, fault) in refused {
-            match take::<Both>(query) {
-                Err(Problem::InvalidParameter { parameter, detail }) => {
-                    assert_eq!(parameter, name, "{query}");
-                    assert!(detail.starts_with(&format!("{name} {fault}")), "{detail}");
-                }
-                other => panic!("{query}: {other:?}"),
-            }
+            let problem = take::<Both>(query).expect_err("a refusal");
+            assert_eq!(problem.code(), Code::InvalidParameter, "{query}");
+            let document = serde_json::to_value(&problem).expect("a document");
+            assert_eq!(document["parameter"], name, "{query}");
+            let detail = document["detail"].as_str().expect("a detail");
+            assert!(detail.starts_with(&format!("{name} {fault}")), "{detail}");
         }
     }
 }

@@ -72,7 +72,7 @@ impl ListPastParameters {
         let Self { at_position, known_at, as_of } = self;
         if at_position.is_some() {
             let detail = "at_position names single lanes, and a list has all of them: use known_at";
-            return Err(Problem::InvalidPosition(detail.to_owned()));
+            return Err(Problem::invalid_position(detail.to_owned()));
         }
         PastParameters { at_position: None, known_at, as_of }.resolve(service).await
     }
@@ -107,7 +107,7 @@ async fn heads_at(time: Timestamp, service: &Service) -> Result<PositionToken, P
     let timeout = service.settings.answer_timeout_ms.0;
     let silent = || {
         let detail = "the log does not answer, and only the log can resolve known_at";
-        Problem::ProjectionUnavailable(detail.to_owned())
+        Problem::unavailable(detail.to_owned())
     };
     match tokio::time::timeout(timeout, service.log.heads_at(time)).await {
         Ok(Ok(Some(heads))) => Ok(heads),
@@ -133,7 +133,7 @@ impl Past {
     /// Fails if positions are given, but none in the lane of what is asked for.
     pub fn must_name(&self, lane: Lane) -> Result<(), Problem> {
         match &self.known {
-            Some(known) if known.get(lane).is_none() => Err(Problem::InvalidPosition(format!(
+            Some(known) if known.get(lane).is_none() => Err(Problem::invalid_position(format!(
                 "at_position must name lane {lane}, the lane of the item"
             ))),
             _ => Ok(()),
@@ -165,6 +165,7 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::problem::Code;
 
     fn past(known: Option<&str>) -> Past {
         let known = known.map(|token| token.parse().expect("a token"));
@@ -176,7 +177,7 @@ mod tests {
         assert!(past(Some("3:7")).must_name(Lane(3)).is_ok());
         assert!(past(None).must_name(Lane(3)).is_ok());
         let refused = past(Some("2:7")).must_name(Lane(3));
-        assert!(matches!(refused, Err(Problem::InvalidPosition(_))), "{refused:?}");
+        assert_eq!(refused.expect_err("a refusal").code(), Code::InvalidPosition);
     }
 
     #[test]

@@ -7,12 +7,12 @@ use crate::http::problem::Problem;
 
 /// A sku in a path. Text that cannot be a sku is one that nobody registered.
 pub fn sku(text: &str) -> Result<Sku, Problem> {
-    text.parse().map_err(|_| Problem::UnknownSku(text.to_owned()))
+    text.parse().map_err(|_| Problem::unknown_sku(text.to_owned()))
 }
 
 /// A location in a path. Text that cannot be a location is one that nobody registered.
 pub fn location(text: &str) -> Result<LocationCode, Problem> {
-    text.parse().map_err(|_| Problem::UnknownLocation(text.to_owned()))
+    text.parse().map_err(|_| Problem::unknown_location(text.to_owned()))
 }
 
 /// The parameter `reference`: a document's type and id with a slash between them.

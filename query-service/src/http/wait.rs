@@ -79,11 +79,11 @@ pub type Lookup<T> = AsOf<Result<T, Problem>>;
 /// Parses a position; its lanes must be lanes of this log.
 pub fn parse_position(text: &str, name: &str, service: &Service) -> Result<PositionToken, Problem> {
     let token: PositionToken =
-        text.parse().map_err(|error| Problem::InvalidPosition(format!("{name} {error}")))?;
+        text.parse().map_err(|error| Problem::invalid_position(format!("{name} {error}")))?;
     let unknown = token.iter().find(|(lane, _)| !service.progress.has_lane(*lane));
     match unknown {
         None => Ok(token),
-        Some((lane, _)) => Err(Problem::InvalidPosition(format!(
+        Some((lane, _)) => Err(Problem::invalid_position(format!(
             "{name} names lane {lane}, which this log does not have"
         ))),
     }
@@ -113,7 +113,7 @@ where
         }
         let answer = tokio::time::timeout(timeout, read())
             .await
-            .map_err(|_| Problem::ProjectionUnavailable("the database is slow".to_owned()))??;
+            .map_err(|_| Problem::unavailable("the database is slow"))??;
         if required.is_met_by(&answer.position) {
             return Ok(answer);
         }
@@ -138,7 +138,7 @@ pub async fn wait_until_applied(
 }
 
 fn too_early(service: &Service, required: &MinPosition) -> Problem {
-    Problem::NotYetApplied(service.progress.applied_of(&required.token))
+    Problem::not_yet_applied(&service.progress.applied_of(&required.token))
 }
 
 #[cfg(test)]
@@ -153,6 +153,7 @@ mod tests {
 
     use super::*;
     use crate::config::{HttpConfig, LogConfig, Milliseconds};
+    use crate::http::problem::Code;
     use crate::pipeline::log_client::LogClient;
     use crate::projections::stock::Stock;
     use crate::projections::view::View;
@@ -196,7 +197,7 @@ mod tests {
     /// A value from 0:5 on, nothing before.
     fn lookup_at(position: &str) -> Lookup<()> {
         let position = token(position);
-        let value = if position == token("0:5") { Ok(()) } else { Err(Problem::NotFound) };
+        let value = if position == token("0:5") { Ok(()) } else { Err(Problem::unknown_sku("A")) };
         AsOf { position, value }
     }
 
@@ -236,9 +237,9 @@ mod tests {
         let required = MinPosition { token: token("0:5"), wait: Duration::from_millis(20) };
         let answer =
             read_when_applied(&service, &required, || async { Ok(lookup_at("0:4")) }).await;
-        match answer {
-            Err(Problem::NotYetApplied(position)) => assert_eq!(position, token("0:4")),
-            other => panic!("another answer: {other:?}"),
-        }
+        let problem = answer.expect_err("a refusal");
+        assert_eq!(problem.code(), Code::NotYetApplied);
+        let document = serde_json::to_value(&problem).expect("a document");
+        assert_eq!(document["position"], "0:4");
     }
 }

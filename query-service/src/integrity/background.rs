@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use service_edge::retry::{Backoff, Stopping};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, Stopping};
 use crate::integrity::check::{Checker, Subject};
 use crate::integrity::difference::Difference;
 use crate::integrity::scan::{Halt, Pace};

@@ -12,11 +12,11 @@ use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::Lane;
 use shared_events::record;
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::{Backoff, Stopping};
 use crate::config::{self, ProjectionConfig};
 use crate::metrics;
 use crate::pipeline::assignment::{AssignmentListener, client_config};

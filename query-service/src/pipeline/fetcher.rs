@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use service_edge::retry::Backoff;
 use shared_events::lane::{Lane, Position};
 use tokio::time::MissedTickBehavior;
 
-use crate::backoff::Backoff;
 use crate::pipeline::context::Context;
 use crate::pipeline::delivery::Delivery;
 use crate::pipeline::log_client::LogError;

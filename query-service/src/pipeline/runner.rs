@@ -6,11 +6,11 @@ mod catch_up;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Lane, Position};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::backoff::{Backoff, Stopping};
 use crate::config;
 use crate::pipeline::apply;
 use crate::pipeline::checkpoint::Checkpoint;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_edge::retry::Backoff;
 use shared_events::lane::LaneMap;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::backoff::Backoff;
 use crate::config::{self, ServeConfig};
 use crate::pipeline::assignment::Assignment;
 use crate::pipeline::consumer;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use service_edge::retry::Backoff;
 use shared_events::lane::{Lane, LaneMap, Position};
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
@@ -17,7 +18,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::Backoff;
 use crate::config::{self, RebuildConfig};
 use crate::database;
 use crate::pipeline::apply::{self, ApplyError};

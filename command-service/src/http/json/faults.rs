@@ -2,26 +2,10 @@
 
 use std::fmt::{self, Display};
 
-use serde::Serialize;
+pub(crate) use service_edge::problem::Fault;
 
 /// A body of a megabyte could hold a hundred thousand faults.
 const FAULTS_MAX: usize = 1_000;
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Fault {
-    pub(crate) pointer: String,
-    /// What is wrong, as it follows the pointer in a sentence.
-    pub(crate) message: String,
-}
-
-impl Fault {
-    /// The message about a required member that is not there.
-    pub(crate) const MISSING: &str = "is missing";
-
-    pub(crate) fn new(pointer: impl Display, message: impl Display) -> Self {
-        Self { pointer: pointer.to_string(), message: message.to_string() }
-    }
-}
 
 /// The faults found so far, in the order found.
 #[derive(Debug, Default)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
+use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::PositionToken;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::pages;
-use crate::backoff::{Backoff, Stopping};
 use crate::pipeline::log_client::Line;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::Lane;
 use tokio::time::Instant;
 
-use crate::backoff::{Backoff, Stopping};
 use crate::config;
 use crate::metrics;
 use crate::pipeline::apply::{self, ApplyError};

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::EventId;
 use tokio::time::Instant;
 
-use crate::backoff::{Backoff, Stopping};
 use crate::metrics;
 use crate::pipeline::apply;
 use crate::pipeline::checkpoint::Checkpoint;

@@ -142,7 +142,7 @@ async fn read_flow(
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let position = token(lane(first)?, first.try_get("applied")?);
     if !first.try_get::<bool, _>("present")? {
-        return Ok(AsOf { position, value: Err(Problem::UnknownSku(sku.to_string())) });
+        return Ok(AsOf { position, value: Err(Problem::unknown_sku(sku.to_string())) });
     }
     let days = rows.iter().map(DayFlow::from_row).collect::<sqlx::Result<Vec<_>>>()?;
     let opening = first.try_get("opening")?;

@@ -10,13 +10,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use service_edge::problem::{BODY_BYTES_MAX, Fault};
 use shared_events::lane::{Lane, Position, PositionToken};
 use utoipa::ToSchema;
 
 use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
 use crate::http::past::ListPastParameters;
-use crate::http::problem::{Fault, Problem};
+use crate::http::problem::{Code, Problem};
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::subject::{location, sku};
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
@@ -152,7 +153,7 @@ fn in_order(
             .and_then(|_| figures.next().expect("every valid subject has been looked up").value);
         let outcome = match figure {
             Ok(figure) => Outcome::Figure(figure),
-            Err(problem) => Outcome::Unknown { error: problem.code() },
+            Err(problem) => Outcome::Unknown { error: problem.code().kind().code },
         };
         Available { sku, location, outcome }
     };
@@ -165,20 +166,22 @@ fn read_body(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Question, Problem> {
     let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::BodyTooLarge,
-        _ => Problem::MalformedBody("the body did not arrive whole".to_owned()),
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
+        _ => Problem::new(Code::MalformedBody, "the body did not arrive whole"),
     })?;
     if body.is_empty() {
-        return Err(Problem::MalformedBody("there is no body".to_owned()));
+        return Err(Problem::new(Code::MalformedBody, "there is no body"));
     }
     if !is_json(headers) {
-        return Err(Problem::UnsupportedMediaType);
+        let detail = "a body is sent as Content-Type: application/json";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
     }
-    let json: Value = serde_json::from_slice(&body)
-        .map_err(|error| Problem::MalformedBody(format!("the body is not JSON: {error}")))?;
+    let json: Value = serde_json::from_slice(&body).map_err(|error| {
+        Problem::new(Code::MalformedBody, format!("the body is not JSON: {error}"))
+    })?;
     let mut faults = Vec::new();
     let pairs = pairs(json, &mut faults);
-    if faults.is_empty() { Ok(Question { pairs }) } else { Err(Problem::ValidationFailed(faults)) }
+    if faults.is_empty() { Ok(Question { pairs }) } else { Err(Problem::validation_failed(faults)) }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -201,11 +204,11 @@ fn pairs(json: Value, faults: &mut Vec<Fault>) -> Vec<AskedPair> {
             pairs.into_iter().enumerate().filter_map(read).collect()
         }
         Some(_) => {
-            faults.push(Fault::at("/pairs", &format!("must be a list of 1 to {PAIRS_MAX} pairs")));
+            faults.push(Fault::new("/pairs", format!("must be a list of 1 to {PAIRS_MAX} pairs")));
             Vec::new()
         }
         None => {
-            faults.push(Fault::at("/pairs", "is missing"));
+            faults.push(Fault::new("/pairs", "is missing"));
             Vec::new()
         }
     }
@@ -217,7 +220,7 @@ fn pair_at(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<AskedP
         Some(Value::String(sku)) => Some(sku),
         given => {
             let message = if given.is_some() { "must be text" } else { "is missing" };
-            faults.push(Fault::at(&format!("{pointer}/sku"), message));
+            faults.push(Fault::new(format!("{pointer}/sku"), message));
             None
         }
     };
@@ -225,7 +228,7 @@ fn pair_at(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<AskedP
         Some(Value::String(location)) => Some(location),
         None | Some(Value::Null) => None,
         Some(_) => {
-            faults.push(Fault::at(&format!("{pointer}/location"), "must be text"));
+            faults.push(Fault::new(format!("{pointer}/location"), "must be text"));
             None
         }
     };
@@ -237,7 +240,7 @@ fn object(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Map<Str
     match json {
         Value::Object(members) => Some(members),
         _ => {
-            faults.push(Fault::at(pointer, "must be an object"));
+            faults.push(Fault::new(pointer, "must be an object"));
             None
         }
     }
@@ -247,7 +250,7 @@ fn object(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Map<Str
 fn refuse_others(members: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
     for name in members.keys() {
         let name = name.replace('~', "~0").replace('/', "~1");
-        faults.push(Fault::at(&format!("{pointer}/{name}"), "is not known here"));
+        faults.push(Fault::new(format!("{pointer}/{name}"), "is not known here"));
     }
 }
 
@@ -270,27 +273,30 @@ mod tests {
         let names: Vec<_> =
             pairs.iter().map(|one| (one.sku.as_str(), one.location.is_some())).collect();
         assert_eq!(names, [("A", true), ("B", false), ("a b", false)]);
-        assert!(matches!(pairs[2].subject(), Err(Problem::UnknownSku(_))));
+        let refused = pairs[2].subject().expect_err("no sku has spaces");
+        assert_eq!(refused.code(), Code::UnknownSku);
     }
 
     #[test]
     fn all_faults_are_reported_at_once() {
         let text = r#"{"pairs":[{"sku":1},{"location":"MAIN"},7,{"sku":"A","lo/t":2}],"x":1}"#;
-        let Err(Problem::ValidationFailed(faults)) = read_text(text) else {
-            panic!("not refused as it should be");
-        };
-        let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        let problem = read_text(text).expect_err("a refusal");
+        assert_eq!(problem.code(), Code::ValidationFailed);
+        let document = serde_json::to_value(&problem).expect("a document");
+        let faults = document["errors"].as_array().expect("faults");
+        let pointers: Vec<_> = faults.iter().map(|fault| &fault["pointer"]).collect();
         assert_eq!(pointers, ["/x", "/pairs/0/sku", "/pairs/1/sku", "/pairs/2", "/pairs/3/lo~1t"]);
     }
 
     #[test]
     fn a_body_that_is_not_a_question_is_refused() {
-        assert!(matches!(read_text(""), Err(Problem::MalformedBody(_))));
-        assert!(matches!(read_text("{"), Err(Problem::MalformedBody(_))));
+        let code = |text| read_text(text).expect_err("a refusal").code();
+        assert_eq!(code(""), Code::MalformedBody);
+        assert_eq!(code("{"), Code::MalformedBody);
         for bad in ["{}", "[]", r#"{"pairs":[]}"#, r#"{"pairs":{}}"#] {
-            assert!(matches!(read_text(bad), Err(Problem::ValidationFailed(_))), "{bad}");
+            assert_eq!(code(bad), Code::ValidationFailed, "{bad}");
         }
         let bare = read_body(&HeaderMap::new(), Ok(Bytes::from_static(b"{}")));
-        assert!(matches!(bare, Err(Problem::UnsupportedMediaType)));
+        assert_eq!(bare.expect_err("a refusal").code(), Code::UnsupportedMediaType);
     }
 }

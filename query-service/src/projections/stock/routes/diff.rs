@@ -13,7 +13,7 @@ use crate::http::Service;
 use crate::http::answer::{Figure, Tag};
 use crate::http::page::{PageParameters, PageResponses};
 use crate::http::past::Past;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::wait::parse_position;
 use crate::projections::stock::routes::explain::Step;
@@ -103,7 +103,7 @@ pub async fn diff(
     let to = position_in(lane, &to_position, "to_position", &service)?;
     if from > to {
         let detail = "from_position must not be after to_position".to_owned();
-        return Err(Problem::InvalidPosition(detail));
+        return Err(Problem::invalid_position(detail));
     }
     let last = match page.after::<Step>()? {
         Some(after) => Position(after.position.0 - 1).min(to),
@@ -114,11 +114,11 @@ pub async fn diff(
     let read = async |position| {
         let past = Past::at(at(position));
         let (stock, _) = read_past(&service, &options.min_position, &sku, &past).await?.value?;
-        Ok((stock.totals, stock.locations))
+        Ok::<_, Problem>((stock.totals, stock.locations))
     };
     let after = read(to).await?;
     let before = match read(from).await {
-        Err(Problem::UnknownSku(_)) => (Figure::none(lane), Vec::new()),
+        Err(problem) if problem.code() == Code::UnknownSku => (Figure::none(lane), Vec::new()),
         before => before?,
     };
     // 2. One page of the movements in between, which never change.
@@ -144,7 +144,7 @@ pub async fn diff(
 
 fn position_in(lane: Lane, text: &str, name: &str, service: &Service) -> Result<Position, Problem> {
     parse_position(text, name, service)?.get(lane).ok_or_else(|| {
-        Problem::InvalidPosition(format!("{name} must name lane {lane}, the lane of the item"))
+        Problem::invalid_position(format!("{name} must name lane {lane}, the lane of the item"))
     })
 }
 

@@ -144,7 +144,7 @@ async fn read_item(service: &Service, sku: &Sku) -> Result<Lookup<Item>, Problem
         .bind(sku.as_str())
         .fetch_one(&service.pool)
         .await?;
-    Ok(lookup(&row, Problem::UnknownSku(sku.to_string()))?)
+    Ok(lookup(&row, Problem::unknown_sku(sku.to_string()))?)
 }
 
 /// Items by sku.

@@ -124,7 +124,7 @@ pub async fn get_reservation(
     Path(id_text): Path<String>,
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
-    let id = id_text.parse().map_err(|_| Problem::UnknownReservation(id_text))?;
+    let id = id_text.parse().map_err(|_| Problem::unknown_reservation(id_text))?;
     options.one(&service, || read_reservation(&service, &id), |one| one.version).await
 }
 
@@ -139,7 +139,7 @@ async fn read_reservation(
         .bind(id.as_str())
         .fetch_one(&service.pool)
         .await?;
-    Ok(lookup(&row, Problem::UnknownReservation(id.to_string()))?)
+    Ok(lookup(&row, Problem::unknown_reservation(id.to_string()))?)
 }
 
 /// The filters of a list of reservations.

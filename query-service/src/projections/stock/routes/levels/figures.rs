@@ -95,10 +95,10 @@ fn lookup_figure(row: &PgRow, subject: &Subject, lanes: Lanes) -> sqlx::Result<L
     let is_known = |column| row.try_get::<Option<bool>, _>(column).map(|known| known == Some(true));
     let value = match (&subject.location, lanes.location) {
         _ if has_history => Ok(Figure::of(row, lane, &LEVEL)?),
-        _ if !is_known("item_known")? => Err(Problem::UnknownSku(subject.sku.to_string())),
+        _ if !is_known("item_known")? => Err(Problem::unknown_sku(subject.sku.to_string())),
         (Some(location), Some(location_lane)) if !is_known("location_known")? => {
             position.reach(location_lane, Position(row.try_get("location_applied")?));
-            Err(Problem::UnknownLocation(location.to_string()))
+            Err(Problem::unknown_location(location.to_string()))
         }
         _ => Ok(Figure::of(row, lane, &LEVEL)?),
     };

@@ -89,7 +89,7 @@ fn index_of(row: &PgRow) -> Option<usize> {
 fn item_now(sku: &Sku, rows: &[PgRow]) -> sqlx::Result<ItemLookup> {
     let (first, lane) = (&rows[0], lane(&rows[0])?);
     let value = match first.try_get::<Option<i64>, _>("item_version")? {
-        None => Err(Problem::UnknownSku(sku.to_string())),
+        None => Err(Problem::unknown_sku(sku.to_string())),
         Some(item_version) => {
             let totals = Figure::of(first, lane, &TOTAL)?;
             let tag = Tag::of_versions(&[totals.version, item_version]);
@@ -128,7 +128,7 @@ fn item_past(sku: &Sku, rows: &[PgRow]) -> Result<ItemLookup, Problem> {
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     let lane = lane(first)?;
     let value = match first.try_get::<Option<String>, _>("name")? {
-        None => Err(Problem::UnknownSku(sku.to_string())),
+        None => Err(Problem::unknown_sku(sku.to_string())),
         Some(name) => {
             let locations = locations(rows, lane)?;
             let figures = locations.iter().map(|one| &one.figure);

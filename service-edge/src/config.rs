@@ -1,17 +1,18 @@
-//! Settings that are more than a number: checked when they are read, before any connection.
+//! Settings that are more than a number. They are checked when they are read, before any connection.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, value_parser};
 use sqlx::postgres::PgConnectOptions;
 
-/// Where a Postgres database is, and who connects. Debug shows neither user nor password.
+/// The address and the credentials of a Postgres database. Debug shows neither user nor password.
 #[derive(Clone)]
 pub struct DatabaseUrl(Box<PgConnectOptions>);
 
 impl DatabaseUrl {
-    /// The URL taken apart, for whoever connects.
     pub fn options(&self) -> PgConnectOptions {
         (*self.0).clone()
     }
@@ -37,7 +38,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Where to listen: a host name or address, and a port.
+/// An address to listen on: a host name or IP address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddress(String);
 
@@ -52,7 +53,7 @@ impl FromStr for ListenAddress {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "must be host:port, such as 127.0.0.1:8081";
+        const EXPECTED: &str = "must be host:port, such as 127.0.0.1:8080";
         let (host, port) = text.rsplit_once(':').ok_or(EXPECTED)?;
         if host.is_empty() || port.parse::<u16>().is_err() {
             return Err(EXPECTED);
@@ -61,8 +62,8 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// A length of time, written as a whole number of milliseconds, at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A duration, written as a whole number of milliseconds, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub struct Milliseconds(pub Duration);
 
 impl FromStr for Milliseconds {
@@ -74,6 +75,34 @@ impl FromStr for Milliseconds {
             Ok(count) => Ok(Self(Duration::from_millis(count.into()))),
         }
     }
+}
+
+/// Settings of `migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateConfig {
+    /// The database of the service, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+
+    /// The number of lanes of the log, 16 by default. The first migration fixes it; later, another
+    /// number is refused.
+    #[arg(long, env = "LANES", value_parser = lanes())]
+    pub lanes: Option<u16>,
+}
+
+/// Parses a number of lanes.
+pub fn lanes() -> RangedI64ValueParser<u16> {
+    value_parser!(u16).range(1..=1024)
+}
+
+/// Parses a count of at least 1.
+pub fn at_least_one() -> RangedI64ValueParser<u32> {
+    value_parser!(u32).range(1..)
+}
+
+/// A count as the size of something in memory.
+pub fn count(setting: u32) -> usize {
+    usize::try_from(setting).expect("32 bits fit a usize")
 }
 
 #[cfg(test)]
@@ -89,9 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_shows_in_debug() {
+    fn a_database_url_hides_its_secret_in_debug() {
         let url: DatabaseUrl = "postgres://somebody:secret@localhost/read".parse().expect("a URL");
         assert_eq!(format!("{url:?}"), "postgres://…@localhost:5432/read");
+        assert!("mysql://localhost/read".parse::<DatabaseUrl>().is_err());
     }
 
     #[test]

@@ -1,0 +1,122 @@
+//! The problems of the command-service and what to do about each.
+
+use service_edge::problem_catalogue;
+
+problem_catalogue! {
+    ReasonRequired "reason_required" UNPROCESSABLE_ENTITY "A reason is required"
+        "An adjustment needs a reason: a code of your own such as `count` or `damaged`."
+    OccurredAtOutOfRange "occurred_at_out_of_range" UNPROCESSABLE_ENTITY
+        "The time of the event is not plausible"
+        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock."
+    QuantityOverflow "quantity_overflow" UNPROCESSABLE_ENTITY "A figure would be too large"
+        "A figure would pass 2^53 − 1, the largest integer that every JSON reader keeps exact."
+    UnknownSku "unknown_sku" NOT_FOUND "The item is not known"
+        "No item is registered under `sku`. Register it with `PUT /v1/items/{sku}` first."
+    UnknownLocation "unknown_location" NOT_FOUND "The location is not known"
+        "No location is registered under `location`. Register it with `PUT /v1/locations/{code}` \
+         first."
+    UnknownReservation "unknown_reservation" NOT_FOUND "The reservation is not known"
+        "No reservation has the id `id`. The answer to `POST /v1/reservations` contains the id."
+    UnknownStream "unknown_stream" NOT_FOUND "The stream is not known"
+        "Nothing was ever recorded in the stream `id`. Streams are `item/{sku}`, `location/{code}`, \
+         `stock/{sku}/{location}` and `reservation/{id}`."
+    UnknownEvent "unknown_event" NOT_FOUND "There is nothing to reverse"
+        "No event, correlation or reversal is recorded under `id`."
+    ItemInUse "item_in_use" CONFLICT "The item is in use"
+        "The item has stock history, so its scale, which gives that history its meaning, cannot \
+         change. Or some of it is still on hand, reserved or allocated, so it cannot be retired."
+    ItemRetired "item_retired" CONFLICT "The item is retired"
+        "The item `sku` was retired. It cannot be changed, and no stock of it can come in."
+    InsufficientStock "insufficient_stock" CONFLICT "There is not enough stock"
+        "The request needs more than is available. `lines` lists every item and location that is \
+         short, with the total requested and the quantity available. Nothing was recorded. An \
+         adjustment may leave less than was promised if it sets `accept_shortage`."
+    VersionConflict "version_conflict" PRECONDITION_FAILED "The history has moved on"
+        "The request named a version with If-Match or `expected_version`, but the history is at \
+         version `actual`. Read it again, then decide."
+    StaleQuantity "stale_quantity" CONFLICT "The quantity is not the expected one"
+        "The request named `expected_quantity`, but on_hand is `actual`. Read it again, then decide."
+    ReservationExpired "reservation_expired" CONFLICT "The reservation has expired"
+        "The hold ended before the request came, and its stock is available again. Make a new \
+         reservation. `reservation_status` is `expired`."
+    ReservationState "reservation_state" CONFLICT "The reservation is in another state"
+        "This step does not apply to a reservation that is `reservation_status`. A held one can be \
+         extended, confirmed or released; a confirmed one can be fulfilled or cancelled; fulfilled \
+         stock can be returned."
+    OverRelease "over_release" CONFLICT "More would be released than is held"
+        "The parts name more of `line` than is held or promised: `asked`, but only `possible`. \
+         Nothing was recorded."
+    OverFulfil "over_fulfil" CONFLICT "More would be fulfilled than is promised"
+        "The parts name more of `line` than is promised: `asked`, but only `possible`. Nothing was \
+         recorded."
+    OverReturn "over_return" CONFLICT "More would be returned than went out"
+        "The parts name more of `line` than was fulfilled and not yet returned: `asked`, but only \
+         `possible`. Nothing was recorded."
+    AlreadyReversed "already_reversed" CONFLICT "It is already reversed"
+        "The events in `dependents` have already reversed it. A reversal can itself be reversed."
+    NotReversible "not_reversible" CONFLICT "It cannot be reversed"
+        "An exact opposite is not possible: the event describes an item or a location, is a step of \
+         a reservation, or the stock that it brought in has moved on. `dependents` lists the later \
+         events that prevent it; reverse those first. Nothing was recorded."
+    BatchRefused "batch_refused" CONFLICT "The batch is refused"
+        "The commands of an atomic batch happen together or not at all, and at least one was \
+         refused. `results` has the outcome that each would have had. Nothing was recorded."
+    IdempotencyKeyMissing "idempotency_key_missing" BAD_REQUEST "An Idempotency-Key is required"
+        "This service executes a command only with an Idempotency-Key header, so that repeating it \
+         is safe. In an independent batch each command has an `idempotency_key` instead."
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY
+        "The Idempotency-Key belongs to another request"
+        "The key was used with another route or body. A key names one request: repeat exactly that \
+         request, or use a new key."
+    IdempotencyInProgress "idempotency_in_progress" CONFLICT "The same request is being executed"
+        "Another request with this Idempotency-Key is being executed now. Repeat it after \
+         Retry-After seconds to get its answer."
+    BatchTooLarge "batch_too_large" PAYLOAD_TOO_LARGE "The request contains too much"
+        "A batch has at most `limit` commands: divide it. A reversal reverses at most `limit` \
+         events: reverse a window, or one event at a time."
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot do it now"
+        "The database cannot be reached, the service is starting or stopping, or the answer took too \
+         long. Unless the detail says that nothing was recorded, the outcome is unknown: repeat the \
+         request with the same Idempotency-Key, or check before you repeat it."
+    Overloaded "overloaded" SERVICE_UNAVAILABLE "Too many requests are waiting"
+        "The queue is full and nothing was recorded. Try again after Retry-After seconds."
+    DeadlineExceeded "deadline_exceeded" SERVICE_UNAVAILABLE "It waited too long"
+        "The request waited too long for its turn. It was not executed and will not be."
+}
+
+#[cfg(test)]
+mod tests {
+    use service_edge::problem::Catalogue;
+
+    use super::Code;
+
+    #[test]
+    fn codes_keep_their_published_names_and_statuses() {
+        let published = [
+            (400, "malformed_body idempotency_key_missing"),
+            (404, "unknown_sku unknown_location unknown_reservation unknown_stream unknown_event"),
+            (404, "not_found"),
+            (405, "method_not_allowed"),
+            (409, "item_in_use item_retired insufficient_stock stale_quantity batch_refused"),
+            (409, "reservation_expired reservation_state over_release over_fulfil over_return"),
+            (409, "already_reversed not_reversible idempotency_in_progress"),
+            (412, "version_conflict"),
+            (413, "body_too_large batch_too_large"),
+            (415, "unsupported_media_type"),
+            (422, "validation_failed reason_required occurred_at_out_of_range quantity_overflow"),
+            (422, "idempotency_key_reused"),
+            (500, "internal"),
+            (503, "unavailable overloaded deadline_exceeded"),
+        ];
+        let mut published: Vec<(&str, u16)> = published
+            .iter()
+            .flat_map(|(status, codes)| codes.split(' ').map(|code| (code, *status)))
+            .collect();
+        let kinds = Code::ALL.iter().map(|code| code.kind());
+        let mut actual: Vec<(&str, u16)> =
+            kinds.map(|kind| (kind.code, kind.status.as_u16())).collect();
+        published.sort_unstable();
+        actual.sort_unstable();
+        assert_eq!(actual, published);
+    }
+}
