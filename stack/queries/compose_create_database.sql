@@ -1,5 +1,5 @@
 -- The statements, one a row and in order, that make database $1 of owner $2 with role $3 as its
--- only guest: its text is quoted by the server, and a database cannot be made inside a function.
+-- only user. The server quotes the names, and a function cannot create a database.
 select format(statement, $1::text, $2::text, $3::text)
 from unnest(array[
     'create database %1$I owner %2$I template template0',

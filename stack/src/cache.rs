@@ -1,93 +1,94 @@
-//! The servers' programs, fetched once by Maven and kept under the user's cache folder.
+//! The servers' programs: fetched once by Maven and kept in the user's cache folder.
 //!
-//! A folder of the cache is whole or not there. Its name holds the pinned versions, so that another
+//! A folder in the cache is complete or absent. Its name has the pinned versions, so that another
 //! version is another folder.
 
-pub mod pinned;
-mod unpack;
-
-use std::fs::{File, TryLockError};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use lzma_rust2::XzReader;
 use tokio::process::Command;
 
 use crate::places::Places;
 use crate::user::User;
-use crate::whole::{beside, make_folder, make_whole};
-use pinned::{Pinned, Platform};
+use crate::whole::{make_folder, make_whole, with_suffix};
 
-/// How long another process's download is waited for.
-const OTHER_FETCH_MAX: Duration = Duration::from_secs(15 * 60);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The project that Maven is given. A test keeps the versions here and there the same.
+const POM: &str = include_str!("../pom.xml");
+const POSTGRES_VERSION: &str = "18.4.0";
+const KAFKA_VERSION: &str = "4.3.1";
 
-/// The cache of root, when Postgres' user cannot enter root's own (`/root/.cache`).
+/// As the data folders of Postgres name it.
+pub(crate) const POSTGRES_MAJOR: &str = "18";
+
+/// The cache of root when Postgres' user cannot enter root's own, `/root/.cache`.
 const SHARED_CACHE: &str = "/var/cache/stockbook";
 
-/// Where the fetched programs lie.
+/// The fetched programs.
 #[derive(Debug, Clone)]
-pub struct Programs {
+pub(crate) struct Programs {
     jars: PathBuf,
-    pinned: Pinned,
-    platform: Platform,
+    platform: &'static str,
 }
 
 /// Fetches the servers' programs unless they are there already.
-///
-/// # Errors
-/// Java or Maven is missing, the download fails, or the cache cannot be written.
-pub async fn fetch(places: &Places) -> anyhow::Result<Programs> {
-    let pinned = Pinned::from_pom()?;
-    let platform = Platform::of_this_machine()?;
-    let jars = places.cache()?.join(pinned.folder_name(platform));
+pub(crate) async fn fetch(places: &Places) -> anyhow::Result<Programs> {
+    let platform = platform(std::env::consts::OS, std::env::consts::ARCH)?;
+    let name = format!("postgres-{POSTGRES_VERSION}-kafka-{KAFKA_VERSION}-{platform}");
+    let jars = places.cache()?.join(name);
     if !jars.is_dir() {
         crate::java::check_java_and_maven(&places.java()).await?;
         complete(&jars, async |partial| run_maven(partial, platform).await).await?;
     }
-    Ok(Programs { jars, pinned, platform })
+    Ok(Programs { jars, platform })
+}
+
+/// The name of this machine in Maven's artifacts.
+fn platform(os: &str, arch: &str) -> anyhow::Result<&'static str> {
+    Ok(match (os, arch) {
+        ("linux", "x86_64") => "linux-amd64",
+        ("linux", "aarch64") => "linux-arm64v8",
+        ("macos", "x86_64") => "darwin-amd64",
+        ("macos", "aarch64") => "darwin-arm64v8",
+        _ => bail!(
+            "there is no Postgres to fetch for {os} on {arch}; use your own servers with \
+             DATABASE_URL and KAFKA_BROKERS"
+        ),
+    })
 }
 
 impl Programs {
-    /// The class path of Kafka.
     #[must_use]
-    pub fn kafka_class_path(&self) -> PathBuf {
+    pub(crate) fn kafka_class_path(&self) -> PathBuf {
         self.jars.join("*")
     }
 
-    /// The major version of Postgres, as its data folders name it.
-    #[must_use]
-    pub fn postgres_major(&self) -> &str {
-        self.pinned.postgres_major()
-    }
-
-    /// The folder with Postgres' `bin`, `lib` and `share`, unpacked once, where `user` can run it.
-    ///
-    /// # Errors
-    /// It cannot be unpacked.
-    pub async fn postgres(&self, user: Option<User>) -> anyhow::Result<PathBuf> {
-        let beside = self.jars.join("postgres");
+    /// The folder with Postgres' `bin`, `lib` and `share`, unpacked once where `user` can run it.
+    pub(crate) async fn postgres(&self, user: Option<User>) -> anyhow::Result<PathBuf> {
+        let Self { jars, platform } = self;
         let home = match user {
-            Some(user) if !user.may_enter(&self.jars) => {
-                let shared = Path::new(SHARED_CACHE);
-                make_folder(shared, 0o755)?;
-                shared.join(format!("postgres-{}-{}", self.pinned.postgres, self.platform.name()))
+            Some(user) if !user.may_enter(jars) => {
+                make_folder(Path::new(SHARED_CACHE), 0o755)?;
+                Path::new(SHARED_CACHE).join(format!("postgres-{POSTGRES_VERSION}-{platform}"))
             }
-            _ => beside,
+            _ => jars.join("postgres"),
         };
-        let jar = self.jars.join(self.pinned.postgres_jar(self.platform));
+        let jar = format!("embedded-postgres-binaries-{platform}-{POSTGRES_VERSION}.jar");
+        let jar = jars.join(jar);
         complete(&home, async |partial| {
             let partial = partial.to_owned();
-            tokio::task::spawn_blocking(move || unpack::postgres(&jar, &partial))
+            tokio::task::spawn_blocking(move || unpack_postgres(&jar, &partial))
                 .await
-                .context("unpacking Postgres was cut off")?
+                .context("unpacking Postgres was interrupted")?
         })
         .await?;
         Ok(home)
     }
 }
 
-/// Makes a folder of the cache, by one process at a time.
+/// Makes a folder of the cache. Of several processes that want it, one does and the others wait.
 async fn complete(
     target: &Path,
     make: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
@@ -95,47 +96,34 @@ async fn complete(
     if target.is_dir() {
         return Ok(());
     }
-    let parent = target.parent().context("a folder of the cache lies in a folder")?;
+    let parent = target.parent().context("a folder of the cache is in a folder")?;
     std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-    let _lock = lock(&beside(target, ".lock")).await?;
+    let _lock = lock(&with_suffix(target, ".lock")).await?;
     make_whole(target, 0o755, make).await
 }
 
-/// Takes a lock that ends with the process that holds it.
+/// The lock ends with the process that holds it.
 async fn lock(path: &Path) -> anyhow::Result<File> {
     let cannot = || format!("cannot lock {}", path.display());
-    let lock =
-        File::options().create(true).truncate(false).write(true).open(path).with_context(cannot)?;
-    let deadline = Instant::now() + OTHER_FETCH_MAX;
-    let mut told = false;
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
-            Err(TryLockError::WouldBlock) if Instant::now() > deadline => {
-                bail!("another process has been fetching for too long; it holds {}", path.display())
-            }
-            Err(TryLockError::WouldBlock) => {
-                if !told {
-                    tracing::info!("another process is fetching the servers, waiting for it");
-                    told = true;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        }
+    let lock = File::options().create(true).truncate(false).write(true).open(path);
+    let lock = lock.with_context(cannot)?;
+    if lock.try_lock().is_ok() {
+        return Ok(lock);
     }
+    tracing::info!("another process is fetching the servers; waiting for it");
+    let wait = move || lock.lock().map(|()| lock);
+    tokio::task::spawn_blocking(wait).await.context("waiting was interrupted")?.with_context(cannot)
 }
 
-/// Has Maven bring every jar, checksums verified, into the folder.
-async fn run_maven(folder: &Path, platform: Platform) -> anyhow::Result<()> {
+/// Maven copies every jar, with verified checksums, into the folder.
+async fn run_maven(folder: &Path, platform: &str) -> anyhow::Result<()> {
     tracing::info!("fetching Postgres and Kafka with Maven (once, about 60 MB)");
-    // Maven reads a file, and beside it would look for a project's own settings: a folder apart.
-    let pom = beside(folder, ".pom.xml");
-    std::fs::write(&pom, pinned::POM).with_context(|| format!("cannot write {}", pom.display()))?;
+    let pom = with_suffix(folder, ".pom.xml");
+    std::fs::write(&pom, POM).with_context(|| format!("cannot write {}", pom.display()))?;
     let output = Command::new("mvn")
         .args(["-q", "-B", "-f"])
         .arg(&pom)
-        .arg(format!("-Dpostgres.platform={}", platform.name()))
+        .arg(format!("-Dpostgres.platform={platform}"))
         .arg(format!("-DoutputDirectory={}", folder.display()))
         .arg("dependency:copy-dependencies")
         .kill_on_drop(true)
@@ -143,20 +131,53 @@ async fn run_maven(folder: &Path, platform: Platform) -> anyhow::Result<()> {
         .await
         .context("cannot run mvn")?;
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        bail!("Maven could not fetch the servers:\n{}", String::from_utf8_lossy(&said).trim());
+        let output = [output.stdout, output.stderr].concat();
+        bail!("Maven could not fetch the servers:\n{}", String::from_utf8_lossy(&output).trim());
     }
     std::fs::remove_file(&pom).with_context(|| format!("cannot remove {}", pom.display()))
+}
+
+/// The jar is a zip with one `.txz`, a tar compressed with xz.
+fn unpack_postgres(jar: &Path, into: &Path) -> anyhow::Result<()> {
+    let not_in_jar = || format!("{} has no Postgres in it", jar.display());
+    let file = File::open(jar).with_context(|| format!("cannot read {}", jar.display()))?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).with_context(not_in_jar)?;
+    let name = archive
+        .file_names()
+        .filter_map(Result::ok)
+        .find(|name| name.ends_with(".txz"))
+        .with_context(not_in_jar)?
+        .into_owned();
+    let compressed = archive.by_name(&name).with_context(not_in_jar)?;
+    tar::Archive::new(XzReader::new(BufReader::new(compressed), false))
+        .unpack(into)
+        .with_context(|| format!("cannot unpack Postgres into {}", into.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_versions_are_those_of_the_pom() {
+        for (name, version) in [("postgres", POSTGRES_VERSION), ("kafka", KAFKA_VERSION)] {
+            let property = format!("<{name}.version>{version}</{name}.version>");
+            assert!(POM.contains(&property), "{property}");
+        }
+        assert!(POSTGRES_VERSION.starts_with(&format!("{POSTGRES_MAJOR}.")));
+    }
+
+    #[test]
+    fn a_platform_without_postgres_is_refused_with_an_alternative() {
+        assert_eq!(platform("macos", "aarch64").unwrap(), "darwin-arm64v8");
+        let message = platform("linux", "riscv64").unwrap_err().to_string();
+        assert!(message.contains("DATABASE_URL"), "{message}");
+    }
+
     #[tokio::test]
-    async fn two_at_once_make_it_once() {
-        let place = tempfile::tempdir().unwrap();
-        let target = place.path().join("v1");
+    async fn two_at_the_same_time_make_it_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("v1");
         let made = std::cell::Cell::new(0);
         let make = async |_: &Path| {
             made.set(made.get() + 1);

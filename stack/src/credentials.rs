@@ -1,4 +1,4 @@
-//! The passwords of the database's roles, made at random once per data folder.
+//! The passwords of the database roles, made at random once per data folder.
 
 use std::path::Path;
 
@@ -7,38 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::whole::write_whole;
 
-/// The superuser of a server that was made here.
-pub const ADMIN: &str = "postgres";
+/// The superuser of our own server.
+pub(crate) const ADMIN: &str = "postgres";
 /// Owns both databases and runs the migrations.
-pub const OWNER: &str = "stockbook_owner";
+pub(crate) const OWNER: &str = "stockbook_owner";
 /// The command-service, on the write database.
-pub const COMMAND: &str = "stockbook_command";
+pub(crate) const COMMAND: &str = "stockbook_command";
 /// The query-service, on the read database.
-pub const QUERY: &str = "stockbook_query";
+pub(crate) const QUERY: &str = "stockbook_query";
 
-/// One password per role. No `Debug`: nothing prints it by accident.
+/// One password per role. No `Debug`, so that nothing prints it by accident.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Credentials {
-    /// Of [`ADMIN`].
-    pub admin: String,
-    /// Of [`OWNER`].
-    pub owner: String,
-    /// Of [`COMMAND`].
-    pub command: String,
-    /// Of [`QUERY`].
-    pub query: String,
+pub(crate) struct Credentials {
+    pub(crate) admin: String,
+    pub(crate) owner: String,
+    pub(crate) command: String,
+    pub(crate) query: String,
 }
 
 impl Credentials {
-    /// Reads those of a data folder; makes and keeps them, readable to this user only, when there
-    /// are none yet.
-    ///
-    /// # Errors
-    /// The file cannot be read or written, or is none of ours.
-    pub fn keep(path: &Path) -> anyhow::Result<Self> {
+    /// Reads the passwords of a data folder, or makes them, readable only by this user.
+    pub(crate) fn keep(path: &Path) -> anyhow::Result<Self> {
         match std::fs::read(path) {
             Ok(text) => serde_json::from_slice(&text)
-                .with_context(|| format!("{} cannot be understood", path.display())),
+                .with_context(|| format!("{} is damaged", path.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = Self::random();
                 let text = serde_json::to_vec(&made).context("passwords are always JSON")?;

@@ -1,7 +1,7 @@
-//! The data folder: what one stack keeps from run to run.
+//! The data folder, which one stack keeps from run to run.
 //!
-//! `credentials.json` (roles' passwords), `postgres/`, `kafka/`, `logs/`, `processes/` (who runs),
-//! and `lock`, held as long as a stack uses the folder.
+//! It has `credentials.json` (the roles' passwords), `postgres/`, `kafka/`, `logs/`, `processes/`
+//! (the records), and `lock`, which is held as long as a stack uses the folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::whole::{ignore_missing, make_folder};
 
-/// A data folder that no other stack uses as long as this value lives.
+/// No other stack uses the folder while this value exists.
 #[derive(Debug)]
 pub struct DataFolder {
     root: PathBuf,
@@ -19,12 +19,9 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder where it is missing, and takes it.
-    ///
-    /// # Errors
-    /// Another process uses it (the message names it), or it cannot be written.
+    /// Makes the folder if it is missing, and locks it.
     pub fn open(root: &Path) -> anyhow::Result<Self> {
-        // Passable, not readable, for others: Postgres may have to run as another user.
+        // Others may enter it but not read it: Postgres may run as another user.
         make_folder(root, 0o711)?;
         let root = std::fs::canonicalize(root)
             .with_context(|| format!("cannot enter {}", root.display()))?;
@@ -41,13 +38,13 @@ impl DataFolder {
         &self.root
     }
 
-    /// What the servers and services said.
+    /// The output of servers and services.
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 
-    /// Who runs; see [`crate::process::record`].
+    /// See [`crate::process::record`].
     #[must_use]
     pub fn records(&self) -> PathBuf {
         self.root.join("processes")
@@ -65,16 +62,13 @@ impl DataFolder {
         self.root.join("kafka")
     }
 
-    /// Postgres' configuration and data; [`crate::postgres::home`] says when they lie elsewhere.
+    /// Postgres' configuration and data; [`crate::postgres::home`] says when they are elsewhere.
     #[must_use]
     pub fn postgres(&self) -> PathBuf {
         self.root.join("postgres")
     }
 
-    /// Removes all that a stack keeps here, and nothing else. Nothing of it may run any more.
-    ///
-    /// # Errors
-    /// Something cannot be removed.
+    /// Removes everything that a stack keeps here, and nothing else. No process may use it any more.
     pub fn clear(&self) -> anyhow::Result<()> {
         let postgres = crate::postgres::home(self)?;
         let kept = [postgres, self.postgres(), self.kafka(), self.logs(), self.records()];
@@ -110,8 +104,8 @@ fn take_lock(root: &Path) -> anyhow::Result<File> {
             let mut holder = String::new();
             let _ = lock.read_to_string(&mut holder);
             bail!(
-                "a stack is already up on {} (process {holder}); stop it with Ctrl-C where it \
-                 runs or with `kill {holder}`, or give another folder with --data",
+                "a stack already uses {} (process {holder}); stop it with Ctrl-C or \
+                 `kill {holder}`, or choose another folder with --data",
                 root.display()
             )
         }
@@ -130,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_in_use_is_refused_with_who_uses_it() {
+    fn a_folder_in_use_is_refused_with_the_process_that_uses_it() {
         let place = tempfile::tempdir().unwrap();
         let first = DataFolder::open(place.path()).unwrap();
         let message = DataFolder::open(place.path()).unwrap_err().to_string();
@@ -141,12 +135,12 @@ mod tests {
     }
 
     #[test]
-    fn clearing_leaves_what_is_not_ours() {
+    fn clearing_keeps_other_files() {
         let place = tempfile::tempdir().unwrap();
         let folder = DataFolder::open(place.path()).unwrap();
         std::fs::write(folder.credentials(), "{}").unwrap();
         std::fs::create_dir(folder.kafka()).unwrap();
-        std::fs::write(place.path().join("letter.txt"), "dear").unwrap();
+        std::fs::write(place.path().join("letter.txt"), "hello").unwrap();
         folder.clear().unwrap();
         assert!(!folder.credentials().exists());
         assert!(!folder.kafka().exists());

@@ -1,4 +1,4 @@
-//! Java and Maven: the two programs that must be there already.
+//! Java and Maven, the two programs that a developer installs.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,18 +10,12 @@ use tokio::process::Command;
 const JAVA_MIN: u32 = 17;
 
 /// Checks that this machine can run Kafka.
-///
-/// # Errors
-/// Java is missing or too old; the message names the command that installs it.
-pub async fn check_java(java: &Path) -> anyhow::Result<()> {
+pub(crate) async fn check_java(java: &Path) -> anyhow::Result<()> {
     refuse(look_for_java(java).await?.into_iter().collect())
 }
 
 /// Checks that this machine can run Kafka and fetch what it needs.
-///
-/// # Errors
-/// Java or Maven is missing; the message names the one command that installs what is.
-pub async fn check_java_and_maven(java: &Path) -> anyhow::Result<()> {
+pub(crate) async fn check_java_and_maven(java: &Path) -> anyhow::Result<()> {
     let missing = [look_for_java(java).await?, look_for_maven().await?];
     refuse(missing.into_iter().flatten().collect())
 }
@@ -40,7 +34,7 @@ async fn look_for_java(java: &Path) -> anyhow::Result<Option<Missing>> {
     Ok(match java_major(&text) {
         Some(found) if found < JAVA_MIN => Some(Missing::NewerJava { found }),
         Some(_) => None,
-        // macOS has a `java` that only says where Java could be had.
+        // The `java` of macOS only prints where to get Java.
         None => Some(Missing::Java),
     })
 }
@@ -50,12 +44,12 @@ async fn look_for_maven() -> anyhow::Result<Option<Missing>> {
     Ok(found.is_none().then_some(Missing::Maven))
 }
 
-/// What the program says, or nothing when there is no such program.
+/// The output of a program, or none when it is not installed.
 async fn output_of(command: &mut Command) -> anyhow::Result<Option<String>> {
     match command.kill_on_drop(true).output().await {
         Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            Ok(Some(String::from_utf8_lossy(&said).into_owned()))
+            let output = [output.stdout, output.stderr].concat();
+            Ok(Some(String::from_utf8_lossy(&output).into_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => {
@@ -82,7 +76,7 @@ fn refuse(missing: Vec<Missing>) -> anyhow::Result<()> {
     bail!(advice(&missing, cfg!(target_os = "macos")))
 }
 
-/// Names what is missing and the one command that installs all of it.
+/// Names the missing programs and the one command that installs them.
 fn advice(missing: &[Missing], macos: bool) -> String {
     let names: Vec<String> = missing
         .iter()
@@ -99,14 +93,14 @@ fn advice(missing: &[Missing], macos: bool) -> String {
         .map(|missing| match (missing, macos) {
             (Missing::Java | Missing::NewerJava { .. }, true) => "openjdk@21",
             (Missing::Java, false) => "default-jre-headless",
-            // The default of such a system is the old one.
+            // The default package of such a system is the old one.
             (Missing::NewerJava { .. }, false) => "openjdk-17-jre-headless",
             (Missing::Maven, _) => "maven",
         })
         .collect();
     let installer = if macos { "brew install" } else { "sudo apt-get install -y" };
     let note = if macos && packages.contains(&"openjdk@21") {
-        "\n(and tell where it is: export JAVA_HOME=\"$(brew --prefix openjdk@21)\")"
+        "\n(then set its place: export JAVA_HOME=\"$(brew --prefix openjdk@21)\")"
     } else {
         ""
     };
@@ -118,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_major_version_is_read_from_what_java_says() {
+    fn the_major_version_is_read_from_the_output_of_java() {
         for (text, major) in [
             ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK …", Some(17)),
             ("openjdk version \"25\" 2025-09-16", Some(25)),
@@ -132,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn one_command_installs_all_that_is_missing() {
+    fn one_command_installs_everything_that_is_missing() {
         assert_eq!(
             advice(&[Missing::Java, Missing::Maven], false),
             "Java 17 or newer is missing, Maven is missing; install with:\n  \
@@ -143,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_java_that_is_not_there_is_missing() {
+    async fn a_java_that_does_not_exist_is_missing() {
         let error = check_java(Path::new("/nonexistent/java")).await.unwrap_err();
         assert!(error.to_string().contains("is missing"), "{error}");
     }

@@ -1,34 +1,17 @@
-//! A real Kafka node, broker and controller in one, made and run here.
-
-pub mod configuration;
+//! A real Kafka node of our own, broker and controller in one.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rand::RngExt;
-use rdkafka::ClientConfig;
-use rdkafka::admin::AdminClient;
-use rdkafka::client::DefaultClientContext;
-use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::cache::Programs;
 use crate::folder::DataFolder;
-use crate::process::log::tail;
 use crate::process::{Kind, Process, Spec};
+use crate::server::{Address, Server};
 use crate::whole::{make_folder, make_whole, write_whole};
-use configuration::Configuration;
-
-/// Long, because after a hard end Kafka first looks through its log.
-const START_MAX: Duration = Duration::from_secs(180);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// How long a broker may take to answer one question, and another's to answer at all.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
-const OTHERS_ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// One small node, whose data is mostly in the page cache.
 const JVM_OPTIONS: [&str; 4] = [
@@ -38,13 +21,12 @@ const JVM_OPTIONS: [&str; 4] = [
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
 ];
 
-/// How far Java compiles what a node does often.
+/// How far Java compiles the code that runs often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compiling {
-    /// Quickly: for tests and trials, a short start is worth more than the last bit of speed.
+    /// A short start is worth more in tests and trials than the last bit of speed.
     Quickly,
-    /// Fully, as for a node that runs for days: after half a minute of work it takes a third less
-    /// processor time.
+    /// For a node that runs for days: after half a minute it needs a third less processor time.
     Fully,
 }
 
@@ -66,136 +48,33 @@ pub struct KafkaPorts {
     pub controller: u16,
 }
 
-/// A Kafka node of our own.
-#[derive(Debug)]
-pub struct Kafka {
-    process: Process,
-    brokers: String,
-}
-
-impl Kafka {
-    /// Makes the data where there is none yet, and starts the node.
-    ///
-    /// # Errors
-    /// Java is missing or too old, or Kafka's programs fail.
-    pub async fn launch(
-        folder: &DataFolder,
-        programs: &Programs,
-        java: &Path,
-        ports: KafkaPorts,
-        compiling: Compiling,
-    ) -> anyhow::Result<Self> {
-        crate::java::check_java(java).await?;
-        let site = Site {
-            home: folder.kafka(),
-            class_path: programs.kafka_class_path(),
-            java: java.to_owned(),
-            compiling,
-        };
-        make_folder(&site.home, 0o700)?;
-        site.make_log(ports).await?;
-        site.configure(&site.log(), ports)?;
-        Ok(Self {
-            process: Process::start(folder, site.server())?,
-            brokers: format!("127.0.0.1:{}", ports.broker),
-        })
-    }
-
-    /// Waits until the node answers.
-    ///
-    /// # Errors
-    /// It ended, or did not answer in time; the message ends with its log.
-    pub async fn ready(&mut self) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START_MAX;
-        loop {
-            let Err(seen) = answers(&self.brokers).await else {
-                return Ok(());
-            };
-            if self.process.has_ended()? {
-                bail!("Kafka ended while it was starting; {}", tail(self.process.log(), 20));
-            }
-            if Instant::now() > deadline {
-                bail!("Kafka does not answer ({seen:#}); {}", tail(self.process.log(), 20));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    /// Starts it once more after it has ended, and waits until it answers.
-    ///
-    /// # Errors
-    /// As [`Kafka::ready`].
-    pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.process.start_again()?;
-        self.ready().await
-    }
-
-    /// Waits until the node has ended.
-    ///
-    /// # Errors
-    /// The operating system refuses.
-    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
-        self.process.ended().await
-    }
-
-    /// Stops the node in order.
-    ///
-    /// # Errors
-    /// The operating system refuses.
-    pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
-        self.process.stop().await
-    }
-
-    /// Its process: to kill, pause and resume it, and for its log.
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
-    }
-
+impl KafkaPorts {
     /// `host:port` for clients.
-    #[must_use]
-    pub fn brokers(&self) -> &str {
-        &self.brokers
+    pub(crate) fn brokers(self) -> String {
+        format!("127.0.0.1:{}", self.broker)
     }
 }
 
-/// Waits for brokers that others run.
-///
-/// # Errors
-/// They do not answer.
-pub(crate) async fn wait_for_others(brokers: &str) -> anyhow::Result<()> {
-    let deadline = Instant::now() + OTHERS_ANSWER_MAX;
-    loop {
-        match metadata(brokers).await {
-            Ok(()) => return Ok(()),
-            Err(error) if Instant::now() > deadline => {
-                return Err(error).with_context(|| format!("cannot reach Kafka at {brokers}"));
-            }
-            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
-        }
-    }
-}
-
-/// Asks our own node, which has one address: a closed port is seen at once, while a client library
-/// would wait longer and longer between its attempts.
-async fn answers(address: &str) -> anyhow::Result<()> {
-    TcpStream::connect(address).await.context("the port is closed")?;
-    metadata(address).await
-}
-
-async fn metadata(brokers: &str) -> anyhow::Result<()> {
-    let brokers = brokers.to_owned();
-    let ask = move || {
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
-            .create()
-            .context("a client cannot be made")?;
-        let metadata = admin.inner().fetch_metadata(None, ANSWER_MAX)?;
-        if metadata.brokers().is_empty() {
-            bail!("it knows no broker yet");
-        }
-        Ok(())
+/// Makes the data where there is none yet, and starts a node.
+pub(crate) async fn launch(
+    folder: &DataFolder,
+    programs: &Programs,
+    java: &Path,
+    ports: KafkaPorts,
+    compiling: Compiling,
+) -> anyhow::Result<Server> {
+    crate::java::check_java(java).await?;
+    let site = Site {
+        home: folder.kafka(),
+        class_path: programs.kafka_class_path(),
+        java: java.to_owned(),
+        compiling,
     };
-    tokio::task::spawn_blocking(ask).await.context("asking Kafka was cut off")?
+    make_folder(&site.home, 0o700)?;
+    site.make_log(ports).await?;
+    site.configure(&site.log(), ports)?;
+    let process = Process::start(folder, site.server())?;
+    Ok(Server::new(process, Address::Kafka(ports.brokers())))
 }
 
 /// One node's folder: `server.properties` and `log/`.
@@ -215,7 +94,7 @@ impl Site {
         self.home.join("server.properties")
     }
 
-    /// Formats the log, which from then on keeps the cluster's id.
+    /// Formats the log, which keeps the cluster id from then on.
     async fn make_log(&self, ports: KafkaPorts) -> anyhow::Result<()> {
         make_whole(&self.log(), 0o700, async |partial| {
             self.configure(partial, ports)?;
@@ -227,10 +106,10 @@ impl Site {
                 .kill_on_drop(true)
                 .output()
                 .await
-                .context("cannot run Kafka's storage tool")?;
+                .context("cannot run the storage tool of Kafka")?;
             if !output.status.success() {
-                let said = [output.stdout, output.stderr].concat();
-                bail!("Kafka's log cannot be made:\n{}", String::from_utf8_lossy(&said).trim());
+                let output = [output.stdout, output.stderr].concat();
+                bail!("cannot make Kafka's log:\n{}", String::from_utf8_lossy(&output).trim());
             }
             Ok(())
         })
@@ -238,8 +117,7 @@ impl Site {
     }
 
     fn configure(&self, log: &Path, ports: KafkaPorts) -> anyhow::Result<()> {
-        let text = Configuration { log, ports }.text();
-        write_whole(&self.properties(), text.as_bytes(), 0o644)
+        write_whole(&self.properties(), server_properties(log, ports).as_bytes(), 0o644)
     }
 
     fn server(&self) -> Spec {
@@ -265,6 +143,58 @@ impl Site {
     }
 }
 
+fn server_properties(log: &Path, ports: KafkaPorts) -> String {
+    format!(
+        "\
+# One node that is broker and controller.
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={log}
+
+# After a hard end the node may register again when its old session has expired: 1 s, not 9 s.
+broker.session.timeout.ms=1000
+broker.heartbeat.interval.ms=200
+
+# One node for one copy, and few groups.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+
+# A consumer's first assignment does not wait for others to join.
+group.initial.rebalance.delay.ms=0
+
+# The services create their topics, and no event expires.
+auto.create.topics.enable=false
+log.retention.ms=-1
+
+# The size of a developer's machine.
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=16777216
+",
+        controller = ports.controller,
+        broker = ports.broker,
+        log = escaped(log),
+    )
+}
+
+/// A path as a value of a properties file, where a backslash escapes.
+///
+/// A comma would end the path, because `log.dirs` is a list; Kafka then reports that itself.
+fn escaped(path: &Path) -> String {
+    path.display().to_string().replace('\\', "\\\\")
+}
+
 /// 128 random bits in URL-safe base64 without padding, as Kafka writes its ids.
 fn cluster_id() -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -286,5 +216,21 @@ mod tests {
         assert_eq!(id.len(), 22);
         assert!(id.ends_with('A'));
         assert_ne!(id, cluster_id());
+    }
+
+    #[test]
+    fn the_node_listens_on_this_machine_only_and_creates_no_topic_by_itself() {
+        let ports = KafkaPorts { broker: 19092, controller: 19093 };
+        let text = server_properties(Path::new("/home/ann/kafka/log"), ports);
+        for line in [
+            "listeners=PLAINTEXT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093",
+            "advertised.listeners=PLAINTEXT://127.0.0.1:19092",
+            "controller.quorum.voters=1@127.0.0.1:19093",
+            "log.dirs=/home/ann/kafka/log",
+            "auto.create.topics.enable=false",
+            "broker.session.timeout.ms=1000",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}");
+        }
     }
 }

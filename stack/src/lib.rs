@@ -1,23 +1,23 @@
-//! Real Postgres and real Kafka on this machine without containers, and Stockbook's services on
-//! top of them.
+//! Real Postgres and real Kafka on this machine without containers, and Stockbook's services on top
+//! of them, for `cargo stack`, the integration tests and the load tool.
 //!
-//! Used by `cargo stack`, by the integration tests and by the load tool. Everything listens on
-//! 127.0.0.1 only.
+//! Everything listens on 127.0.0.1 only.
 
-pub mod up;
-pub mod reset;
-pub mod replay;
-pub mod topic;
-pub mod servers;
-pub mod services;
-pub mod postgres;
-pub mod kafka;
-pub mod credentials;
-pub mod cache;
-pub mod java;
-pub mod process;
+mod cache;
+mod credentials;
 pub mod folder;
+mod java;
+pub mod kafka;
 pub mod places;
 pub mod ports;
-pub mod user;
+pub mod postgres;
+pub mod process;
+pub mod replay;
+pub mod reset;
+pub mod server;
+pub mod servers;
+pub mod services;
+pub mod topic;
+pub mod up;
+mod user;
 mod whole;

@@ -26,7 +26,7 @@ enum Task {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    speak_plainly();
+    log_plainly();
     let done = match cli.task {
         Task::Up(args) => stack::up::run(*args).await,
         Task::Reset(args) => stack::reset::run(args).await,
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
     })
 }
 
-/// The error and its causes; a cause that the one before already quotes is not said twice.
+/// The error and its causes, without those that are already quoted.
 fn in_words(error: &anyhow::Error) -> String {
     let mut words = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -51,9 +51,9 @@ fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
-/// What the stack says goes to standard error as plain lines, for people; the libraries' own words
-/// (a client that cannot reach a broker which is just starting) stay out of it.
-fn speak_plainly() {
+/// The stack writes plain lines to standard error. Messages of libraries are left out, such as those
+/// of a Kafka client while the broker starts.
+fn log_plainly() {
     let words = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_level(false)

@@ -1,4 +1,4 @@
-//! Where things lie on this machine: the data folder, the cache, Java.
+//! The data folder, the cache and Java on this machine.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use clap::Parser;
 /// The folders of this user, from flags and the environment.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Places {
-    /// Folder the data is kept in [default: `stockbook` in the user's data folder].
+    /// The folder of the data [default: `stockbook` in the user's data folder].
     #[arg(long, env = "STOCKBOOK_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     #[arg(long, env = "XDG_DATA_HOME", hide = true)]
@@ -23,10 +23,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Reads the environment alone, as a program without these flags does.
-    ///
-    /// # Errors
-    /// A variable does not fit its setting.
+    /// Reads the environment only, for a program without these flags.
     pub fn from_environment() -> anyhow::Result<Self> {
         #[derive(Parser)]
         struct Environment {
@@ -36,29 +33,23 @@ impl Places {
         Ok(Environment::try_parse_from(["stack"])?.places)
     }
 
-    /// The data folder: as told, else `stockbook` where this user's programs keep data.
-    ///
-    /// # Errors
-    /// No folder was told and the user has no home.
+    /// The data folder: the given one, or `stockbook` in the user's data folder.
     pub fn data(&self) -> anyhow::Result<PathBuf> {
         if let Some(data) = &self.data {
             return std::path::absolute(data)
-                .with_context(|| format!("{} is no folder's name", data.display()));
+                .with_context(|| format!("{} is not the name of a folder", data.display()));
         }
         self.base(self.xdg_data_home.as_ref(), ".local/share")
             .context("no folder for the data: give --data DIR")
     }
 
-    /// The folder for what can be fetched again.
-    ///
-    /// # Errors
-    /// The user has no home.
+    /// The folder for files that can be fetched again.
     pub fn cache(&self) -> anyhow::Result<PathBuf> {
         self.base(self.xdg_cache_home.as_ref(), ".cache")
             .context("no folder for the cache: set XDG_CACHE_HOME")
     }
 
-    /// The Java to run: of `JAVA_HOME`, else the first of the `PATH`.
+    /// The Java in `JAVA_HOME`, or the first one in the `PATH`.
     #[must_use]
     pub fn java(&self) -> PathBuf {
         self.java_home
@@ -93,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_lie_under_the_home_unless_xdg_says_otherwise() {
+    fn folders_are_in_the_home_unless_xdg_names_others() {
         assert_eq!(places().data().unwrap(), Path::new("/home/ann/.local/share/stockbook"));
         assert_eq!(places().cache().unwrap(), Path::new("/home/ann/.cache/stockbook"));
         let moved = Places { xdg_cache_home: Some("/big/cache".into()), ..places() };
@@ -101,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_relative_xdg_folder_is_as_none() {
+    fn an_empty_or_relative_xdg_folder_is_ignored() {
         for text in ["", "cache"] {
             let odd = Places { xdg_cache_home: Some(text.into()), ..places() };
             assert_eq!(odd.cache().unwrap(), Path::new("/home/ann/.cache/stockbook"));
@@ -109,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_the_message_says_what_to_give() {
+    fn without_a_home_the_message_names_the_flag() {
         let homeless = Places { home: None, ..places() };
         let message = format!("{:#}", homeless.data().unwrap_err());
         assert!(message.contains("--data DIR"), "{message}");

@@ -1,17 +1,14 @@
-//! A process started here: recorded so that a later start finds it, stopped with a deadline,
-//! never left behind.
+//! A started process. It is recorded, so that a later start finds it, and stopped within a time limit.
 
 pub mod record;
-pub mod identity;
-pub mod sweep;
-pub mod log;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal};
@@ -20,33 +17,34 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::folder::DataFolder;
 use crate::user::User;
+use crate::whole::ignore_missing;
 use record::Record;
 
-/// What a process is.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// The part of a log that an error message quotes.
+const TAIL_BYTES: u64 = 16 * 1024;
+const TAIL_LINES: usize = 20;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// One of Stockbook's own services.
     Service,
-    /// The Kafka node.
     Kafka,
-    /// The Postgres server.
     Postgres,
 }
 
 impl Kind {
-    /// The signal that asks it to end in order.
-    ///
-    /// Postgres takes SIGINT as "end the sessions and stop"; on SIGTERM it would wait for clients.
-    fn polite_signal(self) -> Signal {
+    /// Postgres ends its sessions and stops on SIGINT; on SIGTERM it would wait for its clients.
+    fn stop_signal(self) -> Signal {
         match self {
             Self::Service | Self::Kafka => Signal::TERM,
             Self::Postgres => Signal::INT,
         }
     }
 
-    /// How long it may take to end in order before it is killed.
-    fn grace(self) -> Duration {
+    /// The time to stop in before the process is killed.
+    fn stop_max(self) -> Duration {
         match self {
             Self::Service => Duration::from_secs(15),
             Self::Kafka => Duration::from_secs(20),
@@ -55,24 +53,21 @@ impl Kind {
     }
 }
 
-/// How to start a process. No `Debug`: its variables may hold passwords.
+/// How to start a process. No `Debug`: the variables may hold passwords.
 #[derive(Clone)]
-pub struct Spec {
-    /// What it is.
-    pub kind: Kind,
-    /// Its name, unique in the data folder: names its record and its log.
-    pub name: String,
-    /// The program.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<OsString>,
-    /// Variables set beside the inherited ones.
-    pub env: Vec<(String, String)>,
+pub(crate) struct Spec {
+    pub(crate) kind: Kind,
+    /// Unique in the data folder: the name of the record and of the log.
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<OsString>,
+    /// Variables in addition to the inherited ones.
+    pub(crate) env: Vec<(String, String)>,
     /// Another user to run it as; only root can.
-    pub user: Option<User>,
+    pub(crate) user: Option<User>,
 }
 
-/// A started process. Dropped, it is killed; [`Process::stop`] is the orderly end.
+/// A started process. Dropping it kills it; [`Process::stop`] is the orderly way.
 pub struct Process {
     spec: Spec,
     log: PathBuf,
@@ -81,22 +76,17 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a process, its output appended to `NAME.log` in the data folder's logs.
-    ///
-    /// # Errors
-    /// The program cannot be run, or the data folder cannot be written.
-    pub fn start(folder: &DataFolder, spec: Spec) -> anyhow::Result<Self> {
+    /// Starts a process that writes to `NAME.log`. The log of the run before becomes `NAME.log.old`.
+    pub(crate) fn start(folder: &DataFolder, spec: Spec) -> anyhow::Result<Self> {
         let log = folder.logs().join(format!("{}.log", spec.name));
-        log::set_aside(&log)?;
+        ignore_missing(std::fs::rename(&log, log.with_extension("log.old")))
+            .with_context(|| format!("cannot rename {}", log.display()))?;
         let record = folder.records().join(format!("{}.json", spec.name));
         let child = spawn(&spec, &log, &record)?;
         Ok(Self { spec, log, record, child })
     }
 
-    /// Starts it once more after it has ended, with the same log.
-    ///
-    /// # Errors
-    /// It still runs, or the program cannot be run.
+    /// Starts it again after it has ended, with the same log.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         if self.child.id().is_some() {
             bail!("{} still runs", self.spec.name);
@@ -111,97 +101,104 @@ impl Process {
         self.spec.env.push((name.to_owned(), value));
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.spec.name
     }
 
-    /// Its process id, while it runs.
+    /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// The file that holds what it said.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its standard output, once; only of a service is it not in the log.
+    /// The last lines of the log, for an error message.
+    pub(crate) fn tail(&self) -> String {
+        let lines = match read_end(&self.log) {
+            Ok(text) => last_lines(&text, TAIL_LINES),
+            Err(error) => format!("  (cannot be read: {error})"),
+        };
+        format!("the end of {}:\n{lines}", self.log.display())
+    }
+
+    /// The standard output of a service, once; that of the servers is in the log.
     pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }
 
+    /// Repeats a check until it succeeds.
+    pub(crate) async fn wait_until(
+        &mut self,
+        within: Duration,
+        check: impl AsyncFn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            let Err(seen) = check().await else {
+                return Ok(());
+            };
+            if self.has_ended()? {
+                bail!("{} ended while it was starting; {}", self.spec.name, self.tail());
+            }
+            if Instant::now() > deadline {
+                bail!("{} is not ready ({seen:#}); {}", self.spec.name, self.tail());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Whether it has ended, without waiting.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub fn has_ended(&mut self) -> anyhow::Result<bool> {
         let status = self.child.try_wait();
-        Ok(status.with_context(|| format!("cannot ask for {}", self.spec.name))?.is_some())
+        Ok(status.with_context(|| format!("cannot look at {}", self.spec.name))?.is_some())
     }
 
     /// Waits until it has ended.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
-        let status = self
-            .child
-            .wait()
-            .await
-            .with_context(|| format!("cannot wait for {}", self.spec.name))?;
+        let status = self.child.wait().await;
+        let status = status.with_context(|| format!("cannot wait for {}", self.spec.name))?;
         record::remove(&self.record);
         Ok(status)
     }
 
-    /// Ends it in order; kills it when it takes longer than its kind may.
-    ///
-    /// # Errors
-    /// The operating system refuses.
+    /// Stops it in an orderly way; kills it when that takes too long.
     pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
-        self.signal(self.spec.kind.polite_signal())?;
-        if let Ok(ended) = tokio::time::timeout(self.spec.kind.grace(), self.ended()).await {
+        self.signal(self.spec.kind.stop_signal())?;
+        let stop_max = self.spec.kind.stop_max();
+        if let Ok(ended) = tokio::time::timeout(stop_max, self.ended()).await {
             return ended;
         }
         tracing::warn!(
             "{} did not stop within {} s and is killed; its log: {}",
             self.spec.name,
-            self.spec.kind.grace().as_secs(),
+            stop_max.as_secs(),
             self.log.display()
         );
         self.kill().await
     }
 
     /// Ends it at once, as `kill -9` does.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub async fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::KILL)?;
         self.ended().await
     }
 
-    /// Stops its clock: it keeps its memory and its sockets and does nothing, as a long pause.
-    ///
-    /// # Errors
-    /// The operating system refuses.
+    /// Stops its clock: it keeps its memory and its sockets, and does nothing.
     pub fn pause(&self) -> anyhow::Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on after a pause.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub fn resume(&self) -> anyhow::Result<()> {
         self.signal(Signal::CONT)
     }
 
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        // No id: it has ended and was waited for, so the number may belong to another by now.
+        // Without an id it has ended, and another process may have the number by now.
         let Some(pid) = self.child.id() else {
             return Ok(());
         };
@@ -216,38 +213,37 @@ impl fmt::Debug for Process {
 }
 
 fn spawn(spec: &Spec, log: &Path, record: &Path) -> anyhow::Result<Child> {
-    let output = log::open(log)?;
+    let output = OpenOptions::new().create(true).append(true).open(log);
+    let output = output.with_context(|| format!("cannot write {}", log.display()))?;
+    let stdout = match spec.kind {
+        // It prints the address that it listens on.
+        Kind::Service => Stdio::piped(),
+        Kind::Kafka | Kind::Postgres => output.try_clone().context("cannot share a log")?.into(),
+    };
+    let record = Record::create(record)?;
     let mut command = Command::new(&spec.program);
     command
         .args(&spec.args)
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(stdout_of(spec.kind, &output)?)
+        .stdin(record.try_clone().context("cannot share a record")?)
+        .stdout(stdout)
         .stderr(output)
-        // Ctrl-C in a terminal goes to its whole group; the order of the end is ours.
+        // Ctrl-C in a terminal goes to the whole process group, and we stop processes in order.
         .process_group(0)
         .kill_on_drop(true);
     if let Some(user) = spec.user {
         command.uid(user.uid).gid(user.gid);
     }
-    let child =
-        command.spawn().with_context(|| format!("cannot start {}", spec.program.display()))?;
-    if let Some(record_of) = child.id().and_then(|pid| Record::of(spec.kind, &spec.name, pid)) {
-        record_of.write(record)?;
+    let started = command.spawn();
+    let child = started.with_context(|| format!("cannot start {}", spec.program.display()))?;
+    if let Some(pid) = child.id() {
+        Record { kind: spec.kind, name: spec.name.clone(), pid }.write(&record)?;
     }
     Ok(child)
 }
 
-/// A service says on standard output where it listens; all else goes to the log.
-fn stdout_of(kind: Kind, log: &File) -> anyhow::Result<Stdio> {
-    Ok(match kind {
-        Kind::Service => Stdio::piped(),
-        Kind::Kafka | Kind::Postgres => log.try_clone().context("cannot share a log")?.into(),
-    })
-}
-
-/// Sends a signal; that the process is gone already is fine.
+/// Sends a signal, unless the process has ended already.
 fn send(pid: u32, signal: Signal) -> rustix::io::Result<()> {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return Ok(());
@@ -255,5 +251,36 @@ fn send(pid: u32, signal: Signal) -> rustix::io::Result<()> {
     match rustix::process::kill_process(pid, signal) {
         Err(rustix::io::Errno::SRCH) => Ok(()),
         sent => sent,
+    }
+}
+
+fn read_end(log: &Path) -> std::io::Result<String> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    let shown = &lines[lines.len().saturating_sub(count)..];
+    if shown.is_empty() { "  (empty)".to_owned() } else { shown.join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_message_quotes_the_end_of_a_log() {
+        assert_eq!(last_lines("a\nb\nc\n", 2), "  b\n  c");
+        assert_eq!(last_lines("", 2), "  (empty)");
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("kafka.log");
+        std::fs::write(&log, format!("{}\nlast\n", "x".repeat(100_000))).unwrap();
+        let end = read_end(&log).unwrap();
+        assert!(end.len() as u64 <= TAIL_BYTES && end.ends_with("\nlast\n"));
     }
 }

@@ -7,11 +7,11 @@ use anyhow::Context;
 
 use crate::folder::DataFolder;
 use crate::places::Places;
-use crate::process::sweep::sweep;
+use crate::process::record::stop_leftovers;
 
 /// Removes the data of the stack: databases, topics, logs and passwords.
 ///
-/// Servers that others run (DATABASE_URL, KAFKA_BROKERS) are left as they are.
+/// External servers (DATABASE_URL, KAFKA_BROKERS) are not changed.
 #[derive(clap::Args)]
 pub struct ResetArgs {
     #[command(flatten)]
@@ -19,15 +19,12 @@ pub struct ResetArgs {
 }
 
 /// Runs `cargo stack reset`.
-///
-/// # Errors
-/// The stack is up, or something cannot be removed.
 pub async fn run(args: ResetArgs) -> anyhow::Result<ExitCode> {
     let folder = DataFolder::open(&args.places.data()?)?;
-    sweep(&folder.records()).await?;
+    stop_leftovers(&folder.records()).await?;
     folder.clear()?;
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "The data in {} is removed.", folder.root().display())
-        .context("cannot say that the data is removed")?;
+    writeln!(stdout, "Removed the data in {}.", folder.root().display())
+        .context("cannot write to standard output")?;
     Ok(ExitCode::SUCCESS)
 }

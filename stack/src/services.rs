@@ -1,4 +1,4 @@
-//! Stockbook's own services: their programs, run as processes of their own.
+//! Stockbook's services, each run as a process.
 
 pub mod build;
 pub mod settings;
@@ -6,7 +6,7 @@ pub mod settings;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use reqwest::Url;
@@ -14,18 +14,15 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use crate::folder::DataFolder;
-use crate::process::log::tail;
 use crate::process::{Kind, Process, Spec};
 use settings::Settings;
 
 const LISTEN_MAX: Duration = Duration::from_secs(60);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// How long `migrate` and `create-topic` may take.
+/// The limit for `migrate` and `create-topic`.
 const TASK_MAX: Duration = Duration::from_secs(120);
 
-/// A running service.
 #[derive(Debug)]
 pub struct Service {
     process: Process,
@@ -33,10 +30,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts `serve` of a service and waits until its socket is open.
-    ///
-    /// # Errors
-    /// It ended or did not open its socket in time; the message ends with its log.
+    /// Starts a service and waits until its socket is open.
     pub async fn start(
         folder: &DataFolder,
         name: &str,
@@ -56,10 +50,7 @@ impl Service {
         Ok(Self { process, address })
     }
 
-    /// Starts it once more after it has ended, on the port it had.
-    ///
-    /// # Errors
-    /// As [`Service::start`].
+    /// Starts it again after it has ended, on the port that it had.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         self.process.set_variable("LISTEN", self.address.to_string());
         self.process.start_again()?;
@@ -67,81 +58,50 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until `/readyz` says that it can do its work.
-    ///
-    /// # Errors
-    /// It ended, or was not ready in time; the message says what it answered last and ends with
-    /// its log.
+    /// Waits until `/readyz` answers that it can work.
     pub async fn ready(&mut self, within: Duration) -> anyhow::Result<()> {
         let url = format!("{}/readyz", self.url());
-        // This machine's proxy, if it has one, leads elsewhere.
+        // A proxy of this machine does not know its own services.
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(ANSWER_MAX)
             .build()
-            .context("an HTTP client cannot be made")?;
-        let deadline = Instant::now() + within;
-        loop {
-            let Err(seen) = ask_ready(&client, &url).await else {
-                return Ok(());
-            };
-            let name = self.process.name().to_owned();
-            if self.process.has_ended()? {
-                bail!("{name} ended while it was starting; {}", tail(self.process.log(), 20));
-            }
-            if Instant::now() > deadline {
-                bail!("{name} is not ready ({seen:#}); {}", tail(self.process.log(), 20));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+            .context("cannot make an HTTP client")?;
+        self.process.wait_until(within, async || ask_ready(&client, &url).await).await
     }
 
-    /// Its base URL, without a slash at the end.
+    /// The base URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Its process id, while it runs.
+    /// The process id, while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.process.pid()
     }
 
-    /// Waits until it has ended.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         self.process.ended().await
     }
 
-    /// Asks it to end (SIGTERM) and waits; kills it when it takes too long.
-    ///
-    /// # Errors
-    /// The operating system refuses.
+    /// Stops it in an orderly way; kills it when that takes too long.
     pub async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         self.process.stop().await
     }
 
     /// Ends it at once, as `kill -9` does.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub async fn kill(&mut self) -> anyhow::Result<ExitStatus> {
         self.process.kill().await
     }
 
-    /// Its process: to pause and resume it, and for its log.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
 }
 
 /// Runs a task of a service (`migrate`, `create-topic`) to its end.
-///
-/// # Errors
-/// It failed or took too long; the message holds what it said.
 pub async fn run_task(program: &Path, task: &str, settings: &Settings) -> anyhow::Result<()> {
     let name = program.file_name().unwrap_or_default().display();
     let output = Command::new(program)
@@ -155,8 +115,8 @@ pub async fn run_task(program: &Path, task: &str, settings: &Settings) -> anyhow
         .with_context(|| format!("{name} {task} took longer than {} s", TASK_MAX.as_secs()))?
         .with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        bail!("{name} {task} failed:\n{}", String::from_utf8_lossy(&said).trim());
+        let output = [output.stdout, output.stderr].concat();
+        bail!("{name} {task} failed:\n{}", String::from_utf8_lossy(&output).trim());
     }
     Ok(())
 }
@@ -170,7 +130,7 @@ async fn ask_ready(client: &reqwest::Client, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for the line on standard output that says where the service listens.
+/// Waits for the line on standard output with the address that the service listens on.
 async fn listening(process: &mut Process) -> anyhow::Result<SocketAddr> {
     let name = process.name().to_owned();
     let stdout = process.take_stdout().with_context(|| format!("{name} has no standard output"))?;
@@ -182,14 +142,14 @@ async fn listening(process: &mut Process) -> anyhow::Result<SocketAddr> {
             tokio::spawn(drain(lines));
             Ok(address)
         }
-        (Ok(Ok(0)), None) => bail!("{name} ended at once; {}", tail(process.log(), 20)),
-        _ => bail!("{name} did not say where it listens but {line:?}; {}", tail(process.log(), 20)),
+        (Ok(Ok(0)), None) => bail!("{name} ended at once; {}", process.tail()),
+        _ => bail!("{name} printed {line:?} instead of its address; {}", process.tail()),
     }
 }
 
-/// Reads on, so that a service which says more finds its standard output open.
+/// Keeps reading, so that the service can always write to its standard output.
 async fn drain(mut lines: BufReader<ChildStdout>) {
-    // The end of it is the end of the service, which others wait for.
+    // It ends when the service ends, and the process reports that.
     let _ = tokio::io::copy_buf(&mut lines, &mut tokio::io::sink()).await;
 }
 

@@ -1,4 +1,4 @@
-//! `cargo stack topic`: what lies on Kafka, as a person reads it.
+//! `cargo stack topic`: prints the records on Kafka for people.
 
 mod block;
 
@@ -18,28 +18,28 @@ use shared_events::record;
 use crate::ports;
 use crate::topic::block::Block;
 
-/// How long the broker may take to answer a question about itself.
+/// The limit for one answer of the broker.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// How long no record may come although the partition holds more.
+/// The limit for a silence before the end of a partition.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How long following looks for the next record before it shows what it has.
+/// The wait for a next record before the output is flushed.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Prints the events on Kafka: lane after lane, to the end of the topic.
+/// Prints the events on Kafka, lane after lane, to the end of the topic.
 #[derive(Debug, clap::Args)]
 pub struct TopicArgs {
     /// Only this lane.
     #[arg(long, value_name = "N")]
     lane: Option<u16>,
-    /// Only what stands after this position of its lane.
+    /// Only the events after this position of their lane.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: i64,
-    /// Print what comes from now on too, until stopped.
+    /// Continue with new events until Ctrl-C.
     #[arg(long)]
     follow: bool,
-    /// Stop after so many records.
+    /// Stop after this many records.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
     /// The brokers, as host:port with commas.
@@ -50,26 +50,23 @@ pub struct TopicArgs {
     topic: String,
 }
 
-/// Runs `cargo stack topic`. A reader that has seen enough (`| head`) ends it without an error.
-///
-/// # Errors
-/// The broker is away, or there is no such topic or lane.
+/// Runs `cargo stack topic`. A reader that closes the pipe (`| head`) ends it without an error.
 pub async fn run(args: TopicArgs) -> anyhow::Result<ExitCode> {
     // The consumer blocks, and so does stdout.
     tokio::task::spawn_blocking(move || print(&args))
         .await
-        .context("printing the topic was cut short")?
+        .context("printing the topic was interrupted")?
 }
 
 fn print(args: &TopicArgs) -> anyhow::Result<ExitCode> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &args.brokers)
-        // A group is required by name, never joined: partitions are assigned by hand, nothing is committed.
+        // The group is required but never joined: partitions are assigned, and nothing is committed.
         .set("group.id", "stockbook-topic")
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
-        // A question that the broker holds open at the end of one lane would hold up the next.
+        // A fetch that the broker delays at the end of one lane would delay the next lane.
         .set("fetch.wait.max.ms", "20")
         .create()
         .context("cannot make a Kafka consumer")?;
@@ -124,7 +121,7 @@ fn print_lanes(
     Ok(())
 }
 
-/// Prints a lane as far as it goes now. Answers the offset to go on at.
+/// Prints a lane to its present end, and returns the offset to continue at.
 fn print_lane(
     consumer: &BaseConsumer,
     topic: &str,
@@ -134,8 +131,8 @@ fn print_lane(
     let (start, end) = consumer
         .fetch_watermarks(topic, lane, ANSWER_MAX)
         .with_context(|| format!("no answer from Kafka about lane {lane}"))?;
-    // An offset is not a position: what was sent twice lies there twice. So a lane is read from
-    // its start, and what stands before the wanted position is passed over.
+    // An offset is not a position, because an event may be there twice. So a lane is read from its
+    // start, and the events before the wanted position are skipped.
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset(topic, lane, Offset::Offset(start))?;
     consumer.assign(&assignment)?;
@@ -149,7 +146,7 @@ fn print_lane(
             Some(Err(KafkaError::PartitionEOF(_))) => next = end,
             Some(Err(error)) => return Err(error).context(format!("cannot read lane {lane}")),
             None => bail!(
-                "lane {lane} ends at offset {end}, but nothing came after {next} for {} s",
+                "lane {lane} ends at offset {end}, but no record arrived after {next} for {} s",
                 SILENCE_MAX.as_secs()
             ),
         }
@@ -162,15 +159,15 @@ fn follow(consumer: &BaseConsumer, printer: &mut Printer<impl Write>) -> anyhow:
         match consumer.poll(LOOK) {
             Some(Ok(message)) => printer.print(&message)?,
             Some(Err(KafkaError::PartitionEOF(_))) | None => printer.out.flush()?,
-            Some(Err(KafkaError::MessageConsumption(code))) if is_passing(code) => {}
-            Some(Err(error)) => return Err(error).context("cannot go on reading"),
+            Some(Err(KafkaError::MessageConsumption(code))) if is_temporary(code) => {}
+            Some(Err(error)) => return Err(error).context("cannot continue reading"),
         }
     }
     Ok(printer.out.flush()?)
 }
 
-/// A broker that is away comes back; the client looks for it by itself.
-fn is_passing(code: RDKafkaErrorCode) -> bool {
+/// The client reconnects by itself.
+fn is_temporary(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::AllBrokersDown
@@ -184,7 +181,7 @@ fn is_reader_gone(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Writes records until there were enough.
+/// Prints records up to the limit.
 struct Printer<W> {
     out: W,
     after: Position,

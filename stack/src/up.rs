@@ -1,4 +1,4 @@
-//! `cargo stack up`: everything, started, watched over, and stopped in order.
+//! `cargo stack up`: starts everything, keeps it running, and stops it in order.
 
 pub mod parts;
 mod running;
@@ -27,10 +27,10 @@ use stop_signal::StopSignal;
 pub struct UpArgs {
     #[command(flatten)]
     places: Places,
-    /// Replay the shipped sample, a real shop's day, when everything is up.
+    /// Replay the shipped sample, one day of a real shop, when everything is up.
     #[arg(long)]
     demo: bool,
-    /// Start only these; the services among them need both servers.
+    /// Start only these parts; the services need both servers.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…")]
     only: Vec<Part>,
     /// How many command-services, on ports ten apart.
@@ -48,7 +48,7 @@ pub struct UpArgs {
     /// Port of Postgres.
     #[arg(long, value_name = "PORT", default_value_t = ports::POSTGRES)]
     postgres_port: u16,
-    /// Port of Kafka; its controller takes the one after.
+    /// Port of Kafka; its controller uses the next one.
     #[arg(long, value_name = "PORT", default_value_t = ports::KAFKA, value_parser = clap::value_parser!(u16).range(1..65535))]
     kafka_port: u16,
     /// Port of the first command-service.
@@ -57,42 +57,39 @@ pub struct UpArgs {
     /// Port of the first query-service.
     #[arg(long, value_name = "PORT", default_value_t = ports::QUERY)]
     query_port: u16,
-    /// A superuser's URL of a Postgres server to use instead of an own one.
+    /// The URL of a superuser on a Postgres server to use instead of our own.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<Url>,
-    /// Kafka brokers to use instead of an own one, as host:port with commas.
+    /// Kafka brokers to use instead of our own, as host:port with commas.
     #[arg(long, value_name = "BROKERS", env = "KAFKA_BROKERS")]
     kafka_brokers: Option<String>,
 }
 
-/// Runs `cargo stack up`: 0 when it was asked to stop and stopped everything.
-///
-/// # Errors
-/// Something cannot be started; what was started is stopped again.
+/// Runs `cargo stack up` until a signal.
 pub async fn run(args: UpArgs) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignal::listen()?;
     let parts = Parts::of(&args)?;
 
-    // 1. The folder is ours, and nothing of an earlier run is left, so what holds a port now is
-    //    somebody else.
+    // 1. Take the folder and stop the leftovers of an earlier run. A port that is still taken
+    //    belongs to another program.
     let folder = DataFolder::open(&args.places.data()?)?;
     let mut running = Running::open(folder, &parts).await?;
     parts.check_ports()?;
 
-    // 2. Start, unless told to stop meanwhile.
+    // 2. Start, unless a signal comes first.
     let started = tokio::select! {
         started = Box::pin(running.start(&args.places, &parts)) => started.map(Some),
         () = stop.asked() => Ok(None),
     };
 
-    // 3. Say so, and keep it running until told to stop.
+    // 3. Announce it, and keep it running until a signal.
     let followed = match started {
         Ok(Some(ready)) => Box::pin(follow(&mut running, &ready, &args, stop)).await,
         Ok(None) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     };
 
-    // 4. Stop what was started, however it went.
+    // 4. Stop everything that was started, also after an error.
     if followed.is_ok() {
         tracing::info!("stopping");
     }
@@ -108,7 +105,7 @@ async fn follow(
     args: &UpArgs,
     stop: StopSignal,
 ) -> anyhow::Result<ExitCode> {
-    announce::say(ready)?;
+    announce::print(ready)?;
     let mut stop_demo = stop.clone();
     let demo = async {
         if !args.demo {
@@ -119,7 +116,7 @@ async fn follow(
             () = stop_demo.asked() => Ok(ExitCode::SUCCESS),
         }
     };
-    // A demo that fails does not take the stack away: what it says can be looked into.
+    // The stack stays up after a failed demo, so that the failure can be examined.
     let demo = async {
         demo.await.unwrap_or_else(|error: anyhow::Error| {
             tracing::error!("the demo failed: {error:#}");

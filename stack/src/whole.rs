@@ -1,18 +1,17 @@
-//! Files and folders that are there whole or not at all, whenever the process that makes them is
-//! killed: made under another name first, then renamed.
+//! Files and folders that are complete or absent, even if the process that makes them is killed: they
+//! are made under another name and then renamed.
 
-use std::fs::{OpenOptions, Permissions};
+use std::fs::Permissions;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Makes a folder and what is above it. Only a new one gets the mode, whatever the umask says:
-/// Postgres may have to read it as another user.
-///
-/// # Errors
-/// It cannot be made.
+const PARTIAL: &str = ".partial-";
+
+/// Makes a folder and those above it. Only a new folder gets the mode, and the umask does not reduce
+/// it, because Postgres may read the folder as another user.
 pub(crate) fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
     let cannot = || format!("cannot make the folder {}", path.display());
     if let Some(parent) = path.parent() {
@@ -26,11 +25,7 @@ pub(crate) fn make_folder(path: &Path, mode: u32) -> anyhow::Result<()> {
     }
 }
 
-/// Makes the folder `target` through `make`, which fills the folder it is handed, unless it is
-/// there already.
-///
-/// # Errors
-/// What `make` fails with, or the folder cannot be written.
+/// Makes the folder `target`, unless it is there: `make` fills a folder that then gets its name.
 pub(crate) async fn make_whole(
     target: &Path,
     mode: u32,
@@ -40,38 +35,33 @@ pub(crate) async fn make_whole(
         return Ok(());
     }
     remove_partials(target);
-    // Named after this process: a program that outlived its killed stack writes where nobody reads.
-    let partial = beside(target, &format!("{PARTIAL}{}", std::process::id()));
+    // Named after this process: a program that outlives its killed stack writes to another folder.
+    let partial = with_suffix(target, &format!("{PARTIAL}{}", std::process::id()));
     make_folder(&partial, mode)?;
     make(&partial).await?;
     std::fs::rename(&partial, target).with_context(|| format!("cannot make {}", target.display()))
 }
 
-/// Writes a file with this mode, whatever the umask says.
-///
-/// # Errors
-/// It cannot be written.
+/// Writes a file with exactly this mode.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
-    let partial = beside(path, &format!("{PARTIAL}{}", std::process::id()));
     let write = || -> std::io::Result<()> {
-        ignore_missing(std::fs::remove_file(&partial))?;
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&partial)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The same path with an ending more.
-pub(crate) fn beside(target: &Path, ending: &str) -> PathBuf {
+pub(crate) fn with_suffix(target: &Path, suffix: &str) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     PathBuf::from(name)
 }
 
-/// A removal after which the thing is not there, be it that it never was.
+/// The result of removing or renaming a thing that may be absent.
 pub(crate) fn ignore_missing(result: std::io::Result<()>) -> std::io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -79,11 +69,9 @@ pub(crate) fn ignore_missing(result: std::io::Result<()>) -> std::io::Result<()>
     }
 }
 
-const PARTIAL: &str = ".partial-";
-
-/// Removes what killed processes left of this folder, as far as it can be: it is in nobody's way.
+/// Removes what killed processes left of this folder, as far as possible.
 fn remove_partials(target: &Path) {
-    let start = beside(target, PARTIAL);
+    let start = with_suffix(target, PARTIAL);
     let entries = target.parent().and_then(|parent| std::fs::read_dir(parent).ok());
     for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
         if path.as_os_str().as_encoded_bytes().starts_with(start.as_os_str().as_encoded_bytes()) {
@@ -115,12 +103,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_half_way_leaves_no_folder_and_is_begun_anew() {
+    async fn a_failure_leaves_no_folder_and_the_next_attempt_starts_from_nothing() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("v1");
         let failed = make_whole(&target, 0o755, async |partial| {
             std::fs::write(partial.join("half"), "…")?;
-            bail!("cut off")
+            bail!("interrupted")
         });
         failed.await.unwrap_err();
         assert!(!target.exists());
@@ -132,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_private_whatever_was_there() {
+    fn a_private_file_is_private_although_an_open_one_was_there() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("credentials.json");
         std::fs::write(&path, "open to all").unwrap();

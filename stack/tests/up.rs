@@ -1,4 +1,4 @@
-//! `cargo stack up` and `reset` as a person uses them: the real program, Postgres and Kafka.
+//! `cargo stack up` and `reset` with the real program, Postgres and Kafka.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use stack::process::record::Record;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// Long enough for the very first start, which fetches the servers.
+/// Long enough for the first start, which fetches the servers.
 const READY_MAX: Duration = Duration::from_secs(300);
 const END_MAX: Duration = Duration::from_secs(60);
 
 /// One data folder with its ports.
 struct Place {
     data: PathBuf,
-    /// What `--only` names; Kafka costs seconds, so only some tests have it.
+    /// The value of `--only`; Kafka takes seconds, so only some tests have it.
     only: &'static str,
     postgres_port: String,
     kafka_port: String,
@@ -81,14 +81,17 @@ impl Place {
         let ready = tokio::time::timeout(READY_MAX, ready_line(&mut stdout)).await;
         let Ok(Some(ready)) = ready else {
             let words = std::fs::read_to_string(words);
-            panic!("it is not ready ({ready:?}) and says {words:?}");
+            panic!("it is not ready ({ready:?}) and printed {words:?}");
         };
         Up { child, ready, _stdout: stdout }
     }
 
+    /// The processes that run.
     fn records(&self) -> Vec<Record> {
         let entries = std::fs::read_dir(self.data.join("processes")).expect("a stack was up");
-        entries.filter_map(|entry| Record::read(&entry.expect("it can be listed").path())).collect()
+        entries
+            .filter_map(|entry| Record::of_running(&entry.expect("it can be listed").path()))
+            .collect()
     }
 }
 
@@ -105,7 +108,7 @@ async fn ready_line(stdout: &mut Lines<BufReader<ChildStdout>>) -> Option<String
 struct Up {
     child: Child,
     ready: String,
-    /// Kept open: a stack that cannot speak any more would stop.
+    /// Kept open, because a stack that cannot write would stop.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
@@ -134,29 +137,29 @@ fn words(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn asked_to_stop_it_stops_all_it_started_and_exits_with_0() {
+async fn on_a_signal_it_stops_everything_and_exits_with_0() {
     let place = Place::empty("stop", "postgres,kafka").await;
     let up = place.up().await;
     assert_eq!(up.member("kafka"), format!("127.0.0.1:{}", place.kafka_port));
     let started = place.records();
     assert_eq!(started.len(), 2, "{started:?}");
-    assert!(started.iter().all(Record::runs), "{started:?}");
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
-    assert!(!started.iter().any(Record::runs), "{started:?}");
+    assert_eq!(place.records(), []);
     place.reset().await;
 }
 
 #[tokio::test]
-async fn killed_hard_it_comes_back_on_the_same_ports_with_its_data() {
+async fn after_a_kill_it_starts_on_the_same_ports_with_its_data() {
     let place = Place::empty("kill", "postgres,kafka").await;
     let up = place.up().await;
     let passwords_before = std::fs::read(place.data.join("credentials.json")).unwrap();
     let left = place.records();
     up.end(Signal::KILL).await;
-    assert!(left.iter().all(Record::runs), "the servers outlive it: {left:?}");
+    assert_eq!(place.records().len(), 2, "the servers outlive it: {left:?}");
 
     let up = place.up().await;
-    assert!(!left.iter().any(Record::runs), "the old servers are gone: {left:?}");
+    let now = place.records();
+    assert!(left.iter().all(|old| !now.contains(old)), "the old servers are gone: {left:?}");
     let passwords_now = std::fs::read(place.data.join("credentials.json")).unwrap();
     assert!(passwords_now == passwords_before, "the passwords are kept");
     assert_eq!(up.end(Signal::INT).await.code(), Some(0));
@@ -164,7 +167,7 @@ async fn killed_hard_it_comes_back_on_the_same_ports_with_its_data() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_up_is_not_harmed_by_a_second_up_or_a_reset() {
+async fn a_second_up_or_a_reset_does_not_harm_a_running_stack() {
     let place = Place::empty("second", "postgres").await;
     let up = place.up().await;
     let me = format!("process {}", up.pid());
@@ -184,7 +187,7 @@ async fn a_stack_that_is_up_is_not_harmed_by_a_second_up_or_a_reset() {
     let taken = format!("port {} for Postgres is taken", place.postgres_port);
     assert!(words(&third).contains(&taken), "{}", words(&third));
 
-    assert!(place.records().iter().all(Record::runs));
+    assert_eq!(place.records().len(), 1);
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
     place.reset().await;
 }
@@ -207,7 +210,7 @@ async fn each_role_reaches_its_own_database_and_no_other() {
 }
 
 #[tokio::test]
-async fn reset_leaves_nothing_of_the_data() {
+async fn reset_removes_all_data() {
     let place = Place::empty("reset", "postgres").await;
     let up = place.up().await;
     let credentials = place.data.join("credentials.json");

@@ -1,36 +1,25 @@
-//! What Postgres is told: safe settings first, then a size that fits a developer's machine.
+//! The configuration of Postgres: durable, with the size of a developer's machine.
 
 use std::path::Path;
 
-/// Who may connect: everybody from this machine, with a password.
-pub(super) const CLIENT_RULES: &str = "\
+/// Only this machine may connect, with a password.
+pub(crate) const CLIENT_RULES: &str = "\
 # database  user  address        method
 host  all   all   127.0.0.1/32   scram-sha-256
 ";
 
-/// The settings that differ from server to server.
-pub(super) struct Configuration<'a> {
-    /// The port on 127.0.0.1.
-    pub(super) port: u16,
-    /// The file of [`CLIENT_RULES`].
-    pub(super) client_rules: &'a Path,
-    /// Whether these binaries can count statements.
-    pub(super) statement_statistics: bool,
-}
-
-impl Configuration<'_> {
-    /// The text of `postgresql.conf`.
-    pub(super) fn text(&self) -> String {
-        let libraries = if self.statement_statistics { "pg_stat_statements" } else { "" };
-        format!(
-            "\
+/// The text of `postgresql.conf`.
+pub(crate) fn postgresql_conf(port: u16, client_rules: &Path, counts_statements: bool) -> String {
+    let libraries = if counts_statements { "pg_stat_statements" } else { "" };
+    format!(
+        "\
 hba_file = {client_rules}
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
 
-# An answered commit is on the disk.
+# A confirmed commit is on the disk.
 fsync = on
 synchronous_commit = on
 full_page_writes = on
@@ -51,13 +40,12 @@ log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
 lc_messages = 'C'
 ",
-            client_rules = quoted(self.client_rules),
-            port = self.port,
-        )
-    }
+        client_rules = quoted(client_rules),
+        port = port,
+    )
 }
 
-/// A path as a value: in single quotes, those inside doubled, and backslashes too.
+/// A path as a value: in single quotes, with quotes and backslashes doubled.
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
@@ -67,17 +55,12 @@ fn quoted(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn text(statement_statistics: bool) -> String {
-        let configuration = Configuration {
-            port: 54329,
-            client_rules: Path::new("/home/o'hara/pg_hba.conf"),
-            statement_statistics,
-        };
-        configuration.text()
+    fn text(counts_statements: bool) -> String {
+        postgresql_conf(54329, Path::new("/home/o'hara/pg_hba.conf"), counts_statements)
     }
 
     #[test]
-    fn a_commit_is_on_the_disk_and_nobody_outside_is_let_in() {
+    fn a_commit_is_on_the_disk_and_only_this_machine_connects() {
         let text = text(true);
         for line in [
             "fsync = on",
@@ -97,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn binaries_without_the_library_are_not_asked_for_it() {
+    fn binaries_without_the_library_do_not_load_it() {
         assert!(text(false).contains("shared_preload_libraries = ''\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! Roles and databases on a Postgres server, our own or another.
+//! Roles and databases on a Postgres server, our own or an external one.
 
 use anyhow::{Context, bail};
 use reqwest::Url;
@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::credentials::{COMMAND, Credentials, OWNER, QUERY};
 
-/// What a database's name may have before `_write` or `_read`: Postgres cuts at 63 bytes.
+/// Postgres cuts names at 63 bytes, and `_write` or `_read` follows.
 const PREFIX_LENGTH_MAX: usize = 50;
 
-/// A server on which databases can be made. Cheap to clone; every call has its own connection.
+/// The databases of a server. Every call opens its own connection.
 #[derive(Clone)]
 pub struct Databases {
     admin_url: Url,
@@ -30,37 +30,27 @@ pub struct DatabaseUrls {
 }
 
 impl Databases {
-    /// Uses the server behind a superuser's URL; makes the three roles there and sets their
-    /// passwords.
-    ///
-    /// # Errors
-    /// The server cannot be reached, or the URL's user may not make roles.
-    pub async fn open(admin_url: Url, credentials: Credentials) -> anyhow::Result<Self> {
+    /// Connects as a superuser, creates the three roles and sets their passwords.
+    pub(crate) async fn open(admin_url: Url, credentials: Credentials) -> anyhow::Result<Self> {
         let databases = Self { admin_url, credentials };
         databases.make_roles().await?;
         Ok(databases)
     }
 
-    /// Makes `{prefix}_write` and `{prefix}_read` where they are missing.
-    ///
-    /// # Errors
-    /// The prefix does not fit a name, or the server refuses.
+    /// Creates `{prefix}_write` and `{prefix}_read` unless they exist.
     pub async fn create(&self, prefix: &str) -> anyhow::Result<DatabaseUrls> {
         check_prefix(prefix)?;
         let mut admin = self.connect_alone().await?;
         for (name, guest) in [(write_name(prefix), COMMAND), (read_name(prefix), QUERY)] {
             create_database(&mut admin, &name, guest)
                 .await
-                .with_context(|| format!("cannot make the database {name}"))?;
+                .with_context(|| format!("cannot create the database {name}"))?;
         }
-        admin.close().await.context("Postgres broke off")?;
+        admin.close().await.context("the connection to Postgres broke")?;
         self.urls(prefix)
     }
 
     /// Drops `{prefix}_write` and `{prefix}_read`, ending their sessions.
-    ///
-    /// # Errors
-    /// The prefix does not fit a name, or the server refuses.
     pub async fn drop(&self, prefix: &str) -> anyhow::Result<()> {
         check_prefix(prefix)?;
         let mut admin = self.connect_alone().await?;
@@ -73,13 +63,10 @@ impl Databases {
                 .await
                 .with_context(|| format!("cannot drop the database {name}"))?;
         }
-        admin.close().await.context("Postgres broke off")
+        admin.close().await.context("the connection to Postgres broke")
     }
 
-    /// The URLs of a pair, be it there or not.
-    ///
-    /// # Errors
-    /// The server's URL cannot carry a user, as one that names a socket.
+    /// The URLs of a pair, which need not exist.
     pub fn urls(&self, prefix: &str) -> anyhow::Result<DatabaseUrls> {
         let (write, read) = (write_name(prefix), read_name(prefix));
         let with = &self.credentials;
@@ -91,22 +78,18 @@ impl Databases {
         })
     }
 
-    /// The superuser's URL, for what is not offered here.
+    /// The URL of the superuser.
     #[must_use]
     pub fn admin_url(&self) -> &Url {
         &self.admin_url
     }
 
-    /// Turns on the counting of statements, where the server can.
-    ///
-    /// # Errors
-    /// It cannot.
     pub(crate) async fn enable_statement_statistics(&self) -> anyhow::Result<()> {
         let mut admin = self.connect_alone().await?;
         sqlx::raw_sql(include_str!("../../queries/enable_statement_statistics.sql"))
             .execute(&mut admin)
             .await?;
-        admin.close().await.context("Postgres broke off")
+        admin.close().await.context("the connection to Postgres broke")
     }
 
     async fn make_roles(&self) -> anyhow::Result<()> {
@@ -123,13 +106,13 @@ impl Databases {
                     .await?;
                 sqlx::raw_sql(include_str!("../../queries/make_role.sql")).execute(&mut admin).await
             };
-            make.await.with_context(|| format!("cannot make the role {role}"))?;
+            make.await.with_context(|| format!("cannot create the role {role}"))?;
         }
-        admin.close().await.context("Postgres broke off")
+        admin.close().await.context("the connection to Postgres broke")
     }
 
-    /// A connection that is the only one to set things up: roles and databases are shared by the
-    /// whole server, and two sessions that change one row of a catalogue refuse each other.
+    /// Opens a connection and waits until no other one sets up roles or databases: two sessions
+    /// that change the same row of a catalogue would fail.
     async fn connect_alone(&self) -> anyhow::Result<PgConnection> {
         let mut admin =
             PgConnection::connect(self.admin_url.as_str()).await.with_context(|| {

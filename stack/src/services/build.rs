@@ -92,15 +92,12 @@ pub(crate) async fn build_all(
     programs.iter().map(find).collect()
 }
 
-/// Finds programs that were built already, in a folder.
-///
-/// # Errors
-/// One is not there.
+/// Finds built programs in a folder.
 pub(crate) fn find_all(folder: &Path, programs: &[Program]) -> anyhow::Result<Vec<PathBuf>> {
     let find = |program: &Program| {
         let path = std::path::absolute(folder.join(program.name()))?;
         if !path.is_file() {
-            bail!("there is no {}", path.display());
+            bail!("{} is missing", path.display());
         }
         Ok(path)
     };

@@ -1,8 +1,8 @@
-//! What the services are told, as the environment variables they read.
+//! Settings of the services, as environment variables.
 
 use reqwest::Url;
 
-/// Settings of one run of a service's program: variables, set beside the inherited ones.
+/// Variables for one run of a service's program, in addition to the inherited ones.
 #[derive(Clone, Default)]
 pub struct Settings(Vec<(&'static str, String)>);
 
@@ -16,7 +16,7 @@ impl Settings {
             .with("KAFKA_BROKERS", brokers.to_owned())
     }
 
-    /// `query-service serve`; `command_urls` is where missing events are fetched, in this order.
+    /// `query-service serve`; it fetches missing events from `command_urls`, in this order.
     #[must_use]
     pub fn query_service(port: u16, read: &Url, brokers: &str, command_urls: &[String]) -> Self {
         Self::default()
@@ -26,7 +26,7 @@ impl Settings {
             .with("COMMAND_URL", command_urls.join(","))
     }
 
-    /// `migrate` of either, with the URL of the database's owner.
+    /// `migrate` of either, with the URL of the database owner.
     #[must_use]
     pub fn migrate(owner: &Url) -> Self {
         Self::default().with("MIGRATE_DATABASE_URL", owner.to_string())
@@ -38,16 +38,15 @@ impl Settings {
         Self::default().with("KAFKA_BROKERS", brokers.to_owned())
     }
 
-    /// The same with one variable more, such as `TOPIC`; said twice, the last one counts.
+    /// Adds a variable, such as `TOPIC`; the last value of a name counts.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.push((name, value.into()));
         self
     }
 
-    /// The variables, by name.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        // Logs go to a file, where colours are only noise.
+        // The output goes to a file.
         let plain = ("NO_COLOR", "1".to_owned());
         std::iter::once(&plain)
             .chain(&self.0)
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_service_is_told_every_command_service() {
+    fn a_query_service_knows_every_command_service() {
         let read = Url::parse("postgres://q:pw@127.0.0.1:54329/stockbook_read").unwrap();
         let urls = ["http://127.0.0.1:8080".to_owned(), "http://127.0.0.1:8090".to_owned()];
         let settings = Settings::query_service(8081, &read, "127.0.0.1:19092", &urls);

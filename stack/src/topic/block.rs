@@ -1,40 +1,33 @@
-//! A record as a block of text: where it stands, its headers, its JSON. Pure.
+//! A record as a block of text.
 
 use std::fmt::Write as _;
 
 use shared_events::lane::Position;
 use shared_events::record::{self, RecordError};
 
-/// A record as it lies on Kafka, ours or not.
-pub(super) struct Block<'a> {
-    /// Its partition, which is the lane.
-    pub(super) partition: i32,
-    /// Its place in the partition.
-    pub(super) offset: i64,
-    /// Its key.
-    pub(super) key: &'a [u8],
-    /// Its headers, in their order.
-    pub(super) headers: Vec<(&'a str, &'a [u8])>,
-    /// Its value.
-    pub(super) value: &'a [u8],
+/// A record on Kafka, which may be a foreign one.
+pub(crate) struct Block<'a> {
+    /// The partition is the lane.
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) key: &'a [u8],
+    pub(crate) headers: Vec<(&'a str, &'a [u8])>,
+    pub(crate) value: &'a [u8],
 }
 
 impl Block<'_> {
-    /// The event's position.
-    ///
-    /// # Errors
-    /// It is not a record of ours.
-    pub(super) fn position(&self) -> Result<Position, RecordError> {
+    /// The position of the event.
+    pub(crate) fn position(&self) -> Result<Position, RecordError> {
         let headers = self.headers.iter().copied();
         record::read(self.partition, self.value, headers).map(|event| event.position)
     }
 
-    /// The block: a line that says where and what, a line of headers, the JSON, an empty line.
-    pub(super) fn text(&self, position: &Result<Position, RecordError>) -> String {
+    /// A line with position and type, a line of headers, the JSON, and an empty line.
+    pub(crate) fn text(&self, position: &Result<Position, RecordError>) -> String {
         let Self { partition, offset, .. } = self;
         let mut text = match position {
             Ok(position) => format!("{partition}:{position}  {}", self.header("ce_type")),
-            Err(error) => format!("{partition}:?  not an event of Stockbook's ({error})"),
+            Err(error) => format!("{partition}:?  not an event of Stockbook ({error})"),
         };
         // Writing to a String cannot fail.
         let _ = write!(text, "  key {}  offset {offset}\n ", readable(self.key));
@@ -51,7 +44,7 @@ impl Block<'_> {
     }
 }
 
-/// Bytes as text that cannot move the terminal's cursor or break a line.
+/// Bytes as text without control characters.
 fn readable(bytes: &[u8]) -> String {
     let mut text = String::new();
     for letter in String::from_utf8_lossy(bytes).chars() {
@@ -75,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_shown_with_its_place_its_headers_and_its_json() {
+    fn an_event_is_shown_with_its_position_headers_and_json() {
         let block = Block {
             partition: 3,
             offset: 12,
@@ -105,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_record_is_shown_raw_with_what_is_wrong_and_harmless_to_a_terminal() {
+    fn a_foreign_record_is_shown_with_its_fault_and_without_control_characters() {
         let block = Block {
             partition: 0,
             offset: 5,
@@ -115,7 +108,7 @@ mod tests {
         };
         assert_eq!(
             text(&block),
-            "0:?  not an event of Stockbook's (value: invalid utf-8 sequence of 1 bytes from index 12)  \
+            "0:?  not an event of Stockbook (value: invalid utf-8 sequence of 1 bytes from index 12)  \
              key   offset 5\n  x=a\\u{1b}[2J\n  hello\\nworld \u{fffd}\n\n"
         );
     }

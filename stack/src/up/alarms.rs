@@ -10,22 +10,22 @@ use super::stop_signal::StopSignal;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How much of a log is read at one look, in bytes; the rest at the next.
+/// The bytes that are read at a time.
 const LOOK_BYTES_MAX: u64 = 256 * 1024;
 
-/// How many lines one look shows: a service that fails a thousand times a second is seen, and is
-/// not all that is seen.
+/// The lines that are shown at a time, so that a service which fails a thousand times a second does
+/// not hide everything else.
 const SHOWN_MAX: usize = 10;
 
-/// Shows them until told to stop.
-pub(super) async fn show(name: String, log: PathBuf, mut stop: StopSignal) {
+/// Shows them until a signal.
+pub(crate) async fn show(name: String, log: PathBuf, mut stop: StopSignal) {
     let mut reader = Reader::default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
             () = stop.asked() => return,
         }
-        // A log that cannot be read just now is read at the next look.
+        // A log that cannot be read now is read the next time.
         let Ok(read) = reader.read_on(&log).await else {
             continue;
         };
@@ -40,7 +40,7 @@ pub(super) async fn show(name: String, log: PathBuf, mut stop: StopSignal) {
     }
 }
 
-/// Reads a log on from where it stopped, whole lines only.
+/// Reads the new complete lines of a log.
 #[derive(Default)]
 struct Reader {
     offset: u64,
@@ -58,7 +58,7 @@ impl Reader {
     }
 }
 
-/// Up to the last line's end; a line longer than one look is taken in pieces.
+/// Up to the end of the last line; a line that is too long is read in pieces.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     match bytes.iter().rposition(|byte| *byte == b'\n') {
         Some(end) => &bytes[..=end],
@@ -67,7 +67,7 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// Whether a line of a log is a warning, an error, or a panic; as text (time, level, …) or as JSON.
+/// Whether a line is a warning, an error or a panic, as text (time, level, …) or as JSON.
 fn is_alarm(line: &str) -> bool {
     let level = line.split_ascii_whitespace().nth(1);
     matches!(level, Some("WARN" | "ERROR"))
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_errors_and_panics_are_shown_and_nothing_else() {
+    fn only_warnings_errors_and_panics_are_shown() {
         for line in [
             "2026-01-05T09:00:00.000000Z  WARN relay: the broker is away",
             "2026-01-05T09:00:00.000000Z ERROR writer: no database",
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_read_once_and_only_when_it_is_whole() {
+    async fn a_line_is_read_once_when_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("query-service.log");
         let mut reader = Reader::default();

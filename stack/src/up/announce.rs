@@ -1,4 +1,4 @@
-//! What is said when everything is up: a line for people, and one for programs.
+//! The announcement that everything is up: a line for people, and one for programs.
 
 use std::fmt;
 use std::io::Write;
@@ -9,44 +9,32 @@ use reqwest::Url;
 
 use crate::postgres::databases::DatabaseUrls;
 
-/// What is up.
-pub(super) struct Ready {
-    /// The command-services' URLs.
-    pub(super) command: Vec<String>,
-    /// The query-services' URLs.
-    pub(super) query: Vec<String>,
-    /// Kafka's addresses, if there is one.
-    pub(super) kafka: Option<String>,
-    /// The databases, if there are any.
-    pub(super) postgres: Option<DatabasePair>,
-    /// Where the data is.
-    pub(super) data: PathBuf,
+pub(crate) struct Ready {
+    pub(crate) command: Vec<String>,
+    pub(crate) query: Vec<String>,
+    pub(crate) kafka: Option<String>,
+    pub(crate) postgres: Option<DatabasePair>,
+    pub(crate) data: PathBuf,
 }
 
-/// The two databases, as the services use them, and as who migrates does.
-pub(super) struct DatabasePair(DatabaseUrls);
+pub(crate) struct DatabasePair(DatabaseUrls);
 
 impl DatabasePair {
-    /// Of one stack.
-    pub(super) fn of(urls: DatabaseUrls) -> Self {
+    pub(crate) fn of(urls: DatabaseUrls) -> Self {
         Self(urls)
     }
 }
 
-/// Writes both lines to standard output, and, where a service is left to the reader, its settings
-/// to standard error.
-///
-/// # Errors
-/// Standard output is gone.
-pub(super) fn say(ready: &Ready) -> anyhow::Result<()> {
-    for line in ready.settings_of_the_missing() {
+/// Prints both lines, and the settings of services that are not started here.
+pub(crate) fn print(ready: &Ready) -> anyhow::Result<()> {
+    for line in ready.settings_of_missing_services() {
         tracing::info!("{line}");
     }
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{}", ready.for_people())
         .and_then(|()| writeln!(stdout, "{ready}"))
         .and_then(|()| stdout.flush())
-        .context("cannot say that everything is up")
+        .context("cannot write to standard output")
 }
 
 impl Ready {
@@ -59,10 +47,10 @@ impl Ready {
         } else {
             format!("Stockbook is up: {}", services.join(", "))
         };
-        format!("{what}; data in {}; Ctrl-C stops it.", self.data.display())
+        format!("{what}. The data is in {}. Ctrl-C stops everything.", self.data.display())
     }
 
-    fn settings_of_the_missing(&self) -> Vec<String> {
+    fn settings_of_missing_services(&self) -> Vec<String> {
         let Some(DatabasePair(urls)) = &self.postgres else {
             return Vec::new();
         };
@@ -88,7 +76,7 @@ impl Ready {
     }
 }
 
-/// The line for programs: `ready`, and a member for each part that is there.
+/// The line for programs: `ready`, and a member for each part.
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ready")?;
@@ -141,17 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_not_there_is_not_named() {
+    fn a_missing_part_is_not_named() {
         let only_kafka =
             Ready { command: Vec::new(), query: Vec::new(), postgres: None, ..ready() };
         assert_eq!(only_kafka.to_string(), "ready kafka=127.0.0.1:19092");
-        assert!(only_kafka.settings_of_the_missing().is_empty());
+        assert!(only_kafka.settings_of_missing_services().is_empty());
     }
 
     #[test]
-    fn a_service_left_to_the_reader_comes_with_its_settings() {
+    fn settings_are_printed_for_a_service_that_is_not_started() {
         let without_query = Ready { query: Vec::new(), ..ready() };
-        let lines = without_query.settings_of_the_missing();
+        let lines = without_query.settings_of_missing_services();
         assert_eq!(lines.len(), 1);
         assert!(lines[0].contains("READ_DATABASE_URL=postgres://q:3@"), "{}", lines[0]);
         assert!(lines[0].contains("COMMAND_URL=http://127.0.0.1:8080"), "{}", lines[0]);

@@ -1,4 +1,4 @@
-//! `--demo`: the shipped day of a real shop, replayed, and what to try next.
+//! `--demo`: replays the shipped day of a real shop.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,13 +11,10 @@ use crate::replay::plan::{Plan, Stock};
 use crate::replay::source::Source;
 use crate::replay::{CLIENTS, Options, replay};
 
-/// Replays the sample, and says what happened and what to try.
-///
-/// # Errors
-/// The stack holds other trade, or a service stayed away.
-pub(super) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
+/// Replays the sample, then prints the report and some commands to try.
+pub(crate) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(Stock::Full, &[Source::sample()?])?;
-    let parse = |url: &String| Url::parse(url).with_context(|| format!("{url} is no URL"));
+    let parse = |url: &String| Url::parse(url).with_context(|| format!("{url} is not a URL"));
     let options = Options {
         command: ready.command.iter().map(parse).collect::<Result<_, _>>()?,
         query: ready.query.first().map(parse).context("no query-service")??,
@@ -36,11 +33,11 @@ fn to_try(options: &Options) -> String {
     let command = options.command[0].as_str().trim_end_matches('/');
     format!(
         "
-To try, in another terminal:
+Try these in another terminal:
   curl {query}/v1/stock/85123A
   curl '{query}/v1/movements?sku=85123A&limit=5'
-  curl -i {command}/v1/receipts -H 'content-type: application/json' \\
-    -d '{{\"lines\":[{{\"sku\":\"85123A\",\"location\":\"MAIN\",\"quantity\":6}}]}}'
+  curl -i {command}/v1/reservations -H 'content-type: application/json' \\
+    -d '{{\"owner\":\"cart-7\",\"ttl_seconds\":600,\"lines\":[{{\"sku\":\"85123A\",\"location\":\"MAIN\",\"quantity\":6}}]}}'
   cargo stack topic --lane 0 --limit 3
 "
     )

@@ -1,4 +1,4 @@
-//! What one `up` starts: decided from the flags, before anything is touched.
+//! The parts that one `up` starts, decided from the flags before anything starts.
 
 use std::path::PathBuf;
 
@@ -25,43 +25,36 @@ pub enum Part {
     Query,
 }
 
-/// Everything that one `up` starts.
-pub(super) struct Parts {
-    /// The servers.
-    pub(super) servers: Wanted,
-    /// The ports of the command-services; none when none is wanted.
-    pub(super) command_ports: Vec<u16>,
-    /// The ports of the query-services; none when none is wanted.
-    pub(super) query_ports: Vec<u16>,
-    /// Where a query-service finds the command-service, be it started here or not.
-    pub(super) command_port: u16,
-    /// Where the services' programs come from.
-    pub(super) programs: ProgramsFrom,
+pub(crate) struct Parts {
+    pub(crate) servers: Wanted,
+    /// One port for each command-service.
+    pub(crate) command_ports: Vec<u16>,
+    /// One port for each query-service.
+    pub(crate) query_ports: Vec<u16>,
+    /// The command-service that a query-service reads from, even if it is not started here.
+    pub(crate) command_port: u16,
+    pub(crate) programs: ProgramsFrom,
 }
 
 /// Where the services' programs come from.
 #[derive(Debug, Clone)]
-pub(super) enum ProgramsFrom {
+pub(crate) enum ProgramsFrom {
     /// Cargo builds them.
     Cargo(Profile),
-    /// They lie in a folder.
+    /// They are in a folder.
     Folder(PathBuf),
 }
 
-/// Who takes a port, and the flag that gives another one.
+/// A part that needs a port, and the flag that changes the port.
 #[derive(Debug, Clone, Copy)]
-struct Taker {
+struct PortUser {
     port: u16,
-    whom: &'static str,
+    user: &'static str,
     flag: &'static str,
 }
 
 impl Parts {
-    /// Reads the flags.
-    ///
-    /// # Errors
-    /// They contradict each other.
-    pub(super) fn of(args: &UpArgs) -> anyhow::Result<Self> {
+    pub(crate) fn of(args: &UpArgs) -> anyhow::Result<Self> {
         let wanted = |part| args.only.is_empty() || args.only.contains(&part);
         let ports = |part, first, count| {
             let count = if wanted(part) { count } else { 0 };
@@ -86,53 +79,49 @@ impl Parts {
         Ok(parts)
     }
 
-    /// The programs that are needed.
-    pub(super) fn programs_needed(&self) -> Vec<Program> {
+    pub(crate) fn programs_needed(&self) -> Vec<Program> {
         let command = (!self.command_ports.is_empty()).then_some(Program::CommandService);
         let query = (!self.query_ports.is_empty()).then_some(Program::QueryService);
         command.into_iter().chain(query).collect()
     }
 
-    /// Makes sure that every port can be had, before anything is started.
-    ///
-    /// # Errors
-    /// One is taken; the message says which and by whom.
-    pub(super) fn check_ports(&self) -> anyhow::Result<()> {
-        self.ports()
-            .iter()
-            .try_for_each(|taker| ports::check_free(taker.port, taker.whom, taker.flag))
+    /// Checks that every port is free, before anything starts.
+    pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
+        self.ports().iter().try_for_each(|port_user| {
+            ports::check_free(port_user.port, port_user.user, port_user.flag)
+        })
     }
 
-    fn ports(&self) -> Vec<Taker> {
-        let taker = |whom, flag| move |port: &u16| Taker { port: *port, whom, flag };
-        let mut takers = Vec::new();
-        if let Some(PostgresFrom::Here(port)) = &self.servers.postgres {
-            takers.extend([port].map(taker("Postgres", "--postgres-port")));
+    fn ports(&self) -> Vec<PortUser> {
+        let port_user = |user, flag| move |port: &u16| PortUser { port: *port, user, flag };
+        let mut users = Vec::new();
+        if let Some(PostgresFrom::Own(port)) = &self.servers.postgres {
+            users.extend([port].map(port_user("Postgres", "--postgres-port")));
         }
-        if let Some(KafkaFrom::Here(KafkaPorts { broker, controller })) = &self.servers.kafka {
-            takers.extend([broker].map(taker("Kafka", "--kafka-port")));
-            takers.extend([controller].map(taker("Kafka's controller", "--kafka-port")));
+        if let Some(KafkaFrom::Own(KafkaPorts { broker, controller })) = &self.servers.kafka {
+            users.extend([broker].map(port_user("Kafka", "--kafka-port")));
+            users.extend([controller].map(port_user("Kafka's controller", "--kafka-port")));
         }
-        let command = taker("the command-service", "--command-port");
-        takers.extend(self.command_ports.iter().map(command));
-        let query = taker("the query-service", "--query-port");
-        takers.extend(self.query_ports.iter().map(query));
-        takers
+        let command = port_user("the command-service", "--command-port");
+        users.extend(self.command_ports.iter().map(command));
+        let query = port_user("the query-service", "--query-port");
+        users.extend(self.query_ports.iter().map(query));
+        users
     }
 
     fn check(&self, demo: bool) -> anyhow::Result<()> {
         let services = !self.programs_needed().is_empty();
         if services && (self.servers.postgres.is_none() || self.servers.kafka.is_none()) {
             bail!(
-                "a service needs postgres and kafka: name them in --only too, or name servers of \
-                 your own with DATABASE_URL and KAFKA_BROKERS"
+                "a service needs postgres and kafka: add them to --only, or use your own servers \
+                 with DATABASE_URL and KAFKA_BROKERS"
             );
         }
-        let takers = self.ports();
-        for (place, taker) in takers.iter().enumerate() {
-            if let Some(other) = takers[..place].iter().find(|other| other.port == taker.port) {
-                let (Taker { port, whom, flag }, first) = (taker, other.whom);
-                bail!("{first} and {whom} cannot both have port {port}; change it with {flag}");
+        let users = self.ports();
+        for (place, port_user) in users.iter().enumerate() {
+            if let Some(other) = users[..place].iter().find(|other| other.port == port_user.port) {
+                let (PortUser { port, user, flag }, first) = (port_user, other.user);
+                bail!("{first} and {user} cannot both use port {port}; change it with {flag}");
             }
         }
         if demo && (self.command_ports.is_empty() || self.query_ports.is_empty()) {
@@ -144,16 +133,16 @@ impl Parts {
 
 fn postgres(theirs: Option<&Url>, wanted: bool, args: &UpArgs) -> Option<PostgresFrom> {
     match theirs {
-        Some(url) => Some(PostgresFrom::There(url.clone())),
-        None => wanted.then_some(PostgresFrom::Here(args.postgres_port)),
+        Some(url) => Some(PostgresFrom::External(url.clone())),
+        None => wanted.then_some(PostgresFrom::Own(args.postgres_port)),
     }
 }
 
 fn kafka(theirs: Option<&String>, wanted: bool, args: &UpArgs) -> Option<KafkaFrom> {
-    // A variable that is set to nothing is as good as unset.
+    // An empty variable counts as unset.
     match theirs.filter(|brokers| !brokers.is_empty()) {
-        Some(brokers) => Some(KafkaFrom::There(brokers.clone())),
-        None => wanted.then_some(KafkaFrom::Here(KafkaPorts {
+        Some(brokers) => Some(KafkaFrom::External(brokers.clone())),
+        None => wanted.then_some(KafkaFrom::Own(KafkaPorts {
             broker: args.kafka_port,
             controller: args.kafka_port + 1,
         })),
@@ -163,7 +152,7 @@ fn kafka(theirs: Option<&String>, wanted: bool, args: &UpArgs) -> Option<KafkaFr
 fn ten_apart(first: u16, count: u16) -> anyhow::Result<Vec<u16>> {
     let last = u32::from(first) + u32::from(count.saturating_sub(1)) * u32::from(ports::STEP);
     if last > u32::from(u16::MAX) {
-        bail!("{count} services from port {first} on go beyond port {}", u16::MAX);
+        bail!("{count} services from port {first} exceed port {}", u16::MAX);
     }
     Ok((0..count).map(|nth| first + nth * ports::STEP).collect())
 }
@@ -198,8 +187,8 @@ mod tests {
     #[test]
     fn without_flags_everything_is_started_once_on_its_own_port() {
         let parts = parts(&[]).unwrap();
-        assert!(matches!(parts.servers.postgres, Some(PostgresFrom::Here(54329))));
-        let Some(KafkaFrom::Here(ports)) = parts.servers.kafka else {
+        assert!(matches!(parts.servers.postgres, Some(PostgresFrom::Own(54329))));
+        let Some(KafkaFrom::Own(ports)) = parts.servers.kafka else {
             panic!("Kafka is not our own");
         };
         assert_eq!((ports.broker, ports.controller), (19092, 19093));
@@ -209,30 +198,30 @@ mod tests {
     }
 
     #[test]
-    fn more_services_stand_ten_ports_apart() {
+    fn services_of_a_kind_are_ten_ports_apart() {
         let parts = parts(&["--command-services", "3", "--query-services", "2"]).unwrap();
         assert_eq!(parts.command_ports, [8080, 8090, 8100]);
         assert_eq!(parts.query_ports, [8081, 8091]);
     }
 
     #[test]
-    fn only_the_servers_is_without_any_program() {
+    fn the_servers_alone_need_no_program() {
         let parts = parts(&["--only", "postgres,kafka"]).unwrap();
         assert!(parts.programs_needed().is_empty());
         assert!(parts.servers.postgres.is_some() && parts.servers.kafka.is_some());
     }
 
     #[test]
-    fn servers_of_others_are_used_instead_of_own_ones() {
+    fn external_servers_replace_our_own() {
         let flags = ["--only", "command", "--database-url", "postgres://given/postgres"];
         let parts = parts(&[&flags[..], &["--kafka-brokers", "given:9092"]].concat()).unwrap();
-        assert!(matches!(parts.servers.postgres, Some(PostgresFrom::There(_))));
-        assert!(matches!(parts.servers.kafka, Some(KafkaFrom::There(_))));
+        assert!(matches!(parts.servers.postgres, Some(PostgresFrom::External(_))));
+        assert!(matches!(parts.servers.kafka, Some(KafkaFrom::External(_))));
         assert_eq!(parts.programs_needed(), [Program::CommandService]);
     }
 
     #[test]
-    fn what_cannot_work_is_refused_before_anything_starts() {
+    fn flags_that_cannot_work_are_refused_before_anything_starts() {
         for flags in [
             &["--only", "command"][..],
             &["--only", "postgres,kafka,query", "--demo"],

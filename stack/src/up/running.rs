@@ -1,4 +1,4 @@
-//! What one `up` has started.
+//! The servers and services that one `up` has started.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,29 +19,29 @@ use crate::services::build::{Program, build_all, find_all};
 use crate::services::settings::Settings;
 use crate::services::{Service, run_task};
 
-/// What the two databases' names begin with.
+/// The prefix of the names of both databases.
 const DATABASES: &str = "stockbook";
 
 const READY_MAX: Duration = Duration::from_secs(60);
 
-/// The servers and services that run. Dropped, it kills them; [`Running::stop`] is the orderly end.
-pub(super) struct Running {
+/// Dropping it kills them; [`Running::stop`] is the orderly way.
+pub(crate) struct Running {
     servers: Servers,
     services: Vec<Service>,
 }
 
 impl Running {
-    /// Takes the data folder and stops what a killed run left there. Starts nothing yet.
-    pub(super) async fn open(folder: DataFolder, parts: &Parts) -> anyhow::Result<Self> {
+    /// Takes the data folder and stops the leftovers of a killed run. Starts nothing yet.
+    pub(crate) async fn open(folder: DataFolder, parts: &Parts) -> anyhow::Result<Self> {
         Ok(Self {
             servers: Servers::open(folder, parts.servers.clone()).await?,
             services: Vec::new(),
         })
     }
 
-    /// Starts everything and waits until it can do its work.
-    pub(super) async fn start(&mut self, places: &Places, parts: &Parts) -> anyhow::Result<Ready> {
-        // 1. Compiling and the servers at once.
+    /// Starts everything and waits until it is ready.
+    pub(crate) async fn start(&mut self, places: &Places, parts: &Parts) -> anyhow::Result<Ready> {
+        // 1. Compile, and start the servers at the same time.
         let programs = parts.programs_needed();
         let (paths, ()) =
             tokio::try_join!(obtain(&parts.programs, &programs), self.servers.start(places))?;
@@ -74,29 +74,25 @@ impl Running {
         })
     }
 
-    /// Starts again what ends by itself, and shows what goes wrong, until told to stop.
-    pub(super) async fn keep(&mut self, mut stop: StopSignal) {
+    /// Restarts parts that end, and shows warnings from their logs, until a signal.
+    pub(crate) async fn keep(&mut self, mut stop: StopSignal) {
         let logs: Vec<(String, PathBuf)> = self
             .services
             .iter_mut()
             .map(Service::process)
             .map(|process| (process.name().to_owned(), process.log().to_owned()))
             .collect();
-        let (postgres, kafka) = self.servers.own();
-        let kept = postgres
-            .map(Kept::Postgres)
-            .into_iter()
-            .chain(kafka.map(Kept::Kafka))
-            .chain(self.services.iter_mut().map(Kept::Service));
+        let servers = self.servers.own().map(Kept::Server);
+        let kept = servers.chain(self.services.iter_mut().map(Kept::Service));
         let keep_all = kept.map(|part| keep(part, stop.clone()));
         let show_all = logs.into_iter().map(|(name, log)| alarms::show(name, log, stop.clone()));
         let (keep_all, show_all) = (join_all(keep_all), join_all(show_all));
-        // Asked for itself too: where all servers are others', there is nothing here to keep.
+        // Waited for here too, because nothing is kept when all servers are external.
         tokio::join!(keep_all, show_all, stop.asked());
     }
 
-    /// Stops everything that was started: services, Kafka, Postgres.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+    /// Stops the services, then Kafka, then Postgres.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let services = self.services.iter_mut().map(Service::stop);
         let stopped = join_all(services).await;
         let servers = self.servers.stop().await;
@@ -146,7 +142,7 @@ async fn obtain(from: &ProgramsFrom, programs: &[Program]) -> anyhow::Result<Vec
     }
 }
 
-/// Makes a service's tables, and the topic where it is the one that fills it.
+/// Creates the tables of a service, and for the command-service also the topic.
 async fn prepare_service(
     program: Program,
     path: &Path,
@@ -170,8 +166,8 @@ async fn prepare_service(
     }
 }
 
-/// Where a query-service asks for events: at the command-services of this `up`, else at the one
-/// that somebody runs on the usual port.
+/// A query-service reads events from the command-services of this `up`, or from one on the usual
+/// port.
 fn command_urls(parts: &Parts) -> Vec<String> {
     if parts.command_ports.is_empty() {
         urls_of(&[parts.command_port])

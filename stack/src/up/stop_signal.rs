@@ -1,18 +1,15 @@
-//! Ctrl-C, SIGTERM, or the terminal gone: all mean "stop in order".
+//! Ctrl-C, SIGTERM and a closed terminal all stop the stack in order.
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Tells everyone who holds a clone that the stack was asked to stop.
+/// Every clone learns of a signal.
 #[derive(Clone)]
 pub struct StopSignal(watch::Receiver<bool>);
 
 impl StopSignal {
-    /// Begins to listen; from now on a signal no longer ends the process by itself.
-    ///
-    /// # Errors
-    /// The operating system refuses.
+    /// Starts to listen; from now on a signal does not end the process by itself.
     pub fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen to signals");
         let mut interrupt = listen(SignalKind::interrupt())?;
@@ -25,16 +22,16 @@ impl StopSignal {
                 _ = terminate.recv() => {}
                 _ = hang_up.recv() => {}
             }
-            // Kept to the end of the process: a dropped sender would read as a signal.
+            // Kept to the end of the process, because a dropped sender would look like a signal.
             asked.send_replace(true);
             asked.closed().await;
         });
         Ok(Self(receiver))
     }
 
-    /// Waits until the stack is asked to stop; at once when it was already.
+    /// Waits for a signal; returns at once after one.
     pub async fn asked(&mut self) {
-        // Nobody left to send it is the end of the runtime, so of everything.
+        // Without a sender the runtime ends, and so does everything.
         let _ = self.0.wait_for(|asked| *asked).await;
     }
 }
