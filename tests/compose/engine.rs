@@ -3,10 +3,7 @@
 use std::process::Command;
 
 /// Why containers cannot be had here; nothing when they can.
-///
-/// # Panics
-/// They cannot be had although `STOCKBOOK_COMPOSE` says `required`, or it says what nobody knows.
-#[expect(clippy::disallowed_methods, reason = "a test program has no clap struct of its own")]
+#[expect(clippy::disallowed_methods, reason = "a test program has no clap struct")]
 pub(crate) fn reason_to_skip() -> Option<String> {
     let wish = std::env::var("STOCKBOOK_COMPOSE");
     let reason = || [&["version"][..], &["compose", "version"]].into_iter().find_map(failure);

@@ -1,4 +1,4 @@
-//! A dashboard or an alert about something that nobody measures would stay quiet for ever.
+//! A dashboard or an alert on a metric that does not exist would never show anything.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The compose project, on ports of its own and with volumes of its own.
+//! The compose project, with separate ports and volumes.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -29,9 +29,6 @@ pub(crate) struct Project {
 
 impl Project {
     /// Builds the image where it is not built yet, and starts everything, new and empty.
-    ///
-    /// # Panics
-    /// It does not come up.
     pub(crate) async fn up() -> Self {
         let [command, query, kafka, postgres] = ports::free().expect("there are free ports");
         let project = Self {
@@ -54,9 +51,6 @@ impl Project {
     }
 
     /// Takes everything down. What the containers said is shown when something failed.
-    ///
-    /// # Panics
-    /// Something is left.
     pub(crate) async fn down(&self, failed: bool) {
         if failed {
             eprintln!("{}", self.compose(&["ps", "--all"]).await);
@@ -79,9 +73,6 @@ impl Project {
     }
 
     /// Calls `docker compose`, for this project. Answers what it wrote to stdout.
-    ///
-    /// # Panics
-    /// It fails.
     pub(crate) async fn compose(&self, arguments: &[&str]) -> String {
         let mut all = vec!["compose", "--ansi=never", "--progress=plain", "--project-name", NAME];
         all.extend(arguments);
@@ -89,9 +80,6 @@ impl Project {
     }
 
     /// Calls `docker`. Answers what it wrote to stdout.
-    ///
-    /// # Panics
-    /// It fails.
     pub(crate) async fn docker(&self, arguments: &[&str]) -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         let output = Command::new("docker")
@@ -128,9 +116,6 @@ impl Project {
     }
 
     /// Waits until both services say that they can do their work.
-    ///
-    /// # Panics
-    /// One does not in time.
     pub(crate) async fn ready(&self) {
         for api in [self.command(), self.query()] {
             let ask = async || api.try_send(Method::GET, "/readyz", &[], None).await;
@@ -141,9 +126,6 @@ impl Project {
     }
 
     /// What the query-service says once it has applied all that is recorded now.
-    ///
-    /// # Panics
-    /// It does not get there in time.
     pub(crate) async fn read(&self, path: &str) -> Value {
         let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
         let heads = lanes["items"].as_array().expect("a list of lanes").iter();
@@ -154,9 +136,6 @@ impl Project {
     }
 
     /// Compares every record on Kafka with the event of the log that it stands for.
-    ///
-    /// # Panics
-    /// A partition is not its lane.
     pub(crate) async fn assert_topic_equals_log(&self) {
         for lane in 0..LANES {
             let log = self.command().lane(lane).await;

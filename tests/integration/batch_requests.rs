@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::batches::{batch, issue, keyed, ok, receive, results, send};
 
 trials! {
-    a_batch_that_cannot_be_read_gets_all_its_faults,
+    an_invalid_batch_gets_all_its_faults,
     a_batch_has_a_thousand_commands_at_most,
-    a_strict_service_wants_the_keys_of_a_batch,
+    a_strict_service_requires_the_keys_of_a_batch,
 }
 
 /// The pointers of all the faults, in order.
@@ -23,7 +23,7 @@ fn pointers(problem: &Value) -> Vec<&str> {
     pointers
 }
 
-async fn a_batch_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+async fn an_invalid_batch_gets_all_its_faults(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -86,7 +86,7 @@ async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
     spaced.unwrap().expect_status(200);
 }
 
-async fn a_strict_service_wants_the_keys_of_a_batch(world: Arc<World>) {
+async fn a_strict_service_requires_the_keys_of_a_batch(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;

@@ -8,9 +8,9 @@ use integration_tests::world::World;
 use serde_json::{Value, json};
 
 trials! {
-    commands_of_an_independent_batch_stand_each_for_itself,
+    commands_of_an_independent_batch_succeed_or_fail_alone,
     an_atomic_batch_happens_whole_or_not_at_all,
-    a_batch_that_is_only_validated_leaves_nothing_and_no_key,
+    a_validated_batch_leaves_no_event_and_no_key,
 }
 
 pub(super) fn batch(mode: &str, commands: Value) -> Value {
@@ -61,7 +61,7 @@ fn refused(status: u64, code: &str) -> (u64, String) {
     (status, code.to_owned())
 }
 
-async fn commands_of_an_independent_batch_stand_each_for_itself(world: Arc<World>) {
+async fn commands_of_an_independent_batch_succeed_or_fail_alone(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A", "B"]).await;
     let commands = json!([
@@ -220,7 +220,7 @@ async fn an_atomic_batch_happens_whole_or_not_at_all(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn a_batch_that_is_only_validated_leaves_nothing_and_no_key(world: Arc<World>) {
+async fn a_validated_batch_leaves_no_event_and_no_key(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -15,7 +15,7 @@ trials! {
     every_problem_of_the_catalogue_is_met_by_a_request,
 }
 
-/// What a problem carries beside the usual members.
+/// The members of a problem besides the usual ones.
 type Members = &'static [&'static str];
 
 /// A member that is a header.

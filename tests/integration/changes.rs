@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 trials! {
     an_explanation_adds_up_and_a_difference_says_what_lies_between,
-    changes_are_told_once_and_in_order_page_by_page_and_as_a_stream,
-    an_answer_the_client_has_is_not_sent_again,
+    changes_are_sent_once_and_in_order_page_by_page_and_as_a_stream,
+    an_answer_that_the_client_has_is_not_sent_again,
     availability_is_answered_in_order_with_what_is_unknown,
 }
 
@@ -112,24 +112,24 @@ async fn log(stockbook: &Stockbook) -> Lanes {
     lanes
 }
 
-async fn changes_are_told_once_and_in_order_page_by_page_and_as_a_stream(world: Arc<World>) {
+async fn changes_are_sent_once_and_in_order_page_by_page_and_as_a_stream(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_query_service(&[]).await;
     trade(&stockbook).await;
     let query = stockbook.query();
-    let (mut told, mut after) = (Lanes::new(), String::new());
+    let (mut seen, mut after) = (Lanes::new(), String::new());
     loop {
         let page = query.get(&format!("/v1/changes?limit=3{after}")).await.expect_status(200);
         assert_eq!(page.header("content-type"), Some("application/x-ndjson"));
         if page.body.is_empty() {
             break;
         }
-        page.body.lines().for_each(|line| sort_in(&mut told, line));
+        page.body.lines().for_each(|line| sort_in(&mut seen, line));
         after = format!("&after={}", page.header("next-position").expect("a position"));
     }
-    assert_eq!(told, log(&stockbook).await);
+    assert_eq!(seen, log(&stockbook).await);
 
-    // A stream tells what was there and what comes; one that is cut goes on where it was.
+    // A stream sends the past and then what comes; after a cut it resumes where it was.
     let url = format!("{}/v1/changes", stockbook.queries[1].url());
     let (mut streamed, last) = stream(&url, None, 5).await;
     stockbook.receive(&[("A", 1), ("B", 1), ("C", 1)]).await;
@@ -187,7 +187,7 @@ async fn ask_again(query: &Api, path: &str, tag: &str) -> Answer {
     query.try_send(Method::GET, path, &headers, None).await.expect("the service answers")
 }
 
-async fn an_answer_the_client_has_is_not_sent_again(world: Arc<World>) {
+async fn an_answer_that_the_client_has_is_not_sent_again(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let token = trade(&stockbook).await;
     let (command, query) = (stockbook.command(), stockbook.query());

@@ -36,7 +36,7 @@ async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(world: Arc
     assert_eq!((&last["version"], &last["data"]["after"]["on_hand"]), (&101.into(), &0.into()));
 }
 
-/// Orders over the same items in unlike line orders would lock each other for ever if lanes were
+/// Orders over the same items in unlike line orders would block each other forever if lanes were
 /// not taken in one order.
 async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;

@@ -17,7 +17,7 @@ use stack::replay::replay;
 use stack::replay::source::Source;
 
 trials! {
-    a_log_of_november_2026_is_folded_projected_and_answered_from,
+    a_log_of_november_2026_is_folded_projected_and_queried,
     adjustments_of_version_1_are_read_as_todays,
 }
 
@@ -48,7 +48,7 @@ async fn start_on(world: &Arc<World>, fixture: &str) -> Stockbook {
 
 /// The log of a scarce replay of the sample, from before counts and moves. Sending the same trade
 /// again finds every command decided, refusals too, and every figure as it was.
-async fn a_log_of_november_2026_is_folded_projected_and_answered_from(world: Arc<World>) {
+async fn a_log_of_november_2026_is_folded_projected_and_queried(world: Arc<World>) {
     let stockbook = start_on(&world, "log-2026-11").await;
     let written = stockbook.recorded().await;
     assert_eq!(written, 2_468, "the fixture has another length");
@@ -58,7 +58,7 @@ async fn a_log_of_november_2026_is_folded_projected_and_answered_from(world: Arc
     let report = replay(&plan, &super::replay::options(&stockbook, 8)).await;
     let report = report.expect("the replay comes through");
     assert!(report.is_good(), "{report}");
-    assert_eq!(stockbook.recorded().await, written, "something was decided anew: {report}");
+    assert_eq!(stockbook.recorded().await, written, "something was decided again: {report}");
     super::relay::assert_topic_equals_log(&stockbook).await;
 
     stockbook.receive(&[("85123A", 5)]).await;
@@ -98,7 +98,7 @@ async fn adjustments_of_version_1_are_read_as_todays(world: Arc<World>) {
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     assert_eq!(again.position().to_string(), "3:3,7:3");
     assert_eq!(again.figures("85123A"), Figures::new(97, 0, 0));
-    assert_eq!(stockbook.heads().await, heads, "something was decided anew");
+    assert_eq!(stockbook.heads().await, heads, "something was decided again");
 
     // What is done now follows on it.
     let reversed = command.post("/v1/reversals", json!({"event": "3-3"})).await.expect_status(200);

@@ -19,8 +19,8 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 
 trials! {
-    the_sweeper_ends_a_hold_that_nobody_asks_about,
-    a_hold_past_its_end_binds_no_decision_even_without_the_sweeper,
+    the_sweeper_ends_a_hold_that_no_command_meets,
+    an_expired_hold_counts_in_no_decision_even_without_the_sweeper,
     a_confirmation_and_the_end_of_a_hold_never_both_win,
 }
 
@@ -30,7 +30,7 @@ fn ends(held: &Answer) -> Timestamp {
     ends.as_str().expect("a moment").parse().expect("a moment")
 }
 
-/// Waits until the log says that the reservation ended by itself, and tells its history.
+/// Waits until the log says that the reservation ended by itself, and returns its history.
 async fn expired(command: &Api, id: &str) -> Vec<RecordedEvent> {
     let history = async || command.stream(&format!("reservation/{id}")).await;
     let is_expired = |history: &Vec<RecordedEvent>| {
@@ -39,7 +39,7 @@ async fn expired(command: &Api, id: &str) -> Vec<RecordedEvent> {
     eventually("the sweeper ends the reservation", history, is_expired).await
 }
 
-async fn the_sweeper_ends_a_hold_that_nobody_asks_about(world: Arc<World>) {
+async fn the_sweeper_ends_a_hold_that_no_command_meets(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -86,7 +86,7 @@ async fn the_sweeper_ends_a_hold_that_nobody_asks_about(world: Arc<World>) {
 }
 
 /// The sweeper only tidies: without it, the next decision about the stock ends the hold.
-async fn a_hold_past_its_end_binds_no_decision_even_without_the_sweeper(world: Arc<World>) {
+async fn an_expired_hold_counts_in_no_decision_even_without_the_sweeper(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

@@ -13,9 +13,9 @@ use stack::replay::plan::{Plan, Stock};
 use stack::replay::replay;
 
 trials! {
-    a_days_trade_is_whole_and_every_event_of_it_was_looked_at,
+    a_days_trade_is_correct_and_every_event_was_checked,
     a_changed_row_of_any_view_is_named,
-    a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it,
+    a_byte_changed_in_an_event_is_found_by_both_checks,
 }
 
 async fn execute(database: &mut PgConnection, statement: &str) {
@@ -63,7 +63,7 @@ async fn trade(stockbook: &Stockbook) {
     command.send("POST", "/v1/items/C/retire", &json!({})).await.expect_status(200);
 }
 
-async fn a_days_trade_is_whole_and_every_event_of_it_was_looked_at(world: Arc<World>) {
+async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) {
     let size = Size::wanted();
     let stockbook = Stockbook::start(&world).await;
     let plan = Plan::new(Stock::Full, &size.trade()).expect("the trade can be read");
@@ -216,9 +216,7 @@ async fn assert_event_exists(stockbook: &Stockbook, difference: &Value) {
     }
 }
 
-async fn a_byte_changed_in_an_event_is_named_and_the_check_that_runs_all_the_time_tells_it(
-    world: Arc<World>,
-) {
+async fn a_byte_changed_in_an_event_is_found_by_both_checks(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     let before = check(&stockbook, "/v1/integrity/A").await;

@@ -14,10 +14,10 @@ use stack::services::settings::Settings;
 
 trials! {
     the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written,
-    a_stream_is_told_as_it_is_and_as_it_was,
+    a_stream_is_read_as_it_is_and_as_it_was,
     verify_finds_what_was_changed_behind_the_services_back,
     a_log_is_verified_while_it_is_written,
-    old_refusals_are_forgotten_and_young_ones_kept,
+    old_refusals_are_purged_and_recent_ones_kept,
 }
 
 async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(world: Arc<World>) {
@@ -64,7 +64,7 @@ async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
     assert_eq!(problem["errors"][0]["pointer"], "/after", "{problem}");
 }
 
-async fn a_stream_is_told_as_it_is_and_as_it_was(world: Arc<World>) {
+async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     let empty = command.get("/v1/events").await.expect_status(200);
@@ -206,7 +206,7 @@ async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
     writing.abort();
 }
 
-async fn old_refusals_are_forgotten_and_young_ones_kept(world: Arc<World>) {
+async fn old_refusals_are_purged_and_recent_ones_kept(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A"]).await;
     let key = [("idempotency-key", "young")];

@@ -16,7 +16,7 @@ mod catalogue;
 mod append_only;
 mod log;
 mod operations;
-mod foreseen;
+mod optimistic_append;
 mod reservations;
 mod reservation_requests;
 mod reservation_steps;
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         append_only::TESTS,
         log::TESTS,
         operations::TESTS,
-        foreseen::TESTS,
+        optimistic_append::TESTS,
         reservations::TESTS,
         reservation_requests::TESTS,
         reservation_steps::TESTS,

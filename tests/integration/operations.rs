@@ -11,7 +11,7 @@ trials! {
     a_batch_on_a_known_log_is_one_statement,
 }
 
-/// Commands sent one after another, so that each is a batch of its own.
+/// Commands sent one after another, so that each is its own batch.
 const COMMANDS: i64 = 300;
 
 /// What is called this often was called for the batches; the relay and the sweeper, which look by
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// The server counts for all databases and tells in the superuser's own.
+/// The server counts for all databases; the superuser's database shows the counts.
 async fn calls(stockbook: &Stockbook) -> BTreeMap<String, i64> {
     let mut superuser = stockbook.server_superuser().await;
     let database = stockbook.urls.write.path().trim_start_matches('/');

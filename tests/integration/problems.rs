@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 trials! {
     bad_input_gets_its_problem_and_records_nothing,
-    all_faults_of_a_body_are_told_at_once,
+    all_faults_of_a_body_are_reported_at_once,
     refusals_carry_their_numbers,
 }
 
@@ -67,7 +67,7 @@ async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
     assert_eq!(heads(&command).await, before, "something was recorded");
 }
 
-async fn all_faults_of_a_body_are_told_at_once(world: Arc<World>) {
+async fn all_faults_of_a_body_are_reported_at_once(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let body = json!({
         "lines": [

@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 trials! {
     records_delivered_again_while_lanes_change_hands_at_any_moment_change_no_row,
-    a_topic_made_anew_changes_no_row_and_stops_no_lane,
+    a_recreated_topic_changes_no_row_and_stops_no_lane,
     views_restored_from_an_older_backup_catch_up,
 }
 
@@ -88,7 +88,7 @@ async fn assert_no_lane_is_stuck(stockbook: &Stockbook) {
 }
 
 /// Sends each record of the topic once more, up to five times in a row, as a relay might that does not
-/// know what it has sent; and again from the first on, until told to stop. Counts what it sent.
+/// know what it has sent; and again from the first on, until it is stopped. Counts what it sent.
 async fn deliver_again(
     brokers: String,
     topic: String,
@@ -188,7 +188,7 @@ async fn records_delivered_again_while_lanes_change_hands_at_any_moment_change_n
     assert_no_lane_is_stuck(&stockbook).await;
 }
 
-async fn a_topic_made_anew_changes_no_row_and_stops_no_lane(world: Arc<World>) {
+async fn a_recreated_topic_changes_no_row_and_stops_no_lane(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;

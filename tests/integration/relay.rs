@@ -15,7 +15,7 @@ use shared_events::recorded::RecordedEvent;
 trials! {
     every_partition_equals_its_lane_byte_for_byte,
     the_largest_events_reach_the_topic_and_the_views,
-    a_topic_deleted_and_made_anew_is_filled_again,
+    a_deleted_and_recreated_topic_is_filled_again,
 }
 
 /// Fifty items, received one by one and sold three at a time.
@@ -140,7 +140,7 @@ async fn every_partition_equals_its_lane_byte_for_byte(world: Arc<World>) {
     assert_topic_equals_log(&stockbook).await;
 }
 
-async fn a_topic_deleted_and_made_anew_is_filled_again(world: Arc<World>) {
+async fn a_deleted_and_recreated_topic_is_filled_again(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_topic_equals_log(&stockbook).await;

@@ -8,13 +8,13 @@ use integration_tests::world::World;
 use serde_json::json;
 
 trials! {
-    a_reservation_that_cannot_be_read_gets_all_its_faults,
+    an_invalid_reservation_gets_all_its_faults,
     reservations_are_listed_by_owner_reference_and_status,
-    one_key_makes_one_reservation_and_only_validating_makes_none,
-    an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there,
+    one_key_makes_one_reservation_and_validate_only_makes_none,
+    an_accepted_shortage_is_shown_and_missing_units_cannot_be_issued,
 }
 
-async fn a_reservation_that_cannot_be_read_gets_all_its_faults(world: Arc<World>) {
+async fn an_invalid_reservation_gets_all_its_faults(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -113,7 +113,7 @@ async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>
     }
 }
 
-async fn one_key_makes_one_reservation_and_only_validating_makes_none(world: Arc<World>) {
+async fn one_key_makes_one_reservation_and_validate_only_makes_none(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -138,7 +138,7 @@ async fn one_key_makes_one_reservation_and_only_validating_makes_none(world: Arc
     let valid = command.post(&format!("{confirm}?validate_only=true"), json!({})).await;
     assert_eq!(valid.expect_status(200).figures("A"), Figures::new(5, 0, 3));
     assert_eq!(command.figures("A").await, Figures::new(5, 3, 0));
-    // A repeated step that had nothing to do any more is told as it was told first.
+    // A repeated step that changed nothing gets the same answer again.
     let key = [("idempotency-key", "confirm-1")];
     let first = command.send_with("POST", &confirm, &key, &json!({})).await.expect_status(200);
     command.step(&held.reservation_id(), "fulfil", json!({})).await.expect_status(200);
@@ -148,7 +148,7 @@ async fn one_key_makes_one_reservation_and_only_validating_makes_none(world: Arc
     stockbook.verify().await;
 }
 
-async fn an_accepted_shortage_is_shown_and_nothing_goes_out_that_is_not_there(world: Arc<World>) {
+async fn an_accepted_shortage_is_shown_and_missing_units_cannot_be_issued(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;

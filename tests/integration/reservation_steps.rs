@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 trials! {
-    steps_in_every_order_and_twice_never_pass_the_start,
+    steps_in_any_order_and_twice_never_exceed_the_reserved_quantity,
 }
 
 /// What can follow on a hold, besides the ends of time.
@@ -87,7 +87,7 @@ impl Model {
         self.lines.iter().map(|line| line.open()).sum()
     }
 
-    /// Takes the step, in parts or whole, and tells what a service must answer.
+    /// Takes the step, in parts or whole, and returns what a service must answer.
     fn take(&mut self, step: Step, parts: Option<[i64; 2]>) -> Expected {
         let state = Expected::Refused("reservation_state");
         let is_whole = parts.is_none();
@@ -210,7 +210,7 @@ fn body(parts: Option<[i64; 2]>) -> Value {
     json!({"lines": parts.map(part).collect::<Vec<_>>()})
 }
 
-async fn steps_in_every_order_and_twice_never_pass_the_start(world: Arc<World>) {
+async fn steps_in_any_order_and_twice_never_exceed_the_reserved_quantity(world: Arc<World>) {
     const CALLERS: usize = 8;
     let rounds = Size::wanted().scaled(1, 10);
     let mut stockbook = Stockbook::start(&world).await;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use shared_events::time::Timestamp;
 
 trials! {
-    a_hold_becomes_a_promise_that_is_kept_in_parts,
-    a_partial_reservation_takes_what_is_there_and_lets_go_in_parts,
+    a_hold_is_confirmed_and_fulfilled_in_parts,
+    a_partial_reservation_holds_what_is_there_and_releases_it_in_parts,
     every_refusal_about_a_reservation_says_its_numbers,
 }
 
@@ -25,7 +25,7 @@ fn assert_status(answer: &Answer, status: &str) {
     assert_eq!(answer.json()["reservation"]["status"], status, "{}", answer.body);
 }
 
-/// The query side tells the same reservation, member by member.
+/// The query side returns the same reservation, member by member.
 async fn assert_query_agrees(stockbook: &Stockbook, answer: &Answer) {
     let path = format!("/v1/reservations/{}", answer.reservation_id());
     let seen = stockbook.read_at(&path, &answer.position()).await;
@@ -42,7 +42,7 @@ fn micros(value: &Value) -> i64 {
     moment.unix_micros()
 }
 
-async fn a_hold_becomes_a_promise_that_is_kept_in_parts(world: Arc<World>) {
+async fn a_hold_is_confirmed_and_fulfilled_in_parts(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -112,7 +112,7 @@ async fn a_hold_becomes_a_promise_that_is_kept_in_parts(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-/// The stock's figures and the way there, as the query side tells them after the life.
+/// The stock's figures and the way there, as the query side returns them at the end.
 async fn assert_views_agree(stockbook: &Stockbook, returned: &Answer) {
     let figure = stockbook.read_at("/v1/stock/A/MAIN", &returned.position()).await.json();
     assert_eq!(Figures::of(&figure), Figures::new(9, 0, 0));
@@ -140,7 +140,7 @@ async fn assert_no_event(stockbook: &Stockbook, id: &str, step: &str, status: &s
     }
 }
 
-async fn a_partial_reservation_takes_what_is_there_and_lets_go_in_parts(world: Arc<World>) {
+async fn a_partial_reservation_holds_what_is_there_and_releases_it_in_parts(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;

@@ -7,7 +7,7 @@ use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 
 trials! {
-    a_service_follows_a_log_that_was_restored_under_it,
+    a_service_follows_a_log_that_was_restored_while_it_ran,
 }
 
 /// Forgets the events after a position, as a restore to that moment would.
@@ -35,7 +35,7 @@ async fn head(stockbook: &Stockbook) -> i64 {
 }
 
 /// A service that knew better than the log would invent or lose units.
-async fn a_service_follows_a_log_that_was_restored_under_it(world: Arc<World>) {
+async fn a_service_follows_a_log_that_was_restored_while_it_ran(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 1).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;

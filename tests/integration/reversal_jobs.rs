@@ -1,4 +1,4 @@
-//! Jobs that reverse a window: what a dry run tells of them, what a key does, and who goes on with one.
+//! Jobs that reverse a window: dry runs, keys, and which instance continues a job.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use integration_tests::world::World;
 use serde_json::{Value, json};
 
 trials! {
-    a_dry_run_tells_what_the_job_then_does_refusals_included,
-    a_key_begins_one_job_and_is_used_up_by_it,
-    another_instance_goes_on_where_one_is_paused,
+    a_dry_run_reports_what_the_job_then_does_refusals_included,
+    a_key_starts_one_job_and_no_other,
+    another_instance_continues_when_one_is_paused,
 }
 
 /// All that there is, by the time it was recorded.
@@ -22,7 +22,7 @@ fn everything() -> Value {
     json!({"window": {"by": "recorded_at", "from": from, "to": to}, "reason": "drill"})
 }
 
-/// Waits until a job is done, and tells how.
+/// Waits until a job is done, and returns its result.
 async fn done(api: &Api, id: &Value) -> Value {
     let path = format!("/v1/reversals/{}", id.as_str().expect("an id"));
     let progress = async || api.get(&path).await.expect_status(200).json();
@@ -32,12 +32,12 @@ async fn done(api: &Api, id: &Value) -> Value {
 /// What was refused, and why.
 fn refused(progress: &Value) -> BTreeSet<(String, String)> {
     let refusals = progress["refusals"].as_array().expect("refusals").iter();
-    let told =
+    let line =
         |one: &Value| (one["correlation_id"].to_string(), one["problem"]["detail"].to_string());
-    refusals.map(told).collect()
+    refusals.map(line).collect()
 }
 
-async fn a_dry_run_tells_what_the_job_then_does_refusals_included(world: Arc<World>) {
+async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     let skus = ["A", "B", "C", "D", "E", "F"];
@@ -78,7 +78,7 @@ async fn a_dry_run_tells_what_the_job_then_does_refusals_included(world: Arc<Wor
     stockbook.verify().await;
 }
 
-async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>) {
+async fn a_key_starts_one_job_and_no_other(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -107,7 +107,7 @@ async fn a_key_begins_one_job_and_is_used_up_by_it(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn another_instance_goes_on_where_one_is_paused(world: Arc<World>) {
+async fn another_instance_continues_when_one_is_paused(world: Arc<World>) {
     const RECEIPTS: i64 = 600;
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;

@@ -15,10 +15,10 @@ use stack::replay::replay;
 use stack::replay::source::Source;
 
 trials! {
-    a_bad_day_is_taken_back_and_put_back_sku_by_sku,
-    a_window_is_taken_back_to_its_end_though_the_service_is_killed,
-    a_window_takes_only_what_it_names,
-    a_window_by_recorded_at_is_asked_for_once_under_its_key,
+    a_bad_day_is_reversed_and_restored_sku_by_sku,
+    a_window_is_reversed_to_its_end_although_the_service_is_killed,
+    a_window_reverses_only_what_it_names,
+    a_key_starts_the_reversal_of_a_window_once,
 }
 
 /// Two days of trade, and the moment between them. In the small size they are the two halves of
@@ -76,7 +76,7 @@ impl TwoDays {
     }
 }
 
-/// Sends a plan, and tells the figures of every sku afterwards.
+/// Sends a plan, and returns the figures of every sku afterwards.
 async fn play(stockbook: &Stockbook, plan: &Plan) -> BTreeMap<String, Figures> {
     let report = replay(plan, &super::replay::options(stockbook, 8)).await;
     let report = report.expect("the replay comes through");
@@ -84,7 +84,7 @@ async fn play(stockbook: &Stockbook, plan: &Plan) -> BTreeMap<String, Figures> {
     figures(stockbook).await
 }
 
-/// The figures of every stock stream by the log, which the query side tells, too.
+/// The figures of every stock stream by the log; the query side must return the same.
 async fn figures(stockbook: &Stockbook) -> BTreeMap<String, Figures> {
     let mut log = BTreeMap::new();
     for lane in 0..stockbook.lanes {
@@ -108,7 +108,7 @@ async fn figures(stockbook: &Stockbook) -> BTreeMap<String, Figures> {
         let next = format!("{first}&cursor={cursor}");
         page = stockbook.query().get(&next).await.expect_status(200).json();
     }
-    assert_eq!(log, views, "the query side tells other figures than the log");
+    assert_eq!(log, views, "the query side differs from the log");
     log
 }
 
@@ -121,7 +121,7 @@ fn differing(one: &BTreeMap<String, Figures>, other: &BTreeMap<String, Figures>)
     skus.into_iter().filter(|sku| figures(one, sku) != figures(other, sku)).count()
 }
 
-/// Asks for a window and tells where its progress is told.
+/// Requests the reversal of a window and returns the path of its progress.
 async fn ask(api: &Api, body: &Value) -> String {
     let asked = api.post("/v1/reversals", body.clone()).await.expect_status(202);
     let id = asked.json()["reversal_id"].as_str().expect("a reversal_id").to_owned();
@@ -130,7 +130,7 @@ async fn ask(api: &Api, body: &Value) -> String {
     location
 }
 
-/// Waits until a window is done, and tells how.
+/// Waits until a window is done, and returns the result.
 async fn done(api: &Api, location: &str) -> Value {
     let progress = async || api.get(location).await.expect_status(200).json();
     eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
@@ -140,7 +140,7 @@ fn count(progress: &Value, member: &str) -> i64 {
     progress[member].as_i64().unwrap_or_else(|| panic!("{member}: {progress}"))
 }
 
-async fn a_bad_day_is_taken_back_and_put_back_sku_by_sku(world: Arc<World>) {
+async fn a_bad_day_is_reversed_and_restored_sku_by_sku(world: Arc<World>) {
     let days = TwoDays::of(Size::wanted());
     let mut stockbook = Stockbook::start(&world).await;
     // Two that could take the job, and do it once.
@@ -185,7 +185,7 @@ async fn a_bad_day_is_taken_back_and_put_back_sku_by_sku(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn a_window_is_taken_back_to_its_end_though_the_service_is_killed(world: Arc<World>) {
+async fn a_window_is_reversed_to_its_end_although_the_service_is_killed(world: Arc<World>) {
     let days = TwoDays::of(Size::wanted());
     let mut stockbook = Stockbook::start(&world).await;
     let first = play(&stockbook, &days.first()).await;
@@ -210,7 +210,7 @@ async fn a_window_is_taken_back_to_its_end_though_the_service_is_killed(world: A
     stockbook.verify().await;
 }
 
-async fn a_window_takes_only_what_it_names(world: Arc<World>) {
+async fn a_window_reverses_only_what_it_names(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -263,7 +263,7 @@ async fn a_window_takes_only_what_it_names(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn a_window_by_recorded_at_is_asked_for_once_under_its_key(world: Arc<World>) {
+async fn a_key_starts_the_reversal_of_a_window_once(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A"]).await;
@@ -277,7 +277,7 @@ async fn a_window_by_recorded_at_is_asked_for_once_under_its_key(world: Arc<Worl
     let body = json!({"window": window, "reason": "wrong_day", "note": "again"});
     let key = [("idempotency-key", "window-1"), ("actor", "ann")];
     let first = command.send_with("POST", "/v1/reversals", &key, &body).await.expect_status(202);
-    let location = first.header("location").expect("where its progress is told").to_owned();
+    let location = first.header("location").expect("the path of its progress").to_owned();
     let progress = done(&command, &location).await;
     assert_eq!((count(&progress, "events"), count(&progress, "reversed")), (1, 1), "{progress}");
     assert_eq!(command.figures("A").await, Figures::new(5, 0, 0));

@@ -8,10 +8,10 @@ use integration_tests::world::World;
 use serde_json::{Value, json};
 
 trials! {
-    an_event_is_taken_back_once_and_the_reversal_can_be_too,
-    what_has_moved_on_is_not_taken_back_until_that_is,
-    both_halves_of_a_move_are_taken_back_together,
-    a_correlation_of_several_commands_is_taken_back_whole,
+    an_event_is_reversed_once_and_so_is_the_reversal,
+    goods_that_moved_on_are_not_reversed_before_the_move_is,
+    both_halves_of_a_move_are_reversed_together,
+    a_correlation_of_several_commands_is_reversed_as_a_whole,
     a_reversal_names_exactly_one_target,
 }
 
@@ -37,7 +37,7 @@ async fn on_hand(api: &Api, sku: &str) -> i64 {
     api.figures(sku).await.on_hand
 }
 
-async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(world: Arc<World>) {
+async fn an_event_is_reversed_once_and_so_is_the_reversal(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -97,7 +97,7 @@ async fn an_event_is_taken_back_once_and_the_reversal_can_be_too(world: Arc<Worl
     stockbook.verify().await;
 }
 
-async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
+async fn goods_that_moved_on_are_not_reversed_before_the_move_is(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -115,7 +115,7 @@ async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
     let whole = reverse(&command, json!({"correlation_id": correlation})).await;
     let whole = whole.expect_problem(409, "not_reversible");
     assert_eq!(whole["dependents"].as_array().map(Vec::len), Some(2), "{whole}");
-    // Facts of reservations and of names have ways back of their own.
+    // Reservations and names have their own ways back.
     for target in [
         json!({"event": event(&held, 0)}),
         json!({"event": event(&held, 1)}),
@@ -135,7 +135,7 @@ async fn what_has_moved_on_is_not_taken_back_until_that_is(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn both_halves_of_a_move_are_taken_back_together(world: Arc<World>) {
+async fn both_halves_of_a_move_are_reversed_together(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B"]).await;
@@ -167,7 +167,7 @@ async fn both_halves_of_a_move_are_taken_back_together(world: Arc<World>) {
     stockbook.verify().await;
 }
 
-async fn a_correlation_of_several_commands_is_taken_back_whole(world: Arc<World>) {
+async fn a_correlation_of_several_commands_is_reversed_as_a_whole(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;
@@ -217,7 +217,7 @@ async fn a_reversal_names_exactly_one_target(world: Arc<World>) {
         let errors = problem["errors"].as_array().expect("errors").iter();
         let mut seen: Vec<&str> = errors.filter_map(|error| error["pointer"].as_str()).collect();
         seen.sort_unstable();
-        // Which member is too many or missing can be told in several ways.
+        // A superfluous or missing member can be reported in several ways.
         if pointers == [""] {
             assert!(!seen.is_empty(), "{target}: {problem}");
         } else {

@@ -43,7 +43,7 @@ async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(w
         sqlx::query(change).execute(&database).await.expect("the service's role may");
         let without = answers_after_a_restart(&mut stockbook).await;
         assert_eq!(without, with_snapshot, "{change}");
-        // The command that had to fold the whole history keeps its state anew.
+        // The command that had to fold the whole history stores its state again.
         stockbook.receive(&[("A", 1)]).await;
         stockbook.command().send("POST", "/v1/issues", &lines_at_main(&[("A", 1)])).await;
         let version = kept(&database).await.expect("there is a snapshot again");
@@ -63,16 +63,16 @@ async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to(world: Arc
     let settings = Settings::default().with("WRITE_DATABASE_URL", stockbook.urls.write.as_str());
     let program = stockbook.world.command_service();
     let error = run_task(program, "verify", &settings).await.expect_err("a difference");
-    let told = format!("{error:#}");
+    let report = format!("{error:#}");
     for word in [LONG, "/stock/1/figures/on_hand in the snapshot of version 500", "500", "501"] {
-        assert!(told.contains(word), "{word}: {told}");
+        assert!(report.contains(word), "{word}: {report}");
     }
     sqlx::query("delete from snapshots").execute(&database).await.expect("it may");
     stockbook.verify().await;
 }
 
-/// The first command on a long history after a restart, beside the second, which finds the state in
-/// memory; and beside the first without a snapshot.
+/// Compares the first command on a long history after a restart with the second, which finds the state
+/// in memory, and with the first without a snapshot.
 async fn the_first_command_on_a_long_history_costs_little_more_than_the_second(world: Arc<World>) {
     let size = Size::wanted();
     let events = size.scaled(2_000, 50);
@@ -144,12 +144,12 @@ async fn answers_after_a_restart(stockbook: &mut Stockbook) -> Vec<(u16, Value)>
         ("POST", "/v1/receipts?validate_only=true", lines(3)),
     ] {
         let answer = command.send_with(method, path, &[("correlation-id", "c")], &body).await;
-        let mut told = answer.json();
+        let mut json = answer.json();
         // The clock goes on.
         for member in ["recorded_at", "position"] {
-            told.as_object_mut().expect("an object").remove(member);
+            json.as_object_mut().expect("an object").remove(member);
         }
-        answers.push((answer.status, told));
+        answers.push((answer.status, json));
     }
     let statuses: Vec<u16> = answers.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 200], "{answers:?}");

@@ -1,5 +1,6 @@
 //! The project's rules about its own text. Most say what must be absent.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ rules! {
     nothing_banned_is_in_the_code,
     every_statement_is_used_and_says_what_it_guarantees,
     the_services_do_not_know_each_other,
+    words_are_plain,
+    documents_link_to_what_exists,
 }
 
 const LINES_MAX: usize = 500;
@@ -52,6 +55,30 @@ const BANNED: [(&str, &str); 9] = [
     ("on conflict do nothing", "a lost event must be an error"),
 ];
 
+/// Words that a colleague would not say aloud, with plain ones.
+const NOT_PLAIN: [(&str, &str); 14] = [
+    ("foreseen", "expected"),
+    ("foresee", "expect"),
+    ("foresight", "expectation, estimate"),
+    ("anew", "again"),
+    ("whoever", "the caller, the reader: say who"),
+    ("beside", "next to, besides, in addition to"),
+    ("told", "reported, returned, said"),
+    ("tells", "says, reports, returns"),
+    ("dear", "costly"),
+    ("lawful", "valid, allowed"),
+    ("of its own", "its own, a separate one"),
+    ("of their own", "their own, separate ones"),
+    ("for ever", "forever, permanently"),
+    ("gone on with", "continued"),
+];
+
+/// Published names that contain one of those words: an SQL function, a metric and its label.
+const PUBLISHED: [&str; 3] = ["append_foreseen", "writer_foreseen_total", "as_foreseen"];
+
+/// A newcomer reads the README to its end.
+const README_BYTES_MAX: usize = 8_192;
+
 /// Names that say nothing about what is inside.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "manager", "misc"];
 
@@ -68,7 +95,7 @@ fn files(ending: &str) -> Vec<PathBuf> {
             let path = entry.expect("a folder entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
-                if name != "target" && name != ".git" && name != "node_modules" {
+                if !matches!(name.as_str(), "target" | ".git" | "node_modules") {
                     folders.push(path);
                 }
             } else if name.ends_with(ending) {
@@ -191,4 +218,73 @@ fn the_services_do_not_know_each_other() {
         }
     }
     assert_none(&findings);
+}
+
+fn words_are_plain() {
+    let this = Path::new(file!()).file_name();
+    let mut findings = Vec::new();
+    let sources = [".rs", ".sql", ".md", ".toml", ".yml"].map(files).concat();
+    for path in sources.iter().filter(|path| path.file_name() != this) {
+        // A published migration is never edited.
+        if path.parent().is_some_and(|folder| folder.ends_with("migrations")) {
+            continue;
+        }
+        for (number, line) in read(path).lines().enumerate() {
+            let line =
+                PUBLISHED.iter().fold(line.to_lowercase(), |line, name| line.replace(name, ""));
+            let words = line.split(|one: char| !one.is_alphanumeric());
+            let line = format!(" {} ", words.collect::<Vec<_>>().join(" "));
+            for (word, plain) in NOT_PLAIN {
+                if line.contains(&format!(" {word} ")) {
+                    let shown = path.display();
+                    findings.push(format!("{shown}:{}: {word}: say {plain}", number + 1));
+                }
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+fn documents_link_to_what_exists() {
+    let mut findings = Vec::new();
+    for path in files(".md") {
+        let text = read(&path);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() { path.clone() } else { folder.join(file) };
+            let exists = root().join(&linked).exists();
+            if !exists || (!anchor.is_empty() && !headings(&read(&linked)).contains(anchor)) {
+                findings.push(format!("{}: {target} does not exist", path.display()));
+            }
+        }
+    }
+    for path in files(".md") {
+        // What is between backticks and starts like a path from the root is one.
+        for named in read(&path).split('`').skip(1).step_by(2) {
+            let starts = ["command-service/", "query-service/", "service-edge/", "shared-events/"];
+            if starts.iter().any(|start| named.starts_with(start)) && !root().join(named).exists() {
+                findings.push(format!("{}: {named} does not exist", path.display()));
+            }
+        }
+    }
+    if read(Path::new("README.md")).len() > README_BYTES_MAX {
+        findings.push(format!("README.md: more than {README_BYTES_MAX} bytes"));
+    }
+    assert_none(&findings);
+}
+
+/// The anchors of a document's headings: lower case, spaces as hyphens, other signs left out.
+fn headings(text: &str) -> BTreeSet<String> {
+    let anchor = |heading: &str| {
+        let kept = |one: &char| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_');
+        heading.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+    };
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#')))
+        .collect()
 }

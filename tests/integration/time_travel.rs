@@ -23,7 +23,7 @@ use self::trade::CALLERS;
 trials! {
     every_figure_at_every_moment_is_a_fold_of_the_log,
     a_late_entry_changes_what_was_true_and_not_what_was_known,
-    a_past_that_cannot_be_told_is_refused,
+    an_unanswerable_question_about_the_past_is_refused,
     a_read_with_a_token_is_never_stale_at_either_of_two_instances,
 }
 
@@ -134,10 +134,10 @@ async fn ask_all(query: &Api, questions: &[Question]) -> Vec<Answer> {
 #[track_caller]
 fn compare(question: &Question, answer: Answer, expected: &Value) {
     let mut json = answer.json();
-    let told = json.as_object_mut().expect("an object").remove("known_position");
+    let known = json.as_object_mut().expect("an object").remove("known_position");
     if let Some((lane, least)) = question.known_at_least {
-        let told = told.expect("a time is told as a position");
-        assert_eq!(answer.header("stock-position"), told.as_str());
+        let known = known.expect("a time is resolved to a position");
+        assert_eq!(answer.header("stock-position"), known.as_str());
         let known = answer.position().get(lane).expect("the sku's lane");
         assert!(known >= least, "{}: {known} is before {least}", answer.asked);
     }
@@ -177,7 +177,7 @@ async fn a_late_entry_changes_what_was_true_and_not_what_was_known(world: Arc<Wo
     assert_eq!(list["items"][0]["on_hand"], -3);
 }
 
-async fn a_past_that_cannot_be_told_is_refused(world: Arc<World>) {
+async fn an_unanswerable_question_about_the_past_is_refused(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     let query = stockbook.query();
     stockbook.register(&["A"]).await;

@@ -1,4 +1,4 @@
-//! Several views beside each other: what came in and went out, what is short, and the alerts about it.
+//! Several views next to each other: flows, low stock, and its alerts.
 
 pub(crate) mod poison;
 pub(crate) mod rebuilding;
@@ -27,7 +27,7 @@ use stack::replay::replay;
 use tokio::process::Command;
 
 trials! {
-    a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it,
+    every_view_of_a_days_trade_agrees_with_the_log,
     an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt,
     instances_that_come_and_go_under_load_apply_nothing_twice,
 }
@@ -35,7 +35,7 @@ trials! {
 /// How long a broker may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
-/// A Stockbook whose alerts go to a topic of their own.
+/// A Stockbook whose alerts go to a separate topic.
 async fn start(world: &Arc<World>, lanes: u16) -> Stockbook {
     let mut stockbook = Stockbook::prepare(world, lanes).await;
     stockbook.add_command_service(&[]).await;
@@ -134,7 +134,7 @@ async fn assert_published(stockbook: &Stockbook, oracle: &Oracle) {
     assert_eq!((ids.len(), published.len()), (oracle.alerts.len(), oracle.alerts.len()));
 }
 
-async fn a_day_of_trade_is_told_by_every_view_as_a_walk_over_the_log_tells_it(world: Arc<World>) {
+async fn every_view_of_a_days_trade_agrees_with_the_log(world: Arc<World>) {
     let stockbook = start(&world, 4).await;
     let plan = Plan::new(Stock::Full, &Size::wanted().trade()).expect("the trade can be read");
     let options = super::replay::options(&stockbook, 8);

@@ -27,9 +27,6 @@ impl Api {
     }
 
     /// Asks for a page.
-    ///
-    /// # Panics
-    /// There is no answer.
     pub async fn get(&self, path: &str) -> Answer {
         self.try_send(Method::GET, path, &[], None).await.expect("the service answers")
     }
@@ -45,17 +42,11 @@ impl Api {
     }
 
     /// Sends a JSON body.
-    ///
-    /// # Panics
-    /// There is no answer.
     pub async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.send_with(method, path, &[], body).await
     }
 
     /// Sends a JSON body with headers.
-    ///
-    /// # Panics
-    /// There is no answer.
     pub async fn send_with(
         &self,
         method: &str,
@@ -71,9 +62,6 @@ impl Api {
     }
 
     /// Sends anything, and may get no answer.
-    ///
-    /// # Errors
-    /// There is no answer.
     pub async fn try_send(
         &self,
         method: Method,
@@ -99,17 +87,11 @@ impl Api {
     }
 
     /// Posts a JSON body.
-    ///
-    /// # Panics
-    /// There is no answer.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, &body).await
     }
 
     /// Holds stock at MAIN.
-    ///
-    /// # Panics
-    /// It is refused.
     pub async fn reserve(&self, owner: &str, ttl_seconds: u32, lines: &[(&str, i64)]) -> Answer {
         let mut body = lines_at_main(lines);
         body["owner"] = json!(owner);
@@ -118,42 +100,27 @@ impl Api {
     }
 
     /// Takes a reservation a step on: extend, confirm, release, cancel, fulfil, return.
-    ///
-    /// # Panics
-    /// There is no answer.
     pub async fn step(&self, reservation: &str, step: &str, body: Value) -> Answer {
         self.post(&format!("/v1/reservations/{reservation}/{step}"), body).await
     }
 
     /// The state of a stream by the log itself.
-    ///
-    /// # Panics
-    /// The command-service does not know it.
     pub async fn state(&self, stream: &str) -> Value {
         let path = format!("/v1/streams/{stream}/state");
         self.get(&path).await.expect_status(200).json()["state"].clone()
     }
 
     /// The figures of an item at MAIN by the log itself.
-    ///
-    /// # Panics
-    /// The command-service does not know it.
     pub async fn figures(&self, sku: &str) -> Figures {
         Figures::of(&self.state(&format!("stock/{sku}/MAIN")).await)
     }
 
     /// A lane of the log, whole.
-    ///
-    /// # Panics
-    /// The service does not list it.
     pub async fn lane(&self, lane: u16) -> Vec<RecordedEvent> {
         self.events(&format!("/v1/lanes/{lane}"), |event| event.position.0).await
     }
 
     /// A stream of the log, whole.
-    ///
-    /// # Panics
-    /// The service does not know it.
     pub async fn stream(&self, stream: &str) -> Vec<RecordedEvent> {
         self.events(&format!("/v1/streams/{stream}"), |event| event.version.0).await
     }

@@ -9,9 +9,6 @@ use tokio::time::{Instant, sleep};
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Asks again and again until the answer is what the caller wants, and returns it.
-///
-/// # Panics
-/// It did not become so within [`DEADLINE`]; the message holds what was last seen.
 pub async fn eventually<T: Debug>(
     what: &str,
     mut ask: impl AsyncFnMut() -> T,

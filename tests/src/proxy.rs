@@ -25,9 +25,6 @@ pub struct Proxy {
 impl Proxy {
     /// Begins to pass connections on to a port of this machine. Losses concern only those in whose
     /// first words `whose` stands.
-    ///
-    /// # Panics
-    /// It cannot listen.
     pub async fn start(to: u16, whose: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();

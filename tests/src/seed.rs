@@ -4,10 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 /// The seed of a test, which the test prints, and chance that begins with it.
-///
-/// # Panics
-/// `STOCKBOOK_SEED` is not a number.
-#[expect(clippy::disallowed_methods, reason = "a test program has no clap struct of its own")]
+#[expect(clippy::disallowed_methods, reason = "a test program has no clap struct")]
 pub fn seeded() -> (u64, StdRng) {
     let seed = match std::env::var("STOCKBOOK_SEED") {
         Ok(seed) => seed.parse().expect("STOCKBOOK_SEED is a number"),

@@ -15,10 +15,7 @@ pub enum Size {
 
 impl Size {
     /// The size that the environment asks for.
-    ///
-    /// # Panics
-    /// It asks for another one.
-    #[expect(clippy::disallowed_methods, reason = "a test program has no clap struct of its own")]
+    #[expect(clippy::disallowed_methods, reason = "a test program has no clap struct")]
     pub fn wanted() -> Self {
         match std::env::var("STOCKBOOK_SIZE").as_deref() {
             Err(_) | Ok("small") => Self::Small,
@@ -28,10 +25,7 @@ impl Size {
     }
 
     /// The trade to replay, in order.
-    ///
-    /// # Panics
-    /// It cannot be read, or nobody says where the months are.
-    #[expect(clippy::disallowed_methods, reason = "a test program has no clap struct of its own")]
+    #[expect(clippy::disallowed_methods, reason = "a test program has no clap struct")]
     pub fn trade(self) -> Vec<Source> {
         match self {
             Self::Small => vec![Source::sample().expect("the sample is shipped")],

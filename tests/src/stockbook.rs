@@ -1,4 +1,4 @@
-//! One Stockbook of its own for a test: databases, topic, service processes.
+//! A separate Stockbook for a test: databases, topic, service processes.
 
 mod databases;
 
@@ -43,9 +43,6 @@ pub struct Stockbook {
 
 impl Stockbook {
     /// Four lanes, one service of each kind, both ready.
-    ///
-    /// # Panics
-    /// It does not come up.
     pub async fn start(world: &Arc<World>) -> Self {
         let mut stockbook = Self::prepare(world, 4).await;
         stockbook.add_command_service(&[]).await;
@@ -54,9 +51,6 @@ impl Stockbook {
     }
 
     /// Databases and topic, no service yet.
-    ///
-    /// # Panics
-    /// They cannot be made.
     pub async fn prepare(world: &Arc<World>, lanes: u16) -> Self {
         let name = world.unique_name();
         let databases = world.servers().databases().expect("there is a Postgres");
@@ -82,9 +76,6 @@ impl Stockbook {
     }
 
     /// Makes the topic.
-    ///
-    /// # Panics
-    /// It cannot be made.
     pub async fn create_topic(&self) {
         let settings = Settings::create_topic(self.brokers())
             .with("TOPIC", &self.topic)
@@ -94,19 +85,13 @@ impl Stockbook {
     }
 
     /// Has the topic deleted, which takes Kafka a moment.
-    ///
-    /// # Panics
-    /// Kafka refuses.
     pub async fn delete_topic(&self) {
         let topics = [self.topic.as_str()];
         let deleted = self.kafka_admin().delete_topics(&topics, &AdminOptions::new()).await;
         deleted.expect("the broker answers").remove(0).expect("the topic is deleted");
     }
 
-    /// Waits until the deleted topic can be made anew.
-    ///
-    /// # Panics
-    /// It stays.
+    /// Waits until the deleted topic can be created again.
     pub async fn topic_is_gone(&self) {
         let admin = self.kafka_admin();
         let is_there = async || {
@@ -124,17 +109,11 @@ impl Stockbook {
     }
 
     /// Kafka's address.
-    ///
-    /// # Panics
-    /// There is no Kafka.
     pub fn brokers(&self) -> &str {
         self.world.servers().brokers().expect("there is a Kafka")
     }
 
     /// Starts one more command-service.
-    ///
-    /// # Panics
-    /// It does not come up.
     pub async fn add_command_service(&mut self, settings: &[(&'static str, &str)]) {
         let mut all = Settings::command_service(0, &self.urls.write, self.brokers())
             .with("TOPIC", &self.topic);
@@ -151,9 +130,6 @@ impl Stockbook {
     }
 
     /// Starts one more query-service.
-    ///
-    /// # Panics
-    /// It does not come up.
     pub async fn add_query_service(&mut self, settings: &[(&'static str, &str)]) {
         let commands: Vec<String> = self.commands.iter().map(Service::url).collect();
         let mut all = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
@@ -187,9 +163,6 @@ impl Stockbook {
     }
 
     /// Registers location MAIN and these items.
-    ///
-    /// # Panics
-    /// One is refused.
     pub async fn register(&self, skus: &[&str]) {
         let command = self.command();
         command.send("PUT", "/v1/locations/MAIN", &json!({})).await.expect_status(201);
@@ -200,17 +173,11 @@ impl Stockbook {
     }
 
     /// Takes stock in at MAIN.
-    ///
-    /// # Panics
-    /// It is refused.
     pub async fn receive(&self, lines: &[(&str, i64)]) -> Answer {
         self.command().send("POST", "/v1/receipts", &lines_at_main(lines)).await.expect_status(200)
     }
 
     /// The heads of all lanes.
-    ///
-    /// # Panics
-    /// The command-service does not say.
     pub async fn heads(&self) -> PositionToken {
         let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
         let head = |lane: &Value| {
@@ -221,17 +188,11 @@ impl Stockbook {
     }
 
     /// How many events are recorded, in all lanes together.
-    ///
-    /// # Panics
-    /// The command-service does not say.
     pub async fn recorded(&self) -> i64 {
         self.heads().await.iter().map(|(_, position)| position.0).sum()
     }
 
     /// Walks the whole log: chain, positions, versions, figures, stored outcomes.
-    ///
-    /// # Panics
-    /// Something is not as it should be.
     pub async fn verify(&self) {
         let settings = Settings::default().with("WRITE_DATABASE_URL", self.urls.write.as_str());
         let program = self.world.command_service();
@@ -239,9 +200,6 @@ impl Stockbook {
     }
 
     /// Asks for what a token says has been reached.
-    ///
-    /// # Panics
-    /// It is not there in time.
     pub async fn read_at(&self, path: &str, token: &PositionToken) -> Answer {
         let mark = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{mark}min_position={token}&wait_ms=30000");
@@ -250,9 +208,6 @@ impl Stockbook {
 }
 
 /// Starts a service that has ended once more, and waits until it can do its work.
-///
-/// # Panics
-/// It does not come up.
 pub async fn start_again(service: &mut Service) {
     service.start_again().await.expect("the service starts again");
     service.ready(READY_MAX).await.expect("the service becomes ready");

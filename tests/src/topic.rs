@@ -14,9 +14,6 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// Every record of a partition, as the event it carries and as its own form.
 ///
 /// Blocks; to be called through `spawn_blocking`.
-///
-/// # Panics
-/// The broker does not answer, or a record is not one of ours.
 pub fn read_partition(brokers: &str, topic: &str, partition: u16) -> Vec<(RecordedEvent, Record)> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)

@@ -22,9 +22,6 @@ const PROFILE: Profile = if cfg!(debug_assertions) { Profile::Dev } else { Profi
 impl World {
     /// Builds the services, optimised if this program is, and starts the servers on free ports, with
     /// nothing in them.
-    ///
-    /// # Errors
-    /// A part cannot be built or started; the message says which, and what to install.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let programs = [Program::CommandService, Program::QueryService];
         let [command_service, query_service] = build(PROFILE, programs).await?;
@@ -37,9 +34,6 @@ impl World {
     }
 
     /// Stops the servers.
-    ///
-    /// # Errors
-    /// The operating system refuses.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.servers.stop().await?;
         self.servers.folder().clear()

@@ -41,7 +41,7 @@ async fn is_waiting(stockbook: &Stockbook) {
     .await;
 }
 
-/// Receives one unit of A, in a task of its own.
+/// Receives one unit of A in a separate task.
 fn receive(api: &Api, key: Option<&str>) -> JoinHandle<Answer> {
     let (api, key) = (api.clone(), key.map(str::to_owned));
     tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! A projection is filled anew beside the one that answers, and nobody who reads notices.
+//! A projection is rebuilt next to the one that answers, and no reader notices.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -52,8 +52,8 @@ async fn fill_log(stockbook: &Stockbook, events: usize) {
 /// Clients that trade at the same time.
 const CLIENTS: u32 = 16;
 
-/// Receives so many units a second, one a command, whoever else is served; how many were received is
-/// told by the version too.
+/// Receives one unit a command at a fixed rate, whatever the other load; the version shows the number,
+/// too.
 async fn trade(api: Api, per_second: u32, stop: Arc<AtomicBool>) -> i64 {
     let client = async || {
         let mut received = 0;
@@ -98,7 +98,7 @@ async fn active(stockbook: &Stockbook, projection: &str) -> i64 {
     one.unwrap()["version"].as_i64().unwrap()
 }
 
-/// Starts a rebuild and kills it once it has told that it is under way.
+/// Starts a rebuild and kills it once it has reported that it started.
 async fn killed_half_way(stockbook: &Stockbook) {
     let mut command = errand(stockbook, &["rebuild", "stock"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();

@@ -17,7 +17,7 @@ pub struct Answer {
     pub body: String,
 }
 
-/// The figures of an item at a location, as JSON tells them.
+/// The figures of an item at a location, as they are in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
     /// Physically there.
@@ -37,9 +37,6 @@ impl Figures {
     }
 
     /// Reads them from a JSON object that has them among its members.
-    ///
-    /// # Panics
-    /// It lacks one.
     #[track_caller]
     pub fn of(json: &Value) -> Self {
         let figure = |name: &str| json[name].as_i64().unwrap_or_else(|| panic!("{name}: {json}"));
@@ -54,9 +51,6 @@ impl Figures {
 
 impl Answer {
     /// Fails unless the status is this one.
-    ///
-    /// # Panics
-    /// It is not.
     #[track_caller]
     pub fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}: {}", self.asked, self.body);
@@ -64,9 +58,6 @@ impl Answer {
     }
 
     /// Fails unless it is a problem document with this code.
-    ///
-    /// # Panics
-    /// It is not.
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Value {
         let answer = self.expect_status(status);
@@ -80,9 +71,6 @@ impl Answer {
     }
 
     /// The body as JSON.
-    ///
-    /// # Panics
-    /// It is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
@@ -90,9 +78,6 @@ impl Answer {
     }
 
     /// The id of the reservation that was answered.
-    ///
-    /// # Panics
-    /// There is none.
     #[track_caller]
     pub fn reservation_id(&self) -> String {
         let id = &self.json()["reservation"]["id"];
@@ -107,9 +92,6 @@ impl Answer {
     }
 
     /// The answered figures of an item, at the only location that is answered for it.
-    ///
-    /// # Panics
-    /// There are none.
     #[track_caller]
     pub fn figures(&self, sku: &str) -> Figures {
         let json = self.json();
@@ -124,9 +106,6 @@ impl Answer {
     }
 
     /// The position the answer reflects.
-    ///
-    /// # Panics
-    /// It does not say.
     #[track_caller]
     pub fn position(&self) -> PositionToken {
         let token = self.header("stock-position").unwrap_or_else(|| panic!("{self:?}"));

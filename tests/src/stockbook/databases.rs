@@ -7,25 +7,16 @@ use super::Stockbook;
 
 impl Stockbook {
     /// A connection to the write database that may do anything.
-    ///
-    /// # Panics
-    /// There is no connection.
     pub async fn superuser(&self) -> PgConnection {
         self.superuser_of(Some(self.urls.write.path())).await
     }
 
     /// A connection to the read database that may do anything.
-    ///
-    /// # Panics
-    /// There is no connection.
     pub async fn read_superuser(&self) -> PgConnection {
         self.superuser_of(Some(self.urls.read.path())).await
     }
 
     /// A connection to the superuser's own database, from where all others can be dealt with.
-    ///
-    /// # Panics
-    /// There is no connection.
     pub async fn server_superuser(&self) -> PgConnection {
         self.superuser_of(None).await
     }
@@ -40,17 +31,11 @@ impl Stockbook {
     }
 
     /// Connections to the write database as the service's own role.
-    ///
-    /// # Panics
-    /// There is no connection.
     pub async fn write_database(&self) -> PgPool {
         pool(self.urls.write.as_str()).await
     }
 
     /// Connections to the read database as the service's own role.
-    ///
-    /// # Panics
-    /// There is no connection.
     pub async fn read_database(&self) -> PgPool {
         pool(self.urls.read.as_str()).await
     }

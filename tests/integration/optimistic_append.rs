@@ -1,4 +1,4 @@
-//! Batches that are decided before their locks, and checked, written and committed by one statement.
+//! Batches that are decided before their locks and appended by one statement.
 
 use std::sync::Arc;
 
@@ -13,30 +13,30 @@ use tokio::time::timeout;
 use super::idempotency::{is_replayed, keyed};
 
 trials! {
-    only_what_was_decided_on_this_very_log_is_written,
-    a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells,
-    a_repeated_key_does_not_keep_others_from_being_decided_ahead,
-    what_is_decided_and_waits_for_the_batch_before_is_bounded,
-    a_moment_is_settled_a_tenth_of_a_second_after_it,
+    a_batch_decided_on_another_log_is_not_written,
+    a_batch_whose_answer_is_lost_is_unknown_and_its_key_shows_the_outcome,
+    a_repeated_key_does_not_stop_optimistic_appends,
+    commands_decided_while_a_batch_is_in_flight_count_as_waiting,
+    a_moment_is_settled_after_a_tenth_of_a_second,
 }
 
 /// A call of `append_foreseen` that writes nothing: whether it would.
 #[derive(Clone, Copy)]
-struct Foreseen<'a> {
+struct Expected<'a> {
     head: &'a str,
     chain: &'a str,
     decided: &'a str,
     keys: &'a str,
 }
 
-const AS_IT_IS: Foreseen<'_> = Foreseen {
+const AS_IT_IS: Expected<'_> = Expected {
     head: "position",
     chain: "chain",
     decided: "clock_timestamp()",
     keys: "'{}', '{}', '{}'",
 };
 
-impl Foreseen<'_> {
+impl Expected<'_> {
     fn statement(&self) -> String {
         let Self { head, chain, decided, keys } = self;
         let events = ["'{}'"; 21].join(", ");
@@ -62,8 +62,8 @@ async fn execute(connection: &mut PgConnection, statement: &'static str) {
     });
 }
 
-/// Whatever a service believes, the database lets nothing in that was decided on another log.
-async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
+/// Whatever a service expects, the database writes only events that were decided on this log.
+async fn a_batch_decided_on_another_log_is_not_written(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 1).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
@@ -74,26 +74,26 @@ async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
     let database = stockbook.write_database().await;
 
     assert!(AS_IT_IS.would_be_written(&database).await);
-    let fresh = Foreseen { keys: "'{7}', '{stockbook}', '{fresh}'", ..AS_IT_IS };
+    let fresh = Expected { keys: "'{7}', '{stockbook}', '{fresh}'", ..AS_IT_IS };
     assert!(fresh.would_be_written(&database).await);
-    let in_time = Foreseen { decided: "clock_timestamp() - interval '50 ms'", ..AS_IT_IS };
+    let in_time = Expected { decided: "clock_timestamp() - interval '50 ms'", ..AS_IT_IS };
     assert!(in_time.would_be_written(&database).await);
     let caller = "(select array_agg(caller) from events where idempotency_key = 'used')";
     let used = format!("'{{7}}', {caller}, '{{used}}'");
     let refused = format!("'{{7}}', {caller}, '{{refused}}'");
-    for (why, foreseen) in [
-        ("the head is behind", Foreseen { head: "position + 1", ..AS_IT_IS }),
-        ("the head is ahead", Foreseen { head: "position - 1", ..AS_IT_IS }),
-        ("another log", Foreseen { chain: "sha256(chain)", ..AS_IT_IS }),
-        ("late", Foreseen { decided: "clock_timestamp() - interval '101 ms'", ..AS_IT_IS }),
-        ("early", Foreseen { decided: "clock_timestamp() + interval '101 ms'", ..AS_IT_IS }),
-        ("a key with events", Foreseen { keys: &used, ..AS_IT_IS }),
-        ("a key with a refusal", Foreseen { keys: &refused, ..AS_IT_IS }),
+    for (why, expected) in [
+        ("the head is behind", Expected { head: "position + 1", ..AS_IT_IS }),
+        ("the head is ahead", Expected { head: "position - 1", ..AS_IT_IS }),
+        ("another log", Expected { chain: "sha256(chain)", ..AS_IT_IS }),
+        ("late", Expected { decided: "clock_timestamp() - interval '101 ms'", ..AS_IT_IS }),
+        ("early", Expected { decided: "clock_timestamp() + interval '101 ms'", ..AS_IT_IS }),
+        ("a key with events", Expected { keys: &used, ..AS_IT_IS }),
+        ("a key with a refusal", Expected { keys: &refused, ..AS_IT_IS }),
     ] {
-        assert!(!foreseen.would_be_written(&database).await, "{why}");
+        assert!(!expected.would_be_written(&database).await, "{why}");
     }
 
-    // It waits for nobody who holds a lane or a key.
+    // It does not wait for a lane or a key that somebody holds.
     let mut other = stockbook.superuser().await;
     execute(&mut other, "begin; select * from lanes for update").await;
     assert!(!AS_IT_IS.would_be_written(&database).await, "the lane is locked");
@@ -106,12 +106,12 @@ async fn only_what_was_decided_on_this_very_log_is_written(world: Arc<World>) {
     let later = "update events set recorded_at = clock_timestamp() + interval '50 ms'";
     execute(&mut other, later).await;
     assert!(!AS_IT_IS.would_be_written(&database).await, "the lane's time is later");
-    let after = Foreseen { decided: "recorded_at + interval '1 us'", ..AS_IT_IS };
+    let after = Expected { decided: "recorded_at + interval '1 us'", ..AS_IT_IS };
     assert!(after.would_be_written(&database).await);
 }
 
-/// A statement that commits happened or not when its connection is lost, and the key tells.
-async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<World>) {
+/// When the connection is lost, the statement was committed or not; the key shows which.
+async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_shows_the_outcome(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     let postgres = stockbook.urls.write.port().expect("Postgres has a port");
     let proxy = Proxy::start(postgres, "command-service writer").await;
@@ -121,7 +121,7 @@ async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<Wo
     let command = stockbook.command();
     let mut on_hand = 0;
     for (nth, loss) in [Loss::Answer, Loss::Statement, Loss::Answer].into_iter().enumerate() {
-        // The connection was used just now, so the next batch is one statement.
+        // The connection was used just now, so the next batch is appended by one statement.
         for _ in 0..2 {
             stockbook.receive(&[("A", 1)]).await;
             on_hand += 1;
@@ -141,8 +141,8 @@ async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_tells(world: Arc<Wo
     super::relay::assert_topic_equals_log(&stockbook).await;
 }
 
-/// A caller that repeats itself is no sign that somebody else writes the log.
-async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead(world: Arc<World>) {
+/// A caller that repeats its command does not mean that another instance writes the log.
+async fn a_repeated_key_does_not_stop_optimistic_appends(world: Arc<World>) {
     const ROUNDS: u64 = 50;
     let mut stockbook = Stockbook::prepare(&world, 4).await;
     stockbook.add_command_service(&[]).await;
@@ -150,21 +150,21 @@ async fn a_repeated_key_does_not_keep_others_from_being_decided_ahead(world: Arc
     let command = stockbook.command();
     let again = async || keyed(&command, "/v1/receipts", "again", &[("A", 1)]).await;
     again().await.expect_status(200);
-    let foreseen = async || {
+    let appended = async || {
         command.metric::<u64>(r#"stockbook_writer_foreseen_total{log="as_foreseen"}"#).await
     };
-    let before = foreseen().await;
+    let before = appended().await;
     for _ in 0..ROUNDS {
         assert!(is_replayed(&again().await.expect_status(200)));
         stockbook.receive(&[("A", 1)]).await;
     }
-    let foreseen = foreseen().await - before;
+    let appended = appended().await - before;
     // On a machine that is busy with other tests a clock may be a tenth of a second late now and then.
-    assert!(foreseen >= ROUNDS * 8 / 10, "{foreseen} of {ROUNDS}");
+    assert!(appended >= ROUNDS * 8 / 10, "{appended} of {ROUNDS}");
 }
 
-/// Requests are decided while the batch before theirs is on its way; they wait all the same.
-async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<World>) {
+/// Commands are decided while the batch before theirs is in flight, and they still wait.
+async fn commands_decided_while_a_batch_is_in_flight_count_as_waiting(world: Arc<World>) {
     const WAITING_MAX: usize = 8;
     const CALLERS: usize = 40;
     let mut stockbook = Stockbook::prepare(&world, 1).await;
@@ -173,7 +173,7 @@ async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<Wo
     stockbook.receive(&[("A", 1)]).await;
     let command = stockbook.command();
 
-    // What writes events waits until the table is given free.
+    // Appends wait until the lock on the table is released.
     let mut other = stockbook.superuser().await;
     execute(&mut other, "begin; lock table events in share row exclusive mode").await;
     let receive = async || {
@@ -200,9 +200,9 @@ async fn what_is_decided_and_waits_for_the_batch_before_is_bounded(world: Arc<Wo
     assert_eq!(command.figures("A").await.on_hand, 1 + i64::try_from(accepted).unwrap());
 }
 
-/// A batch may say that it is a tenth of a second older than its locks, so no answer about a moment is
-/// given before such a one is told apart.
-async fn a_moment_is_settled_a_tenth_of_a_second_after_it(world: Arc<World>) {
+/// A batch may be up to a tenth of a second older than its locks, so an answer about a moment waits
+/// for that time.
+async fn a_moment_is_settled_after_a_tenth_of_a_second(world: Arc<World>) {
     let mut stockbook = Stockbook::prepare(&world, 2).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
@@ -215,6 +215,6 @@ async fn a_moment_is_settled_a_tenth_of_a_second_after_it(world: Arc<World>) {
         command.get(&path).await.expect_status(200);
         let age: f64 =
             sqlx::query_scalar(age).bind(moment).fetch_one(&database).await.expect("a clock");
-        assert!(age >= 0.1, "{path} was answered {age} s after what it tells of");
+        assert!(age >= 0.1, "{path} was answered {age} s after the moment it is about");
     }
 }
