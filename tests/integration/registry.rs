@@ -1,10 +1,10 @@
 //! Collects the tests of all modules and runs them on one set of servers.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures::future::LocalBoxFuture;
 use integration_tests::world::World;
 use libtest_mimic::{Arguments, Trial};
 use tokio::runtime::{Handle, Runtime};
@@ -19,7 +19,7 @@ pub(crate) struct Test {
 
 pub(crate) enum Run {
     /// A scenario on the running servers.
-    Scenario(fn(Arc<World>) -> Pin<Box<dyn Future<Output = ()>>>),
+    Scenario(fn(Arc<World>) -> LocalBoxFuture<'static, ()>),
     /// A rule about the project's text, which needs no servers.
     Rule(fn()),
 }
