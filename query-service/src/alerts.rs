@@ -48,7 +48,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long the brokers may take to create the topic.
 const CREATE_MAX: Duration = Duration::from_secs(10);
 
-/// What [`run`] needs.
 pub struct AlertPublisher {
     pub database: DatabaseConfig,
     pub kafka: KafkaConfig,

@@ -16,7 +16,7 @@ pub fn start() {
 
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("stockbook_projection_records_total", "Records that Kafka brought");
+    describe_counter!("stockbook_projection_records_total", "Records that Kafka delivered");
     describe_counter!("stockbook_projection_events_total", "Events applied to the views");
     describe_counter!("stockbook_projection_duplicates_total", "Events that were applied before");
     describe_histogram!("stockbook_projection_batch_seconds", "Time of one projection transaction");

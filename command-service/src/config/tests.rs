@@ -15,7 +15,7 @@ fn the_definition_is_sound() {
 }
 
 #[test]
-fn serve_is_what_happens_when_nothing_is_said() {
+fn serve_is_the_default_command() {
     let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
     assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
 }
@@ -27,13 +27,13 @@ fn verify_needs_the_database_and_nothing_else() {
 }
 
 #[test]
-fn no_secret_shows_in_debug() {
+fn a_configuration_hides_its_secret_in_debug() {
     let config = read(&[DATABASE, "--kafka-brokers=localhost:9092"]).expect("settings");
     assert!(!format!("{config:?}").contains("secret"));
 }
 
 #[test]
-fn settings_at_odds_are_refused() {
+fn settings_that_contradict_each_other_are_refused() {
     let brokers = "--kafka-brokers=localhost:9092";
     for bad in [
         "--command-deadline-ms=30000",

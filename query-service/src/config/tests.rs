@@ -1,4 +1,4 @@
-//! What can be said, and what is refused.
+//! Settings that are read, and settings that are refused.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn the_definition_is_sound() {
 }
 
 #[test]
-fn serve_is_what_happens_when_nothing_is_said() {
+fn serve_is_the_default_command() {
     let config = read(&[DATABASE, BROKERS]).expect("settings");
     assert!(matches!(config.action, Action::Serve(_)), "{config:?}");
 }
@@ -37,7 +37,7 @@ fn settings_out_of_range_are_refused() {
 }
 
 #[test]
-fn an_errand_is_asked_for_one_thing() {
+fn flags_of_a_rebuild_exclude_each_other_and_a_skip_needs_a_reason() {
     const OWNER: &str = "--migrate-database-url=postgres://owner:secret@localhost/read";
     let step = |flags: &[&str]| {
         let config = read(&[&["rebuild", "low_stock", OWNER], flags].concat()).ok()?;
