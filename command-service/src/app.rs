@@ -79,6 +79,7 @@ impl App {
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes. Then accept commands and publish their events until the shutdown.
         let mut parts = Parts::default();
+        parts.spawn("metrics", recorder::upkeep());
         let relay_stop = CancellationToken::new();
         let working = async {
             let lanes = learn_lanes(&log, config.lanes).await?;
@@ -129,7 +130,6 @@ fn start_parts(
     parts.spawn("purge", purge);
     parts.spawn("sweeper", sweep(reading_pool(config, 1, "sweeper"), writer.clone()));
     parts.spawn("reversals", reversals.work(writer.clone()));
-    parts.spawn("metrics", recorder::upkeep());
     writer
 }
 

@@ -62,6 +62,7 @@ impl App {
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes and versions. Then apply events until the shutdown.
         let mut parts = Parts::default();
+        parts.spawn("metrics", recorder::upkeep());
         let working = async {
             let pool = projections.pool();
             let (lane_map, versions) = learn(&pool).await?;
@@ -73,7 +74,6 @@ impl App {
             };
             parts.spawn("alerts", alerts.run());
             parts.spawn("projections", projections.clone().run(lane_map, versions));
-            parts.spawn("metrics", recorder::upkeep());
             let per_second = config.integrity.integrity_events_per_second;
             if per_second > 0 {
                 let (checker, set) = (projections.checker().clone(), projections.clone());

@@ -1,6 +1,9 @@
 //! What surrounds the handlers of every service: the routes for operators, and a middleware that
 //! counts requests and answers every error with a problem document.
 
+use std::path::Path;
+use std::{env, fs};
+
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -30,6 +33,24 @@ where
         .route("/metrics", get(metrics))
         .route("/problems/{code}", get(problem::page::<C>))
         .with_state(state)
+}
+
+/// For a service's test: panics unless the description of its routes is the `openapi.json` committed in
+/// the folder of its package. The message has the command that accepts the change.
+pub fn assert_description_is_committed<S>(routes: OpenApiRouter<S>, package: &Path)
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (_, description) = routes.split_for_parts();
+    let actual = description.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
+    let committed = package.join("openapi.json");
+    if fs::read_to_string(&committed).unwrap_or_default() != actual {
+        let name = package.file_name().unwrap_or_default().display();
+        let now = env::temp_dir().join(format!("{name}-openapi.json"));
+        fs::write(&now, actual).expect("the temporary folder can be written");
+        let (now, committed) = (now.display(), committed.display());
+        panic!("the description changed; to accept it: cp {now} {committed}");
+    }
 }
 
 /// The outermost middleware of a service.

@@ -195,15 +195,10 @@ async fn a_panic_is_answered_without_its_cause() {
 
 #[test]
 fn the_published_description_is_the_one_in_openapi_json() {
-    let (_, document) = routes().split_for_parts();
-    let actual = document.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
-    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
-    let expected = std::fs::read_to_string(committed).unwrap_or_default();
-    if actual != expected {
-        let now = std::env::temp_dir().join("command-service-openapi.json");
-        std::fs::write(&now, actual).expect("the temporary folder can be written");
-        panic!("the description changed; to accept it: cp {} {committed}", now.display());
-    }
+    service_edge::http::assert_description_is_committed(
+        routes(),
+        env!("CARGO_MANIFEST_DIR").as_ref(),
+    );
 }
 
 #[tokio::test]
