@@ -54,6 +54,16 @@ impl Expected<'_> {
         let asked = sqlx::query_scalar(AssertSqlSafe(self.statement())).fetch_one(database).await;
         asked.unwrap_or_else(|error| panic!("{}: {error}", self.statement()))
     }
+
+    /// On a busy machine the statement itself may be paused until its moment is too old.
+    async fn is_written_by_one_of_ten(&self, database: &PgPool) -> bool {
+        for _ in 0..10 {
+            if self.would_be_written(database).await {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 async fn execute(connection: &mut PgConnection, statement: &'static str) {
@@ -73,11 +83,11 @@ async fn a_batch_decided_on_another_log_is_not_written(world: Arc<World>) {
     stockbook.commands[0].stop().await.expect("the service stops");
     let database = stockbook.write_database().await;
 
-    assert!(AS_IT_IS.would_be_written(&database).await);
+    assert!(AS_IT_IS.is_written_by_one_of_ten(&database).await);
     let fresh = Expected { keys: "'{7}', '{stockbook}', '{fresh}'", ..AS_IT_IS };
-    assert!(fresh.would_be_written(&database).await);
+    assert!(fresh.is_written_by_one_of_ten(&database).await);
     let in_time = Expected { decided: "clock_timestamp() - interval '50 ms'", ..AS_IT_IS };
-    assert!(in_time.would_be_written(&database).await);
+    assert!(in_time.is_written_by_one_of_ten(&database).await);
     let caller = "(select array_agg(caller) from events where idempotency_key = 'used')";
     let used = format!("'{{7}}', {caller}, '{{used}}'");
     let refused = format!("'{{7}}', {caller}, '{{refused}}'");
@@ -86,7 +96,7 @@ async fn a_batch_decided_on_another_log_is_not_written(world: Arc<World>) {
         ("the head is ahead", Expected { head: "position - 1", ..AS_IT_IS }),
         ("another log", Expected { chain: "sha256(chain)", ..AS_IT_IS }),
         ("late", Expected { decided: "clock_timestamp() - interval '101 ms'", ..AS_IT_IS }),
-        ("early", Expected { decided: "clock_timestamp() + interval '101 ms'", ..AS_IT_IS }),
+        ("early", Expected { decided: "clock_timestamp() + interval '10 s'", ..AS_IT_IS }),
         ("a key with events", Expected { keys: &used, ..AS_IT_IS }),
         ("a key with a refusal", Expected { keys: &refused, ..AS_IT_IS }),
     ] {
@@ -98,16 +108,20 @@ async fn a_batch_decided_on_another_log_is_not_written(world: Arc<World>) {
     execute(&mut other, "begin; select * from lanes for update").await;
     assert!(!AS_IT_IS.would_be_written(&database).await, "the lane is locked");
     execute(&mut other, "rollback; begin; select pg_advisory_xact_lock(7)").await;
-    assert!(AS_IT_IS.would_be_written(&database).await);
+    assert!(AS_IT_IS.is_written_by_one_of_ten(&database).await);
     assert!(!fresh.would_be_written(&database).await, "the key is locked");
 
-    // Time never runs back in a lane, whatever the clock says.
+    // Time never runs back in a lane, although both moments are near the clock's.
     execute(&mut other, "rollback; set session_replication_role = replica").await;
-    let later = "update events set recorded_at = clock_timestamp() + interval '50 ms'";
-    execute(&mut other, later).await;
-    assert!(!AS_IT_IS.would_be_written(&database).await, "the lane's time is later");
+    let before = Expected { decided: "recorded_at - interval '1 us'", ..AS_IT_IS };
     let after = Expected { decided: "recorded_at + interval '1 us'", ..AS_IT_IS };
-    assert!(after.would_be_written(&database).await);
+    let mut written = false;
+    for _ in 0..10 {
+        execute(&mut other, "update events set recorded_at = clock_timestamp()").await;
+        assert!(!before.would_be_written(&database).await, "the lane's time is later");
+        written |= after.would_be_written(&database).await;
+    }
+    assert!(written, "the lane's time is earlier");
 }
 
 /// When the connection is lost, the statement was committed or not; the key shows which.
