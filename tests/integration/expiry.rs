@@ -152,7 +152,7 @@ fn lines_of(nth: usize) -> [(String, i64); 2] {
 /// Holds for a second at one instance and confirms at the other one, to arrive about when the hold
 /// ends. The aim follows the wins, so that both sides keep winning however slow the machine is.
 async fn race(nth: usize, apis: &[Api], aim: &AtomicI64, jitter: i64) -> (String, Winner) {
-    const STEP: i64 = 500;
+    const STEP: i64 = 2_000;
     let lines = lines_of(nth);
     let lines = lines.each_ref().map(|(sku, quantity)| (sku.as_str(), *quantity));
     let held = apis[nth % 2].reserve("racer", 1, &lines).await;
