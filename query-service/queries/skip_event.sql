@@ -9,7 +9,7 @@ moved as (
     update checkpoints
     set position = $4, chain = $5, applied_at = clock_timestamp()
     from gone
-    where projection = $1 and version = $2 and lane = $3 and position = $4 - 1
+    where projection = $1 and version = $2 and lane = $3 and position = $4::bigint - 1
     returning gone.error
 )
 insert into skipped_events (projection, version, lane, position, event, error, reason)

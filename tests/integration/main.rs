@@ -36,6 +36,7 @@ mod views;
 mod time_travel;
 mod changes;
 mod plans;
+mod statements;
 mod replay;
 mod crash;
 mod snapshots;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         time_travel::TESTS,
         changes::TESTS,
         plans::TESTS,
+        statements::TESTS,
         replay::TESTS,
         crash::TESTS,
         snapshots::TESTS,
