@@ -10,7 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 
-use crate::relay::client::{Logs, settings};
+use service_edge::kafka::Logs;
+
+use crate::relay::client::settings;
 
 /// How long one request to the brokers may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);

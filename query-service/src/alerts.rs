@@ -8,22 +8,22 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::executor::block_on;
-use futures::future::join_all;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::BaseRecord;
 use serde::Serialize;
+use service_edge::kafka::{Logs, Producer};
 use service_edge::retry::Backoff;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku, ValueError};
-use sqlx::postgres::PgRow;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::postgres::{PgListener, PgPoolOptions, PgRow};
+use sqlx::{PgExecutor, Row};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{DatabaseConfig, KafkaConfig};
@@ -36,8 +36,11 @@ const SOURCE: &str = "/stockbook/low_stock";
 /// Alerts that are in flight at once.
 const IN_FLIGHT_MAX: i64 = 500;
 
-/// How often an empty outbox is read.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The channel of Postgres on which `insert_alerts.sql` announces alerts.
+const CHANNEL: &str = "alert_outbox";
+
+/// How often an empty outbox is read although no alert was announced.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often an instance tries to get the lock of the publisher.
 const LOCK_INTERVAL: Duration = Duration::from_secs(2);
@@ -67,6 +70,8 @@ enum Failure {
     Kafka(#[from] KafkaError),
     #[error("the Kafka client was dropped")]
     Dropped,
+    #[error("the connection with the lock of the publisher is lost")]
+    LockLost,
 }
 
 impl AlertPublisher {
@@ -93,10 +98,12 @@ impl AlertPublisher {
 
     /// Publishes for as long as the connection with the lock lives.
     async fn publish(&self, sent: &mut usize) -> Result<Infallible, Failure> {
-        // 1. Wait for the lock.
+        // 1. Wait for the lock, on the connection that hears of new alerts.
         let options = database::alert_options(&self.database);
-        let mut connection = PgConnection::connect_with(&options).await?;
-        while !lock(&mut connection).await? {
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
+        let mut outbox = PgListener::connect_with(&pool).await?;
+        outbox.listen(CHANNEL).await?;
+        while !lock(&mut outbox).await? {
             tokio::time::sleep(LOCK_INTERVAL).await;
         }
         // 2. Create the topic. After a failure it may exist all the same.
@@ -104,26 +111,30 @@ impl AlertPublisher {
             tracing::warn!(%error, topic = self.kafka.alerts_topic, "the topic cannot be created");
         }
         // 3. Send alerts and delete those that the brokers acknowledged.
-        let producer = Producer::connect(&self.kafka)?;
+        let producer = AlertProducer::connect(&self.kafka)?;
         loop {
-            let alerts = load(&mut connection).await?;
+            let alerts = load(&mut outbox).await?;
             if alerts.is_empty() {
-                tokio::time::sleep(POLL_INTERVAL).await;
-                continue;
+                // `None` says that the connection, and the lock with it, is lost.
+                match timeout(LOOK_INTERVAL, outbox.try_recv()).await {
+                    Ok(Ok(None)) => return Err(Failure::LockLost),
+                    Ok(Err(error)) => return Err(error.into()),
+                    Ok(Ok(Some(_))) | Err(_) => continue,
+                }
             }
             producer.send(&self.kafka.alerts_topic, &alerts).await?;
-            delete(&mut connection, &alerts).await?;
+            delete(&mut outbox, &alerts).await?;
             metrics::alerts_published(alerts.len());
             *sent += alerts.len();
         }
     }
 }
 
-async fn lock(connection: &mut PgConnection) -> sqlx::Result<bool> {
+async fn lock(connection: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar(include_str!("../queries/lock_alerts.sql")).fetch_one(connection).await
 }
 
-async fn load(connection: &mut PgConnection) -> Result<Vec<Alert>, Failure> {
+async fn load(connection: impl PgExecutor<'_>) -> Result<Vec<Alert>, Failure> {
     let rows = sqlx::query(include_str!("../queries/load_alerts.sql"))
         .bind(IN_FLIGHT_MAX)
         .fetch_all(connection)
@@ -131,7 +142,7 @@ async fn load(connection: &mut PgConnection) -> Result<Vec<Alert>, Failure> {
     rows.iter().map(Alert::of).collect()
 }
 
-async fn delete(connection: &mut PgConnection, alerts: &[Alert]) -> sqlx::Result<()> {
+async fn delete(connection: impl PgExecutor<'_>, alerts: &[Alert]) -> sqlx::Result<()> {
     sqlx::query(include_str!("../queries/delete_alerts.sql"))
         .bind(alerts.iter().map(Alert::lane).collect::<Vec<i16>>())
         .bind(alerts.iter().map(Alert::position).collect::<Vec<i64>>())
@@ -178,34 +189,21 @@ async fn create_topic(settings: &KafkaConfig, lanes: u16) -> Result<(), KafkaErr
     tokio::task::spawn_blocking(create).await.expect("creating a topic does not panic")
 }
 
-/// Logs what the client reports at debug level: all of it heals or comes back as the error of a call.
-struct Logs;
-
-impl ClientContext for Logs {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", facility, "{message}");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-    }
-}
-
 /// An idempotent producer. Dropping it blocks, so that happens outside the runtime's threads.
-struct Producer(Option<FutureProducer<Logs>>);
+struct AlertProducer(Option<Producer>);
 
-impl Producer {
+impl AlertProducer {
     fn connect(settings: &KafkaConfig) -> Result<Self, KafkaError> {
-        let producer = client_config(settings)
+        let mut config = client_config(settings);
+        config
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // Never give up on an alert while later ones of the same item might get through.
             .set("message.timeout.ms", "0")
             .set("linger.ms", "1")
             // A topic that is gone fails what is queued for it after this long.
-            .set("topic.metadata.propagation.max.ms", "5000")
-            .create_with_context(Logs)?;
-        Ok(Self(Some(producer)))
+            .set("topic.metadata.propagation.max.ms", "5000");
+        Ok(Self(Some(Producer::connect(&config)?)))
     }
 
     /// Sends alerts in order and waits until all are acknowledged.
@@ -213,18 +211,16 @@ impl Producer {
         let producer = self.0.as_ref().expect("only drop takes it");
         let mut deliveries = Vec::with_capacity(alerts.len());
         for alert in alerts {
-            // Not `send`, which sleeps when the queue is full; so few alerts never fill it.
-            let queued = producer.send_result(alert.record(topic));
-            deliveries.push(queued.map_err(|(error, _)| error)?);
+            deliveries.push(producer.send(alert.record(topic))?);
         }
-        for delivery in join_all(deliveries).await {
-            delivery.map_err(|_| Failure::Dropped)?.map_err(|(error, _)| error)?;
+        for delivery in deliveries {
+            delivery.await.map_err(|_| Failure::Dropped)??;
         }
         Ok(())
     }
 }
 
-impl Drop for Producer {
+impl Drop for AlertProducer {
     fn drop(&mut self) {
         let producer = self.0.take();
         tokio::task::spawn_blocking(move || drop(producer));
@@ -298,12 +294,12 @@ impl Alert {
         position.0
     }
 
-    fn record<'a>(&'a self, topic: &'a str) -> FutureRecord<'a, String, String> {
+    fn record<'a>(&'a self, topic: &'a str) -> BaseRecord<'a, String, String> {
         let headers =
             self.headers.iter().fold(
                 OwnedHeaders::new_with_capacity(self.headers.len()),
                 |headers, (key, value)| headers.insert(Header { key, value: Some(value) }),
             );
-        FutureRecord::to(topic).key(&self.sku).payload(&self.payload).headers(headers)
+        BaseRecord::to(topic).key(&self.sku).payload(&self.payload).headers(headers)
     }
 }

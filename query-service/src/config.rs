@@ -137,8 +137,9 @@ pub struct KafkaConfig {
     #[arg(long, env = "ALERTS_REPLICATION_FACTOR", default_value_t = 1, value_parser = at_least_one())]
     pub alerts_replication_factor: u32,
 
-    /// How long the broker may hold a fetch while there are no records, in milliseconds.
-    #[arg(long, env = "FETCH_WAIT_MS", default_value = "20")]
+    /// How long the broker may hold a fetch while there are no records, in milliseconds. Records that
+    /// arrive are not delayed by it; a lane that is newly assigned may be.
+    #[arg(long, env = "FETCH_WAIT_MS", default_value = "500")]
     pub fetch_wait_ms: Milliseconds,
 
     /// How long the group waits for a silent instance, in milliseconds.

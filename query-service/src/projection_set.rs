@@ -25,7 +25,7 @@ use crate::projection::{Projection, ProjectionVersion};
 use crate::read_model::ReadModel;
 
 /// How often the list of versions is read, which is how soon a swap takes effect.
-const LIST_INTERVAL: Duration = Duration::from_millis(300);
+const LIST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Feeds of events that may be open at once. Each keeps a page of events in memory.
 const FEEDS_MAX: usize = 64;

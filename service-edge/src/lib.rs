@@ -10,6 +10,7 @@
 //! - [`problem`]: refusals and failures as RFC 9457 documents
 //! - `unread`: request bodies that no handler read to the end
 //! - `answered`, [`recorder`]: metrics
+//! - [`kafka`]: a producer for records that need acknowledgements
 //! - [`healthcheck`]: asks a running service whether it is ready
 
 pub mod config;
@@ -23,4 +24,5 @@ pub mod problem;
 mod unread;
 mod answered;
 pub mod recorder;
+pub mod kafka;
 pub mod healthcheck;

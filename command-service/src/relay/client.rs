@@ -1,10 +1,7 @@
-//! Settings and logging of all Kafka clients of this service.
+//! Settings of all Kafka clients of this service.
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
 
 pub(crate) fn settings(brokers: &str) -> ClientConfig {
     let mut settings = ClientConfig::new();
@@ -21,20 +18,3 @@ pub(crate) fn settings(brokers: &str) -> ClientConfig {
         .set_log_level(RDKafkaLogLevel::Warning);
     settings
 }
-
-/// Logs what librdkafka reports, at debug level: it heals by itself or comes back as the error of a
-/// call, and repeats twice a second while brokers are away.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Logs;
-
-impl ClientContext for Logs {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(target: "librdkafka", facility, "{message}");
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-    }
-}
-
-impl ConsumerContext for Logs {}

@@ -8,11 +8,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use service_edge::kafka::Logs;
 use shared_events::lane::{Lane, Position};
 use shared_events::record;
 use tokio_util::sync::CancellationToken;
 
-use super::client::{Logs, settings};
+use super::client::settings;
 use super::resume::{Partition, Seen};
 
 /// How long one request to the brokers may take.

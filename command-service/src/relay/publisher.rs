@@ -5,12 +5,12 @@ use std::time::Duration;
 use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::future_producer::{DeliveryFuture, FutureProducerContext};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::producer::BaseRecord;
+use service_edge::kafka::{Deliveries, Delivery, Producer};
 use shared_events::record::Record;
 use shared_events::recorded::RecordedEvent;
 
-use super::client::{Logs, settings};
+use super::client::settings;
 use super::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_LEN_MAX, RelayConfig};
 use crate::topic::RECORD_BYTES_MAX;
 
@@ -19,7 +19,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// An idempotent producer for one topic. Dropping it blocks.
 pub(crate) struct Publisher {
-    producer: FutureProducer<Logs>,
+    producer: Producer,
     topic: String,
 }
 
@@ -52,23 +52,22 @@ impl Publisher {
             // Larger than our windows, so that only those limit the records in flight.
             .set("queue.buffering.max.messages", (IN_FLIGHT_LEN_MAX * 2).to_string())
             .set("queue.buffering.max.kbytes", (IN_FLIGHT_BYTES_MAX / 1024 * 2).to_string());
-        Ok(Self { producer: settings.create_with_context(Logs)?, topic: config.topic.clone() })
+        Ok(Self { producer: Producer::connect(&settings)?, topic: config.topic.clone() })
     }
 
     /// Queues an event behind those already sent, without waiting.
-    pub(crate) fn send(&self, event: &RecordedEvent) -> Result<DeliveryFuture, SendError> {
+    pub(crate) fn send(&self, event: &RecordedEvent) -> Result<Delivery, SendError> {
         let record = Record::of(event);
         let headers = record.headers.iter().fold(
             OwnedHeaders::new_with_capacity(record.headers.len()),
             |headers, (key, value)| headers.insert(Header { key, value: Some(value) }),
         );
-        let message = FutureRecord::to(&self.topic)
+        let message = BaseRecord::to(&self.topic)
             .partition(record.partition)
             .key(&record.key)
             .payload(&record.value)
             .headers(headers);
-        // Not `send`, which sleeps when the queue is full.
-        self.producer.send_result(message).map_err(|(error, _)| match error.rdkafka_error_code() {
+        self.producer.send(message).map_err(|error| match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => SendError::QueueFull,
             Some(RDKafkaErrorCode::MessageSizeTooLarge) => SendError::TooLarge,
             _ => SendError::Kafka(error),
@@ -85,7 +84,7 @@ impl Publisher {
     }
 
     /// The client, for requests about the topic.
-    pub(crate) fn client(&self) -> &Client<FutureProducerContext<Logs>> {
+    pub(crate) fn client(&self) -> &Client<Deliveries> {
         self.producer.client()
     }
 }

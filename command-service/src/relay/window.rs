@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use futures::FutureExt;
-use futures::channel::oneshot::Canceled;
-use rdkafka::error::KafkaError;
-use rdkafka::producer::future_producer::{DeliveryFuture, OwnedDeliveryResult};
+use rdkafka::error::{KafkaError, KafkaResult};
+use service_edge::kafka::Delivery;
 use shared_events::lane::Position;
+use tokio::sync::oneshot::error::RecvError;
 
 /// Why a record in flight is lost.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub(crate) struct Window {
 struct InFlight {
     position: Position,
     bytes: usize,
-    delivery: DeliveryFuture,
+    delivery: Delivery,
 }
 
 /// A position, and the offset after its record.
@@ -67,7 +67,7 @@ impl Window {
         if self.bytes < self.bytes_max { self.len_max.saturating_sub(self.len()) } else { 0 }
     }
 
-    pub(crate) fn push(&mut self, position: Position, bytes: usize, delivery: DeliveryFuture) {
+    pub(crate) fn push(&mut self, position: Position, bytes: usize, delivery: Delivery) {
         self.bytes += bytes;
         self.in_flight.push_back(InFlight { position, bytes, delivery });
     }
@@ -92,21 +92,21 @@ impl Window {
 
     fn acknowledge(
         &mut self,
-        delivered: Result<OwnedDeliveryResult, Canceled>,
+        delivered: Result<KafkaResult<i64>, RecvError>,
     ) -> Result<Acknowledged, DeliveryError> {
         let InFlight { position, bytes, .. } =
             self.in_flight.pop_front().expect("only the front's delivery is awaited");
         self.bytes -= bytes;
-        let delivery = match delivered {
-            Ok(Ok(delivery)) => delivery,
-            Ok(Err((error, _))) => return Err(DeliveryError::Kafka { position, error }),
-            Err(Canceled) => return Err(DeliveryError::Gone),
+        let offset = match delivered {
+            Ok(Ok(offset)) => offset,
+            Ok(Err(error)) => return Err(DeliveryError::Kafka { position, error }),
+            Err(_) => return Err(DeliveryError::Gone),
         };
         let expected = offset_least(self.offset_min, position);
-        if delivery.offset < expected {
-            return Err(DeliveryError::RecordsLost { position, offset: delivery.offset, expected });
+        if offset < expected {
+            return Err(DeliveryError::RecordsLost { position, offset, expected });
         }
-        self.offset_min = delivery.offset + 1;
+        self.offset_min = offset + 1;
         Ok(Acknowledged { position, offset_after: self.offset_min })
     }
 }

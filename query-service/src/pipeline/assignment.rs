@@ -22,7 +22,12 @@ const HEARTBEAT_INTERVAL_MS: &str = "500";
 pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> ClientConfig {
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
     let group = format!("{}.{}", settings.consumer_group, projection.schema());
-    let wait = settings.fetch_wait_ms.0.max(projection.projection().definition().linger);
+    let definition = projection.projection().definition();
+    // A broker that waits for one byte answers with the first record, however long it may wait.
+    let wait = match definition.fetch_min_bytes {
+        ..=1 => settings.fetch_wait_ms.0,
+        _ => definition.linger,
+    };
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.kafka_brokers)
@@ -43,7 +48,7 @@ pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> C
         // How often a missing or recreated topic is looked for.
         .set("topic.metadata.refresh.interval.ms", "2000")
         // Fetch as soon as the linger allows, and soon again after the queue was full.
-        .set("fetch.min.bytes", projection.projection().definition().fetch_min_bytes.to_string())
+        .set("fetch.min.bytes", definition.fetch_min_bytes.to_string())
         .set("fetch.wait.max.ms", wait.as_millis().to_string())
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.queue.backoff.ms", "10")

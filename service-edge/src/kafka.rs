@@ -1,0 +1,147 @@
+//! A Kafka producer that costs nothing while nothing is sent, and the log of Kafka clients.
+//!
+//! `rdkafka::producer::FutureProducer` wakes ten times a second, then spins for up to a millisecond until
+//! its deadline, and copies every record that fails. An idle service would use a percent of a core for
+//! that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{DeliveryResult, Message, ToBytes};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use tokio::sync::oneshot;
+
+/// How long the thread waits for acknowledgements at a time while records are in flight.
+const POLL_MAX: Duration = Duration::from_millis(100);
+
+/// How often the thread looks for errors of the client while nothing is in flight.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Logs what librdkafka reports, at debug level: it heals by itself or comes back as the error of a call,
+/// and repeats twice a second while brokers are away.
+#[derive(Debug, Clone, Copy)]
+pub struct Logs;
+
+impl ClientContext for Logs {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(target: "librdkafka", facility, "{message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, "{reason}");
+    }
+}
+
+impl ConsumerContext for Logs {}
+
+/// The offset of a record, or why Kafka does not have it. The other end is dropped with the producer.
+pub type Delivery = oneshot::Receiver<KafkaResult<i64>>;
+
+/// Sends each record's outcome to its [`Delivery`].
+pub struct Deliveries;
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Logs.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Logs.error(error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<oneshot::Sender<KafkaResult<i64>>>;
+
+    fn delivery(&self, delivered: &DeliveryResult<'_>, sender: Self::DeliveryOpaque) {
+        let outcome = match delivered {
+            Ok(record) => Ok(record.offset()),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // A dropped receiver has lost interest.
+        let _ = sender.send(outcome);
+    }
+}
+
+/// A producer with a thread that receives acknowledgements. Dropping it blocks until the thread has ended
+/// and librdkafka has stopped, so that nothing is sent afterwards.
+pub struct Producer {
+    inner: Arc<BaseProducer<Deliveries>>,
+    is_stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Producer {
+    pub fn connect(settings: &ClientConfig) -> KafkaResult<Self> {
+        let inner: Arc<BaseProducer<_>> = Arc::new(settings.create_with_context(Deliveries)?);
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let thread = thread::Builder::new().name("kafka producer".to_owned()).spawn({
+            let (inner, is_stopped) = (Arc::clone(&inner), Arc::clone(&is_stopped));
+            move || serve(&inner, &is_stopped)
+        });
+        let thread = thread.map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
+        Ok(Self { inner, is_stopped, thread: Some(thread) })
+    }
+
+    /// Queues a record behind those already sent, without waiting.
+    pub fn send<K: ToBytes + ?Sized, P: ToBytes + ?Sized>(
+        &self,
+        record: BaseRecord<'_, K, P>,
+    ) -> KafkaResult<Delivery> {
+        let (sender, delivery) = oneshot::channel();
+        let record = BaseRecord {
+            topic: record.topic,
+            partition: record.partition,
+            payload: record.payload,
+            key: record.key,
+            timestamp: record.timestamp,
+            headers: record.headers,
+            delivery_opaque: Box::new(sender),
+        };
+        self.inner.send(record).map_err(|(error, _)| error)?;
+        self.wake();
+        Ok(delivery)
+    }
+
+    /// The client, for requests about topics.
+    pub fn client(&self) -> &Client<Deliveries> {
+        self.inner.client()
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::Release);
+        self.wake();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of a Kafka producer panicked");
+        }
+    }
+}
+
+fn serve(producer: &BaseProducer<Deliveries>, is_stopped: &AtomicBool) {
+    while !is_stopped.load(Ordering::Acquire) {
+        if producer.in_flight_count() > 0 {
+            producer.poll(POLL_MAX);
+        } else {
+            producer.poll(Duration::ZERO);
+            // A record that is sent in between has woken this thread already.
+            thread::park_timeout(IDLE_PAUSE);
+        }
+    }
+}
