@@ -46,8 +46,8 @@ sums as (
         sku, location, lane, levels.position, levels.version, levels.reserved, levels.allocated
 )
 select
-    sku, location, lane, position, reserved, allocated, held_least::bigint as held_least,
-    held_most::bigint as held_most, promised::bigint as promised, seen
+    sku, location, lane, position, reserved::text, allocated::text, held_least::text, held_most::text,
+    promised::text, seen
 from sums
 where reserved < held_least or reserved > held_most or allocated <> promised
 order by sku, location

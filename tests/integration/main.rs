@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         snapshots::TESTS,
         restore::TESTS,
         evolution::TESTS,
+        views::extremes::TESTS,
         views::poison::TESTS,
         views::rebuilding::TESTS,
     ])

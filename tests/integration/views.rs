@@ -1,5 +1,6 @@
 //! Several views next to each other: flows, low stock, and its alerts.
 
+pub(crate) mod extremes;
 pub(crate) mod poison;
 pub(crate) mod rebuilding;
 

@@ -14,22 +14,23 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use utoipa::ToSchema;
 
-use crate::http::rows::{self, token};
+use crate::http::rows::{self, Sum, token};
 
 /// The header that carries the position an answer reflects.
 pub const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
 
-/// The figures of an item, at one location or at all of them.
+/// The figures of an item, at one location or at all of them. At one location no figure is beyond 2^53 − 1;
+/// a total over locations may be, even beyond 64 bits, and is an exact integer nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Figure {
     /// Physically there.
-    pub on_hand: i64,
+    pub on_hand: i128,
     /// Held for an owner until the hold ends.
-    pub reserved: i64,
+    pub reserved: i128,
     /// Promised to confirmed reservations.
-    pub allocated: i64,
+    pub allocated: i128,
     /// on_hand − reserved − allocated.
-    pub available: i64,
+    pub available: i128,
     /// How many events made these figures.
     pub version: i64,
     /// The position of the last of them.
@@ -65,11 +66,14 @@ impl Figure {
         let number = |column| -> sqlx::Result<i64> {
             Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or_default())
         };
+        let sum = |column| -> sqlx::Result<i128> {
+            Ok(row.try_get::<Option<Sum>, _>(column)?.map(i128::from).unwrap_or_default())
+        };
         Ok(Self {
-            on_hand: number(on_hand)?,
-            reserved: number(reserved)?,
-            allocated: number(allocated)?,
-            available: number(available)?,
+            on_hand: sum(on_hand)?,
+            reserved: sum(reserved)?,
+            allocated: sum(allocated)?,
+            available: sum(available)?,
             version: number(version)?,
             position: token(lane, number(position)?),
             updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
@@ -89,21 +93,21 @@ impl Figure {
         }
     }
 
-    /// The totals of several locations; `None` if they overflow.
-    pub fn sum<'a>(figures: impl IntoIterator<Item = &'a Self>, lane: Lane) -> Option<Self> {
+    /// The totals of several locations.
+    pub fn sum<'a>(figures: impl IntoIterator<Item = &'a Self>, lane: Lane) -> Self {
         let mut sum = Self::none(lane);
         for one in figures {
-            sum.on_hand = sum.on_hand.checked_add(one.on_hand)?;
-            sum.reserved = sum.reserved.checked_add(one.reserved)?;
-            sum.allocated = sum.allocated.checked_add(one.allocated)?;
-            sum.available = sum.available.checked_add(one.available)?;
-            sum.version = sum.version.checked_add(one.version)?;
+            sum.on_hand += one.on_hand;
+            sum.reserved += one.reserved;
+            sum.allocated += one.allocated;
+            sum.available += one.available;
+            sum.version += one.version;
             for (lane, position) in one.position.iter() {
                 sum.position.reach(lane, position);
             }
             sum.updated_at = sum.updated_at.max(one.updated_at);
         }
-        Some(sum)
+        sum
     }
 }
 

@@ -11,8 +11,9 @@ use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku, ValueError};
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, FromRow, Postgres, Row, Type, ValueRef};
 
 use crate::database;
 use crate::http::problem::Problem;
@@ -104,6 +105,37 @@ pub struct NullableTime(Option<DateTime<Utc>>);
 impl From<NullableTime> for Option<Timestamp> {
     fn from(NullableTime(time): NullableTime) -> Self {
         time.map(Timestamp::new)
+    }
+}
+
+/// A sum of amounts, which need not fit 64 bits: a `bigint`, or a `numeric` that the statement reads as
+/// text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum(pub i128);
+
+impl From<Sum> for i128 {
+    fn from(Sum(sum): Sum) -> Self {
+        sum
+    }
+}
+
+impl Type<Postgres> for Sum {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+
+    fn compatible(of: &PgTypeInfo) -> bool {
+        *of == Self::type_info() || *of == <i64 as Type<Postgres>>::type_info()
+    }
+}
+
+impl<'r> Decode<'r, Postgres> for Sum {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        if *value.type_info() == Self::type_info() {
+            Ok(Self(<&str>::decode(value)?.parse()?))
+        } else {
+            Ok(Self(i64::decode(value)?.into()))
+        }
     }
 }
 

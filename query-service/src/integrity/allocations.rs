@@ -27,7 +27,8 @@ const ATTEMPTS_MAX: usize = 3;
 /// How long the views may take to apply what was recorded.
 const APPLIED_MAX: Duration = Duration::from_secs(3);
 
-/// A stock stream whose figures are not the sum of the open reservations.
+/// A stock stream whose figures are not the sum of the open reservations. Sums may be beyond 64 bits, and
+/// the database has compared them.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 struct Mismatch {
     sku: String,
@@ -35,11 +36,11 @@ struct Mismatch {
     /// The last event of the stream, if it has one.
     lane: Option<i16>,
     position: Option<i64>,
-    reserved: i64,
-    allocated: i64,
-    held_least: i64,
-    held_most: i64,
-    promised: i64,
+    reserved: String,
+    allocated: String,
+    held_least: String,
+    held_most: String,
+    promised: String,
     /// The versions of all rows involved.
     seen: String,
 }
@@ -85,9 +86,9 @@ impl Mismatch {
     fn difference(&self) -> Difference {
         let Self { held_least, held_most, reserved, allocated, promised, .. } = self;
         let (member, expected, found) = if allocated != promised {
-            ("allocated", promised.to_string(), allocated)
+            ("allocated", promised.clone(), allocated)
         } else if held_least == held_most {
-            ("reserved", held_most.to_string(), reserved)
+            ("reserved", held_most.clone(), reserved)
         } else {
             ("reserved", format!("{held_least} to {held_most}"), reserved)
         };

@@ -4,11 +4,13 @@ use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 use shared_events::chain::data_hash;
-use shared_events::event::{Context, Event, Figures, ItemDetails, LocationDetails};
+use shared_events::event::{Context, Event, ItemDetails, LocationDetails};
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
 use sqlx::FromRow;
+
+use crate::projections::stock::Totals;
 
 /// Columns with their values as text, in a fixed order. A missing value is empty; no stored one is.
 pub type Columns = Vec<(&'static str, String)>;
@@ -134,7 +136,7 @@ impl ViewRow {
 }
 
 /// The contents of a level or, without a reorder point, of a total.
-pub fn figure_contents(figures: Figures, reorder_point: Option<i64>) -> Columns {
+pub fn figure_contents(figures: Totals, reorder_point: Option<i64>) -> Columns {
     let mut columns = vec![
         ("on_hand", figures.on_hand.to_string()),
         ("reserved", figures.reserved.to_string()),

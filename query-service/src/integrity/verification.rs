@@ -27,6 +27,7 @@ use super::rows::{
     Columns, MovementRow, digest, item_contents, location_contents, reservation_contents, values,
 };
 use crate::pipeline::delivery::Fact;
+use crate::projections::stock::Totals;
 
 /// The part of a lane that is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ struct Expected {
 
 #[derive(Debug, Clone, Copy)]
 enum Content {
-    Figures(Figures),
+    Figures(Totals),
     Description(Description),
 }
 
@@ -176,7 +177,7 @@ impl Verification {
         let content = match event.about() {
             About::Stock(change) => {
                 self.add_to_total(recorded, change.sku, change.delta);
-                Content::Figures(change.after)
+                Content::Figures(change.after.into())
             }
             _ => match self.describe(recorded, event) {
                 Some(description) => Content::Description(description),
@@ -197,18 +198,13 @@ impl Verification {
         let total = self.totals.get(sku);
         let before = match total.map(|total| total.content) {
             Some(Content::Figures(figures)) => figures,
-            _ => Figures::default(),
+            _ => Totals::default(),
         };
         let total = Expected {
             version: total.map_or(Version::default(), |total| total.version).next(),
             position: recorded.position,
             recorded_at: recorded.recorded_at,
-            // Saturates, for nothing beyond 64 bits can be stored.
-            content: Content::Figures(Figures {
-                on_hand: before.on_hand.saturating_add(delta.on_hand),
-                reserved: before.reserved.saturating_add(delta.reserved),
-                allocated: before.allocated.saturating_add(delta.allocated),
-            }),
+            content: Content::Figures(before.plus(delta)),
             is_met: false,
         };
         self.totals.insert(sku.clone(), total);

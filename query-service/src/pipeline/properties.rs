@@ -14,7 +14,7 @@ use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Fact};
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{EventPosition, Projection};
-use crate::projections::stock::{Changes, Movement, Name, ReservationRow, Stock};
+use crate::projections::stock::{Changes, Movement, Name, ReservationRow, Stock, Totals};
 use crate::projections::view::{View, ViewChanges};
 use crate::sample_log::{LANES, Log, actions, log_of};
 
@@ -26,7 +26,7 @@ struct Tables {
     retired: BTreeMap<Sku, EventPosition>,
     locations: BTreeMap<LocationCode, (EventPosition, LocationDetails)>,
     levels: BTreeMap<(Sku, LocationCode), (EventPosition, Figures)>,
-    totals: BTreeMap<Sku, (Figures, i64, Position)>,
+    totals: BTreeMap<Sku, (Totals, i64, Position)>,
     movements: BTreeMap<(Lane, Position), Movement>,
     names: BTreeMap<(Lane, Position), Name>,
     reservations: BTreeMap<ReservationId, ReservationRow>,

@@ -34,7 +34,8 @@ impl View for DailyFlow {
     type Changes = Changes;
 
     fn fold(changes: &mut Changes, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        changes.fold(recorded, event)
+        changes.fold(recorded, event);
+        Ok(())
     }
 
     async fn write(
@@ -53,10 +54,10 @@ impl View for DailyFlow {
             sku: sku.as_str(),
             day: *day,
             lane: lane_column(at.lane),
-            incoming: flow.incoming,
-            outgoing: flow.outgoing,
-            returned: flow.returned,
-            adjusted: flow.adjusted,
+            incoming: flow.incoming.to_string(),
+            outgoing: flow.outgoing.to_string(),
+            returned: flow.returned.to_string(),
+            adjusted: flow.adjusted.to_string(),
             position: at.position.0,
         });
         Ok(())

@@ -133,7 +133,7 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
     let mut rows = Vec::new();
     for ((sku, location), (place, figures)) in &changes.levels {
         let item = changes.items.get(sku).map(|(_, item)| item.reorder_point);
-        let contents = figure_contents(*figures, Some(item.unwrap_or_default()));
+        let contents = figure_contents((*figures).into(), Some(item.unwrap_or_default()));
         rows.push((Kind::Level, row(format!("stock/{sku}/{location}"), place, contents)));
     }
     for (sku, total) in &changes.totals {

@@ -1,9 +1,10 @@
--- Adds to the days of each item. Rows that are ahead stay unchanged.
+-- Adds to the days of each item; sums are text, because they may be beyond 64 bits. Rows that are ahead
+-- stay unchanged.
 insert into days (sku, day, lane, incoming, outgoing, returned, adjusted, position)
 select *
 from unnest(
-    $1::text[], $2::date[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[]
+    $1::text[], $2::date[], $3::smallint[], $4::text[]::numeric[], $5::text[]::numeric[],
+    $6::text[]::numeric[], $7::text[]::numeric[], $8::bigint[]
 )
 on conflict (sku, day) do update
 set incoming = days.incoming + excluded.incoming,

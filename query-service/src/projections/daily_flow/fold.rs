@@ -10,7 +10,7 @@ use shared_events::event::Event;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Sku;
 
-use crate::projection::{EventPosition, Unfit};
+use crate::projection::EventPosition;
 
 /// What a batch adds, folded per item and per day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,52 +26,48 @@ pub struct Counted {
     pub events: i64,
 }
 
-/// Base units over all locations.
+/// Base units over all locations. Each amount fits 64 bits, a sum of many need not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flow {
-    pub incoming: i64,
+    pub incoming: i128,
     /// Issues and fulfilled reservations.
-    pub outgoing: i64,
+    pub outgoing: i128,
     /// Fulfilled units that came back.
-    pub returned: i64,
+    pub returned: i128,
     /// Adjustments, counts and reversals; negative if the books had too much.
-    pub adjusted: i64,
+    pub adjusted: i128,
 }
 
 impl Flow {
-    pub fn net(self) -> Option<i64> {
-        let moved = self.incoming.checked_sub(self.outgoing)?;
-        moved.checked_add(self.returned)?.checked_add(self.adjusted)
-    }
-
-    pub fn plus(self, other: Self) -> Option<Self> {
-        let sum = Self {
-            incoming: self.incoming.checked_add(other.incoming)?,
-            outgoing: self.outgoing.checked_add(other.outgoing)?,
-            returned: self.returned.checked_add(other.returned)?,
-            adjusted: self.adjusted.checked_add(other.adjusted)?,
-        };
-        sum.net().map(|_| sum)
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            incoming: self.incoming + other.incoming,
+            outgoing: self.outgoing + other.outgoing,
+            returned: self.returned + other.returned,
+            adjusted: self.adjusted + other.adjusted,
+        }
     }
 }
 
 impl Changes {
-    /// Adds one event, after all earlier events of its lane. An error changes nothing.
-    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+    /// Adds one event, after all earlier events of its lane.
+    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) {
         let at = EventPosition::of(recorded);
         let flow = Flow::default();
         let (sku, flow) = match event {
             Event::ItemRegistered(item) => {
                 self.count(&item.sku, at);
-                return Ok(());
+                return;
             }
-            Event::StockReceived(one) => (&one.sku, Flow { incoming: one.quantity, ..flow }),
-            Event::StockIssued(one) => (&one.sku, Flow { outgoing: one.quantity, ..flow }),
-            Event::StockFulfilled(one) => (&one.sku, Flow { outgoing: one.quantity, ..flow }),
-            Event::StockReturned(one) => (&one.sku, Flow { returned: one.quantity, ..flow }),
-            Event::StockAdjusted(one) => (&one.sku, Flow { adjusted: one.delta, ..flow }),
-            Event::StockSet(one) => (&one.sku, Flow { adjusted: one.delta, ..flow }),
-            Event::StockReversed(one) => (&one.sku, Flow { adjusted: one.delta, ..flow }),
+            Event::StockReceived(one) => (&one.sku, Flow { incoming: one.quantity.into(), ..flow }),
+            Event::StockIssued(one) => (&one.sku, Flow { outgoing: one.quantity.into(), ..flow }),
+            Event::StockFulfilled(one) => {
+                (&one.sku, Flow { outgoing: one.quantity.into(), ..flow })
+            }
+            Event::StockReturned(one) => (&one.sku, Flow { returned: one.quantity.into(), ..flow }),
+            Event::StockAdjusted(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
+            Event::StockSet(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
+            Event::StockReversed(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
             Event::StockMovedOut(_)
             | Event::StockMovedIn(_)
             | Event::StockReserved(_)
@@ -91,14 +87,12 @@ impl Changes {
             | Event::ReservationExpired(_)
             | Event::ReservationFulfilled(_)
             | Event::ReservationCancelled(_)
-            | Event::ReservationReturned(_) => return Ok(()),
+            | Event::ReservationReturned(_) => return,
         };
         let day = (sku.clone(), recorded.occurred_at.to_utc().date_naive());
         let known = self.days.get(&day).map_or(Flow::default(), |(_, known)| *known);
-        let flow = known.plus(flow).ok_or(Unfit::Overflow)?;
-        self.days.insert(day, (at, flow));
+        self.days.insert(day, (at, known.plus(flow)));
         self.count(sku, at);
-        Ok(())
     }
 
     fn count(&mut self, sku: &Sku, at: EventPosition) {

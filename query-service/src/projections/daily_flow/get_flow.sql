@@ -9,16 +9,16 @@ select
     items.position,
     items.updated_at,
     calendar.day::date as day,
-    coalesce(days.incoming, 0) as incoming,
-    coalesce(days.outgoing, 0) as outgoing,
-    coalesce(days.returned, 0) as returned,
-    coalesce(days.adjusted, 0) as adjusted,
-    before.net as opening,
-    (before.net + sum(coalesce(days.net, 0)) over (order by calendar.day))::bigint as closing
+    coalesce(days.incoming, 0)::text as incoming,
+    coalesce(days.outgoing, 0)::text as outgoing,
+    coalesce(days.returned, 0)::text as returned,
+    coalesce(days.adjusted, 0)::text as adjusted,
+    before.net::text as opening,
+    (before.net + sum(coalesce(days.net, 0)) over (order by calendar.day))::text as closing
 from checkpoints c
 left join items on items.sku = $3
 cross join (
-    select coalesce(sum(net), 0)::bigint as net
+    select coalesce(sum(net), 0) as net
     from days
     where sku = $3 and day < $4
 ) as before

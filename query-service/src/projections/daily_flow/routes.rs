@@ -15,7 +15,7 @@ use crate::http::Service;
 use crate::http::parameters::invalid;
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, lane, token};
+use crate::http::rows::{LanePosition, Sum, lane, token};
 use crate::http::subject::sku;
 use crate::http::wait::{AsOf, Lookup};
 use crate::projection_set::ProjectionSet;
@@ -38,9 +38,9 @@ pub struct ItemFlow {
     #[schema(value_type = String, format = Date)]
     pub to: NaiveDate,
     /// The quantity on hand before the first day.
-    pub opening: i64,
+    pub opening: i128,
     /// The quantity on hand after the last day.
-    pub closing: i64,
+    pub closing: i128,
     /// Every day, whether something happened on it or not.
     pub days: Vec<DayFlow>,
     /// How many events counted for the item, on any day.
@@ -61,16 +61,21 @@ pub struct DayFlow {
     pub day: NaiveDate,
     /// Received.
     #[serde(rename = "in")]
-    pub incoming: i64,
+    #[sqlx(try_from = "Sum")]
+    pub incoming: i128,
     /// Issued, directly or from a reservation.
     #[serde(rename = "out")]
-    pub outgoing: i64,
+    #[sqlx(try_from = "Sum")]
+    pub outgoing: i128,
     /// Returned after it was issued from a reservation.
-    pub returned: i64,
+    #[sqlx(try_from = "Sum")]
+    pub returned: i128,
     /// Adjusted, counted and reversed; negative when the books had too much.
-    pub adjusted: i64,
+    #[sqlx(try_from = "Sum")]
+    pub adjusted: i128,
     /// The quantity on hand at the end of the day.
-    pub closing: i64,
+    #[sqlx(try_from = "Sum")]
+    pub closing: i128,
 }
 
 /// The days of a flow.
@@ -145,7 +150,7 @@ async fn read_flow(
         return Ok(AsOf { position, value: Err(Problem::unknown_sku(sku.to_string())) });
     }
     let days = rows.iter().map(DayFlow::from_row).collect::<sqlx::Result<Vec<_>>>()?;
-    let opening = first.try_get("opening")?;
+    let Sum(opening) = first.try_get("opening")?;
     let flow = ItemFlow {
         sku: sku.clone(),
         from,

@@ -1,8 +1,9 @@
--- Adds the changes of each sku to its totals. Rows that are ahead stay unchanged.
+-- Adds the changes of each sku to its totals; sums are text, because they may be beyond 64 bits. Rows that
+-- are ahead stay unchanged.
 insert into stock_totals (sku, lane, on_hand, reserved, allocated, version, position, updated_at)
 select *
 from unnest(
-    $1::text[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[],
+    $1::text[], $2::smallint[], $3::text[]::numeric[], $4::text[]::numeric[], $5::text[]::numeric[],
     $6::bigint[], $7::bigint[], $8::timestamptz[]
 )
 on conflict (sku) do update

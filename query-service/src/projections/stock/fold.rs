@@ -33,9 +33,33 @@ pub struct Changes {
 pub struct Addition {
     /// The last event. Its version belongs to one stream and means nothing here.
     pub at: EventPosition,
-    pub delta: Figures,
+    pub delta: Totals,
     /// How many events, which is by how much the versions of the streams grew together.
     pub events: i64,
+}
+
+/// Figures over all locations. Those of one location fit 64 bits, a sum of them need not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub on_hand: i128,
+    pub reserved: i128,
+    pub allocated: i128,
+}
+
+impl Totals {
+    pub fn plus(self, delta: Figures) -> Self {
+        Self {
+            on_hand: self.on_hand + i128::from(delta.on_hand),
+            reserved: self.reserved + i128::from(delta.reserved),
+            allocated: self.allocated + i128::from(delta.allocated),
+        }
+    }
+}
+
+impl From<Figures> for Totals {
+    fn from(figures: Figures) -> Self {
+        Self::default().plus(figures)
+    }
 }
 
 /// One change of stock.
@@ -109,10 +133,10 @@ impl Changes {
         }
         let (folded, events) = match self.totals.get(sku) {
             Some(total) => (total.delta, total.events),
-            None => (Figures::default(), 0),
+            None => (Totals::default(), 0),
         };
-        let added = sum(folded, delta).ok_or(Unfit::Overflow)?;
-        self.totals.insert(sku.clone(), Addition { at, delta: added, events: events + 1 });
+        let addition = Addition { at, delta: folded.plus(delta), events: events + 1 };
+        self.totals.insert(sku.clone(), addition);
         self.levels.insert((sku.clone(), location.clone()), (at, after));
         let owned = |one: ReservationRef<'_>| (one.id.clone(), one.line, one.expires_at);
         self.movements.push(Movement {
@@ -143,14 +167,6 @@ impl Changes {
         let row = ReservationRow { at, made_at, reservation };
         self.reservations.insert(step.after.id.clone(), row);
     }
-}
-
-fn sum(left: Figures, right: Figures) -> Option<Figures> {
-    Some(Figures {
-        on_hand: left.on_hand.checked_add(right.on_hand)?,
-        reserved: left.reserved.checked_add(right.reserved)?,
-        allocated: left.allocated.checked_add(right.allocated)?,
-    })
 }
 
 fn difference(left: Figures, right: Figures) -> Option<Figures> {

@@ -20,10 +20,10 @@ select
             where other.projection = 'stock' and other.version = $1 and other.lane = asked.location_lane
         )
     end as location_applied,
-    figure.on_hand,
-    figure.reserved,
-    figure.allocated,
-    figure.available,
+    figure.on_hand::text,
+    figure.reserved::text,
+    figure.allocated::text,
+    figure.available::text,
     figure.version,
     figure.position,
     figure.updated_at

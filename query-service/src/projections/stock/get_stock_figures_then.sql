@@ -24,10 +24,10 @@ select
         )
     end as location_known,
     other.position as location_applied,
-    figure.on_hand,
-    figure.reserved,
-    figure.allocated,
-    figure.available,
+    figure.on_hand::text,
+    figure.reserved::text,
+    figure.allocated::text,
+    figure.available::text,
     figure.version,
     figure.position,
     figure.updated_at
@@ -42,10 +42,10 @@ left join lateral (
     where asked.location is not null
     union all
     select
-        sum(one.on_hand)::bigint,
-        sum(one.reserved)::bigint,
-        sum(one.allocated)::bigint,
-        sum(one.available)::bigint,
+        sum(one.on_hand),
+        sum(one.reserved),
+        sum(one.allocated),
+        sum(one.available),
         sum(one.version)::bigint,
         max(one.position),
         max(one.updated_at)

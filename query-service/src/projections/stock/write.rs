@@ -73,9 +73,9 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
     write_rows!(connection, "add_totals.sql", for (sku, total) in &changes.totals => {
         sku: sku.as_str(),
         lane: lane_column(total.at.lane),
-        on_hand: total.delta.on_hand,
-        reserved: total.delta.reserved,
-        allocated: total.delta.allocated,
+        on_hand: total.delta.on_hand.to_string(),
+        reserved: total.delta.reserved.to_string(),
+        allocated: total.delta.allocated.to_string(),
         version: total.events,
         position: total.at.position.0,
         updated_at: total.at.recorded_at.to_utc(),

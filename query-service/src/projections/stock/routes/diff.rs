@@ -181,7 +181,7 @@ fn changed(lane: Lane, from: Vec<LocationStock>, to: Vec<LocationStock>) -> Vec<
 mod tests {
     use super::*;
 
-    fn stock(location: &str, on_hand: i64, version: i64) -> LocationStock {
+    fn stock(location: &str, on_hand: i128, version: i64) -> LocationStock {
         let figure = Figure { on_hand, available: on_hand, version, ..Figure::none(Lane(0)) };
         LocationStock { location: location.parse().expect("a location"), figure }
     }
@@ -190,7 +190,7 @@ mod tests {
     fn only_locations_that_appear_or_change_are_returned() {
         let from = vec![stock("A", 5, 1), stock("B", 7, 2)];
         let to = vec![stock("A", 5, 1), stock("B", 4, 3), stock("C", 1, 1)];
-        let returned: Vec<(String, i64)> = changed(Lane(0), from, to)
+        let returned: Vec<(String, i128)> = changed(Lane(0), from, to)
             .into_iter()
             .map(|one| (one.location.to_string(), one.change.difference.on_hand))
             .collect();

@@ -225,10 +225,9 @@ async fn read_summary(
 }
 
 fn type_sum(row: &PgRow) -> sqlx::Result<TypeSum> {
-    let (on_hand, reserved) = (row.try_get("on_hand")?, row.try_get("reserved")?);
     Ok(TypeSum {
         event_type: row.try_get("type")?,
         events: row.try_get("events")?,
-        delta: Amounts::new(on_hand, reserved, row.try_get("allocated")?),
+        delta: Amounts::of(row, ["on_hand", "reserved", "allocated"])?,
     })
 }

@@ -17,7 +17,7 @@ use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
-use crate::http::rows::{LanePosition, ReferenceColumns, parsed};
+use crate::http::rows::{LanePosition, ReferenceColumns, Sum, parsed};
 use crate::http::subject::DocumentId;
 
 /// The columns of a movement, and of a step of an explanation.
@@ -70,18 +70,23 @@ pub struct Movement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amounts {
     /// Physically there.
-    pub on_hand: i64,
+    pub on_hand: i128,
     /// Held for an owner until the hold ends.
-    pub reserved: i64,
+    pub reserved: i128,
     /// Promised to confirmed reservations.
-    pub allocated: i64,
+    pub allocated: i128,
     /// on_hand − reserved − allocated.
-    pub available: i64,
+    pub available: i128,
 }
 
 impl Amounts {
-    pub(super) fn new(on_hand: i64, reserved: i64, allocated: i64) -> Self {
+    fn new(on_hand: i128, reserved: i128, allocated: i128) -> Self {
         Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
+    }
+
+    pub(super) fn of(row: &PgRow, columns: [&str; 3]) -> sqlx::Result<Self> {
+        let [on_hand, reserved, allocated] = columns.map(|column| row.try_get::<Sum, _>(column));
+        Ok(Self::new(on_hand?.into(), reserved?.into(), allocated?.into()))
     }
 
     fn minus(self, delta: Self) -> Self {
@@ -95,12 +100,8 @@ impl Amounts {
 
 impl FromRow<'_, PgRow> for Movement {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let amounts = |columns: [&str; 3]| -> sqlx::Result<Amounts> {
-            let [on_hand, reserved, allocated] = columns.map(|column| row.try_get(column));
-            Ok(Amounts::new(on_hand?, reserved?, allocated?))
-        };
-        let after = amounts(["on_hand", "reserved", "allocated"])?;
-        let delta = amounts(["on_hand_delta", "reserved_delta", "allocated_delta"])?;
+        let after = Amounts::of(row, ["on_hand", "reserved", "allocated"])?;
+        let delta = Amounts::of(row, ["on_hand_delta", "reserved_delta", "allocated_delta"])?;
         let invalid = |error: ValueError| sqlx::Error::Decode(error.into());
         let event: EventId = LanePosition::from_row(row)?.into();
         Ok(Self {

@@ -132,8 +132,7 @@ fn item_past(sku: &Sku, rows: &[PgRow]) -> Result<ItemLookup, Problem> {
         Some(name) => {
             let locations = locations(rows, lane)?;
             let figures = locations.iter().map(|one| &one.figure);
-            let totals = Figure::sum(figures, lane)
-                .ok_or_else(|| Problem::internal(&format!("the totals of {sku} overflow")))?;
+            let totals = Figure::sum(figures, lane);
             let tag = Tag::of_versions(&[totals.version, first.try_get("name_position")?]);
             let sku = sku.clone();
             Ok((ItemStock { sku, name, totals, locations, known_position: None }, tag))

@@ -189,7 +189,9 @@ async fn read_past(
     query.order_by(StockLevel::ORDER, pairs_max);
     query.push(
         "), page as (\
-             select true as present, pair.sku, pair.location, pair.lane, figure.* \
+             select true as present, pair.sku, pair.location, pair.lane, figure.on_hand::text, \
+                 figure.reserved::text, figure.allocated::text, figure.available::text, \
+                 figure.version, figure.position, figure.updated_at \
              from looked_at pair \
              join checkpoints c on c.projection = 'stock' and c.lane = pair.lane and c.version = ",
     );
