@@ -12,9 +12,7 @@ mod chart;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use stack::program::{exit_code, log_plainly};
 
 /// Measures Stockbook against what most would build instead.
 #[derive(Parser)]
@@ -36,31 +34,13 @@ enum Task {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_plain_lines();
+    // Progress goes to standard error, because tables go to standard output.
+    log_plainly(&["load", "stack"]);
     let done = match cli.task {
         Task::Compare(args) => Box::pin(compare::run(*args)).await,
         Task::Growth(args) => Box::pin(growth::run(args)).await,
         Task::Drive(args) => Box::pin(drive::command::run(args)).await,
         Task::Chart(args) => chart::run(&args),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Progress goes to standard error as plain lines, because tables go to standard output.
-fn log_plain_lines() {
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_level(false)
-        .with_target(false)
-        .without_time();
-    let own = Targets::new()
-        .with_target("load", LevelFilter::INFO)
-        .with_target("stack", LevelFilter::INFO);
-    tracing_subscriber::registry().with(own).with(lines).init();
+    exit_code(done.map(|()| ExitCode::SUCCESS))
 }

@@ -12,6 +12,7 @@ use lzma_rust2::XzReader;
 use tokio::process::Command;
 
 use crate::places::Places;
+use crate::process::run;
 use crate::user::User;
 use crate::whole::{make_folder, make_whole, with_suffix};
 
@@ -39,7 +40,7 @@ pub(crate) async fn fetch(places: &Places) -> anyhow::Result<Programs> {
     let name = format!("postgres-{POSTGRES_VERSION}-kafka-{KAFKA_VERSION}-{platform}");
     let jars = places.cache()?.join(name);
     if !jars.is_dir() {
-        crate::java::check_java_and_maven(&places.java()).await?;
+        crate::java::check(&places.java(), true).await?;
         complete(&jars, async |partial| run_maven(partial, platform).await).await?;
     }
     Ok(Programs { jars, platform })
@@ -120,20 +121,14 @@ async fn run_maven(folder: &Path, platform: &str) -> anyhow::Result<()> {
     tracing::info!("fetching Postgres and Kafka with Maven (once, about 60 MB)");
     let pom = with_suffix(folder, ".pom.xml");
     std::fs::write(&pom, POM).with_context(|| format!("cannot write {}", pom.display()))?;
-    let output = Command::new("mvn")
+    let mut maven = Command::new("mvn");
+    maven
         .args(["-q", "-B", "-f"])
         .arg(&pom)
         .arg(format!("-Dpostgres.platform={platform}"))
         .arg(format!("-DoutputDirectory={}", folder.display()))
-        .arg("dependency:copy-dependencies")
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("cannot run mvn")?;
-    if !output.status.success() {
-        let output = [output.stdout, output.stderr].concat();
-        bail!("Maven could not fetch the servers:\n{}", String::from_utf8_lossy(&output).trim());
-    }
+        .arg("dependency:copy-dependencies");
+    run(&mut maven).await.context("the servers cannot be fetched")?;
     std::fs::remove_file(&pom).with_context(|| format!("cannot remove {}", pom.display()))
 }
 

@@ -50,19 +50,3 @@ impl Credentials {
 fn password() -> String {
     hex::encode(rand::random::<[u8; 16]>())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_stay_the_same_in_one_folder_and_differ_in_another() {
-        let place = tempfile::tempdir().unwrap();
-        let here = Credentials::keep(&place.path().join("a.json")).unwrap();
-        let again = Credentials::keep(&place.path().join("a.json")).unwrap();
-        let there = Credentials::keep(&place.path().join("b.json")).unwrap();
-        assert_eq!(here.command, again.command);
-        assert_ne!(here.command, there.command);
-        assert_ne!(here.command, here.query);
-    }
-}

@@ -70,7 +70,7 @@ impl DataFolder {
 
     /// Removes everything that a stack keeps here, and nothing else. No process may use it any more.
     pub fn clear(&self) -> anyhow::Result<()> {
-        let postgres = crate::postgres::home(self)?;
+        let postgres = crate::postgres::home(self);
         let kept = [postgres, self.postgres(), self.kafka(), self.logs(), self.records()];
         for folder in kept {
             removed(std::fs::remove_dir_all(&folder), &folder)?;

@@ -3,45 +3,42 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use tokio::process::Command;
 
 /// The oldest Java that Kafka 4 runs on.
 const JAVA_MIN: u32 = 17;
 
-/// Checks that this machine can run Kafka.
-pub(crate) async fn check_java(java: &Path) -> anyhow::Result<()> {
-    refuse(look_for_java(java).await?.into_iter().collect())
-}
-
-/// Checks that this machine can run Kafka and fetch what it needs.
-pub(crate) async fn check_java_and_maven(java: &Path) -> anyhow::Result<()> {
-    let missing = [look_for_java(java).await?, look_for_maven().await?];
-    refuse(missing.into_iter().flatten().collect())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    Java,
-    NewerJava { found: u32 },
-    Maven,
-}
-
-async fn look_for_java(java: &Path) -> anyhow::Result<Option<Missing>> {
-    let Some(text) = output_of(Command::new(java).arg("-version")).await? else {
-        return Ok(Some(Missing::Java));
+/// Checks that this machine can run Kafka, and whether it can fetch the servers `with_maven`. An
+/// error names everything that is missing and the one command that installs it.
+pub(crate) async fn check(java: &Path, with_maven: bool) -> anyhow::Result<()> {
+    let (installer, newer) = match cfg!(target_os = "macos") {
+        true => ("brew install", "openjdk@21"),
+        // The default package of a system with an old Java is the old one.
+        false => ("sudo apt-get install -y", "openjdk-17-jre-headless"),
     };
-    Ok(match java_major(&text) {
-        Some(found) if found < JAVA_MIN => Some(Missing::NewerJava { found }),
-        Some(_) => None,
-        // The `java` of macOS only prints where to get Java.
-        None => Some(Missing::Java),
-    })
-}
-
-async fn look_for_maven() -> anyhow::Result<Option<Missing>> {
-    let found = output_of(Command::new("mvn").arg("--version")).await?;
-    Ok(found.is_none().then_some(Missing::Maven))
+    let mut missing = Vec::new();
+    let version = output_of(Command::new(java).arg("-version")).await?;
+    // The `java` of macOS only prints where to get Java.
+    match version.as_deref().and_then(java_major) {
+        None => missing.push((format!("Java {JAVA_MIN} or newer is missing"), newer)),
+        Some(found) if found < JAVA_MIN => {
+            missing
+                .push((format!("Java {JAVA_MIN} or newer is needed, this one is {found}"), newer));
+        }
+        Some(_) => {}
+    }
+    if with_maven && output_of(Command::new("mvn").arg("--version")).await?.is_none() {
+        missing.push(("Maven is missing".to_owned(), "maven"));
+    }
+    let (names, packages): (Vec<String>, Vec<&str>) = missing.into_iter().unzip();
+    ensure!(
+        names.is_empty(),
+        "{}; install with:\n  {installer} {}\n(JAVA_HOME names a Java that is not in the PATH)",
+        names.join(", "),
+        packages.join(" ")
+    );
+    Ok(())
 }
 
 /// The output of a program, or none when it is not installed.
@@ -69,44 +66,6 @@ fn java_major(text: &str) -> Option<u32> {
     }
 }
 
-fn refuse(missing: Vec<Missing>) -> anyhow::Result<()> {
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(advice(&missing, cfg!(target_os = "macos")))
-}
-
-/// Names the missing programs and the one command that installs them.
-fn advice(missing: &[Missing], macos: bool) -> String {
-    let names: Vec<String> = missing
-        .iter()
-        .map(|missing| match missing {
-            Missing::Java => format!("Java {JAVA_MIN} or newer is missing"),
-            Missing::NewerJava { found } => {
-                format!("Java {JAVA_MIN} or newer is needed, this one is {found}")
-            }
-            Missing::Maven => "Maven is missing".to_owned(),
-        })
-        .collect();
-    let packages: Vec<&str> = missing
-        .iter()
-        .map(|missing| match (missing, macos) {
-            (Missing::Java | Missing::NewerJava { .. }, true) => "openjdk@21",
-            (Missing::Java, false) => "default-jre-headless",
-            // The default package of such a system is the old one.
-            (Missing::NewerJava { .. }, false) => "openjdk-17-jre-headless",
-            (Missing::Maven, _) => "maven",
-        })
-        .collect();
-    let installer = if macos { "brew install" } else { "sudo apt-get install -y" };
-    let note = if macos && packages.contains(&"openjdk@21") {
-        "\n(then set its place: export JAVA_HOME=\"$(brew --prefix openjdk@21)\")"
-    } else {
-        ""
-    };
-    format!("{}; install with:\n  {installer} {}{note}", names.join(", "), packages.join(" "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,20 +84,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn one_command_installs_everything_that_is_missing() {
-        assert_eq!(
-            advice(&[Missing::Java, Missing::Maven], false),
-            "Java 17 or newer is missing, Maven is missing; install with:\n  \
-             sudo apt-get install -y default-jre-headless maven"
-        );
-        assert!(advice(&[Missing::Maven], true).ends_with("brew install maven"));
-        assert!(advice(&[Missing::NewerJava { found: 11 }], false).contains("this one is 11"));
-    }
-
     #[tokio::test]
     async fn a_java_that_does_not_exist_is_missing() {
-        let error = check_java(Path::new("/nonexistent/java")).await.unwrap_err();
-        assert!(error.to_string().contains("is missing"), "{error}");
+        let error = check(Path::new("/nonexistent/java"), false).await.unwrap_err();
+        assert!(error.to_string().contains("is missing; install with"), "{error}");
     }
 }

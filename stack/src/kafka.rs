@@ -3,13 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use rand::RngExt;
+use anyhow::Context;
 use tokio::process::Command;
 
 use crate::cache::Programs;
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec};
+use crate::process::{Kind, Process, Spec, run};
 use crate::server::{Address, Server};
 use crate::whole::{make_folder, make_whole, write_whole};
 
@@ -39,31 +38,21 @@ impl Compiling {
     }
 }
 
-/// The two ports of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KafkaPorts {
-    /// For clients.
-    pub broker: u16,
-    /// For the node itself.
-    pub controller: u16,
+/// `host:port` for clients of a node of our own.
+pub(crate) fn brokers(port: u16) -> String {
+    format!("127.0.0.1:{port}")
 }
 
-impl KafkaPorts {
-    /// `host:port` for clients.
-    pub(crate) fn brokers(self) -> String {
-        format!("127.0.0.1:{}", self.broker)
-    }
-}
-
-/// Makes the data where there is none yet, and starts a node.
+/// Makes the data where there is none yet, and starts a node on this port; its controller uses the
+/// next one.
 pub(crate) async fn launch(
     folder: &DataFolder,
     programs: &Programs,
     java: &Path,
-    ports: KafkaPorts,
+    port: u16,
     compiling: Compiling,
 ) -> anyhow::Result<Server> {
-    crate::java::check_java(java).await?;
+    crate::java::check(java, false).await?;
     let site = Site {
         home: folder.kafka(),
         class_path: programs.kafka_class_path(),
@@ -71,10 +60,10 @@ pub(crate) async fn launch(
         compiling,
     };
     make_folder(&site.home, 0o700)?;
-    site.make_log(ports).await?;
-    site.configure(&site.log(), ports)?;
+    site.make_log(port).await?;
+    site.configure(&site.log(), port)?;
     let process = Process::start(folder, site.server())?;
-    Ok(Server::new(process, Address::Kafka(ports.brokers())))
+    Ok(Server::new(process, Address::Kafka(brokers(port))))
 }
 
 /// One node's folder: `server.properties` and `log/`.
@@ -95,29 +84,21 @@ impl Site {
     }
 
     /// Formats the log, which keeps the cluster id from then on.
-    async fn make_log(&self, ports: KafkaPorts) -> anyhow::Result<()> {
+    async fn make_log(&self, port: u16) -> anyhow::Result<()> {
         make_whole(&self.log(), 0o700, async |partial| {
-            self.configure(partial, ports)?;
-            let output = Command::new(&self.java)
-                .args(self.java_arguments("kafka.tools.StorageTool"))
+            self.configure(partial, port)?;
+            let mut tool = Command::new(&self.java);
+            tool.args(self.java_arguments("kafka.tools.StorageTool"))
                 .args(["format", "-t", &cluster_id(), "-c"])
                 .arg(self.properties())
-                .current_dir("/")
-                .kill_on_drop(true)
-                .output()
-                .await
-                .context("cannot run the storage tool of Kafka")?;
-            if !output.status.success() {
-                let output = [output.stdout, output.stderr].concat();
-                bail!("cannot make Kafka's log:\n{}", String::from_utf8_lossy(&output).trim());
-            }
-            Ok(())
+                .current_dir("/");
+            run(&mut tool).await.context("cannot make Kafka's log")
         })
         .await
     }
 
-    fn configure(&self, log: &Path, ports: KafkaPorts) -> anyhow::Result<()> {
-        write_whole(&self.properties(), server_properties(log, ports).as_bytes(), 0o644)
+    fn configure(&self, log: &Path, port: u16) -> anyhow::Result<()> {
+        write_whole(&self.properties(), server_properties(log, port).as_bytes(), 0o644)
     }
 
     fn server(&self) -> Spec {
@@ -143,7 +124,7 @@ impl Site {
     }
 }
 
-fn server_properties(log: &Path, ports: KafkaPorts) -> String {
+fn server_properties(log: &Path, port: u16) -> String {
     format!(
         "\
 # One node that is broker and controller.
@@ -182,8 +163,8 @@ num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 ",
-        controller = ports.controller,
-        broker = ports.broker,
+        controller = port + 1,
+        broker = port,
         log = escaped(log),
     )
 }
@@ -195,42 +176,8 @@ fn escaped(path: &Path) -> String {
     path.display().to_string().replace('\\', "\\\\")
 }
 
-/// 128 random bits in URL-safe base64 without padding, as Kafka writes its ids.
+/// 16 bytes in URL-safe base64 without padding, as Kafka writes its ids; hexadecimal digits have
+/// no leading `-`, and the last of the 22 letters carries two bits only, here zero.
 fn cluster_id() -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let mut rng = rand::rng();
-    let mut id: String =
-        (0..21).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
-    // The last of the 22 letters carries two bits only; `A` is both of them zero.
-    id.push('A');
-    id
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cluster_id_is_22_letters_of_which_the_last_is_padding() {
-        let id = cluster_id();
-        assert_eq!(id.len(), 22);
-        assert!(id.ends_with('A'));
-        assert_ne!(id, cluster_id());
-    }
-
-    #[test]
-    fn the_node_listens_on_this_machine_only_and_creates_no_topic_by_itself() {
-        let ports = KafkaPorts { broker: 19092, controller: 19093 };
-        let text = server_properties(Path::new("/home/ann/kafka/log"), ports);
-        for line in [
-            "listeners=PLAINTEXT://127.0.0.1:19092,CONTROLLER://127.0.0.1:19093",
-            "advertised.listeners=PLAINTEXT://127.0.0.1:19092",
-            "controller.quorum.voters=1@127.0.0.1:19093",
-            "log.dirs=/home/ann/kafka/log",
-            "auto.create.topics.enable=false",
-            "broker.session.timeout.ms=1000",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line}");
-        }
-    }
+    hex::encode(rand::random::<[u8; 11]>())[..21].to_owned() + "A"
 }

@@ -12,6 +12,7 @@ pub mod places;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod program;
 pub mod replay;
 pub mod reset;
 pub mod server;

@@ -41,18 +41,25 @@ pub fn free<const N: usize>() -> anyhow::Result<[u16; N]> {
     Ok(ports)
 }
 
-/// Checks that a port is free for `user`; `flag` changes the port.
-pub fn check_free(port: u16, user: &str, flag: &str) -> anyhow::Result<()> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            bail!(
+/// A port of 127.0.0.1, what needs it, and the flag that changes it.
+pub(crate) type PortUse = (u16, &'static str, &'static str);
+
+/// Checks that all of these are free, and different from each other.
+pub(crate) fn check_free(uses: &[PortUse]) -> anyhow::Result<()> {
+    let mut held = Vec::new();
+    for (port, user, flag) in uses {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, *port)) {
+            Ok(listener) => held.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => bail!(
                 "port {port} for {user} is taken; `lsof -i :{port}` shows the program; stop it, or \
                  choose another port with {flag}"
-            )
+            ),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot listen on port {port}"));
+            }
         }
-        Err(error) => Err(error).with_context(|| format!("cannot listen on port {port}")),
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -61,18 +68,15 @@ mod tests {
 
     #[test]
     fn free_ports_are_free_and_differ() {
-        let [a, b, c] = free().unwrap();
-        assert!(a != b && b != c && a != c);
-        for port in [a, b, c] {
-            check_free(port, "the test", "--port").unwrap();
-        }
+        let ports: [u16; 3] = free().unwrap();
+        check_free(&ports.map(|port| (port, "the test", "--port"))).unwrap();
     }
 
     #[test]
-    fn a_taken_port_is_refused_with_the_flag_that_changes_it() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let message = check_free(port, "Kafka", "--kafka-port").unwrap_err().to_string();
+    fn a_port_for_two_is_refused_with_the_flag_that_changes_it() {
+        let [port] = free().unwrap();
+        let uses = [(port, "Postgres", "--postgres-port"), (port, "Kafka", "--kafka-port")];
+        let message = check_free(&uses).unwrap_err().to_string();
         assert!(message.contains(&format!("port {port} for Kafka is taken")), "{message}");
         assert!(message.contains("--kafka-port"), "{message}");
     }

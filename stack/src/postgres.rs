@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::cache::{POSTGRES_MAJOR, Programs};
 use crate::credentials::{ADMIN, Credentials};
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec};
+use crate::process::{Kind, Process, Spec, run};
 use crate::server::{Address, Server};
 use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
@@ -23,24 +23,16 @@ use configuration::{CLIENT_RULES, postgresql_conf};
 
 const SHARED_DATA: &str = "/var/lib/stockbook";
 
-/// A started Postgres. No `Debug`: it knows a password.
-pub(crate) struct Launched {
-    pub(crate) server: Server,
-    pub(crate) admin_url: Url,
-    /// Whether it counts the cost of every statement, in `pg_stat_statements`.
-    pub(crate) counts_statements: bool,
-}
-
 /// Makes the data where there is none yet, and starts a server.
 pub(crate) async fn launch(
     folder: &DataFolder,
     programs: &Programs,
     credentials: &Credentials,
     port: u16,
-) -> anyhow::Result<Launched> {
-    let user = User::for_postgres()?;
-    let programs_home = programs.postgres(user).await?;
-    let site = Site { home: home(folder)?, bin: programs_home.join("bin"), user };
+) -> anyhow::Result<(Server, Url)> {
+    let user = User::for_postgres();
+    let bin = programs.postgres(user).await?.join("bin");
+    let site = Site { home: home(folder), bin, user };
     if site.home != folder.postgres() {
         tracing::info!(
             "Postgres does not run as root, and its user cannot enter {}, so its data is in {}",
@@ -50,27 +42,22 @@ pub(crate) async fn launch(
     }
     make_folder(&site.home, 0o711)?;
     site.make_cluster(&credentials.admin).await?;
-    let counts_statements = ["so", "dylib"]
-        .map(|ending| format!("lib/postgresql/pg_stat_statements.{ending}"))
-        .iter()
-        .any(|library| programs_home.join(library).exists());
-    site.configure(port, counts_statements)?;
+    site.configure(port)?;
     let admin_url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
     let admin_url = Url::parse(&admin_url).context("the password is hexadecimal")?;
     let process = Process::start(folder, site.server())?;
-    let server = Server::new(process, Address::Postgres(admin_url.clone()));
-    Ok(Launched { server, admin_url, counts_statements })
+    Ok((Server::new(process, Address::Postgres(admin_url.clone())), admin_url))
 }
 
 /// The home of Postgres' data: in the data folder, or in `/var/lib/stockbook` when root's data folder
 /// is in a place that Postgres' user cannot enter, such as `/root`.
-pub(crate) fn home(folder: &DataFolder) -> anyhow::Result<PathBuf> {
-    match User::for_postgres()? {
+pub(crate) fn home(folder: &DataFolder) -> PathBuf {
+    match User::for_postgres() {
         Some(user) if !user.may_enter(folder.root()) => {
             let digest = Sha256::digest(folder.root().as_os_str().as_encoded_bytes());
-            Ok(Path::new(SHARED_DATA).join(&hex::encode(digest)[..16]))
+            Path::new(SHARED_DATA).join(&hex::encode(digest)[..16])
         }
-        _ => Ok(folder.postgres()),
+        _ => folder.postgres(),
     }
 }
 
@@ -123,21 +110,19 @@ impl Site {
             // The order of text does not depend on the machine.
             .args(["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"])
             .arg("--no-instructions")
-            .current_dir("/")
-            .kill_on_drop(true);
+            .current_dir("/");
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);
         }
-        let output = command.output().await.context("cannot run initdb")?;
-        if !output.status.success() {
-            let output = [output.stdout, output.stderr].concat();
-            bail!("initdb failed:\n{}", String::from_utf8_lossy(&output).trim());
-        }
-        Ok(())
+        run(&mut command).await
     }
 
     /// Writes both configuration files at every start, so that they follow this program.
-    fn configure(&self, port: u16, counts_statements: bool) -> anyhow::Result<()> {
+    fn configure(&self, port: u16) -> anyhow::Result<()> {
+        let counts_statements = ["so", "dylib"].iter().any(|ending| {
+            let library = format!("../lib/postgresql/pg_stat_statements.{ending}");
+            self.bin.join(library).exists()
+        });
         let text = postgresql_conf(port, &self.client_rules(), counts_statements);
         write_whole(&self.configuration(), text.as_bytes(), 0o644)?;
         write_whole(&self.client_rules(), CLIENT_RULES.as_bytes(), 0o644)

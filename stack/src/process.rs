@@ -243,6 +243,18 @@ fn spawn(spec: &Spec, log: &Path, record: &Path) -> anyhow::Result<Child> {
     Ok(child)
 }
 
+/// Runs a program to its end; an error quotes its output.
+pub(crate) async fn run(command: &mut Command) -> anyhow::Result<()> {
+    let program = command.as_std().get_program().display().to_string();
+    let output = command.kill_on_drop(true).output().await;
+    let output = output.with_context(|| format!("cannot run {program}"))?;
+    if !output.status.success() {
+        let output = [output.stdout, output.stderr].concat();
+        bail!("{program} failed:\n{}", String::from_utf8_lossy(&output).trim());
+    }
+    Ok(())
+}
+
 /// Sends a signal, unless the process has ended already.
 fn send(pid: u32, signal: Signal) -> rustix::io::Result<()> {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {

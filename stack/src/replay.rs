@@ -12,7 +12,6 @@ pub mod report;
 pub mod source;
 mod trade;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,18 +35,25 @@ pub struct ReplayArgs {
     /// The stock before the trade begins: a quarter more than the trade takes, or half of it.
     #[arg(long, value_enum, default_value = "full")]
     stock: Stock,
-    /// How many commands are sent at the same time; 1 keeps the order of the files.
-    #[arg(long, value_name = "N", default_value_t = CLIENTS, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    clients: u16,
-    /// A command-service; several are used in turn.
-    #[arg(long, value_name = "URL", value_delimiter = ',', default_values_t = [on_port(ports::COMMAND)])]
-    command: Vec<Url>,
-    /// The query-service.
-    #[arg(long, value_name = "URL", default_value_t = on_port(ports::QUERY))]
-    query: Url,
+    #[command(flatten)]
+    options: Options,
     /// The trade, as csv or csv.gz, in order.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// Where a replay sends its commands, and how many at the same time.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// How many commands are sent at the same time; 1 keeps the order of the files.
+    #[arg(long, value_name = "N", default_value_t = CLIENTS, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub clients: u16,
+    /// A command-service; several are used in turn.
+    #[arg(long, value_name = "URL", value_delimiter = ',', default_values_t = [on_port(ports::COMMAND)])]
+    pub command: Vec<Url>,
+    /// The query-service.
+    #[arg(long, value_name = "URL", default_value_t = on_port(ports::QUERY))]
+    pub query: Url,
 }
 
 /// The default number of commands that are sent at the same time.
@@ -57,24 +63,12 @@ fn on_port(port: u16) -> Url {
     Url::parse(&format!("http://127.0.0.1:{port}")).expect("an address and a port are a URL")
 }
 
-/// Where a replay sends its commands, and how many at the same time.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The command-services, used in turn; at least one.
-    pub command: Vec<Url>,
-    pub query: Url,
-    pub clients: u16,
-}
-
 /// Runs `cargo stack replay`, which succeeds when every answer and every figure is right.
 pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
-    let ReplayArgs { stock, clients, command, query, files } = args;
-    let sources = files.iter().map(|file| Source::open(file)).collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan::new(stock, &sources)?;
-    let report = replay(&plan, &Options { command, query, clients }).await?;
-    let mut stdout = std::io::stdout().lock();
-    write!(stdout, "{report}").and_then(|()| stdout.flush()).context("cannot write the report")?;
-    Ok(ExitCode::from(u8::from(!report.is_good())))
+    let sources =
+        args.files.iter().map(|file| Source::open(file)).collect::<Result<Vec<_>, _>>()?;
+    let report = replay(&Plan::new(args.stock, &sources)?, &args.options).await?;
+    report.print("")
 }
 
 /// Replays a plan on a running stack and checks every figure.

@@ -6,11 +6,11 @@ use reqwest::Url;
 use crate::cache::{self, Programs};
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
-use crate::kafka::{self, Compiling, KafkaPorts};
+use crate::kafka::{self, Compiling};
 use crate::places::Places;
 use crate::ports;
+use crate::postgres;
 use crate::postgres::databases::Databases;
-use crate::postgres::{self, Launched};
 use crate::process::record::stop_leftovers;
 use crate::server::{Server, wait_for_external_kafka};
 
@@ -33,7 +33,8 @@ pub enum PostgresFrom {
 
 #[derive(Debug, Clone)]
 pub enum KafkaFrom {
-    Own(KafkaPorts),
+    /// A node of our own, on this port; its controller uses the next one.
+    Own(u16),
     /// `host:port` with commas.
     External(String),
 }
@@ -41,11 +42,18 @@ pub enum KafkaFrom {
 impl Wanted {
     /// Both servers of our own, on free ports, for tests.
     pub fn on_free_ports() -> anyhow::Result<Self> {
-        let [postgres, broker, controller] = ports::free()?;
+        let [postgres, kafka] = ports::free()?;
         Ok(Self {
             postgres: Some(PostgresFrom::Own(postgres)),
-            kafka: Some(KafkaFrom::Own(KafkaPorts { broker, controller })),
+            kafka: Some(KafkaFrom::Own(kafka)),
             compiling: Compiling::Quickly,
+        })
+    }
+
+    fn brokers(&self) -> Option<String> {
+        Some(match self.kafka.as_ref()? {
+            KafkaFrom::Own(port) => kafka::brokers(*port),
+            KafkaFrom::External(brokers) => brokers.clone(),
         })
     }
 }
@@ -64,10 +72,7 @@ impl Servers {
     /// Takes the data folder and stops the leftovers of a killed run. Starts nothing yet.
     pub async fn open(folder: DataFolder, wanted: Wanted) -> anyhow::Result<Self> {
         stop_leftovers(&folder.records()).await?;
-        let brokers = wanted.kafka.as_ref().map(|kafka| match kafka {
-            KafkaFrom::Own(ports) => ports.brokers(),
-            KafkaFrom::External(brokers) => brokers.clone(),
-        });
+        let brokers = wanted.brokers();
         Ok(Self { folder, wanted, brokers, postgres: None, databases: None, kafka: None })
     }
 
@@ -82,15 +87,9 @@ impl Servers {
             _ => None,
         };
         let credentials = Credentials::keep(&self.folder.credentials())?;
-        let postgres = start_postgres(
-            &self.folder,
-            self.wanted.postgres.as_ref(),
-            programs.as_ref(),
-            credentials,
-            &mut self.postgres,
-        );
-        let kafka =
-            start_kafka(&self.folder, &self.wanted, programs.as_ref(), places, &mut self.kafka);
+        let (folder, wanted, programs) = (&self.folder, &self.wanted, programs.as_ref());
+        let postgres = start_postgres(folder, wanted, programs, credentials, &mut self.postgres);
+        let kafka = start_kafka(folder, wanted, programs, places, &mut self.kafka);
         // Boxed, because the two are large and part of every caller's future.
         let (databases, ()) = tokio::try_join!(Box::pin(postgres), Box::pin(kafka))?;
         self.databases = databases;
@@ -99,15 +98,11 @@ impl Servers {
 
     /// Stops our own servers: Kafka, then Postgres.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
-        let kafka = match self.kafka.take() {
-            Some(mut kafka) => kafka.stop().await.map(drop),
-            None => Ok(()),
-        };
-        let postgres = match self.postgres.take() {
-            Some(mut postgres) => postgres.stop().await.map(drop),
-            None => Ok(()),
-        };
-        kafka.and(postgres)
+        let mut stopped = Ok(());
+        for mut server in self.kafka.take().into_iter().chain(self.postgres.take()) {
+            stopped = stopped.and(server.stop().await.map(drop));
+        }
+        stopped
     }
 
     #[must_use]
@@ -132,25 +127,25 @@ impl Servers {
 
 async fn start_postgres(
     folder: &DataFolder,
-    wanted: Option<&PostgresFrom>,
+    wanted: &Wanted,
     programs: Option<&Programs>,
     credentials: Credentials,
     slot: &mut Option<Server>,
 ) -> anyhow::Result<Option<Databases>> {
-    let (admin_url, counts_statements) = match (wanted, programs) {
+    let databases = match (&wanted.postgres, programs) {
         (Some(PostgresFrom::Own(port)), Some(programs)) => {
-            let Launched { server, admin_url, counts_statements } =
+            let (server, admin_url) =
                 postgres::launch(folder, programs, &credentials, *port).await?;
             slot.insert(server).ready().await?;
-            (admin_url, counts_statements)
+            let databases = Databases::open(admin_url, credentials).await?;
+            databases.enable_statement_statistics().await?;
+            databases
         }
-        (Some(PostgresFrom::External(admin_url)), _) => (admin_url.clone(), false),
+        (Some(PostgresFrom::External(admin_url)), _) => {
+            Databases::open(admin_url.clone(), credentials).await?
+        }
         (Some(PostgresFrom::Own(_)) | None, _) => return Ok(None),
     };
-    let databases = Databases::open(admin_url, credentials).await?;
-    if counts_statements {
-        databases.enable_statement_statistics().await?;
-    }
     Ok(Some(databases))
 }
 
@@ -162,9 +157,9 @@ async fn start_kafka(
     slot: &mut Option<Server>,
 ) -> anyhow::Result<()> {
     match (&wanted.kafka, programs) {
-        (Some(KafkaFrom::Own(ports)), Some(programs)) => {
+        (Some(KafkaFrom::Own(port)), Some(programs)) => {
             let java = places.java();
-            let launched = kafka::launch(folder, programs, &java, *ports, wanted.compiling).await?;
+            let launched = kafka::launch(folder, programs, &java, *port, wanted.compiling).await?;
             slot.insert(launched).ready().await
         }
         (Some(KafkaFrom::External(brokers)), _) => wait_for_external_kafka(brokers).await,

@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec};
+use crate::process::{Kind, Process, Spec, run};
 use settings::Settings;
 
 const LISTEN_MAX: Duration = Duration::from_secs(60);
@@ -103,22 +103,12 @@ impl Service {
 
 /// Runs a task of a service (`migrate`, `create-topic`) to its end.
 pub async fn run_task(program: &Path, task: &str, settings: &Settings) -> anyhow::Result<()> {
-    let name = program.file_name().unwrap_or_default().display();
-    let output = Command::new(program)
-        .arg(task)
-        .envs(settings.environment())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(TASK_MAX, output)
-        .await
-        .with_context(|| format!("{name} {task} took longer than {} s", TASK_MAX.as_secs()))?
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    if !output.status.success() {
-        let output = [output.stdout, output.stderr].concat();
-        bail!("{name} {task} failed:\n{}", String::from_utf8_lossy(&output).trim());
-    }
-    Ok(())
+    let mut command = Command::new(program);
+    command.arg(task).envs(settings.environment()).stdin(Stdio::null());
+    let ran = tokio::time::timeout(TASK_MAX, run(&mut command)).await;
+    ran.with_context(|| format!("it took longer than {} s", TASK_MAX.as_secs()))
+        .flatten()
+        .with_context(|| format!("the task {task} of {}", program.display()))
 }
 
 async fn ask_ready(client: &reqwest::Client, url: &str) -> anyhow::Result<()> {

@@ -6,11 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::credentials::{COMMAND, Credentials, OWNER, QUERY};
 
-/// Postgres cuts names at 63 bytes, and `_write` or `_read` follows.
-const PREFIX_LENGTH_MAX: usize = 50;
-
 /// The databases of a server. Every call opens its own connection.
-#[derive(Clone)]
 pub struct Databases {
     admin_url: Url,
     credentials: Credentials,
@@ -32,49 +28,37 @@ pub struct DatabaseUrls {
 impl Databases {
     /// Connects as a superuser, creates the three roles and sets their passwords.
     pub(crate) async fn open(admin_url: Url, credentials: Credentials) -> anyhow::Result<Self> {
-        let databases = Self { admin_url, credentials };
-        databases.make_roles().await?;
-        Ok(databases)
+        let Credentials { owner, command, query, .. } = &credentials;
+        let mut admin = connect_alone(&admin_url).await?;
+        for (role, password) in [(OWNER, owner), (COMMAND, command), (QUERY, query)] {
+            let compose = include_str!("../../queries/compose_role.sql");
+            execute(&mut admin, compose, &[role, password])
+                .await
+                .with_context(|| format!("cannot create the role {role}"))?;
+        }
+        admin.close().await.context("the connection to Postgres broke")?;
+        Ok(Self { admin_url, credentials })
     }
 
     /// Creates `{prefix}_write` and `{prefix}_read` unless they exist.
     pub async fn create(&self, prefix: &str) -> anyhow::Result<DatabaseUrls> {
-        check_prefix(prefix)?;
-        let mut admin = self.connect_alone().await?;
-        for (name, guest) in [(write_name(prefix), COMMAND), (read_name(prefix), QUERY)] {
-            create_database(&mut admin, &name, guest)
+        let names = ["write", "read"].map(|side| format!("{prefix}_{side}"));
+        let mut admin = connect_alone(&self.admin_url).await?;
+        for (name, guest) in names.iter().zip([COMMAND, QUERY]) {
+            let compose = include_str!("../../queries/compose_create_database.sql");
+            execute(&mut admin, compose, &[name, OWNER, guest])
                 .await
                 .with_context(|| format!("cannot create the database {name}"))?;
         }
         admin.close().await.context("the connection to Postgres broke")?;
-        self.urls(prefix)
-    }
-
-    /// Drops `{prefix}_write` and `{prefix}_read`, ending their sessions.
-    pub async fn drop(&self, prefix: &str) -> anyhow::Result<()> {
-        check_prefix(prefix)?;
-        let mut admin = self.connect_alone().await?;
-        for name in [write_name(prefix), read_name(prefix)] {
-            let compose = include_str!("../../queries/compose_drop_database.sql");
-            let statement: String =
-                sqlx::query_scalar(compose).bind(&name).fetch_one(&mut admin).await?;
-            sqlx::raw_sql(AssertSqlSafe(statement))
-                .execute(&mut admin)
-                .await
-                .with_context(|| format!("cannot drop the database {name}"))?;
-        }
-        admin.close().await.context("the connection to Postgres broke")
-    }
-
-    /// The URLs of a pair, which need not exist.
-    pub fn urls(&self, prefix: &str) -> anyhow::Result<DatabaseUrls> {
-        let (write, read) = (write_name(prefix), read_name(prefix));
-        let with = &self.credentials;
+        let [write, read] = &names;
+        let Credentials { owner, command, query, .. } = &self.credentials;
+        let url = |role, password, database| url_as(&self.admin_url, role, password, database);
         Ok(DatabaseUrls {
-            write_owner: url_as(&self.admin_url, OWNER, &with.owner, &write)?,
-            read_owner: url_as(&self.admin_url, OWNER, &with.owner, &read)?,
-            write: url_as(&self.admin_url, COMMAND, &with.command, &write)?,
-            read: url_as(&self.admin_url, QUERY, &with.query, &read)?,
+            write_owner: url(OWNER, owner, write)?,
+            read_owner: url(OWNER, owner, read)?,
+            write: url(COMMAND, command, write)?,
+            read: url(QUERY, query, read)?,
         })
     }
 
@@ -85,84 +69,38 @@ impl Databases {
     }
 
     pub(crate) async fn enable_statement_statistics(&self) -> anyhow::Result<()> {
-        let mut admin = self.connect_alone().await?;
+        let mut admin = connect_alone(&self.admin_url).await?;
         sqlx::raw_sql(include_str!("../../queries/enable_statement_statistics.sql"))
             .execute(&mut admin)
             .await?;
         admin.close().await.context("the connection to Postgres broke")
     }
-
-    async fn make_roles(&self) -> anyhow::Result<()> {
-        let mut admin = self.connect_alone().await?;
-        let with = &self.credentials;
-        for (role, password) in
-            [(OWNER, &with.owner), (COMMAND, &with.command), (QUERY, &with.query)]
-        {
-            let make = async {
-                sqlx::query(include_str!("../../queries/choose_role.sql"))
-                    .bind(role)
-                    .bind(password)
-                    .execute(&mut admin)
-                    .await?;
-                sqlx::raw_sql(include_str!("../../queries/make_role.sql")).execute(&mut admin).await
-            };
-            make.await.with_context(|| format!("cannot create the role {role}"))?;
-        }
-        admin.close().await.context("the connection to Postgres broke")
-    }
-
-    /// Opens a connection and waits until no other one sets up roles or databases: two sessions
-    /// that change the same row of a catalogue would fail.
-    async fn connect_alone(&self) -> anyhow::Result<PgConnection> {
-        let mut admin =
-            PgConnection::connect(self.admin_url.as_str()).await.with_context(|| {
-                format!("cannot reach Postgres at {}", without_password(&self.admin_url))
-            })?;
-        sqlx::query(include_str!("../../queries/lock_setup.sql"))
-            .execute(&mut admin)
-            .await
-            .context("cannot lock the set-up of Postgres")?;
-        Ok(admin)
-    }
 }
 
-async fn create_database(admin: &mut PgConnection, name: &str, guest: &str) -> anyhow::Result<()> {
-    let exists: bool = sqlx::query_scalar(include_str!("../../queries/find_database.sql"))
-        .bind(name)
-        .fetch_one(&mut *admin)
-        .await?;
-    if exists {
-        return Ok(());
-    }
-    let compose = include_str!("../../queries/compose_create_database.sql");
-    let statements: Vec<String> = sqlx::query_scalar(compose)
-        .bind(name)
-        .bind(OWNER)
-        .bind(guest)
-        .fetch_all(&mut *admin)
-        .await?;
+/// Opens a connection and waits until no other one sets up roles or databases: two sessions that
+/// change the same row of a catalogue would fail.
+async fn connect_alone(admin_url: &Url) -> anyhow::Result<PgConnection> {
+    let connected = PgConnection::connect(admin_url.as_str()).await;
+    // Not the whole URL, which has a password.
+    let host = admin_url.host_str().unwrap_or_default();
+    let mut admin = connected.with_context(|| format!("cannot reach Postgres at {host}"))?;
+    sqlx::query(include_str!("../../queries/lock_setup.sql"))
+        .execute(&mut admin)
+        .await
+        .context("cannot lock the set-up of Postgres")?;
+    Ok(admin)
+}
+
+/// Executes the statements that a query composes of these names.
+async fn execute(
+    admin: &mut PgConnection,
+    compose: &'static str,
+    names: &[&str],
+) -> sqlx::Result<()> {
+    let query = names.iter().fold(sqlx::query_scalar(compose), |query, name| query.bind(name));
+    let statements: Vec<String> = query.fetch_all(&mut *admin).await?;
     for statement in statements {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *admin).await?;
-    }
-    Ok(())
-}
-
-fn write_name(prefix: &str) -> String {
-    format!("{prefix}_write")
-}
-
-fn read_name(prefix: &str) -> String {
-    format!("{prefix}_read")
-}
-
-fn check_prefix(prefix: &str) -> anyhow::Result<()> {
-    let fits = prefix.starts_with(|first: char| first.is_ascii_lowercase())
-        && prefix.len() <= PREFIX_LENGTH_MAX
-        && prefix.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-    if !fits {
-        bail!(
-            "{prefix:?} cannot begin a database's name: a letter, then a-z, 0-9 and _, at most 50"
-        );
     }
     Ok(())
 }
@@ -178,47 +116,18 @@ fn url_as(server: &Url, role: &str, password: &str, database: &str) -> anyhow::R
     Ok(url)
 }
 
-/// A URL to show to people.
-fn without_password(url: &Url) -> String {
-    let mut shown = url.clone();
-    // A URL that cannot have a password has none to hide.
-    let _ = shown.set_password(None);
-    shown.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_services_url_is_the_servers_with_role_and_database_changed() {
-        let server =
-            Url::parse("postgres://boss:pw@db.local:5433/postgres?sslmode=require").unwrap();
-        let url = url_as(&server, COMMAND, "c0ffee", "stockbook_write").unwrap();
+        let of =
+            |server| url_as(&Url::parse(server).unwrap(), COMMAND, "c0ffee", "stockbook_write");
         assert_eq!(
-            url.as_str(),
+            of("postgres://boss:pw@db.local:5433/postgres?sslmode=require").unwrap().as_str(),
             "postgres://stockbook_command:c0ffee@db.local:5433/stockbook_write?sslmode=require"
         );
-    }
-
-    #[test]
-    fn a_url_without_a_host_is_refused() {
-        let socket = Url::parse("postgres:///postgres?host=/run/postgresql").unwrap();
-        assert!(url_as(&socket, COMMAND, "c0ffee", "stockbook_write").is_err());
-    }
-
-    #[test]
-    fn a_prefix_is_a_plain_lower_case_name() {
-        check_prefix("stockbook").unwrap();
-        check_prefix("t_17").unwrap();
-        for prefix in ["", "17", "a-b", "Big", "a\"; drop database b", &"a".repeat(51)] {
-            assert!(check_prefix(prefix).is_err(), "{prefix}");
-        }
-    }
-
-    #[test]
-    fn a_password_is_not_shown() {
-        let url = Url::parse("postgres://boss:secret@db.local/postgres").unwrap();
-        assert!(!without_password(&url).contains("secret"));
+        assert!(of("postgres:///postgres?host=/run/postgresql").is_err(), "it has no host");
     }
 }

@@ -3,13 +3,16 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use shared_events::lane::PositionToken;
 use shared_events::stream::Stream;
 use shared_events::values::Sku;
 
-use super::client::{Accepted, AcceptedFigure, Answer, Figures};
+use super::client::{Accepted, Answer, Figures, Row};
 use super::plan::{Command, LOCATION, Plan, Stock};
 use super::trade::Counts;
 
@@ -134,13 +137,19 @@ impl Report {
 
     /// Notes figures below zero in an answer, which are wrong even if the final figures are right.
     pub(crate) fn check_not_negative(&mut self, command: &Command, accepted: &Accepted) {
-        let negative = |figure: &&AcceptedFigure| figure.on_hand < 0 || figure.available < 0;
-        for figure in accepted.figures.iter().filter(negative) {
-            self.faults.push(format!(
-                "{}: {} is below zero: on_hand {} available {}",
-                command.key, figure.sku, figure.on_hand, figure.available
-            ));
+        let negative = |row: &&Row| row.figures.on_hand < 0 || row.figures.available < 0;
+        for Row { sku, figures } in accepted.figures.iter().filter(negative) {
+            self.faults.push(format!("{}: {sku} is below zero: {figures}", command.key));
         }
+    }
+
+    /// Prints it with an addition; the exit code says whether it is good.
+    pub(crate) fn print(&self, addition: &str) -> anyhow::Result<ExitCode> {
+        let mut stdout = std::io::stdout().lock();
+        write!(stdout, "{self}{addition}")
+            .and_then(|()| stdout.flush())
+            .context("cannot write the report")?;
+        Ok(ExitCode::from(u8::from(!self.is_good())))
     }
 
     /// Whether every answer and every figure is as it must be, and no event is lost.
@@ -306,9 +315,9 @@ mod tests {
             assert!(report.to_string().contains(&format!("/536365/1/adjust: 404 {body}")));
         }
         let mut report = answered(Stock::Scarce, 200, "{}");
-        let figures = json!([{ "sku": "71053", "on_hand": -1, "available": -1 }]);
-        let below = json!({ "position": "1:1", "events": [], "figures": figures });
-        let below = serde_json::from_value(below).unwrap();
+        let figures = Figures { on_hand: -1, ..Figures::default() };
+        let row = Row { sku: "71053".parse().unwrap(), figures };
+        let below = Accepted { figures: vec![row], ..accepted("1:1", &[]) };
         report.check_not_negative(&plan(Stock::Scarce).trade[0], &below);
         assert!(!report.is_good() && report.to_string().contains("71053 is below zero"));
     }

@@ -54,24 +54,3 @@ impl Settings {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_service_knows_every_command_service() {
-        let read = Url::parse("postgres://q:pw@127.0.0.1:54329/stockbook_read").unwrap();
-        let urls = ["http://127.0.0.1:8080".to_owned(), "http://127.0.0.1:8090".to_owned()];
-        let settings = Settings::query_service(8081, &read, "127.0.0.1:19092", &urls);
-        let environment = settings.with("TOPIC", "t17").environment();
-        for (name, value) in [
-            ("LISTEN", "127.0.0.1:8081"),
-            ("COMMAND_URL", "http://127.0.0.1:8080,http://127.0.0.1:8090"),
-            ("TOPIC", "t17"),
-        ] {
-            let expected = (name.to_owned(), value.to_owned());
-            assert!(environment.contains(&expected), "{expected:?}");
-        }
-    }
-}

@@ -1,12 +1,10 @@
 //! Shows the warnings and errors that a service writes to its log.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-
-use super::stop_signal::StopSignal;
+use tokio::io::AsyncReadExt;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -17,19 +15,21 @@ const LOOK_BYTES_MAX: u64 = 256 * 1024;
 /// not hide everything else.
 const SHOWN_MAX: usize = 10;
 
-/// Shows them until a signal.
-pub(crate) async fn show(name: String, log: PathBuf, mut stop: StopSignal) {
-    let mut reader = Reader::default();
+/// Shows them from now on.
+pub(crate) async fn show(name: String, log: PathBuf) {
+    let mut file = None;
+    let mut read = Vec::new();
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = stop.asked() => return,
+        tokio::time::sleep(LOOK_EVERY).await;
+        if file.is_none() {
+            file = File::open(&log).await.ok();
         }
         // A log that cannot be read now is read the next time.
-        let Ok(read) = reader.read_on(&log).await else {
-            continue;
-        };
-        let alarms: Vec<&str> = read.lines().filter(|line| is_alarm(line)).collect();
+        if let Some(file) = &mut file {
+            let _ = file.take(LOOK_BYTES_MAX).read_to_end(&mut read).await;
+        }
+        let lines = whole_lines(&mut read);
+        let alarms: Vec<&str> = lines.lines().filter(|line| is_alarm(line)).collect();
         for line in alarms.iter().take(SHOWN_MAX) {
             tracing::warn!("{name}: {line}");
         }
@@ -40,31 +40,10 @@ pub(crate) async fn show(name: String, log: PathBuf, mut stop: StopSignal) {
     }
 }
 
-/// Reads the new complete lines of a log.
-#[derive(Default)]
-struct Reader {
-    offset: u64,
-}
-
-impl Reader {
-    async fn read_on(&mut self, log: &Path) -> std::io::Result<String> {
-        let mut file = File::open(log).await?;
-        file.seek(std::io::SeekFrom::Start(self.offset)).await?;
-        let mut bytes = Vec::new();
-        file.take(LOOK_BYTES_MAX).read_to_end(&mut bytes).await?;
-        let whole = whole_lines(&bytes);
-        self.offset += whole.len() as u64;
-        Ok(String::from_utf8_lossy(whole).into_owned())
-    }
-}
-
-/// Up to the end of the last line; a line that is too long is read in pieces.
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    match bytes.iter().rposition(|byte| *byte == b'\n') {
-        Some(end) => &bytes[..=end],
-        None if bytes.len() as u64 == LOOK_BYTES_MAX => bytes,
-        None => &[],
-    }
+/// Takes everything up to the end of the last line.
+fn whole_lines(read: &mut Vec<u8>) -> String {
+    let end = read.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+    String::from_utf8_lossy(&read.drain(..end).collect::<Vec<_>>()).into_owned()
 }
 
 /// Whether a line is a warning, an error or a panic, as text (time, level, …) or as JSON.
@@ -95,15 +74,12 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_line_is_read_once_when_it_is_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("query-service.log");
-        let mut reader = Reader::default();
-        std::fs::write(&log, "one\ntw").unwrap();
-        assert_eq!(reader.read_on(&log).await.unwrap(), "one\n");
-        std::fs::write(&log, "one\ntwo\n").unwrap();
-        assert_eq!(reader.read_on(&log).await.unwrap(), "two\n");
-        assert_eq!(reader.read_on(&log).await.unwrap(), "");
+    #[test]
+    fn a_line_is_taken_once_when_it_is_complete() {
+        let mut read = b"one\ntw".to_vec();
+        assert_eq!(whole_lines(&mut read), "one\n");
+        assert_eq!(whole_lines(&mut read), "");
+        read.extend(b"o\n");
+        assert_eq!(whole_lines(&mut read), "two\n");
     }
 }

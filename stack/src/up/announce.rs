@@ -1,28 +1,19 @@
 //! The announcement that everything is up: a line for people, and one for programs.
 
-use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use reqwest::Url;
 
 use crate::postgres::databases::DatabaseUrls;
 
+/// No `Debug`: the URLs have passwords.
 pub(crate) struct Ready {
     pub(crate) command: Vec<String>,
     pub(crate) query: Vec<String>,
     pub(crate) kafka: Option<String>,
-    pub(crate) postgres: Option<DatabasePair>,
+    pub(crate) postgres: Option<DatabaseUrls>,
     pub(crate) data: PathBuf,
-}
-
-pub(crate) struct DatabasePair(DatabaseUrls);
-
-impl DatabasePair {
-    pub(crate) fn of(urls: DatabaseUrls) -> Self {
-        Self(urls)
-    }
 }
 
 /// Prints both lines, and the settings of services that are not started here.
@@ -31,8 +22,7 @@ pub(crate) fn print(ready: &Ready) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{}", ready.for_people())
-        .and_then(|()| writeln!(stdout, "{ready}"))
+    writeln!(stdout, "{}\n{}", ready.for_people(), ready.for_programs())
         .and_then(|()| stdout.flush())
         .context("cannot write to standard output")
 }
@@ -42,16 +32,30 @@ impl Ready {
         let command = self.command.first().map(|url| format!("commands at {url}/docs"));
         let query = self.query.first().map(|url| format!("queries at {url}/docs"));
         let services: Vec<String> = command.into_iter().chain(query).collect();
-        let what = if services.is_empty() {
-            "The servers are up".to_owned()
-        } else {
-            format!("Stockbook is up: {}", services.join(", "))
+        let what = match services.as_slice() {
+            [] => "The servers are up".to_owned(),
+            _ => format!("Stockbook is up: {}", services.join(", ")),
         };
         format!("{what}. The data is in {}. Ctrl-C stops everything.", self.data.display())
     }
 
+    /// `ready`, and a member for each part.
+    fn for_programs(&self) -> String {
+        let services = |urls: &[String]| Some(urls.join(",")).filter(|urls| !urls.is_empty());
+        let postgres = self.postgres.as_ref().map(|urls| format!("{},{}", urls.write, urls.read));
+        [
+            ("command", services(&self.command)),
+            ("query", services(&self.query)),
+            ("kafka", self.kafka.clone()),
+            ("postgres", postgres),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!(" {name}={}", value?)))
+        .fold("ready".to_owned(), |line, member| line + &member)
+    }
+
     fn settings_of_missing_services(&self) -> Vec<String> {
-        let Some(DatabasePair(urls)) = &self.postgres else {
+        let Some(urls) = &self.postgres else {
             return Vec::new();
         };
         let brokers = self.kafka.as_deref().unwrap_or("HOST:PORT");
@@ -64,36 +68,14 @@ impl Ready {
             ));
         }
         if self.query.is_empty() {
+            let command = self.command.first().map_or("http://127.0.0.1:8080", String::as_str);
             lines.push(format!(
                 "to run a query-service: MIGRATE_DATABASE_URL={} READ_DATABASE_URL={} \
-                 KAFKA_BROKERS={brokers} COMMAND_URL={}",
-                urls.read_owner,
-                urls.read,
-                self.command.first().map_or("http://127.0.0.1:8080", String::as_str)
+                 KAFKA_BROKERS={brokers} COMMAND_URL={command}",
+                urls.read_owner, urls.read
             ));
         }
         lines
-    }
-}
-
-/// The line for programs: `ready`, and a member for each part.
-impl fmt::Display for Ready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ready")?;
-        if !self.command.is_empty() {
-            write!(f, " command={}", self.command.join(","))?;
-        }
-        if !self.query.is_empty() {
-            write!(f, " query={}", self.query.join(","))?;
-        }
-        if let Some(kafka) = &self.kafka {
-            write!(f, " kafka={kafka}")?;
-        }
-        if let Some(DatabasePair(urls)) = &self.postgres {
-            let (write, read): (&Url, &Url) = (&urls.write, &urls.read);
-            write!(f, " postgres={write},{read}")?;
-        }
-        Ok(())
     }
 }
 
@@ -101,47 +83,36 @@ impl fmt::Display for Ready {
 mod tests {
     use super::*;
 
-    fn ready() -> Ready {
-        let url = |text: &str| Url::parse(text).unwrap();
-        Ready {
+    #[test]
+    fn every_part_is_named_and_a_missing_service_gets_its_settings() {
+        let url = |text: &str| text.parse().unwrap();
+        let all = Ready {
             command: vec!["http://127.0.0.1:8080".into(), "http://127.0.0.1:8090".into()],
             query: vec!["http://127.0.0.1:8081".into()],
             kafka: Some("127.0.0.1:19092".into()),
-            postgres: Some(DatabasePair::of(DatabaseUrls {
+            postgres: Some(DatabaseUrls {
                 write_owner: url("postgres://o:1@127.0.0.1:54329/stockbook_write"),
                 read_owner: url("postgres://o:1@127.0.0.1:54329/stockbook_read"),
                 write: url("postgres://c:2@127.0.0.1:54329/stockbook_write"),
                 read: url("postgres://q:3@127.0.0.1:54329/stockbook_read"),
-            })),
+            }),
             data: "/home/ann/stockbook".into(),
-        }
-    }
-
-    #[test]
-    fn the_line_for_programs_names_every_part() {
+        };
         assert_eq!(
-            ready().to_string(),
+            all.for_programs(),
             "ready command=http://127.0.0.1:8080,http://127.0.0.1:8090 \
              query=http://127.0.0.1:8081 kafka=127.0.0.1:19092 \
              postgres=postgres://c:2@127.0.0.1:54329/stockbook_write,\
              postgres://q:3@127.0.0.1:54329/stockbook_read"
         );
-    }
-
-    #[test]
-    fn a_missing_part_is_not_named() {
-        let only_kafka =
-            Ready { command: Vec::new(), query: Vec::new(), postgres: None, ..ready() };
-        assert_eq!(only_kafka.to_string(), "ready kafka=127.0.0.1:19092");
-        assert!(only_kafka.settings_of_missing_services().is_empty());
-    }
-
-    #[test]
-    fn settings_are_printed_for_a_service_that_is_not_started() {
-        let without_query = Ready { query: Vec::new(), ..ready() };
-        let lines = without_query.settings_of_missing_services();
-        assert_eq!(lines.len(), 1);
-        assert!(lines[0].contains("READ_DATABASE_URL=postgres://q:3@"), "{}", lines[0]);
-        assert!(lines[0].contains("COMMAND_URL=http://127.0.0.1:8080"), "{}", lines[0]);
+        let without_query = Ready { query: Vec::new(), ..all };
+        assert!(!without_query.for_programs().contains("query="));
+        assert_eq!(
+            without_query.settings_of_missing_services(),
+            ["to run a query-service: \
+              MIGRATE_DATABASE_URL=postgres://o:1@127.0.0.1:54329/stockbook_read \
+              READ_DATABASE_URL=postgres://q:3@127.0.0.1:54329/stockbook_read \
+              KAFKA_BROKERS=127.0.0.1:19092 COMMAND_URL=http://127.0.0.1:8080"]
+        );
     }
 }

@@ -1,6 +1,5 @@
 //! `--demo`: replays the shipped day of a real shop.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -20,12 +19,7 @@ pub(crate) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
         query: ready.query.first().map(parse).context("no query-service")??,
         clients: CLIENTS,
     };
-    let report = replay(&plan, &options).await?;
-    let mut stdout = std::io::stdout().lock();
-    write!(stdout, "{report}{}", to_try(&options))
-        .and_then(|()| stdout.flush())
-        .context("cannot write the report")?;
-    Ok(ExitCode::from(u8::from(!report.is_good())))
+    replay(&plan, &options).await?.print(&to_try(&options))
 }
 
 fn to_try(options: &Options) -> String {

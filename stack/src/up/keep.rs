@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
+use backon::{BackoffBuilder, ExponentialBuilder};
 
-use super::stop_signal::StopSignal;
 use crate::process::Process;
 use crate::server::Server;
 use crate::services::Service;
 
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-
 /// A part that ran for this long starts again with the shortest pause.
 const STEADY: Duration = Duration::from_secs(60);
+
+/// The pause doubles with every failure, up to half a minute.
+const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(500))
+    .with_max_delay(Duration::from_secs(30))
+    .with_jitter()
+    .without_max_times();
 
 /// A part that is kept running.
 pub(crate) enum Kept<'a> {
@@ -35,62 +38,34 @@ impl Kept<'_> {
             Self::Service(service) => service.process(),
         }
     }
-}
 
-/// Starts the part again whenever it ends, after a pause that grows, until a signal.
-pub(crate) async fn keep(mut part: Kept<'_>, mut stop: StopSignal) {
-    tokio::select! {
-        () = keep_forever(&mut part) => {}
-        () = stop.asked() => {}
-    }
-}
-
-async fn keep_forever(part: &mut Kept<'_>) {
-    let name = part.process().name().to_owned();
-    let mut failures = 0;
-    let mut started = Instant::now();
-    loop {
-        let how = match part.process().ended().await {
-            Ok(status) => status.to_string(),
-            Err(error) => format!("{error:#}"),
-        };
-        if started.elapsed() >= STEADY {
-            failures = 0;
-        }
+    /// Starts the part again whenever it ends, after a pause.
+    pub(crate) async fn keep(mut self) {
+        let name = self.process().name().to_owned();
+        let mut pauses = BACKOFF.build();
+        let mut started = Instant::now();
         loop {
-            let pause = pause(failures, rand::rng().random_range(0.8..1.2));
-            tracing::warn!(
-                "{name} ended ({how}) and starts again in {:.1} s; its log: {}",
-                pause.as_secs_f64(),
-                part.process().log().display()
-            );
-            tokio::time::sleep(pause).await;
-            failures += 1;
-            started = Instant::now();
-            match part.start_again().await {
-                Ok(()) => break,
-                Err(error) => tracing::warn!("{name} does not start: {error:#}"),
+            let how = match self.process().ended().await {
+                Ok(status) => status.to_string(),
+                Err(error) => format!("{error:#}"),
+            };
+            if started.elapsed() >= STEADY {
+                pauses = BACKOFF.build();
             }
+            for pause in &mut pauses {
+                tracing::warn!(
+                    "{name} ended ({how}) and starts again in {:.1} s; its log: {}",
+                    pause.as_secs_f64(),
+                    self.process().log().display()
+                );
+                tokio::time::sleep(pause).await;
+                started = Instant::now();
+                match self.start_again().await {
+                    Ok(()) => break,
+                    Err(error) => tracing::warn!("{name} does not start: {error:#}"),
+                }
+            }
+            tracing::info!("{name} is up again");
         }
-        tracing::info!("{name} is up again");
-    }
-}
-
-/// Doubles with every failure, up to half a minute; a `jitter` around 1 spreads the parts.
-fn pause(failures: u32, jitter: f64) -> Duration {
-    let doubled = PAUSE_MIN.saturating_mul(1 << failures.min(10));
-    doubled.min(PAUSE_MAX).mul_f64(jitter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_up_to_half_a_minute() {
-        assert_eq!(pause(0, 1.0), Duration::from_millis(500));
-        assert_eq!(pause(1, 1.0), Duration::from_secs(1));
-        assert_eq!(pause(3, 1.0), Duration::from_secs(4));
-        assert_eq!(pause(1_000, 1.0), PAUSE_MAX);
     }
 }

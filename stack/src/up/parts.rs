@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
-use reqwest::Url;
 
 use super::UpArgs;
-use crate::kafka::{Compiling, KafkaPorts};
-use crate::ports;
+use crate::kafka::Compiling;
+use crate::ports::{self, PortUse};
 use crate::servers::{KafkaFrom, PostgresFrom, Wanted};
 use crate::services::build::{Profile, Program};
 
@@ -45,25 +44,18 @@ pub(crate) enum ProgramsFrom {
     Folder(PathBuf),
 }
 
-/// A part that needs a port, and the flag that changes the port.
-#[derive(Debug, Clone, Copy)]
-struct PortUser {
-    port: u16,
-    user: &'static str,
-    flag: &'static str,
-}
-
 impl Parts {
     pub(crate) fn of(args: &UpArgs) -> anyhow::Result<Self> {
         let wanted = |part| args.only.is_empty() || args.only.contains(&part);
-        let ports = |part, first, count| {
-            let count = if wanted(part) { count } else { 0 };
-            ten_apart(first, count)
-        };
+        let ports = |part, first, count| ten_apart(first, if wanted(part) { count } else { 0 });
+        let own_postgres = wanted(Part::Postgres).then_some(PostgresFrom::Own(args.postgres_port));
+        let own_kafka = wanted(Part::Kafka).then_some(KafkaFrom::Own(args.kafka_port));
+        // An empty variable counts as unset.
+        let brokers = args.kafka_brokers.clone().filter(|brokers| !brokers.is_empty());
         let parts = Self {
             servers: Wanted {
-                postgres: postgres(args.database_url.as_ref(), wanted(Part::Postgres), args),
-                kafka: kafka(args.kafka_brokers.as_ref(), wanted(Part::Kafka), args),
+                postgres: args.database_url.clone().map(PostgresFrom::External).or(own_postgres),
+                kafka: brokers.map(KafkaFrom::External).or(own_kafka),
                 compiling: Compiling::Quickly,
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
@@ -87,26 +79,19 @@ impl Parts {
 
     /// Checks that every port is free, before anything starts.
     pub(crate) fn check_ports(&self) -> anyhow::Result<()> {
-        self.ports().iter().try_for_each(|port_user| {
-            ports::check_free(port_user.port, port_user.user, port_user.flag)
-        })
-    }
-
-    fn ports(&self) -> Vec<PortUser> {
-        let port_user = |user, flag| move |port: &u16| PortUser { port: *port, user, flag };
-        let mut users = Vec::new();
-        if let Some(PostgresFrom::Own(port)) = &self.servers.postgres {
-            users.extend([port].map(port_user("Postgres", "--postgres-port")));
+        let mut uses: Vec<PortUse> = Vec::new();
+        if let Some(PostgresFrom::Own(port)) = self.servers.postgres {
+            uses.push((port, "Postgres", "--postgres-port"));
         }
-        if let Some(KafkaFrom::Own(KafkaPorts { broker, controller })) = &self.servers.kafka {
-            users.extend([broker].map(port_user("Kafka", "--kafka-port")));
-            users.extend([controller].map(port_user("Kafka's controller", "--kafka-port")));
+        if let Some(KafkaFrom::Own(port)) = self.servers.kafka {
+            uses.push((port, "Kafka", "--kafka-port"));
+            uses.push((port + 1, "Kafka's controller", "--kafka-port"));
         }
-        let command = port_user("the command-service", "--command-port");
-        users.extend(self.command_ports.iter().map(command));
-        let query = port_user("the query-service", "--query-port");
-        users.extend(self.query_ports.iter().map(query));
-        users
+        let command = |port: &u16| (*port, "the command-service", "--command-port");
+        let query = |port: &u16| (*port, "the query-service", "--query-port");
+        uses.extend(self.command_ports.iter().map(command));
+        uses.extend(self.query_ports.iter().map(query));
+        ports::check_free(&uses)
     }
 
     fn check(&self, demo: bool) -> anyhow::Result<()> {
@@ -117,13 +102,6 @@ impl Parts {
                  with DATABASE_URL and KAFKA_BROKERS"
             );
         }
-        let users = self.ports();
-        for (place, port_user) in users.iter().enumerate() {
-            if let Some(other) = users[..place].iter().find(|other| other.port == port_user.port) {
-                let (PortUser { port, user, flag }, first) = (port_user, other.user);
-                bail!("{first} and {user} cannot both use port {port}; change it with {flag}");
-            }
-        }
         if demo && (self.command_ports.is_empty() || self.query_ports.is_empty()) {
             bail!("the demo needs both services: leave out --only");
         }
@@ -131,30 +109,11 @@ impl Parts {
     }
 }
 
-fn postgres(theirs: Option<&Url>, wanted: bool, args: &UpArgs) -> Option<PostgresFrom> {
-    match theirs {
-        Some(url) => Some(PostgresFrom::External(url.clone())),
-        None => wanted.then_some(PostgresFrom::Own(args.postgres_port)),
-    }
-}
-
-fn kafka(theirs: Option<&String>, wanted: bool, args: &UpArgs) -> Option<KafkaFrom> {
-    // An empty variable counts as unset.
-    match theirs.filter(|brokers| !brokers.is_empty()) {
-        Some(brokers) => Some(KafkaFrom::External(brokers.clone())),
-        None => wanted.then_some(KafkaFrom::Own(KafkaPorts {
-            broker: args.kafka_port,
-            controller: args.kafka_port + 1,
-        })),
-    }
-}
-
 fn ten_apart(first: u16, count: u16) -> anyhow::Result<Vec<u16>> {
-    let last = u32::from(first) + u32::from(count.saturating_sub(1)) * u32::from(ports::STEP);
-    if last > u32::from(u16::MAX) {
-        bail!("{count} services from port {first} exceed port {}", u16::MAX);
-    }
-    Ok((0..count).map(|nth| first + nth * ports::STEP).collect())
+    (0..count)
+        .map(|nth| first.checked_add(nth * ports::STEP))
+        .collect::<Option<_>>()
+        .with_context(|| format!("{count} services from port {first} exceed port {}", u16::MAX))
 }
 
 #[cfg(test)]
@@ -170,28 +129,19 @@ mod tests {
     }
 
     fn parts(flags: &[&str]) -> anyhow::Result<Parts> {
-        let flags = std::iter::once("up").chain(flags.iter().copied());
-        let mut args = Cli::try_parse_from(flags)?.up;
-        // The machine that runs the tests may have these set.
-        if !flags_name(&args, "postgres://given") {
-            args.database_url = None;
+        let mut args = Cli::try_parse_from(["up"].iter().chain(flags))?.up;
+        // The machine that runs the tests may have the variables of external servers.
+        if !flags.contains(&"--database-url") {
+            (args.database_url, args.kafka_brokers) = (None, None);
         }
-        args.kafka_brokers = args.kafka_brokers.filter(|brokers| brokers.starts_with("given"));
         Parts::of(&args)
-    }
-
-    fn flags_name(args: &UpArgs, start: &str) -> bool {
-        args.database_url.as_ref().is_some_and(|url| url.as_str().starts_with(start))
     }
 
     #[test]
     fn without_flags_everything_is_started_once_on_its_own_port() {
         let parts = parts(&[]).unwrap();
         assert!(matches!(parts.servers.postgres, Some(PostgresFrom::Own(54329))));
-        let Some(KafkaFrom::Own(ports)) = parts.servers.kafka else {
-            panic!("Kafka is not our own");
-        };
-        assert_eq!((ports.broker, ports.controller), (19092, 19093));
+        assert!(matches!(parts.servers.kafka, Some(KafkaFrom::Own(19092))));
         assert_eq!(parts.command_ports, [8080]);
         assert_eq!(parts.query_ports, [8081]);
         assert!(matches!(parts.programs, ProgramsFrom::Cargo(Profile::Dev)));
@@ -202,13 +152,6 @@ mod tests {
         let parts = parts(&["--command-services", "3", "--query-services", "2"]).unwrap();
         assert_eq!(parts.command_ports, [8080, 8090, 8100]);
         assert_eq!(parts.query_ports, [8081, 8091]);
-    }
-
-    #[test]
-    fn the_servers_alone_need_no_program() {
-        let parts = parts(&["--only", "postgres,kafka"]).unwrap();
-        assert!(parts.programs_needed().is_empty());
-        assert!(parts.servers.postgres.is_some() && parts.servers.kafka.is_some());
     }
 
     #[test]
@@ -227,8 +170,6 @@ mod tests {
             &["--only", "postgres,kafka,query", "--demo"],
             &["--command-services", "20", "--command-port", "65530"],
             &["--command-services", "0"],
-            &["--postgres-port", "19093"],
-            &["--command-services", "2", "--query-port", "8090"],
             &["--only", "redis"],
         ] {
             assert!(parts(flags).is_err(), "{flags:?}");

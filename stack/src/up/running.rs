@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use futures::future::{join_all, try_join_all};
 
 use super::alarms;
-use super::announce::{DatabasePair, Ready};
-use super::keep::{Kept, keep};
+use super::announce::Ready;
+use super::keep::Kept;
 use super::parts::{Parts, ProgramsFrom};
 use super::stop_signal::StopSignal;
 use crate::folder::DataFolder;
@@ -51,17 +50,16 @@ impl Running {
             Some(_) => Some(self.servers.databases()?.create(DATABASES).await?),
             None => None,
         };
-        let prepare = programs.iter().zip(&paths);
-        try_join_all(
-            prepare.map(|(program, path)| {
-                prepare_service(*program, path, urls.as_ref(), &self.servers)
-            }),
-        )
-        .await?;
+        let brokers = self.servers.brokers().unwrap_or_default().to_owned();
+        let programs = || programs.iter().copied().zip(&paths);
+        if let Some(urls) = &urls {
+            let prepare = programs().map(|(program, path)| prepare(program, path, urls, &brokers));
+            try_join_all(prepare).await?;
 
-        // 3. The services.
-        for (program, path) in programs.iter().zip(&paths) {
-            self.start_services(*program, path, parts, urls.as_ref()).await?;
+            // 3. The services.
+            for (program, path) in programs() {
+                self.start_services(program, path, parts, urls).await?;
+            }
         }
         try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
 
@@ -69,7 +67,7 @@ impl Running {
             command: urls_of(&parts.command_ports),
             query: urls_of(&parts.query_ports),
             kafka: self.servers.brokers().ok().map(str::to_owned),
-            postgres: urls.map(DatabasePair::of),
+            postgres: urls,
             data: self.servers.folder().root().to_owned(),
         })
     }
@@ -84,11 +82,12 @@ impl Running {
             .collect();
         let servers = self.servers.own().map(Kept::Server);
         let kept = servers.chain(self.services.iter_mut().map(Kept::Service));
-        let keep_all = kept.map(|part| keep(part, stop.clone()));
-        let show_all = logs.into_iter().map(|(name, log)| alarms::show(name, log, stop.clone()));
-        let (keep_all, show_all) = (join_all(keep_all), join_all(show_all));
-        // Waited for here too, because nothing is kept when all servers are external.
-        tokio::join!(keep_all, show_all, stop.asked());
+        let keep_all = join_all(kept.map(Kept::keep));
+        let show_all = join_all(logs.into_iter().map(|(name, log)| alarms::show(name, log)));
+        tokio::select! {
+            _ = async { tokio::join!(keep_all, show_all, std::future::pending::<()>()) } => {}
+            () = stop.asked() => {}
+        }
     }
 
     /// Stops the services, then Kafka, then Postgres.
@@ -105,9 +104,8 @@ impl Running {
         program: Program,
         path: &Path,
         parts: &Parts,
-        urls: Option<&DatabaseUrls>,
+        urls: &DatabaseUrls,
     ) -> anyhow::Result<()> {
-        let urls = urls.context("a service needs Postgres")?;
         let brokers = self.servers.brokers()?;
         let ports = match program {
             Program::CommandService => &parts.command_ports,
@@ -143,22 +141,18 @@ async fn obtain(from: &ProgramsFrom, programs: &[Program]) -> anyhow::Result<Vec
 }
 
 /// Creates the tables of a service, and for the command-service also the topic.
-async fn prepare_service(
+async fn prepare(
     program: Program,
     path: &Path,
-    urls: Option<&DatabaseUrls>,
-    servers: &Servers,
+    urls: &DatabaseUrls,
+    brokers: &str,
 ) -> anyhow::Result<()> {
-    let urls = urls.context("a service needs Postgres")?;
     match program {
         Program::CommandService => {
-            let migrate = Settings::migrate(&urls.write_owner);
-            let topic = Settings::create_topic(servers.brokers()?);
-            tokio::try_join!(
-                run_task(path, "migrate", &migrate),
-                run_task(path, "create-topic", &topic)
-            )?;
-            Ok(())
+            let (migrate, topic) =
+                (Settings::migrate(&urls.write_owner), Settings::create_topic(brokers));
+            let migrated = run_task(path, "migrate", &migrate);
+            tokio::try_join!(migrated, run_task(path, "create-topic", &topic)).map(|_| ())
         }
         Program::QueryService => {
             run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await
