@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use crate::chart;
 use crate::environment::{Environment, EnvironmentArgs};
-use crate::report::{Report, write_json, write_text};
+use crate::report::{Report, write_json};
 use crate::requests::{Ask, Requests};
 use bench::{Bench, Effort};
 
@@ -97,13 +97,7 @@ pub(crate) async fn run(args: CompareArgs) -> anyhow::Result<()> {
     let (report, failed) =
         Environment::run(environment, async |environment| measure(&args, environment).await)
             .await?;
-    report.show()?;
-    if let Some(file) = &args.json {
-        write_json(file, &report.table)?;
-    }
-    if let Some(file) = &args.markdown {
-        write_text(file, &report.markdown())?;
-    }
+    report.write(args.json.as_deref(), args.markdown.as_deref())?;
     if let Some(file) = &args.details {
         write_json(file, &report.rounds)?;
     }

@@ -37,6 +37,13 @@ pub(crate) struct Load {
     pub(crate) follow: Option<SocketAddr>,
 }
 
+impl Load {
+    /// Clients that send as soon as they are answered.
+    pub(crate) fn closed(clients: usize, warm_up: Duration, duration: Duration) -> Self {
+        Self { clients, pace: Pace::Closed, warm_up, duration, follow: None }
+    }
+}
+
 /// How long answers may be outstanding after the end.
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 

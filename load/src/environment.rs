@@ -19,9 +19,8 @@ use stack::servers::{Servers, Wanted};
 use stack::services::build::cargo;
 use stack::up::stop_signal::StopSignal;
 
-use crate::drive::pace::Pace;
 use crate::drive::{Load, drive};
-use crate::requests::{Ask, Keys, Requests, Sku, Spread};
+use crate::requests::{Ask, Requests, Sku};
 use stockbook::Stockbook;
 
 const PROGRAMS: [&str; 5] =
@@ -36,22 +35,21 @@ pub(crate) struct EnvironmentArgs {
     /// Take all programs from this folder instead of building them.
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
-    /// Lanes of the log.
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub(crate) lanes: u16,
-    /// Database connections of every service.
-    #[arg(long, value_name = "N", default_value_t = 16)]
-    pub(crate) pool: u32,
-    /// Items that requests draw from.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) items: u32,
 }
+
+/// Lanes of the log.
+pub(crate) const LANES: &str = "16";
+
+/// Database connections of every service.
+pub(crate) const POOL: &str = "16";
+
+/// Items that requests draw from.
+pub(crate) const ITEMS: u32 = 10_000;
 
 /// Running servers, and the programs to start on them.
 pub(crate) struct Environment {
     pub(crate) servers: Servers,
     binaries: PathBuf,
-    pub(crate) args: EnvironmentArgs,
     names: AtomicU32,
 }
 
@@ -67,7 +65,7 @@ impl Environment {
         let wanted = Wanted { compiling: Compiling::Fully, ..Wanted::on_free_ports()? };
         let servers = Servers::open(folder, wanted).await?;
         servers.folder().clear()?;
-        let mut environment = Self { servers, binaries, args, names: AtomicU32::new(0) };
+        let mut environment = Self { servers, binaries, names: AtomicU32::new(0) };
         let mut stop = StopSignal::listen()?;
         let done = tokio::select! {
             done = Box::pin(async {
@@ -100,7 +98,7 @@ impl Environment {
 
     /// The names of all items.
     pub(crate) fn skus(&self) -> Vec<String> {
-        (0..self.args.items).map(|item| Sku(item).to_string()).collect()
+        (0..ITEMS).map(|item| Sku(item).to_string()).collect()
     }
 
     /// Writes all changed pages to the disk, so that no measurement pays for the one before.
@@ -114,12 +112,10 @@ impl Environment {
     /// Drives Kafka through a Stockbook that is thrown away: Java compiles the code that runs
     /// often, and everything measured before that is too slow.
     pub(crate) async fn warm_up(&self, duration: Duration) -> anyhow::Result<()> {
-        let items = self.args.items;
         let stockbook = Stockbook::start(self, &[]).await?;
         stockbook.fill(&self.skus(), 1).await?;
-        let receipts = Requests::new(Ask::Receive, Keys::new(Spread::Uniform, items));
-        let warm_up = Duration::ZERO;
-        let load = Load { clients: 64, pace: Pace::Closed, warm_up, duration, follow: None };
+        let receipts = Requests::new(Ask::Receive, 0..ITEMS);
+        let load = Load::closed(64, Duration::ZERO, duration);
         drive(stockbook.address, &load, receipts.renderers()).await?;
         stockbook.stop().await
     }

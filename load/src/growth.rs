@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::ensure;
 use tokio::time::Instant;
 
-use crate::drive::pace::Pace;
 use crate::drive::{Load, drive};
 use crate::environment::stockbook::Stockbook;
-use crate::environment::{Environment, EnvironmentArgs};
-use crate::report::{Budget, Report, Round, Row, shown, write_json, write_text};
-use crate::requests::{Ask, Keys, Requests, Spread};
+use crate::environment::{Environment, EnvironmentArgs, ITEMS};
+use crate::report::{Budget, Report, Round, Row, shown};
+use crate::requests::{Ask, Requests};
 
 /// An event's bytes on the disk, in Postgres with its indexes, in the write-ahead log and in
 /// Kafka; an estimate on the high side.
@@ -59,14 +58,7 @@ pub(crate) async fn run(args: GrowthArgs) -> anyhow::Result<()> {
     let environment = args.environment.clone();
     let report =
         Environment::run(environment, async |environment| grow(&args, environment).await).await?;
-    report.show()?;
-    if let Some(file) = &args.json {
-        write_json(file, &report.table)?;
-    }
-    if let Some(file) = &args.markdown {
-        write_text(file, &report.markdown())?;
-    }
-    Ok(())
+    report.write(args.json.as_deref(), args.markdown.as_deref())
 }
 
 fn check_disk(environment: &Environment, events: i64) -> anyhow::Result<()> {
@@ -88,14 +80,13 @@ fn check_disk(environment: &Environment, events: i64) -> anyhow::Result<()> {
 async fn grow(args: &GrowthArgs, environment: &Environment) -> anyhow::Result<Report> {
     check_disk(environment, args.events)?;
     environment.warm_up(KAFKA_WARM_UP).await?;
-    let items = args.environment.items;
     let stockbook = Stockbook::start(environment, &[]).await?;
     stockbook.fill(&environment.skus(), 1).await?;
     let mut report = Report::default();
     let mut at_start = None;
     for events in lengths(args.from, args.events) {
         let begun = Instant::now();
-        stockbook.extend(items, events).await?;
+        stockbook.extend(events).await?;
         let recorded = stockbook.recorded().await?;
         tracing::info!(
             "{} events after {:.0} s of filling; {} bytes each in Postgres",
@@ -120,15 +111,8 @@ async fn cost(
     recorded: i64,
     report: &mut Report,
 ) -> anyhow::Result<f64> {
-    let keys = Keys::new(Spread::Uniform, args.environment.items);
-    let requests = Requests::new(Ask::Receive, keys);
-    let load = Load {
-        clients: CLIENTS,
-        pace: Pace::Closed,
-        warm_up: Duration::from_secs(1),
-        duration: Duration::from_secs(args.seconds),
-        follow: None,
-    };
+    let requests = Requests::new(Ask::Receive, 0..ITEMS);
+    let load = Load::closed(CLIENTS, Duration::from_secs(1), Duration::from_secs(args.seconds));
     let what = format!("receive at {} events", shown(recorded as f64));
     let mut best = 0.0_f64;
     for _ in 0..ROUNDS {

@@ -230,22 +230,26 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let mut text = String::new();
         if !self.table.rows.is_empty() {
             text += "| what | ours | baseline | limit | ratio | budget | verdict |\n\
                      |---|---:|---:|---:|---:|---|---|\n";
-            for row in &self.table.rows {
-                text += &format!("| {} |\n", row.cells().join(" | "));
-            }
+            text.extend(self.table.rows.iter().map(|row| line(&row.cells())));
             text.push('\n');
         }
         text += "| what | side | clients | answers/s | p50 ms | p99 ms | p99.9 ms | 4xx | 5xx | \
                  broken | generator | µs per answer, MB |\n\
                  |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
-        for round in &self.rounds {
-            text += &format!("| {} |\n", round.cells().join(" | "));
-        }
+        text.extend(self.rounds.iter().map(|round| line(&round.cells())));
         text
+    }
+
+    /// Prints it, and writes the table as JSON, and table and rounds as Markdown.
+    pub(crate) fn write(&self, json: Option<&Path>, markdown: Option<&Path>) -> anyhow::Result<()> {
+        self.show()?;
+        json.map_or(Ok(()), |file| write_json(file, &self.table))?;
+        markdown.map_or(Ok(()), |file| write_text(file, &self.markdown()))
     }
 
     /// Prints table and rounds to standard output.
@@ -276,15 +280,9 @@ pub(crate) fn shown(figure: f64) -> String {
         let text = format!("{figure:.2}");
         return text.trim_end_matches('0').trim_end_matches('.').to_owned();
     }
-    let digits = format!("{:.0}", figure.abs());
-    let mut text = String::from(if figure < 0.0 { "-" } else { "" });
-    for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let digits: Vec<char> = format!("{figure:.0}").chars().collect();
+    let thousands: Vec<String> = digits.rchunks(3).rev().map(String::from_iter).collect();
+    thousands.join(",")
 }
 
 /// To three decimal places: more is noise.

@@ -1,13 +1,12 @@
 //! The requests, as bytes: every side gets the same ones.
 
 use std::fmt::{self, Write as _};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
-use rand::distr::Distribution as _;
-use rand::distr::weighted::WeightedIndex;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use stack::replay::plan::{Plan, Stock};
@@ -40,46 +39,6 @@ pub(crate) enum Ask {
     /// The route that answers a constant.
     #[value(skip)]
     Constant,
-}
-
-/// How requests spread over items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Spread {
-    /// Every item as often as any other.
-    Uniform,
-    /// The n-th item 1/n as often as the first, as shops sell.
-    Zipf,
-    /// One item only.
-    One,
-}
-
-/// Items to draw from, numbered from 0.
-#[derive(Debug, Clone)]
-pub(crate) enum Keys {
-    Uniform(u32),
-    Zipf(Arc<WeightedIndex<f64>>),
-    One(u32),
-}
-
-impl Keys {
-    pub(crate) fn new(spread: Spread, items: u32) -> Self {
-        match spread {
-            Spread::Uniform => Self::Uniform(items),
-            Spread::Zipf => {
-                let shares = (1..=items).map(|nth| f64::from(nth).recip());
-                Self::Zipf(Arc::new(WeightedIndex::new(shares).expect("there is an item")))
-            }
-            Spread::One => Self::One(0),
-        }
-    }
-
-    fn draw(&self, rng: &mut impl Rng) -> Sku {
-        Sku(match self {
-            Self::Uniform(items) => rng.random_range(0..*items),
-            Self::Zipf(shares) => u32::try_from(shares.sample(rng)).unwrap_or_default(),
-            Self::One(item) => *item,
-        })
-    }
 }
 
 /// The name of an item; all have the same length.
@@ -115,10 +74,9 @@ pub(crate) struct Orders {
 impl Orders {
     /// Reads the sales of these files, or of the shipped day if there are none.
     pub(crate) fn read(files: &[std::path::PathBuf]) -> anyhow::Result<Self> {
-        let sources: Vec<Source> = if files.is_empty() {
-            vec![Source::sample()?]
-        } else {
-            files.iter().map(|file| Source::open(file)).collect::<anyhow::Result<_>>()?
+        let sources: Vec<Source> = match files {
+            [] => vec![Source::sample()?],
+            _ => files.iter().map(|file| Source::open(file)).collect::<Result<_, _>>()?,
         };
         let plan = Plan::new(Stock::Full, &sources)?;
         let sales = plan.trade.iter().filter(|command| command.path == "/v1/issues");
@@ -142,7 +100,8 @@ impl Orders {
 #[derive(Debug, Clone)]
 pub(crate) struct Requests {
     pub(crate) ask: Ask,
-    pub(crate) keys: Keys,
+    /// The items that requests draw from, each as often as any other.
+    pub(crate) items: Range<u32>,
     /// Whether each request has its own Idempotency-Key.
     pub(crate) keyed: bool,
     /// Needed to ask for orders only.
@@ -150,8 +109,8 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    pub(crate) fn new(ask: Ask, keys: Keys) -> Self {
-        Self { ask, keys, keyed: false, orders: Orders::default() }
+    pub(crate) fn new(ask: Ask, items: Range<u32>) -> Self {
+        Self { ask, items, keyed: false, orders: Orders::default() }
     }
 
     /// What each client sends; it differs from client to client and from run to run.
@@ -181,31 +140,9 @@ impl Requests {
         body: &mut String,
         out: &mut Vec<u8>,
     ) -> fmt::Result {
-        let sku = self.keys.draw(rng);
+        let mut draw = || Sku(rng.random_range(self.items.clone()));
+        let sku = draw();
         let path = match self.ask {
-            Ask::Receive | Ask::Issue => {
-                write!(body, r#"{{"lines":[{}]}}"#, Line(sku))?;
-                if self.ask == Ask::Receive { "/v1/receipts" } else { "/v1/issues" }
-            }
-            Ask::Reserve => {
-                let line = Line(sku);
-                write!(body, r#"{{"owner":"cart-7","ttl_seconds":3600,"lines":[{line}]}}"#)?;
-                "/v1/reservations"
-            }
-            Ask::Batch => {
-                body.push_str(r#"{"mode":"independent","commands":["#);
-                for nth in 0..BATCH {
-                    let comma = if nth == 0 { "" } else { "," };
-                    let line = Line(self.keys.draw(rng));
-                    write!(body, r#"{comma}{{"type":"receive_stock","lines":[{line}]}}"#)?;
-                }
-                body.push_str("]}");
-                "/v1/batches"
-            }
-            Ask::Order => {
-                body.push_str(self.orders.next());
-                "/v1/issues"
-            }
             Ask::Point => {
                 get(&format!("/v1/stock/{sku}/{LOCATION}"), out);
                 return Ok(());
@@ -219,6 +156,29 @@ impl Requests {
             Ask::Constant => {
                 get("/static", out);
                 return Ok(());
+            }
+            Ask::Receive | Ask::Issue => {
+                write!(body, r#"{{"lines":[{}]}}"#, Line(sku))?;
+                if self.ask == Ask::Receive { "/v1/receipts" } else { "/v1/issues" }
+            }
+            Ask::Reserve => {
+                let line = Line(sku);
+                write!(body, r#"{{"owner":"cart-7","ttl_seconds":3600,"lines":[{line}]}}"#)?;
+                "/v1/reservations"
+            }
+            Ask::Batch => {
+                body.push_str(r#"{"mode":"independent","commands":["#);
+                for nth in 0..BATCH {
+                    let comma = if nth == 0 { "" } else { "," };
+                    let line = Line(draw());
+                    write!(body, r#"{comma}{{"type":"receive_stock","lines":[{line}]}}"#)?;
+                }
+                body.push_str("]}");
+                "/v1/batches"
+            }
+            Ask::Order => {
+                body.push_str(self.orders.next());
+                "/v1/issues"
             }
         };
         post(path, key, body, out);
@@ -267,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_command_has_the_length_of_its_body_and_its_own_key() {
-        let text = first(&Requests { keyed: true, ..Requests::new(Ask::Receive, Keys::One(17)) });
+        let text = first(&Requests { keyed: true, ..Requests::new(Ask::Receive, 17..18) });
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(body, r#"{"lines":[{"sku":"sku-00017","location":"MAIN","quantity":1}]}"#);
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
@@ -276,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_read_has_no_body() {
-        let text = first(&Requests::new(Ask::Point, Keys::One(4)));
+        let text = first(&Requests::new(Ask::Point, 4..5));
         assert_eq!(text, "GET /v1/stock/sku-00004/MAIN HTTP/1.1\r\nHost: load\r\n\r\n");
     }
 
     #[test]
     fn bodies_are_json() {
         for ask in [Ask::Receive, Ask::Issue, Ask::Reserve, Ask::Batch] {
-            let text = first(&Requests::new(ask, Keys::One(1)));
+            let text = first(&Requests::new(ask, 1..2));
             let (_, body) = text.split_once("\r\n\r\n").unwrap();
             serde_json::from_str::<serde_json::Value>(body).unwrap();
         }
@@ -294,24 +254,5 @@ mod tests {
         let orders = Orders::read(&[]).unwrap();
         assert!(orders.lines > 10.0, "{}", orders.lines);
         assert_ne!(orders.next(), orders.next());
-    }
-
-    #[test]
-    fn items_are_drawn_as_their_spread_says() {
-        let drawn = |spread| {
-            let keys = Keys::new(spread, 10);
-            let mut rng = SmallRng::seed_from_u64(7);
-            let mut counts = [0.0; 10];
-            for _ in 0..100_000 {
-                counts[usize::try_from(keys.draw(&mut rng).0).unwrap()] += 1.0;
-            }
-            counts
-        };
-        assert!(drawn(Spread::Uniform).iter().all(|count| (9_500.0..10_500.0).contains(count)));
-        assert!((drawn(Spread::One)[0] - 100_000.0_f64).abs() < f64::EPSILON);
-        let zipf = drawn(Spread::Zipf);
-        for (nth, expected) in [(2, 1.9..2.1), (10, 9.0..11.0)] {
-            assert!(expected.contains(&(zipf[0] / zipf[nth - 1])), "{zipf:?}");
-        }
     }
 }

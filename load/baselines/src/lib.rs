@@ -5,25 +5,16 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use axum::Router;
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::net::TcpListener;
 
 /// Settings, read like those of Stockbook's own services.
 #[derive(Parser)]
 pub struct Settings {
-    #[command(subcommand)]
-    task: Task,
-}
-
-#[derive(Subcommand)]
-enum Task {
-    /// Answer requests.
-    Serve(Serve),
-}
-
-#[derive(clap::Args)]
-pub struct Serve {
+    /// The only task is to serve.
+    #[arg(value_parser = ["serve"])]
+    task: String,
     /// Where to listen, host:port; port 0 takes a free one.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
@@ -38,13 +29,10 @@ pub struct Serve {
 impl Settings {
     /// Ends the process with a message if arguments or environment are wrong.
     #[must_use]
-    pub fn read() -> Serve {
-        let Task::Serve(serve) = Self::parse().task;
-        serve
+    pub fn read() -> Self {
+        Self::parse()
     }
-}
 
-impl Serve {
     /// Connections to the database, all of them open from the start.
     pub async fn connect(&self) -> anyhow::Result<PgPool> {
         PgPoolOptions::new()

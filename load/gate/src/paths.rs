@@ -21,7 +21,7 @@ const ORDER_LINES: usize = 21;
 const LOCATION: &str = "MAIN";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
-pub enum Path {
+pub(crate) enum Path {
     /// Decides a receipt of one line.
     DecideReceipt,
     /// Decides an order of 21 lines.
@@ -49,7 +49,7 @@ struct Fixture {
 
 impl Path {
     /// Prepares the values and calls the path; 0 times costs only the preparation.
-    pub fn run(self, times: u32) {
+    pub(crate) fn run(self, times: u32) {
         let mut fixture = Fixture::new();
         for _ in 0..times {
             match self {
@@ -70,7 +70,7 @@ impl Path {
     }
 
     /// Its name on the command line.
-    pub fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         let value = self.to_possible_value().expect("no variant is skipped");
         value.get_name().to_owned()
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::drive::pace::Pace;
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
-use crate::environment::Environment;
 use crate::environment::baseline::Baseline;
 use crate::environment::query_service::QueryService;
 use crate::environment::stockbook::Stockbook;
+use crate::environment::{Environment, ITEMS};
 use crate::report::{Budget, Report, Round, Row};
-use crate::requests::{Ask, Keys, Orders, Requests, Spread};
+use crate::requests::{Ask, Orders, Requests};
 
 /// Units of every item at the start: nothing runs out.
 pub(super) const PLENTY: i64 = 1_000_000_000;
@@ -123,13 +123,12 @@ impl<'a> Bench<'a> {
 
     /// Requests over all items alike.
     pub(super) fn requests(&self, ask: Ask) -> Requests {
-        Requests::new(ask, Keys::new(Spread::Uniform, self.environment.args.items))
+        Requests::new(ask, 0..ITEMS)
     }
 
     /// One round of clients that send as soon as they are answered.
     pub(super) fn closed(&self, clients: usize) -> Load {
-        let (warm_up, duration) = (self.effort.warm_up, self.effort.duration);
-        Load { clients, pace: Pace::Closed, warm_up, duration, follow: None }
+        Load::closed(clients, self.effort.warm_up, self.effort.duration)
     }
 
     /// One round at a fixed rate, however long answers take.

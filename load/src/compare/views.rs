@@ -23,7 +23,7 @@ const RATE_REACHED: f64 = 0.95;
 /// All views follow a log from its beginning at once.
 pub(super) async fn catch_up(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let stockbook = &bench.stockbook;
-    stockbook.extend(bench.environment.args.items, bench.effort.catch_up).await?;
+    stockbook.extend(bench.effort.catch_up).await?;
     let recorded = stockbook.recorded().await?;
     let brokers = bench.environment.servers.brokers()?;
     let [mut best, mut limit] = [0.0_f64; 2];

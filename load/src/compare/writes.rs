@@ -5,10 +5,11 @@ use anyhow::ensure;
 
 use super::bench::{Bench, CLIENTS, Side};
 use crate::drive::drive;
+use crate::environment::ITEMS;
 use crate::environment::baseline::Baseline;
 use crate::limits;
 use crate::report::{Budget, Row};
-use crate::requests::{Ask, BATCH, Keys, Requests, Sku};
+use crate::requests::{Ask, BATCH, Requests, Sku};
 
 /// Units that are left of the scarce item, fewer than are asked for.
 const SCARCE: i64 = 1_000;
@@ -52,7 +53,7 @@ pub(super) async fn single(
 /// One item only: against ours over all items, and against the hot row of the update-service. And
 /// whether scarce stock is sold to the last unit and no further.
 pub(super) async fn one_sku(bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let [ours, update] = bench.both(&Requests::new(Ask::Receive, Keys::One(7)));
+    let [ours, update] = bench.both(&Requests::new(Ask::Receive, 7..8));
     let requests = bench.requests(Ask::Receive);
     let uniform = Side { name: "ours, uniform", requests, ..ours.clone() };
     let load = bench.closed(CLIENTS);
@@ -69,12 +70,12 @@ pub(super) async fn one_sku(bench: &mut Bench<'_>) -> anyhow::Result<()> {
 
 /// Lets many clients take the last units of an item, and counts the units sold beyond those.
 async fn oversold(bench: &mut Bench<'_>) -> anyhow::Result<f64> {
-    let scarce = bench.environment.args.items - 1;
+    let scarce = ITEMS - 1;
     let sku = Sku(scarce).to_string();
     let before = bench.stockbook.on_hand(&sku).await?;
     bench.stockbook.issue(&sku, before - SCARCE).await?;
 
-    let requests = Requests::new(Ask::Issue, Keys::One(scarce));
+    let requests = Requests::new(Ask::Issue, scarce..ITEMS);
     let load = bench.closed(CLIENTS);
     let measured = drive(bench.stockbook.address, &load, requests.renderers()).await?;
     let sold = i64::try_from(measured.answers.done_in_all)?;

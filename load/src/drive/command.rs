@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::pace::Pace;
 use super::{Load, drive};
-use crate::report::{self, Report, Round};
-use crate::requests::{Ask, Keys, Orders, Requests, Spread, address};
+use crate::report::{Report, Round};
+use crate::requests::{Ask, Orders, Requests, address};
 
 /// Drives one service: by default as fast as its clients are answered, with --rate at fixed moments
 /// however slow its answers are.
@@ -18,9 +18,6 @@ pub(crate) struct DriveArgs {
     /// The request.
     #[arg(long, value_enum, default_value = "receive")]
     ask: Ask,
-    /// How requests spread over items.
-    #[arg(long, value_enum, default_value = "uniform")]
-    keys: Spread,
     /// Items, sku-00000 and so on; they must be registered, except for --ask order.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     items: u32,
@@ -42,12 +39,6 @@ pub(crate) struct DriveArgs {
     /// Seconds of warm-up before that.
     #[arg(long, value_name = "S", default_value_t = 2.0)]
     warm_up: f64,
-    /// How often to repeat it.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    rounds: u32,
-    /// Write the rounds as JSON to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
     /// Take real orders from these trade files instead of the shipped day.
     #[arg(long, value_name = "FILE,…", value_delimiter = ',')]
     trade: Vec<PathBuf>,
@@ -59,26 +50,15 @@ pub(crate) async fn run(args: DriveArgs) -> anyhow::Result<()> {
         Ask::Order => Orders::read(&args.trade)?,
         _ => Orders::default(),
     };
-    let keys = Keys::new(args.keys, args.items);
-    let requests = Requests { ask: args.ask, keys, keyed: args.keyed, orders };
-    let load = Load {
-        clients: args.clients,
-        pace: args
-            .rate
-            .map_or(Pace::Closed, |from| Pace::Open { from, to: args.ramp_to.unwrap_or(from) }),
-        warm_up: Duration::try_from_secs_f64(args.warm_up)?,
-        duration: Duration::try_from_secs_f64(args.seconds)?,
-        follow: None,
-    };
-    let target = address(&args.url)?;
+    let requests = Requests { keyed: args.keyed, orders, ..Requests::new(args.ask, 0..args.items) };
+    let warm_up = Duration::try_from_secs_f64(args.warm_up)?;
+    let duration = Duration::try_from_secs_f64(args.seconds)?;
+    let mut load = Load::closed(args.clients, warm_up, duration);
+    if let Some(from) = args.rate {
+        load.pace = Pace::Open { from, to: args.ramp_to.unwrap_or(from) };
+    }
+    let measured = drive(address(&args.url)?, &load, requests.renderers()).await?;
     let mut report = Report::default();
-    for _ in 0..args.rounds {
-        let measured = drive(target, &load, requests.renderers()).await?;
-        report.rounds.push(Round::of(&format!("{:?}", args.ask), &args.url, &measured));
-    }
-    report.show()?;
-    if let Some(file) = &args.json {
-        report::write_json(file, &report.rounds)?;
-    }
-    Ok(())
+    report.rounds.push(Round::of(&format!("{:?}", args.ask), &args.url, &measured));
+    report.show()
 }

@@ -107,8 +107,7 @@ mod tests {
 
     fn moments(pace: Pace, seconds: u64) -> Vec<f64> {
         let duration = Duration::from_secs(seconds);
-        let load = Load { clients: 1, pace, warm_up: Duration::ZERO, duration, follow: None };
-        let schedule = Schedule::new(&load);
+        let schedule = Schedule::new(&Load { pace, ..Load::closed(1, Duration::ZERO, duration) });
         std::iter::from_fn(|| schedule.next())
             .map(|due| (due - schedule.start).as_secs_f64())
             .collect()

@@ -178,13 +178,8 @@ mod tests {
         recorder.answered(start + ms(10), start + ms(15), &answer(200));
         recorder.answered(start + ms(990), start + ms(1_490), &answer(200));
         recorder.answered(start + ms(20), start + ms(21), &answer(503));
-        let mut measured = Measured::new(&Load {
-            clients: 1,
-            pace: Pace::fixed(3.0),
-            warm_up: Duration::ZERO,
-            duration: ms(1_000),
-            follow: None,
-        });
+        let load = Load::closed(1, Duration::ZERO, ms(1_000));
+        let mut measured = Measured::new(&Load { pace: Pace::fixed(3.0), ..load });
         measured.add(recorder);
         assert_eq!(measured.count(200..300), 1, "the second one came after the end");
         assert!((495.0..505.0).contains(&measured.latency(1.0)), "{}", measured.latency(1.0));

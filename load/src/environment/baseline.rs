@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 use stack::services::Service;
 use stack::services::settings::Settings;
 
-use super::Environment;
+use super::{Environment, POOL};
 use crate::requests::{LOCATION, address};
 
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ impl Baseline {
         let settings = Settings::default()
             .with("LISTEN", "127.0.0.1:0")
             .with("DATABASE_URL", database.as_str())
-            .with("POOL", environment.args.pool.to_string());
+            .with("POOL", POOL);
         let name = environment.unique_name("baseline");
         let folder = environment.servers.folder();
         let program = environment.program(program);

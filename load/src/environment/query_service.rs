@@ -9,8 +9,8 @@ use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
 use tokio::time::{Instant, sleep};
 
-use super::Environment;
 use super::stockbook::Stockbook;
+use super::{Environment, LANES, POOL};
 use crate::requests::address;
 
 const READY_MAX: Duration = Duration::from_secs(120);
@@ -41,14 +41,13 @@ impl QueryService {
         let name = environment.unique_name("views");
         let urls = environment.servers.databases()?.create(&name).await?;
         let program = environment.program("query-service");
-        let lanes = environment.args.lanes.to_string();
-        let migrate = Settings::migrate(&urls.read_owner).with("LANES", lanes);
+        let migrate = Settings::migrate(&urls.read_owner).with("LANES", LANES);
         run_task(&program, "migrate", &migrate).await?;
         let brokers = environment.servers.brokers()?;
         let settings = Settings::query_service(0, &urls.read, brokers, &[of.url()])
             .with("TOPIC", &of.topic)
             .with("CONSUMER_GROUP", &name)
-            .with("READ_CONNECTIONS_MAX", environment.args.pool.to_string());
+            .with("READ_CONNECTIONS_MAX", POOL);
         let views = PgConnection::connect(urls.read_owner.as_str()).await?;
         let folder = environment.servers.folder();
         let service = Service::start(folder, &name, &program, &settings).await?;

@@ -14,7 +14,7 @@ use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
 
-use super::Environment;
+use super::{Environment, ITEMS, LANES, POOL};
 use crate::requests::{BATCH, LOCATION, Sku, address};
 
 const READY_MAX: Duration = Duration::from_secs(120);
@@ -43,18 +43,17 @@ impl Stockbook {
         let urls = environment.servers.databases()?.create(&name).await?;
         let brokers = environment.servers.brokers()?;
         let topic = format!("{name}.events");
-        let lanes = environment.args.lanes.to_string();
         let program = environment.program("command-service");
-        let migrate = Settings::migrate(&urls.write_owner).with("LANES", &lanes);
+        let migrate = Settings::migrate(&urls.write_owner).with("LANES", LANES);
         let create_topic =
-            Settings::create_topic(brokers).with("TOPIC", &topic).with("LANES", &lanes);
+            Settings::create_topic(brokers).with("TOPIC", &topic).with("LANES", LANES);
         tokio::try_join!(
             run_task(&program, "migrate", &migrate),
             run_task(&program, "create-topic", &create_topic),
         )?;
         let mut all = Settings::command_service(0, &urls.write, brokers)
             .with("TOPIC", &topic)
-            .with("READ_CONNECTIONS_MAX", environment.args.pool.to_string());
+            .with("READ_CONNECTIONS_MAX", POOL);
         for (variable, value) in settings {
             all = all.with(variable, *value);
         }
@@ -97,12 +96,12 @@ impl Stockbook {
 
     /// Makes the log so many events long, as fast as large commands do: receives single units of
     /// items drawn evenly.
-    pub(crate) async fn extend(&self, items: u32, events: i64) -> anyhow::Result<()> {
+    pub(crate) async fn extend(&self, events: i64) -> anyhow::Result<()> {
         let missing = usize::try_from(events - self.recorded().await?).unwrap_or_default();
         let mut rng = SmallRng::seed_from_u64(0);
         let receipts = (0..missing).step_by(LINES).map(|done| {
             let lines = 0..LINES.min(missing - done);
-            let skus: Vec<_> = lines.map(|_| Sku(rng.random_range(0..items)).to_string()).collect();
+            let skus: Vec<_> = lines.map(|_| Sku(rng.random_range(0..ITEMS)).to_string()).collect();
             async move { self.receive(&skus, 1).await }
         });
         stream::iter(receipts).buffer_unordered(EXTENDERS).try_collect().await
