@@ -9,7 +9,7 @@ use crate::project::Project;
 
 pub(crate) async fn what_dashboard_and_alerts_name_is_measured(project: &Project) {
     // Something is recorded, applied and asked, so that it is measured.
-    project.command().send("PUT", "/v1/items/MEASURED", &json!({})).await.expect_status(201);
+    project.command().put("/v1/items/MEASURED", json!({})).await.expect_status(201);
     project.read("/v1/items/MEASURED").await;
     let mut measured = BTreeSet::new();
     for service in [project.command(), project.query()] {

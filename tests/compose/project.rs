@@ -127,12 +127,12 @@ impl Project {
 
     /// What the query-service says once it has applied all that is recorded now.
     pub(crate) async fn read(&self, path: &str) -> Value {
-        let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
+        let lanes = self.command().json("/v1/lanes").await;
         let heads = lanes["items"].as_array().expect("a list of lanes").iter();
         let heads: Vec<String> =
             heads.map(|head| format!("{}:{}", head["lane"], head["position"])).collect();
         let path = format!("{path}?min_position={}&wait_ms=30000", heads.join(","));
-        self.query().get(&path).await.expect_status(200).json()
+        self.query().json(&path).await
     }
 
     /// Compares every record on Kafka with the event of the log that it stands for.

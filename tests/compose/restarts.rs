@@ -29,8 +29,8 @@ struct Tally {
 
 pub(crate) async fn no_unit_is_lost_or_counted_twice_whatever_is_killed(project: &Project) {
     let command = project.command();
-    command.send("PUT", "/v1/locations/MAIN", &json!({})).await;
-    command.send("PUT", "/v1/items/KILLED", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/MAIN", json!({})).await;
+    command.put("/v1/items/KILLED", json!({})).await.expect_status(201);
     let tally = Tally::default();
     let callers = join_all((0..CALLERS).map(|caller| receive(&command, caller, &tally)));
     let killing = async {

@@ -7,8 +7,8 @@ use crate::project::Project;
 
 pub(crate) async fn three_query_services_answer_for_each_other(project: &Project) {
     let command = project.command();
-    command.send("PUT", "/v1/locations/MAIN", &json!({})).await;
-    command.send("PUT", "/v1/items/SCALED", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/MAIN", json!({})).await;
+    command.put("/v1/items/SCALED", json!({})).await.expect_status(201);
     scale(project, 3).await;
     let list = project.compose(&["ps", "--quiet", "query-service"]).await;
     let containers: Vec<&str> = list.lines().collect();
@@ -17,7 +17,7 @@ pub(crate) async fn three_query_services_answer_for_each_other(project: &Project
         // More often than there are instances, so that each is asked.
         for _ in 0..6 {
             let receipt = lines_at_main(&[("SCALED", 1)]);
-            let received = command.post("/v1/receipts", receipt).await.expect_status(200);
+            let received = command.done("/v1/receipts", receipt).await;
             let figure = project.read("/v1/stock/SCALED/MAIN").await;
             let recorded = received.figures("SCALED").on_hand;
             assert_eq!(figure["on_hand"], recorded, "{left} instances: {figure}");

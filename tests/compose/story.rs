@@ -26,7 +26,7 @@ pub(crate) async fn the_readme_is_followed_on_a_new_project(project: &Project) {
     let command = project.command();
     let before = command.figures("85123A").await;
     let ten = lines_at_main(&[("85123A", 10)]);
-    command.post("/v1/receipts", ten).await.expect_status(200);
+    command.done("/v1/receipts", ten).await;
     let mut six = lines_at_main(&[("85123A", 6)]);
     six["purpose"] = json!("sale");
     let key = [("idempotency-key", "order-17")];
@@ -42,7 +42,7 @@ pub(crate) async fn the_readme_is_followed_on_a_new_project(project: &Project) {
     // 4. What it would be to take the sale back.
     let sale = sold.json()["correlation_id"].clone();
     let back = json!({"correlation_id": sale, "reason": "booked_twice", "dry_run": true});
-    let back = command.post("/v1/reversals", back).await.expect_status(200);
+    let back = command.done("/v1/reversals", back).await;
     assert_eq!(back.figures("85123A").on_hand, before.on_hand + 10, "{}", back.body);
 
     // 5. The other service and the topic say the same.

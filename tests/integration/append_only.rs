@@ -22,8 +22,7 @@ const FORBIDDEN: [&str; 4] = [
 ];
 
 async fn the_services_role_cannot_change_or_remove_an_event(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let database = stockbook.write_database().await;
     let drops = ["drop table events", "alter table events disable trigger all"];
     for statement in FORBIDDEN.iter().chain(&drops) {
@@ -37,8 +36,7 @@ async fn the_services_role_cannot_change_or_remove_an_event(world: Arc<World>) {
 }
 
 async fn even_the_owner_is_refused_by_the_triggers(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let mut owner = PgConnection::connect(stockbook.urls.write_owner.as_str()).await.unwrap();
     for statement in &FORBIDDEN[..3] {
         let statement = AssertSqlSafe(*statement);

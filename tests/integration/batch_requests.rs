@@ -24,9 +24,7 @@ fn pointers(problem: &Value) -> Vec<&str> {
 }
 
 async fn an_invalid_batch_gets_all_its_faults(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let before = stockbook.heads().await;
     let mut colourful = issue("A", 1);
     colourful["colour"] = json!(1);
@@ -53,17 +51,14 @@ async fn an_invalid_batch_gets_all_its_faults(world: Arc<World>) {
             vec!["/commands/0/sku"],
         ),
     ] {
-        let problem = command.post("/v1/batches", batch).await;
-        let problem = problem.expect_problem(422, "validation_failed");
+        let problem = command.refused("/v1/batches", batch, 422, "validation_failed").await;
         assert_eq!(pointers(&problem), expected, "{problem}");
     }
     assert_eq!(stockbook.heads().await, before, "a refused batch was recorded");
 }
 
 async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let many = json!(vec![receive("A", 1); 1_001]);
     let many = send(&command, "atomic", many).await.expect_problem(413, "batch_too_large");
     assert_eq!(many["limit"], 1_000, "{many}");
@@ -87,9 +82,7 @@ async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {
 }
 
 async fn a_strict_service_requires_the_keys_of_a_batch(world: Arc<World>) {
-    let mut stockbook = Stockbook::prepare(&world, 4).await;
-    stockbook.add_command_service(&[]).await;
-    stockbook.register(&["A"]).await;
+    let (mut stockbook, _) = Stockbook::without_views(&world, 4).await;
     stockbook.add_command_service(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
     let strict = stockbook.instances().remove(1);
     let one = json!([receive("A", 1)]);

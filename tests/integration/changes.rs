@@ -26,7 +26,7 @@ async fn trade(stockbook: &Stockbook) -> PositionToken {
     let command = stockbook.command();
     stockbook.register(&["A", "B", "C"]).await;
     stockbook.receive(&[("A", 10), ("B", 4), ("C", 1)]).await;
-    command.post("/v1/issues", lines_at_main(&[("A", 1)])).await.expect_status(200);
+    command.done("/v1/issues", lines_at_main(&[("A", 1)])).await;
     command.reserve("cart-1", 600, &[("A", 2)]).await;
     let promised = command.reserve("cart-2", 600, &[("A", 3)]).await.reservation_id();
     command.step(&promised, "confirm", json!({})).await.expect_status(200);
@@ -45,7 +45,7 @@ async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(world: A
     let stockbook = Stockbook::start(&world).await;
     let token = trade(&stockbook).await;
     let query = stockbook.query();
-    let whole = query.get("/v1/explain/A/MAIN").await.expect_status(200).json();
+    let whole = query.json("/v1/explain/A/MAIN").await;
     assert_eq!(Figures::of(&whole["figures"]), Figures::new(9, 2, 3));
     for member in ["on_hand", "reserved", "allocated", "available"] {
         assert_eq!(sum(&whole["summary"]["by_type"], "delta", member), whole["figures"][member]);
@@ -66,7 +66,7 @@ async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(world: A
     let mut cursor = String::new();
     loop {
         let path = format!("/v1/explain/A/MAIN?limit=2{cursor}");
-        let page = query.get(&path).await.expect_status(200).json();
+        let page = query.json(&path).await;
         assert_eq!(page["summary"].is_null(), !cursor.is_empty());
         pages.extend(page["movements"].as_array().expect("a list").clone());
         match page["next_cursor"].as_str() {
@@ -77,13 +77,13 @@ async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(world: A
     assert_eq!(&pages, movements);
     let earlier = movements[2]["position"].as_str().expect("a position");
     let path = format!("/v1/explain/A/MAIN?at_position={earlier}");
-    let then = query.get(&path).await.expect_status(200).json();
+    let then = query.json(&path).await;
     assert_eq!(Figures::of(&then["figures"]), Figures::new(9, 2, 0));
     assert_eq!(then["summary"]["allocated_by"]["lines"], 0);
     assert_eq!(then["movements"].as_array().expect("a list")[..], movements[2..]);
 
     let path = format!("/v1/diff?sku=A&from_position={earlier}&to_position={token}");
-    let diff = query.get(&path).await.expect_status(200).json();
+    let diff = query.json(&path).await;
     assert_eq!(Figures::of(&diff["difference"]), Figures::new(0, 0, 3));
     assert_eq!(diff["locations"][0]["location"], "MAIN");
     assert_eq!(diff["movements"].as_array().expect("a list")[..], movements[..2]);
@@ -232,7 +232,7 @@ async fn availability_is_answered_in_order_with_what_is_unknown(world: Arc<World
         {"sku": "C", "location": "MAIN"}, {"sku": "NONE"}, {"sku": "A"}, {"sku": "a b"},
         {"sku": "A", "location": "NONE"}, {"sku": "A", "location": "MAIN"}, {"sku": "A"},
     ]});
-    let answer = query.post("/v1/availability", pairs).await.expect_status(200);
+    let answer = query.done("/v1/availability", pairs).await;
     let json = answer.json();
     assert_eq!(json["position"], answer.position().to_string());
     let said = |item: &Value| item.get("error").unwrap_or(&item["available"]).clone();
@@ -242,17 +242,14 @@ async fn availability_is_answered_in_order_with_what_is_unknown(world: Arc<World
 
     let at_the_end = json!({"pairs": [{"sku": "A", "location": "MAIN"}]});
     let path = "/v1/availability?as_of=2999-01-01T00:00:00Z";
-    let then = query.post(path, at_the_end.clone()).await.expect_status(200).json();
+    let then = query.done(path, at_the_end.clone()).await.json();
     assert_eq!(Figures::of(&then["items"][0]), Figures::new(9, 2, 3));
-    let refused = query.post("/v1/availability?at_position=0:1", at_the_end).await;
-    refused.expect_problem(422, "invalid_position");
+    query.refused("/v1/availability?at_position=0:1", at_the_end, 422, "invalid_position").await;
     let many: Vec<Value> = (0..5_001).map(|_| json!({"sku": "A"})).collect();
-    let refused = query.post("/v1/availability", json!({"pairs": many})).await;
-    refused.expect_problem(422, "validation_failed");
+    query.refused("/v1/availability", json!({"pairs": many}), 422, "validation_failed").await;
     let large = json!({"pairs": [{"sku": "A".repeat(2 << 20)}]});
     for _ in 0..20 {
-        let refused = query.post("/v1/availability", large.clone()).await;
-        refused.expect_problem(413, "body_too_large");
+        query.refused("/v1/availability", large.clone(), 413, "body_too_large").await;
         query.get("/livez").await.expect_status(200);
     }
     let silent = timeout(Duration::from_secs(10), query.get("/v1/availability")).await;

@@ -22,7 +22,7 @@ async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(world: Arc
     let instances = stockbook.instances();
     let calls = (0..1_000).map(|call: usize| {
         let api = instances[call % 2].clone();
-        async move { api.send("POST", "/v1/issues", &lines_at_main(&[("A", 1)])).await }
+        async move { api.post("/v1/issues", lines_at_main(&[("A", 1)])).await }
     });
     let answers: Vec<_> = stream::iter(calls).buffer_unordered(200).collect().await;
     let accepted = answers.iter().filter(|answer| answer.status == 200).count();
@@ -53,7 +53,7 @@ async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<W
         let lines: Vec<(&str, i64)> =
             (0..lines).map(|line| (skus[(order + line * step) % skus.len()], 1)).collect();
         let api = instances[order % 2].clone();
-        async move { (api.send("POST", "/v1/issues", &lines_at_main(&lines)).await, lines) }
+        async move { (api.post("/v1/issues", lines_at_main(&lines)).await, lines) }
     });
     let answers: Vec<_> = stream::iter(orders).buffer_unordered(64).collect().await;
     let mut taken: HashMap<&str, i64> = HashMap::new();

@@ -16,8 +16,7 @@ trials! {
 }
 
 async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<World>) {
-    let mut stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (mut stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let callers: Vec<_> =
         (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect();
     eventually("receipts come in", async || stockbook.recorded().await, |seen| *seen > 500).await;
@@ -57,7 +56,7 @@ async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc
     let mut longest = Duration::ZERO;
     while paused.elapsed() < paused_for {
         let asked = Instant::now();
-        let answer = other.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+        let answer = other.post("/v1/receipts", lines_at_main(&[("A", 1)])).await;
         match answer.status {
             200 => accepted += 1,
             503 => {}
@@ -71,7 +70,7 @@ async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc
     assert!(longest < Duration::from_secs(6) && accepted > 0, "{longest:?}, {accepted}");
 
     stockbook.commands[0].process().resume().expect("the service can be resumed");
-    let after = stockbook.command().send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+    let after = stockbook.command().post("/v1/receipts", lines_at_main(&[("A", 1)])).await;
     assert!(matches!(after.status, 200 | 503), "{after:?}");
     let ended = stockbook.commands[0].stop().await.expect("the service stops");
     assert!(ended.success(), "{ended}");

@@ -40,10 +40,7 @@ async fn expired(command: &Api, id: &str) -> Vec<RecordedEvent> {
 }
 
 async fn the_sweeper_ends_a_hold_that_no_command_meets(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
-    stockbook.receive(&[("A", 10), ("B", 5)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 5)]).await;
     let kept = command.reserve("kept", 1, &[("A", 1)]).await;
     command
         .step(&kept.reservation_id(), "extend", json!({"ttl_seconds": 600}))
@@ -87,10 +84,7 @@ async fn the_sweeper_ends_a_hold_that_no_command_meets(world: Arc<World>) {
 
 /// The sweeper only tidies: without it, the next decision about the stock ends the hold.
 async fn an_expired_hold_counts_in_no_decision_even_without_the_sweeper(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 10)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10)]).await;
     let held = command.reserve("cart", 1, &[("A", 6), ("A", 3)]).await;
     let mut superuser = stockbook.superuser().await;
     let hide = "create temp table hidden as select * from deadlines; delete from deadlines";
@@ -116,7 +110,7 @@ async fn an_expired_hold_counts_in_no_decision_even_without_the_sweeper(world: A
 
     let mut sale = lines_at_main(&[("A", 8)]);
     sale["occurred_at"] = json!("2010-12-01T08:26:00Z");
-    let sold = command.post("/v1/issues", sale).await.expect_status(200);
+    let sold = command.done("/v1/issues", sale).await;
     assert_eq!(sold.types(), ["StockHoldExpired", "StockHoldExpired", "StockIssued"]);
     assert_eq!(sold.figures("A"), Figures::new(2, 0, 0));
     let history = command.stream("stock/A/MAIN").await;
@@ -177,7 +171,7 @@ async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) 
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..SKUS).map(|number| format!("S{number}")).collect();
     let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1_000_000)).collect();
-    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stockbook.register(&skus).await;
     stockbook.receive(&stock).await;
     let (seed, mut chance) = seeded();
     let (apis, aim) = (stockbook.instances(), AtomicI64::new(-5_000));

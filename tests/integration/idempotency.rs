@@ -17,7 +17,7 @@ trials! {
 
 /// Sends lines at MAIN under a key.
 pub(crate) async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)]) -> Answer {
-    api.send_with("POST", path, &[("idempotency-key", key)], &lines_at_main(lines)).await
+    api.keyed(path, key, &lines_at_main(lines)).await
 }
 
 pub(crate) fn is_replayed(answer: &Answer) -> bool {
@@ -52,9 +52,7 @@ async fn the_same_request_twice_has_one_effect_and_the_same_bytes(world: Arc<Wor
 }
 
 async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let refused = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
     refused.clone().expect_problem(409, "insufficient_stock");
     stockbook.receive(&[("A", 5)]).await;
@@ -65,9 +63,7 @@ async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>)
 }
 
 async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     keyed(&command, "/v1/receipts", "k1", &[("A", 5)]).await.expect_status(200);
     let recorded = events(&stockbook).await;
     let other_body = keyed(&command, "/v1/receipts", "k1", &[("A", 6)]).await;
@@ -80,7 +76,7 @@ async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
         .expect_problem(422, "validation_failed");
     let mut early = lines_at_main(&[("A", 1)]);
     early["occurred_at"] = json!("1969-12-31T23:59:59Z");
-    let early = command.send_with("POST", "/v1/receipts", &[("idempotency-key", "k2")], &early);
+    let early = command.keyed("/v1/receipts", "k2", &early);
     early.await.expect_problem(422, "occurred_at_out_of_range");
     assert_eq!(events(&stockbook).await, recorded);
     keyed(&command, "/v1/receipts", "k2", &[("A", 1)]).await.expect_status(200);

@@ -40,15 +40,15 @@ fn assert_ok(report: &Value) {
 async fn trade(stockbook: &Stockbook) {
     stockbook.register(&["A", "B", "C"]).await;
     let command = stockbook.command();
-    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     let described = json!({"name": "Jam", "reorder_point": 5, "metadata": {"shelf": "7"}});
-    command.send("PUT", "/v1/items/A", &described).await.expect_status(200);
+    command.put("/v1/items/A", described).await.expect_status(200);
     stockbook.receive(&[("A", 50), ("B", 20)]).await;
     let moves = json!({"lines": [{"sku": "A", "from": "MAIN", "to": "WEST", "quantity": 8}]});
-    command.send("POST", "/v1/moves", &moves).await.expect_status(200);
+    command.done("/v1/moves", moves).await;
     let mut sale = lines_at_main(&[("A", 2), ("B", 1)]);
     sale["reference"] = json!({"type": "invoice", "id": "i-1"});
-    command.send("POST", "/v1/issues", &sale).await.expect_status(200);
+    command.done("/v1/issues", sale).await;
     for step in ["none", "confirm", "release"] {
         let held = stockbook.command().reserve("cart", 600, &[("A", 3), ("B", 2)]).await.json();
         let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
@@ -60,7 +60,7 @@ async fn trade(stockbook: &Stockbook) {
             command.step(&id, "fulfil", part).await.expect_status(200);
         }
     }
-    command.send("POST", "/v1/items/C/retire", &json!({})).await.expect_status(200);
+    command.done("/v1/items/C/retire", json!({})).await;
 }
 
 async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) {

@@ -32,7 +32,7 @@ async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
             tokio::spawn(async move {
                 for _ in 0..60 {
                     let lines = lines_at_main(&[(sku, 1), ("A", 1)]);
-                    api.send("POST", "/v1/receipts", &lines).await.expect_status(200);
+                    api.done("/v1/receipts", lines).await;
                 }
             })
         })
@@ -75,7 +75,7 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
     }
     let state = async |query: &str| {
         let path = format!("/v1/streams/stock/A/MAIN/state{query}");
-        command.get(&path).await.expect_status(200).json()
+        command.json(&path).await
     };
     let now = state("").await;
     let figures =
@@ -92,9 +92,9 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
     assert_eq!(then, state("?version=1").await);
     let lane_and_position = first["id"].as_str().unwrap().replace('-', ":");
     assert_eq!(then["position"], lane_and_position);
-    let item = command.get("/v1/streams/item/A/state").await.expect_status(200).json();
+    let item = command.json("/v1/streams/item/A/state").await;
     assert_eq!((&item["state"]["sku"], &item["state"]["retired"]), (&json!("A"), &json!(false)));
-    let location = command.get("/v1/streams/location/MAIN/state").await.expect_status(200).json();
+    let location = command.json("/v1/streams/location/MAIN/state").await;
     assert_eq!(location["state"]["code"], "MAIN", "{location}");
     for (query, pointer) in [
         ("version=3", "/version"),
@@ -126,20 +126,20 @@ async fn tamper(stockbook: &Stockbook, statement: &str) {
 }
 
 async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A", "B", "C", "D"]).await;
+    let (stockbook, _) =
+        Stockbook::stocked(&world, &[("A", 0), ("B", 0), ("C", 0), ("D", 0)]).await;
     let key = [("idempotency-key", "k1")];
     let lines = lines_at_main(&[("A", 5), ("B", 5), ("C", 5), ("D", 5)]);
     let command = stockbook.command();
     command.send_with("POST", "/v1/receipts", &key, &lines).await.expect_status(200);
-    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     let count = json!({"quantity": 4, "expected_quantity": 5, "reason": "cycle_count"});
-    command.send("PUT", "/v1/stock/C/MAIN", &count).await.expect_status(200);
+    command.put("/v1/stock/C/MAIN", count).await.expect_status(200);
     let moves = json!({"lines": [{"sku": "C", "from": "MAIN", "to": "WEST", "quantity": 3}]});
-    command.send("POST", "/v1/moves", &moves).await.expect_status(200);
-    command.send("PUT", "/v1/items/E", &json!({})).await.expect_status(201);
-    command.send("POST", "/v1/items/E/retire", &json!({})).await.expect_status(200);
-    let retired = command.get("/v1/streams/item/E/state").await.expect_status(200).json();
+    command.done("/v1/moves", moves).await;
+    command.put("/v1/items/E", json!({})).await.expect_status(201);
+    command.done("/v1/items/E/retire", json!({})).await;
+    let retired = command.json("/v1/streams/item/E/state").await;
     assert_eq!(retired["state"]["retired"], json!(true), "{retired}");
     assert_eq!(verified(&stockbook).await, None);
     let of_b = "stream = 'stock/B/MAIN'";
@@ -188,13 +188,12 @@ async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World
 }
 
 async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let api = stockbook.command();
     let writing = tokio::spawn(async move {
         loop {
             let lines = lines_at_main(&[("A", 1)]);
-            api.send("POST", "/v1/receipts", &lines).await.expect_status(200);
+            api.done("/v1/receipts", lines).await;
         }
     });
     for events in [100, 1_100] {
@@ -207,8 +206,7 @@ async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
 }
 
 async fn old_refusals_are_purged_and_recent_ones_kept(world: Arc<World>) {
-    let mut stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (mut stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let key = [("idempotency-key", "young")];
     let lines = lines_at_main(&[("A", 1)]);
     let command = stockbook.command();

@@ -54,7 +54,7 @@ fn order(skus: &[String], chance: &mut StdRng) -> Value {
 async fn mistake(api: &Api, order: Value, day: &mut Day) {
     if let Some(issued) = day.count(api.post("/v1/issues", order).await) {
         let target = json!({"correlation_id": issued.json()["correlation_id"]});
-        let back = api.post("/v1/reversals", target).await.expect_status(200);
+        let back = api.done("/v1/reversals", target).await;
         // Holds that are over by then may end in either.
         let of =
             |answer: &Answer, kind: &str| answer.types().iter().filter(|one| *one == kind).count();
@@ -109,7 +109,7 @@ async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(world: 
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
-    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stockbook.register(&skus).await;
     stockbook.receive(&skus.iter().map(|sku| (sku.as_str(), 60)).collect::<Vec<_>>()).await;
     let mut superuser = stockbook.superuser().await;
     let mut deadlocks = async || -> i64 {
@@ -137,7 +137,7 @@ async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(world: 
         let version = item["version"].as_i64().unwrap();
         let stream = format!("stock/{}/MAIN", item["sku"].as_str().unwrap());
         let path = format!("/v1/streams/{stream}/state?version={version}");
-        let state = stockbook.command().get(&path).await.expect_status(200).json();
+        let state = stockbook.command().json(&path).await;
         assert_eq!(Figures::of(item), Figures::of(&state["state"]), "seed {seed}: {item}");
         assert!(Figures::of(item).available >= 0, "seed {seed}: {item}");
     }

@@ -44,7 +44,7 @@ impl Kind {
             }
             Self::Reservation => {
                 let body = json!({"owner": "cart", "ttl_seconds": 600, "lines": lines["lines"]});
-                command.send("POST", "/v1/reservations", &body).await.expect_status(201)
+                command.post("/v1/reservations", body).await.expect_status(201)
             }
         };
     }
@@ -59,9 +59,7 @@ async fn calls(stockbook: &Stockbook) -> BTreeMap<String, i64> {
 }
 
 async fn a_batch_on_a_known_log_is_one_statement(world: Arc<World>) {
-    let mut stockbook = Stockbook::prepare(&world, 4).await;
-    stockbook.add_command_service(&[]).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::without_views(&world, 4).await;
     stockbook.receive(&[("A", 1_000)]).await;
     for kind in [Kind::Receipt, Kind::KeyedReceipt, Kind::Reservation] {
         let before = calls(&stockbook).await;

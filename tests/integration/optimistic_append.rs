@@ -74,10 +74,7 @@ async fn execute(connection: &mut PgConnection, statement: &'static str) {
 
 /// Whatever a service expects, the database writes only events that were decided on this log.
 async fn a_batch_decided_on_another_log_is_not_written(world: Arc<World>) {
-    let mut stockbook = Stockbook::prepare(&world, 1).await;
-    stockbook.add_command_service(&[]).await;
-    stockbook.register(&["A"]).await;
-    let command = stockbook.command();
+    let (mut stockbook, command) = Stockbook::without_views(&world, 1).await;
     keyed(&command, "/v1/receipts", "used", &[("A", 1)]).await.expect_status(200);
     keyed(&command, "/v1/issues", "refused", &[("A", 1_000)]).await.expect_status(409);
     stockbook.commands[0].stop().await.expect("the service stops");
@@ -158,10 +155,7 @@ async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_shows_the_outcome(w
 /// A caller that repeats its command does not mean that another instance writes the log.
 async fn a_repeated_key_does_not_stop_optimistic_appends(world: Arc<World>) {
     const ROUNDS: u64 = 50;
-    let mut stockbook = Stockbook::prepare(&world, 4).await;
-    stockbook.add_command_service(&[]).await;
-    stockbook.register(&["A"]).await;
-    let command = stockbook.command();
+    let (stockbook, command) = Stockbook::without_views(&world, 4).await;
     let again = async || keyed(&command, "/v1/receipts", "again", &[("A", 1)]).await;
     again().await.expect_status(200);
     let appended = async || {
@@ -191,7 +185,7 @@ async fn commands_decided_while_a_batch_is_in_flight_count_as_waiting(world: Arc
     let mut other = stockbook.superuser().await;
     execute(&mut other, "begin; lock table events in share row exclusive mode").await;
     let receive = async || {
-        let answer = command.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
+        let answer = command.post("/v1/receipts", lines_at_main(&[("A", 1)])).await;
         if answer.status == 503 {
             assert!(answer.header("retry-after").is_some(), "{answer:?}");
             answer.expect_problem(503, "overloaded");
@@ -217,9 +211,7 @@ async fn commands_decided_while_a_batch_is_in_flight_count_as_waiting(world: Arc
 /// A batch may be up to a tenth of a second older than its locks, so an answer about a moment waits
 /// for that time.
 async fn a_moment_is_settled_after_a_tenth_of_a_second(world: Arc<World>) {
-    let mut stockbook = Stockbook::prepare(&world, 2).await;
-    stockbook.add_command_service(&[]).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::without_views(&world, 2).await;
     let (command, database) = (stockbook.command(), stockbook.write_database().await);
     let age = "select extract(epoch from clock_timestamp() - $1::timestamptz)::float8";
     for path in ["/v1/lanes?at=", "/v1/streams/stock/A/MAIN/state?at=", "/v1/events?limit=100"] {

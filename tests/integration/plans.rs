@@ -120,7 +120,7 @@ async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
     start_again(&mut stockbook.queries[0]).await;
     let query = stockbook.query();
     for list in LISTS {
-        let answer = query.get(list).await.expect_status(200).json();
+        let answer = query.json(list).await;
         let rows = answer["items"].as_array().or(answer["days"].as_array());
         assert!(
             rows.is_some_and(|rows| !rows.is_empty()) || list.contains("locations"),

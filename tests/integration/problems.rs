@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::api::Api;
+use integration_tests::api::pointers;
 use integration_tests::stockbook::{Stockbook, lines_at_main};
 use integration_tests::world::World;
 use reqwest::Method;
@@ -14,15 +14,9 @@ trials! {
     refusals_carry_their_numbers,
 }
 
-async fn heads(command: &Api) -> Value {
-    command.get("/v1/lanes").await.expect_status(200).json()["items"].clone()
-}
-
 async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    let before = heads(&command).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
+    let before = stockbook.heads().await;
 
     let json_type = [("content-type", "application/json")];
     let raw = async |body: Option<Vec<u8>>| {
@@ -58,13 +52,11 @@ async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
         assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{quantity}: {problem}");
     }
     let unreasoned = json!({"lines": [{"sku": "A", "location": "MAIN", "delta": 1}]});
-    let answer = command.send("POST", "/v1/adjustments", &unreasoned).await;
-    answer.expect_problem(422, "reason_required");
+    command.refused("/v1/adjustments", unreasoned, 422, "reason_required").await;
     let mistyped = "/v1/receipts?valdate_only=true";
-    let answer = command.send("POST", mistyped, &lines_at_main(&[("A", 1)])).await;
-    answer.expect_problem(422, "validation_failed");
+    command.refused(mistyped, lines_at_main(&[("A", 1)]), 422, "validation_failed").await;
 
-    assert_eq!(heads(&command).await, before, "something was recorded");
+    assert_eq!(stockbook.heads().await, before, "something was recorded");
 }
 
 async fn all_faults_of_a_body_are_reported_at_once(world: Arc<World>) {
@@ -80,15 +72,7 @@ async fn all_faults_of_a_body_are_reported_at_once(world: Arc<World>) {
         "occurred_at": "yesterday",
         "colour": "red",
     });
-    let answer = stockbook.command().send("POST", "/v1/receipts", &body).await;
-    let problem = answer.expect_problem(422, "validation_failed");
-    let mut pointers: Vec<&str> = problem["errors"]
-        .as_array()
-        .expect("a list of errors")
-        .iter()
-        .filter_map(|error| error["pointer"].as_str())
-        .collect();
-    pointers.sort_unstable();
+    let problem = stockbook.command().refused("/v1/receipts", body, 422, "validation_failed").await;
     let expected = [
         "/colour",
         "/lines/0/quantity",
@@ -100,16 +84,13 @@ async fn all_faults_of_a_body_are_reported_at_once(world: Arc<World>) {
         "/reason",
         "/reference/id",
     ];
-    assert_eq!(pointers, expected, "{problem}");
+    assert_eq!(pointers(&problem), expected, "{problem}");
 }
 
 async fn refusals_carry_their_numbers(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 5)]).await;
-    let before = heads(&command).await;
-    let post = async |path: &str, body: Value| command.send("POST", path, &body).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
+    let before = stockbook.heads().await;
+    let post = async |path: &str, body: Value| command.post(path, body).await;
 
     let short = post("/v1/issues", lines_at_main(&[("A", 3), ("A", 3)])).await;
     let short = short.expect_problem(409, "insufficient_stock");
@@ -135,7 +116,7 @@ async fn refusals_carry_their_numbers(world: Arc<World>) {
     let conflict = post("/v1/issues", conflict).await.expect_problem(412, "version_conflict");
     assert_eq!((&conflict["expected"], &conflict["actual"]), (&json!(0), &json!(1)));
 
-    let scaled = command.send("PUT", "/v1/items/A", &json!({"scale": 2})).await;
+    let scaled = command.put("/v1/items/A", json!({"scale": 2})).await;
     scaled.expect_problem(409, "item_in_use");
     let most = 9_007_199_254_740_991_i64;
     post("/v1/receipts", lines_at_main(&[("A", most)]))
@@ -147,6 +128,6 @@ async fn refusals_carry_their_numbers(world: Arc<World>) {
     let unknown = command.get("/v1/streams/stock/A/WEST/events").await;
     unknown.expect_problem(404, "unknown_stream");
 
-    assert_eq!(heads(&command).await, before, "something was recorded");
+    assert_eq!(stockbook.heads().await, before, "something was recorded");
     stockbook.query().get("/v1/stock/B/MAIN").await.expect_problem(404, "unknown_sku");
 }

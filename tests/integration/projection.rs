@@ -27,7 +27,7 @@ async fn trade(stockbook: &Stockbook, skus: &[&str]) {
     for pair in skus.chunks(2) {
         let lines: Vec<(&str, i64)> = pair.iter().map(|sku| (*sku, 3)).collect();
         let body = lines_at_main(&lines);
-        stockbook.command().send("POST", "/v1/issues", &body).await.expect_status(200);
+        stockbook.command().done("/v1/issues", body).await;
     }
 }
 
@@ -121,7 +121,7 @@ async fn two_query_services_share_the_lanes(world: Arc<World>) {
     for service in &stockbook.queries {
         let api = integration_tests::api::Api::new(&service.url());
         let path = format!("/v1/stock?location=MAIN&min_position={token}&wait_ms=30000");
-        let list = api.get(&path).await.expect_status(200).json();
+        let list = api.json(&path).await;
         let items = list["items"].as_array().expect("a list");
         assert_eq!(items.len(), skus.len());
         assert!(items.iter().all(|item| item["on_hand"] == 7), "{list}");

@@ -36,7 +36,7 @@ async fn trade(stockbook: &Stockbook) {
     for pair in SKUS.chunks(2) {
         stockbook.receive(&[(pair[0], 20), (pair[1], 20)]).await;
         let sale = lines_at_main(&[(pair[0], 3), (pair[1], 1)]);
-        command.send("POST", "/v1/issues", &sale).await.expect_status(200);
+        command.done("/v1/issues", sale).await;
         let held = command.reserve("cart", 600, &[(pair[0], 2), (pair[1], 2)]).await.json();
         let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
         command.step(&id, "confirm", json!({})).await.expect_status(200);

@@ -30,7 +30,7 @@ async fn trade(stockbook: &Stockbook) {
         let lines: Vec<(&str, i64)> = order.iter().map(|sku| (*sku, 1)).collect();
         let mut body = lines_at_main(&lines);
         body["note"] = json!("Grüße, «日本»");
-        stockbook.command().send("POST", "/v1/issues", &body).await.expect_status(200);
+        stockbook.command().done("/v1/issues", body).await;
     }
 }
 

@@ -15,10 +15,7 @@ trials! {
 }
 
 async fn an_invalid_reservation_gets_all_its_faults(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 5)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
     let id = command.reserve("cart", 600, &[("A", 1)]).await.reservation_id();
     let before = stockbook.heads().await;
     let good = json!({"sku": "A", "location": "MAIN", "quantity": 1});
@@ -44,7 +41,7 @@ async fn an_invalid_reservation_gets_all_its_faults(world: Arc<World>) {
         (path("return"), json!({}), vec!["/lines"]),
         (path("confirm"), json!({"lines": []}), vec!["/lines"]),
     ] {
-        let problem = command.post(&path, body).await.expect_problem(422, "validation_failed");
+        let problem = command.refused(&path, body, 422, "validation_failed").await;
         let mut pointers: Vec<&str> = problem["errors"]
             .as_array()
             .expect("errors")
@@ -68,7 +65,7 @@ async fn an_invalid_reservation_gets_all_its_faults(world: Arc<World>) {
 /// The ids that a list of the query side names, page after page.
 async fn listed(query: &Api, filter: &str, position: &str) -> Vec<String> {
     let first = format!("/v1/reservations?{filter}limit=2&min_position={position}&wait_ms=30000");
-    let mut page = query.get(&first).await.expect_status(200).json();
+    let mut page = query.json(&first).await;
     let mut ids = Vec::new();
     loop {
         let items = page["items"].as_array().expect("a list");
@@ -79,15 +76,12 @@ async fn listed(query: &Api, filter: &str, position: &str) -> Vec<String> {
             return ids;
         };
         let next = format!("/v1/reservations?{filter}limit=2&cursor={cursor}");
-        page = query.get(&next).await.expect_status(200).json();
+        page = query.json(&next).await;
     }
 }
 
 async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B", "C"]).await;
-    stockbook.receive(&[("A", 50), ("B", 50), ("C", 50)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 50), ("B", 50), ("C", 50)]).await;
     let mut ids = Vec::new();
     for (owner, sku) in [("ann", "A"), ("bob", "B"), ("ann", "C"), ("ann", "A"), ("bob", "C")] {
         ids.push(command.reserve(owner, 600, &[(sku, 1)]).await.reservation_id());
@@ -114,10 +108,7 @@ async fn reservations_are_listed_by_owner_reference_and_status(world: Arc<World>
 }
 
 async fn one_key_makes_one_reservation_and_validate_only_makes_none(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 5)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
     let before = stockbook.heads().await;
     let mut body = lines_at_main(&[("A", 3)]);
     body["owner"] = json!("cart");
@@ -149,18 +140,14 @@ async fn one_key_makes_one_reservation_and_validate_only_makes_none(world: Arc<W
 }
 
 async fn an_accepted_shortage_is_shown_and_missing_units_cannot_be_issued(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 10)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10)]).await;
     let id = command.reserve("order", 600, &[("A", 6)]).await.reservation_id();
     command.step(&id, "confirm", json!({})).await.expect_status(200);
     let line = json!({"sku": "A", "location": "MAIN", "delta": -7});
     let mut lost = json!({"lines": [line], "reason": "lost"});
-    let refused = command.post("/v1/adjustments", lost.clone()).await;
-    refused.expect_problem(409, "insufficient_stock");
+    command.refused("/v1/adjustments", lost.clone(), 409, "insufficient_stock").await;
     lost["accept_shortage"] = json!(true);
-    let lost = command.post("/v1/adjustments", lost).await.expect_status(200);
+    let lost = command.done("/v1/adjustments", lost).await;
     assert_eq!(lost.figures("A"), Figures::new(3, 0, 6));
     let seen = stockbook.read_at("/v1/stock/A/MAIN", &lost.position()).await.json();
     assert_eq!((Figures::of(&seen), &seen["available"]), (Figures::new(3, 0, 6), &json!(-3)));
@@ -175,8 +162,7 @@ async fn an_accepted_shortage_is_shown_and_missing_units_cannot_be_issued(world:
     let part = json!({"lines": [{"line": 1, "quantity": 3}]});
     let part = command.step(&id, "fulfil", part).await.expect_status(200);
     assert_eq!(part.figures("A"), Figures::new(0, 0, 3));
-    let issue = command.post("/v1/issues", lines_at_main(&[("A", 1)])).await;
-    issue.expect_problem(409, "insufficient_stock");
+    command.refused("/v1/issues", lines_at_main(&[("A", 1)]), 409, "insufficient_stock").await;
     stockbook.receive(&[("A", 3)]).await;
     let rest = command.step(&id, "fulfil", json!({})).await.expect_status(200);
     assert_eq!(rest.figures("A"), Figures::new(0, 0, 0));

@@ -43,10 +43,7 @@ fn micros(value: &Value) -> i64 {
 }
 
 async fn a_hold_is_confirmed_and_fulfilled_in_parts(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
-    stockbook.receive(&[("A", 10), ("B", 4)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 4)]).await;
     let mut body = lines_at_main(&[("A", 6), ("B", 4)]);
     body["owner"] = json!("cart-7");
     body["ttl_seconds"] = json!(600);
@@ -141,15 +138,11 @@ async fn assert_no_event(stockbook: &Stockbook, id: &str, step: &str, status: &s
 }
 
 async fn a_partial_reservation_holds_what_is_there_and_releases_it_in_parts(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B", "C"]).await;
-    stockbook.receive(&[("A", 10), ("B", 4)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 4), ("C", 0)]).await;
     let mut body = lines_at_main(&[("A", 6), ("B", 9), ("C", 5), ("A", 6)]);
     body["owner"] = json!("cart-8");
     body["ttl_seconds"] = json!(600);
-    let short = command.post("/v1/reservations", body.clone()).await;
-    let short = short.expect_problem(409, "insufficient_stock");
+    let short = command.refused("/v1/reservations", body.clone(), 409, "insufficient_stock").await;
     let place = |sku: &str, requested: i64, available: i64| json!({"sku": sku, "location": "MAIN", "requested": requested, "available": available});
     let mut lines = short["lines"].as_array().expect("lines").clone();
     lines.sort_by_key(|line| line["sku"].to_string());
@@ -168,8 +161,7 @@ async fn a_partial_reservation_holds_what_is_there_and_releases_it_in_parts(worl
         ["ReservationHeld", "StockReserved", "StockReserved", "StockReserved"]
     );
     assert_eq!(command.figures("A").await, Figures::new(10, 10, 0));
-    let nothing = command.post("/v1/reservations", body).await;
-    nothing.expect_problem(409, "insufficient_stock");
+    command.refused("/v1/reservations", body, 409, "insufficient_stock").await;
 
     let parts = json!({"lines": [{"line": 4, "quantity": 3}, {"line": 4, "quantity": 1}]});
     let released = command.step(&id, "release", parts).await.expect_status(200);
@@ -185,10 +177,7 @@ async fn a_partial_reservation_holds_what_is_there_and_releases_it_in_parts(worl
 }
 
 async fn every_refusal_about_a_reservation_says_its_numbers(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 10)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10)]).await;
     let held = command.reserve("cart-9", 600, &[("A", 4), ("A", 2)]).await;
     let id = held.reservation_id();
     let parts = |parts: &[(u32, i64)]| {

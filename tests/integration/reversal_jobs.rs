@@ -25,7 +25,7 @@ fn everything() -> Value {
 /// Waits until a job is done, and returns its result.
 async fn done(api: &Api, id: &Value) -> Value {
     let path = format!("/v1/reversals/{}", id.as_str().expect("an id"));
-    let progress = async || api.get(&path).await.expect_status(200).json();
+    let progress = async || api.json(&path).await;
     eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
 }
 
@@ -42,7 +42,7 @@ async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<W
     let command = stockbook.command();
     let skus = ["A", "B", "C", "D", "E", "F"];
     stockbook.register(&skus).await;
-    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     for nth in 0..60 {
         let (one, other) = (skus[nth % 6], skus[(nth * 5 + 1) % 6]);
         let quantity = 1 + i64::try_from(nth * 7 % 5).expect("a small number");
@@ -66,7 +66,7 @@ async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<W
     let before = stockbook.heads().await;
     let mut dry = everything();
     dry["dry_run"] = json!(true);
-    let dry = command.post("/v1/reversals", dry).await.expect_status(200).json();
+    let dry = command.done("/v1/reversals", dry).await.json();
     assert_eq!(stockbook.heads().await, before, "a dry run was recorded");
     let started = command.post("/v1/reversals", everything()).await.expect_status(202).json();
     let job = done(&command, &started["reversal_id"]).await;
@@ -79,10 +79,7 @@ async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<W
 }
 
 async fn a_key_starts_one_job_and_no_other(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    stockbook.receive(&[("A", 5)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
     let (window, receipt) = (everything(), lines_at_main(&[("A", 1)]));
     let key = [("idempotency-key", "for-a-window")];
     let begin = || command.send_with("POST", "/v1/reversals", &key, &window);

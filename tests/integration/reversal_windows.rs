@@ -106,7 +106,7 @@ async fn figures(stockbook: &Stockbook) -> BTreeMap<String, Figures> {
         }
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         let next = format!("{first}&cursor={cursor}");
-        page = stockbook.query().get(&next).await.expect_status(200).json();
+        page = stockbook.query().json(&next).await;
     }
     assert_eq!(log, views, "the query side differs from the log");
     log
@@ -132,7 +132,7 @@ async fn ask(api: &Api, body: &Value) -> String {
 
 /// Waits until a window is done, and returns the result.
 async fn done(api: &Api, location: &str) -> Value {
-    let progress = async || api.get(location).await.expect_status(200).json();
+    let progress = async || api.json(location).await;
     eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
 }
 
@@ -178,10 +178,10 @@ async fn a_bad_day_is_reversed_and_restored_sku_by_sku(world: Arc<World>) {
     assert_eq!(count(&again, "events"), 0, "{again}");
 
     let target = json!({"reversal": progress["reversal_id"]});
-    let back = command.post("/v1/reversals", target.clone()).await.expect_status(200);
+    let back = command.done("/v1/reversals", target.clone()).await;
     assert_eq!(back.types().len() as i64, count(&progress, "events"));
     assert_eq!(differing(&second, &figures(&stockbook).await), 0, "not as after the second day");
-    command.post("/v1/reversals", target).await.expect_problem(409, "already_reversed");
+    command.refused("/v1/reversals", target, 409, "already_reversed").await;
     stockbook.verify().await;
 }
 
@@ -211,10 +211,7 @@ async fn a_window_is_reversed_to_its_end_although_the_service_is_killed(world: A
 }
 
 async fn a_window_reverses_only_what_it_names(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
-    stockbook.receive(&[("A", 10), ("B", 10)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 10)]).await;
     let at = |day: u32| format!("2010-12-{day:02}T08:00:00Z");
     let adjust = async |sku: &str, delta: i64, day: u32, actor: &str| {
         let line = json!({"sku": sku, "location": "MAIN", "delta": delta});
@@ -229,7 +226,7 @@ async fn a_window_reverses_only_what_it_names(world: Arc<World>) {
     adjust("A", 16, 3, "ann").await;
     // Its goods move on, so it is refused, and the others are not.
     adjust("B", 32, 4, "ann").await;
-    let sold = command.post("/v1/issues", lines_at_main(&[("B", 45)])).await.expect_status(200);
+    let sold = command.done("/v1/issues", lines_at_main(&[("B", 45)])).await;
     for (filter, from, to, on_hand) in [
         // From is in the window, to is not.
         (json!({"sku": "A", "actor": "ann"}), at(2), at(3), (31, 5)),
@@ -264,9 +261,7 @@ async fn a_window_reverses_only_what_it_names(world: Arc<World>) {
 }
 
 async fn a_key_starts_the_reversal_of_a_window_once(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     let mut recorded: Vec<Timestamp> = Vec::new();
     for quantity in [1, 2, 4] {
         let received = stockbook.receive(&[("A", quantity)]).await.json();

@@ -30,7 +30,7 @@ async fn reverse(api: &Api, target: Value) -> Answer {
 }
 
 async fn issue(api: &Api, lines: &[(&str, i64)]) -> Answer {
-    api.post("/v1/issues", lines_at_main(lines)).await.expect_status(200)
+    api.done("/v1/issues", lines_at_main(lines)).await
 }
 
 async fn on_hand(api: &Api, sku: &str) -> i64 {
@@ -38,9 +38,7 @@ async fn on_hand(api: &Api, sku: &str) -> i64 {
 }
 
 async fn an_event_is_reversed_once_and_so_is_the_reversal(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0), ("B", 0)]).await;
     let received = stockbook.receive(&[("A", 10), ("B", 5)]).await;
     let of_a = event(&received, 0);
     let before = stockbook.heads().await;
@@ -52,7 +50,7 @@ async fn an_event_is_reversed_once_and_so_is_the_reversal(world: Arc<World>) {
     assert!(dry.json()["events"][0]["id"].is_null(), "{dry:?}");
     assert!(!dry.headers.contains_key("stock-position"), "{dry:?}");
     let unasked = json!({"event": of_a});
-    let valid = command.post("/v1/reversals?validate_only=true", unasked).await.expect_status(200);
+    let valid = command.done("/v1/reversals?validate_only=true", unasked).await;
     assert_eq!(valid.types(), ["StockReversed"]);
     assert_eq!(stockbook.heads().await, before, "a dry run was recorded");
 
@@ -98,9 +96,7 @@ async fn an_event_is_reversed_once_and_so_is_the_reversal(world: Arc<World>) {
 }
 
 async fn goods_that_moved_on_are_not_reversed_before_the_move_is(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0), ("B", 0)]).await;
     let received = stockbook.receive(&[("A", 10), ("B", 10)]).await;
     let sold = issue(&command, &[("A", 7)]).await;
     let held = command.reserve("cart", 600, &[("B", 4)]).await;
@@ -136,14 +132,12 @@ async fn goods_that_moved_on_are_not_reversed_before_the_move_is(world: Arc<Worl
 }
 
 async fn both_halves_of_a_move_are_reversed_together(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B"]).await;
-    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0), ("B", 0)]).await;
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     stockbook.receive(&[("A", 10), ("B", 10)]).await;
     let line = |sku: &str| json!({"sku": sku, "from": "MAIN", "to": "WEST", "quantity": 4});
     let lines = json!({"lines": [line("A"), line("B"), line("A")]});
-    let moved = command.post("/v1/moves", lines).await.expect_status(200);
+    let moved = command.done("/v1/moves", lines).await;
     // Out, in, out, in, out, in: the second half of the third line.
     let last = event(&moved, 5);
     let back = reverse(&command, json!({"event": last})).await.expect_status(200);
@@ -168,10 +162,7 @@ async fn both_halves_of_a_move_are_reversed_together(world: Arc<World>) {
 }
 
 async fn a_correlation_of_several_commands_is_reversed_as_a_whole(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A", "B", "C"]).await;
-    stockbook.receive(&[("A", 10), ("B", 10), ("C", 10)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 10), ("C", 10)]).await;
     let day = [("correlation-id", "bad-day"), ("idempotency-key", "reversal-1")];
     let send = async |path: &str, body: Value| {
         command.send_with("POST", path, &day[..1], &body).await.expect_status(200)

@@ -25,8 +25,7 @@ const LONG: &str = "stock/A/MAIN";
 const LINES_MAX: usize = 5_000;
 
 async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(world: Arc<World>) {
-    let mut stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A", "B"]).await;
+    let (mut stockbook, _) = Stockbook::stocked(&world, &[("A", 0), ("B", 0)]).await;
     receive_often(&stockbook, 1_200).await;
     let database = stockbook.write_database().await;
     assert_eq!(kept(&database).await, Some(1_200));
@@ -45,7 +44,7 @@ async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(w
         assert_eq!(without, with_snapshot, "{change}");
         // The command that had to fold the whole history stores its state again.
         stockbook.receive(&[("A", 1)]).await;
-        stockbook.command().send("POST", "/v1/issues", &lines_at_main(&[("A", 1)])).await;
+        stockbook.command().post("/v1/issues", lines_at_main(&[("A", 1)])).await;
         let version = kept(&database).await.expect("there is a snapshot again");
         assert!((1_200..1_220).contains(&version), "{change}: {version}");
         stockbook.verify().await;
@@ -53,8 +52,7 @@ async fn with_all_snapshots_deleted_foreign_or_unreadable_answers_are_the_same(w
 }
 
 async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A"]).await;
+    let (stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
     receive_often(&stockbook, 500).await;
     let database = stockbook.write_database().await;
     let forge = "update snapshots set
@@ -77,8 +75,7 @@ async fn the_first_command_on_a_long_history_costs_little_more_than_the_second(w
     let size = Size::wanted();
     let events = size.scaled(2_000, 50);
     let rounds = size.scaled(5, 4);
-    let mut stockbook = Stockbook::start(&world).await;
-    stockbook.register(&["A", "B"]).await;
+    let (mut stockbook, _) = Stockbook::stocked(&world, &[("A", 0), ("B", 0)]).await;
     receive_often(&stockbook, events).await;
     // Nearly the most that is ever read beyond a snapshot.
     receive_often(&stockbook, 440).await;

@@ -12,16 +12,13 @@ trials! {
 }
 
 async fn a_shops_day_from_registration_to_the_answer(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["85123A", "71053"]).await;
-    stockbook.receive(&[("85123A", 100), ("71053", 20)]).await;
+    let (stockbook, command) = Stockbook::stocked(&world, &[("85123A", 100), ("71053", 20)]).await;
 
     let mut sale = lines_at_main(&[("85123A", 6), ("71053", 6)]);
     sale["purpose"] = json!("sale");
     sale["reference"] = json!({"type": "invoice", "id": "536365"});
     sale["occurred_at"] = json!("2010-12-01T08:26:00Z");
-    let sold = command.send("POST", "/v1/issues", &sale).await.expect_status(200);
+    let sold = command.done("/v1/issues", sale).await;
     let answer = sold.json();
     assert_eq!(answer["position"], sold.position().to_string());
     assert_eq!(sold.header("correlation-id"), answer["correlation_id"].as_str());
@@ -67,22 +64,20 @@ async fn a_shops_day_from_registration_to_the_answer(world: Arc<World>) {
 }
 
 async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
-    let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
-    stockbook.register(&["A"]).await;
-    command.send("PUT", "/v1/locations/WEST", &json!({})).await.expect_status(201);
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     stockbook.receive(&[("A", 10)]).await;
 
-    let blind = command.send("PUT", "/v1/stock/A/MAIN", &json!({"quantity": 8})).await;
+    let blind = command.put("/v1/stock/A/MAIN", json!({"quantity": 8})).await;
     blind.expect_problem(422, "validation_failed");
     let stale = json!({"quantity": 8, "expected_quantity": 9});
     let stale = command.send("PUT", "/v1/stock/A/MAIN", &stale).await;
     stale.expect_problem(409, "stale_quantity");
     let count = json!({"quantity": 8, "expected_quantity": 10, "reason": "cycle_count"});
-    command.send("PUT", "/v1/stock/A/MAIN", &count).await.expect_status(200);
+    command.put("/v1/stock/A/MAIN", count).await.expect_status(200);
 
     let line = json!({"sku": "A", "from": "MAIN", "to": "WEST", "quantity": 5});
-    let moved = command.send("POST", "/v1/moves", &json!({"lines": [line]})).await;
+    let moved = command.post("/v1/moves", json!({"lines": [line]})).await;
     let moved = moved.expect_status(200);
     let total = stockbook.read_at("/v1/stock/A", &moved.position()).await.json();
     let there: Vec<_> = total["locations"]
@@ -98,15 +93,14 @@ async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
     assert_eq!(types, ["StockMovedIn", "StockMovedOut", "StockSet", "StockReceived"]);
 
     let retire = "/v1/items/A/retire";
-    command.send("POST", retire, &json!({})).await.expect_problem(409, "item_in_use");
+    command.refused(retire, json!({}), 409, "item_in_use").await;
     for (location, quantity) in [("MAIN", 3), ("WEST", 5)] {
         let line = json!({"sku": "A", "location": location, "quantity": quantity});
-        command.send("POST", "/v1/issues", &json!({"lines": [line]})).await.expect_status(200);
+        command.done("/v1/issues", json!({"lines": [line]})).await;
     }
     let bare = command.try_send(reqwest::Method::POST, retire, &[], None).await.unwrap();
     let retired = bare.expect_status(200);
-    let receipt = command.send("POST", "/v1/receipts", &lines_at_main(&[("A", 1)])).await;
-    receipt.expect_problem(409, "item_retired");
+    command.refused("/v1/receipts", lines_at_main(&[("A", 1)]), 409, "item_retired").await;
     let item = stockbook.read_at("/v1/items/A", &retired.position()).await.json();
     assert_eq!(item["retired"], json!(true));
 }

@@ -161,7 +161,7 @@ async fn a_late_entry_changes_what_was_true_and_not_what_was_known(world: Arc<Wo
     assert_eq!((&before.json()["on_hand"], &before.json()["version"]), (&json!(0), &json!(0)));
     assert_eq!(before.json()["updated_at"], Value::Null);
 
-    let issued = command.post("/v1/issues", late).await.expect_status(200);
+    let issued = command.done("/v1/issues", late).await;
     stockbook.read_at(pair, &issued.position()).await;
     let after = figure(format!("{pair}?as_of={true_at}")).await;
     assert_eq!((&after.json()["on_hand"], &after.json()["available"]), (&json!(-3), &json!(-3)));
@@ -220,7 +220,7 @@ async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Ar
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_query_service(&[]).await;
     let skus: Vec<String> = (0..CALLERS).map(|number| format!("S{number}")).collect();
-    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stockbook.register(&skus).await;
     let instances: Vec<Api> =
         stockbook.queries.iter().map(|service| Api::new(&service.url())).collect();
     let command = stockbook.command();
@@ -232,7 +232,7 @@ async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Ar
         async move {
             for (done, choice) in (1..).zip(choices) {
                 let body = lines_at_main(&[(sku, 1)]);
-                let received = command.post("/v1/receipts", body).await.expect_status(200);
+                let received = command.done("/v1/receipts", body).await;
                 let token = received.position().to_string();
                 let query = &instances[choice / SHAPES];
                 let seen = read(query, choice % SHAPES, sku, &token).await;
@@ -247,12 +247,12 @@ async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Ar
 async fn read(query: &Api, shape: usize, sku: &str, token: &str) -> Value {
     let mark = format!("min_position={token}&wait_ms=30000");
     match shape {
-        0 => query.get(&format!("/v1/stock/{sku}/MAIN?{mark}")).await.expect_status(200).json(),
-        1 => query.get(&format!("/v1/stock/{sku}?{mark}")).await.expect_status(200).json(),
+        0 => query.json(&format!("/v1/stock/{sku}/MAIN?{mark}")).await,
+        1 => query.json(&format!("/v1/stock/{sku}?{mark}")).await,
         _ => {
             let body = json!({"pairs": [{"sku": sku, "location": "MAIN"}]});
             let path = format!("/v1/availability?{mark}");
-            query.post(&path, body).await.expect_status(200).json()["items"][0].clone()
+            query.done(&path, body).await.json()["items"][0].clone()
         }
     }
 }

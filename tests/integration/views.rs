@@ -146,9 +146,9 @@ async fn every_view_of_a_days_trade_agrees_with_the_log(world: Arc<World>) {
     for item in items["items"].as_array().unwrap() {
         let path = format!("/v1/items/{}", item["sku"].as_str().unwrap());
         let point = json!({"reorder_point": 1_000_000});
-        stockbook.command().send("PUT", &path, &point).await.expect_status(200);
+        stockbook.command().put(&path, point).await.expect_status(200);
         let point = json!({"reorder_point": 7});
-        stockbook.command().send("PUT", &path, &point).await.expect_status(200);
+        stockbook.command().put(&path, point).await.expect_status(200);
     }
     let token = stockbook.heads().await;
     let oracle = Oracle::over(&log_of(&stockbook).await);
@@ -188,12 +188,12 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     let command = stockbook.command();
     for sku in skus {
         let point = json!({"reorder_point": 10});
-        command.send("PUT", &format!("/v1/items/{sku}"), &point).await.expect_status(200);
+        command.put(&format!("/v1/items/{sku}"), point).await.expect_status(200);
     }
     for quantity in [12, 15, 12] {
         let lines: Vec<(&str, i64)> = skus.iter().map(|sku| (*sku, quantity)).collect();
         stockbook.receive(&lines).await;
-        command.post("/v1/issues", lines_at_main(&lines)).await.expect_status(200);
+        command.done("/v1/issues", lines_at_main(&lines)).await;
     }
     let oracle = Oracle::over(&log_of(&stockbook).await);
     assert!(oracle.alerts.len() > skus.len());
@@ -209,7 +209,7 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     done(&stockbook, &["rebuild", "low_stock"]).await;
     stockbook.receive(&[("A", 100)]).await;
     done(&stockbook, &["rebuild", "low_stock", "--back"]).await;
-    command.post("/v1/issues", lines_at_main(&[("A", 95)])).await.expect_status(200);
+    command.done("/v1/issues", lines_at_main(&[("A", 95)])).await;
     let token = stockbook.heads().await;
     let path = "/v1/alerts?sku=A&state=raised";
     let short = stockbook.read_at(path, &token).await.json();
@@ -243,15 +243,15 @@ async fn assert_views_agree(stockbook: &Stockbook) {
 async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<World>) {
     let mut stockbook = start(&world, 8).await;
     let skus: Vec<String> = (0..40).map(|number| format!("S{number}")).collect();
-    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stockbook.register(&skus).await;
     let api: Api = stockbook.command();
     let trading = tokio::spawn(async move {
         for round in 0.. {
             let lines: Vec<(&str, i64)> =
                 skus.iter().skip(round % 7).step_by(3).map(|sku| (sku.as_str(), 2)).collect();
-            api.post("/v1/receipts", lines_at_main(&lines)).await.expect_status(200);
+            api.done("/v1/receipts", lines_at_main(&lines)).await;
             let lines: Vec<(&str, i64)> = lines.iter().map(|(sku, _)| (*sku, 1)).collect();
-            api.post("/v1/issues", lines_at_main(&lines)).await.expect_status(200);
+            api.done("/v1/issues", lines_at_main(&lines)).await;
         }
     });
     let (seed, mut random) = seeded();

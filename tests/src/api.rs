@@ -7,11 +7,11 @@ use std::iter::Sum;
 use std::str::FromStr;
 
 use reqwest::{Client, Method};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared_events::recorded::RecordedEvent;
 
-pub use self::answer::{Answer, Figures};
-use crate::stockbook::lines_at_main;
+pub use self::answer::{Answer, Figures, moment, pointers};
+use crate::stockbook::reservation;
 
 /// One service.
 #[derive(Debug, Clone)]
@@ -26,7 +26,6 @@ impl Api {
         Self { http: Client::new(), base: base.trim_end_matches('/').to_owned() }
     }
 
-    /// Asks for a page.
     pub async fn get(&self, path: &str) -> Answer {
         self.try_send(Method::GET, path, &[], None).await.expect("the service answers")
     }
@@ -41,12 +40,10 @@ impl Api {
         values.map(|value| value.parse::<T>().expect("a number")).sum()
     }
 
-    /// Sends a JSON body.
     pub async fn send(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.send_with(method, path, &[], body).await
     }
 
-    /// Sends a JSON body with headers.
     pub async fn send_with(
         &self,
         method: &str,
@@ -86,16 +83,46 @@ impl Api {
         })
     }
 
-    /// Posts a JSON body.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send("POST", path, &body).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, &body).await
+    }
+
+    /// Posts under an idempotency key.
+    pub async fn keyed(&self, path: &str, key: &str, body: &Value) -> Answer {
+        self.send_with("POST", path, &[("idempotency-key", key)], body).await
+    }
+
+    /// Posts a command that succeeds.
+    pub async fn done(&self, path: &str, body: Value) -> Answer {
+        self.post(path, body).await.expect_status(200)
+    }
+
+    /// Posts a command that is refused, and returns the problem.
+    pub async fn refused(&self, path: &str, body: Value, status: u16, code: &str) -> Value {
+        self.post(path, body).await.expect_problem(status, code)
+    }
+
+    pub async fn json(&self, path: &str) -> Value {
+        self.get(path).await.expect_status(200).json()
+    }
+
+    /// Every row of a list, page by page. The path has a `?`.
+    pub async fn rows(&self, path: &str) -> Vec<Value> {
+        let (mut rows, mut page) = (Vec::new(), self.json(path).await);
+        loop {
+            rows.extend(page["items"].as_array().expect("a list").clone());
+            let Some(cursor) = page["next_cursor"].as_str() else { return rows };
+            page = self.json(&format!("{path}&cursor={cursor}")).await;
+        }
+    }
+
     /// Holds stock at MAIN.
     pub async fn reserve(&self, owner: &str, ttl_seconds: u32, lines: &[(&str, i64)]) -> Answer {
-        let mut body = lines_at_main(lines);
-        body["owner"] = json!(owner);
-        body["ttl_seconds"] = json!(ttl_seconds);
+        let body = reservation(owner, ttl_seconds, lines);
         self.post("/v1/reservations", body).await.expect_status(201)
     }
 
@@ -107,7 +134,7 @@ impl Api {
     /// The state of a stream by the log itself.
     pub async fn state(&self, stream: &str) -> Value {
         let path = format!("/v1/streams/{stream}/state");
-        self.get(&path).await.expect_status(200).json()["state"].clone()
+        self.json(&path).await["state"].clone()
     }
 
     /// The figures of an item at MAIN by the log itself.

@@ -2,6 +2,7 @@
 
 mod databases;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use serde_json::{Value, json};
 use shared_events::lane::{Lane, Position, PositionToken};
+use shared_events::recorded::RecordedEvent;
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
@@ -28,15 +30,11 @@ const BROKER_ANSWER_MAX: Duration = Duration::from_secs(10);
 pub struct Stockbook {
     /// What it shares with the other tests.
     pub world: Arc<World>,
-    /// Its databases.
     pub urls: DatabaseUrls,
-    /// Its topic.
     pub topic: String,
     /// Its lanes are 0 up to this.
     pub lanes: u16,
-    /// Its command-services.
     pub commands: Vec<Service>,
-    /// Its query-services.
     pub queries: Vec<Service>,
     name: String,
 }
@@ -48,6 +46,23 @@ impl Stockbook {
         stockbook.add_command_service(&[]).await;
         stockbook.add_query_service(&[]).await;
         stockbook
+    }
+
+    /// The same with so much of each item at MAIN, and its command-service.
+    pub async fn stocked(world: &Arc<World>, stock: &[(&str, i64)]) -> (Self, Api) {
+        let stockbook = Self::start(world).await;
+        stockbook.stock(stock).await;
+        let command = stockbook.command();
+        (stockbook, command)
+    }
+
+    /// One command-service that knows location MAIN and item A, and no query-service.
+    pub async fn without_views(world: &Arc<World>, lanes: u16) -> (Self, Api) {
+        let mut stockbook = Self::prepare(world, lanes).await;
+        stockbook.add_command_service(&[]).await;
+        stockbook.register(&["A"]).await;
+        let command = stockbook.command();
+        (stockbook, command)
     }
 
     /// Databases and topic, no service yet.
@@ -75,7 +90,6 @@ impl Stockbook {
         stockbook
     }
 
-    /// Makes the topic.
     pub async fn create_topic(&self) {
         let settings = Settings::create_topic(self.brokers())
             .with("TOPIC", &self.topic)
@@ -108,43 +122,40 @@ impl Stockbook {
         config.create().expect("an admin client can be made")
     }
 
-    /// Kafka's address.
     pub fn brokers(&self) -> &str {
         self.world.servers().brokers().expect("there is a Kafka")
     }
 
-    /// Starts one more command-service.
     pub async fn add_command_service(&mut self, settings: &[(&'static str, &str)]) {
-        let mut all = Settings::command_service(0, &self.urls.write, self.brokers())
-            .with("TOPIC", &self.topic);
-        for (name, value) in settings {
-            all = all.with(name, *value);
-        }
-        let name = format!("{}-command-{}", self.name, self.commands.len());
-        let program = self.world.command_service();
-        let folder = self.world.servers().folder();
-        let mut service =
-            Service::start(folder, &name, program, &all).await.expect("the service starts");
-        service.ready(READY_MAX).await.expect("the service becomes ready");
+        let all = Settings::command_service(0, &self.urls.write, self.brokers());
+        let name = format!("command-{}", self.commands.len());
+        let service = self.service(&name, self.world.command_service(), all, settings).await;
         self.commands.push(service);
     }
 
-    /// Starts one more query-service.
     pub async fn add_query_service(&mut self, settings: &[(&'static str, &str)]) {
         let commands: Vec<String> = self.commands.iter().map(Service::url).collect();
-        let mut all = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
-            .with("TOPIC", &self.topic)
+        let all = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
             .with("CONSUMER_GROUP", &self.name);
-        for (name, value) in settings {
-            all = all.with(name, *value);
-        }
-        let name = format!("{}-query-{}", self.name, self.queries.len());
-        let program = self.world.query_service();
-        let folder = self.world.servers().folder();
+        let name = format!("query-{}", self.queries.len());
+        let service = self.service(&name, self.world.query_service(), all, settings).await;
+        self.queries.push(service);
+    }
+
+    async fn service(
+        &self,
+        name: &str,
+        program: &Path,
+        all: Settings,
+        settings: &[(&'static str, &str)],
+    ) -> Service {
+        let all = all.with("TOPIC", &self.topic);
+        let all = settings.iter().fold(all, |all, (name, value)| all.with(name, *value));
+        let (folder, name) = (self.world.servers().folder(), format!("{}-{name}", self.name));
         let mut service =
             Service::start(folder, &name, program, &all).await.expect("the service starts");
         service.ready(READY_MAX).await.expect("the service becomes ready");
-        self.queries.push(service);
+        service
     }
 
     /// The first command-service.
@@ -162,24 +173,61 @@ impl Stockbook {
         self.commands.iter().map(|service| Api::new(&service.url())).collect()
     }
 
+    /// Every query-service.
+    pub fn readers(&self) -> Vec<Api> {
+        self.queries.iter().map(|service| Api::new(&service.url())).collect()
+    }
+
     /// Registers location MAIN and these items.
-    pub async fn register(&self, skus: &[&str]) {
+    pub async fn register(&self, skus: &[impl AsRef<str>]) {
         let command = self.command();
-        command.send("PUT", "/v1/locations/MAIN", &json!({})).await.expect_status(201);
+        command.put("/v1/locations/MAIN", json!({})).await.expect_status(201);
         for sku in skus {
-            let path = format!("/v1/items/{sku}");
-            command.send("PUT", &path, &json!({})).await.expect_status(201);
+            let path = format!("/v1/items/{}", sku.as_ref());
+            command.put(&path, json!({})).await.expect_status(201);
+        }
+    }
+
+    /// Registers location MAIN and these items, and takes in what there is of them.
+    pub async fn stock(&self, stock: &[(&str, i64)]) {
+        self.register(&stock.iter().map(|(sku, _)| sku).collect::<Vec<_>>()).await;
+        let lines: Vec<(&str, i64)> =
+            stock.iter().copied().filter(|(_, on_hand)| *on_hand > 0).collect();
+        if !lines.is_empty() {
+            self.receive(&lines).await;
         }
     }
 
     /// Takes stock in at MAIN.
-    pub async fn receive(&self, lines: &[(&str, i64)]) -> Answer {
-        self.command().send("POST", "/v1/receipts", &lines_at_main(lines)).await.expect_status(200)
+    pub async fn receive(&self, lines: &[(impl AsRef<str>, i64)]) -> Answer {
+        self.command().done("/v1/receipts", lines_at_main(lines)).await
+    }
+
+    /// The events of all lanes, lane by lane.
+    pub async fn log(&self) -> Vec<RecordedEvent> {
+        let (command, mut log) = (self.command(), Vec::new());
+        for lane in 0..self.lanes {
+            log.extend(command.lane(lane).await);
+        }
+        log
+    }
+
+    /// How many events of a type are recorded.
+    pub async fn count(&self, event_type: &str) -> i64 {
+        let count = "select count(*) from events where type = $1";
+        let count = sqlx::query_scalar(count).bind(event_type);
+        count.fetch_one(&mut self.superuser().await).await.expect("a count")
+    }
+
+    /// Waits until so many events are recorded.
+    pub async fn grown_to(&self, events: i64) {
+        let recorded = async || self.recorded().await;
+        eventually("events are recorded", recorded, |seen| *seen >= events).await;
     }
 
     /// The heads of all lanes.
     pub async fn heads(&self) -> PositionToken {
-        let lanes = self.command().get("/v1/lanes").await.expect_status(200).json();
+        let lanes = self.command().json("/v1/lanes").await;
         let head = |lane: &Value| {
             let number = |member: &str| lane[member].as_i64().expect("a number");
             (Lane(u16::try_from(number("lane")).expect("a lane")), Position(number("position")))
@@ -194,9 +242,20 @@ impl Stockbook {
 
     /// Walks the whole log: chain, positions, versions, figures, stored outcomes.
     pub async fn verify(&self) {
+        assert_eq!(self.difference().await, None);
+    }
+
+    /// The first difference that `verify` finds.
+    pub async fn difference(&self) -> Option<String> {
         let settings = Settings::default().with("WRITE_DATABASE_URL", self.urls.write.as_str());
-        let program = self.world.command_service();
-        run_task(program, "verify", &settings).await.expect("the log is whole");
+        let verified = run_task(self.world.command_service(), "verify", &settings).await;
+        verified.err().map(|error| format!("{error:#}"))
+    }
+
+    /// Kills the first command-service and starts it again.
+    pub async fn crash(&mut self) {
+        self.commands[0].kill().await.expect("the service can be killed");
+        start_again(&mut self.commands[0]).await;
     }
 
     /// Asks for what a token says has been reached.
@@ -213,11 +272,31 @@ pub async fn start_again(service: &mut Service) {
     service.ready(READY_MAX).await.expect("the service becomes ready");
 }
 
+/// Stops a service, which ends cleanly.
+pub async fn stop(service: &mut Service) {
+    let ended = service.stop().await.expect("the service stops");
+    assert!(ended.success(), "{ended}");
+}
+
+/// So much of every item.
+pub fn each<S: AsRef<str>>(skus: &[S], quantity: i64) -> Vec<(&str, i64)> {
+    skus.iter().map(|sku| (sku.as_ref(), quantity)).collect()
+}
+
 /// A body with lines at MAIN.
-pub fn lines_at_main(lines: &[(&str, i64)]) -> Value {
-    let lines: Vec<Value> = lines
-        .iter()
-        .map(|(sku, quantity)| json!({"sku": sku, "location": "MAIN", "quantity": quantity}))
-        .collect();
-    json!({ "lines": lines })
+pub fn lines_at_main(lines: &[(impl AsRef<str>, i64)]) -> Value {
+    let line = |(sku, quantity): &(_, i64)| line_at("MAIN", AsRef::as_ref(sku), *quantity);
+    json!({ "lines": lines.iter().map(line).collect::<Vec<_>>() })
+}
+
+pub fn line_at(location: &str, sku: &str, quantity: i64) -> Value {
+    json!({"sku": sku, "location": location, "quantity": quantity})
+}
+
+/// The body of a reservation of lines at MAIN.
+pub fn reservation(owner: &str, ttl_seconds: u32, lines: &[(&str, i64)]) -> Value {
+    let mut body = lines_at_main(lines);
+    body["owner"] = json!(owner);
+    body["ttl_seconds"] = json!(ttl_seconds);
+    body
 }

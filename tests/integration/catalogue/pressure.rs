@@ -58,7 +58,7 @@ pub(super) async fn of_keys(stockbook: &mut Stockbook, met: &mut Met) {
     met.meet(receive(&strict, None).await.unwrap(), "idempotency_key_missing");
     receive(&strict, Some("k1")).await.unwrap().expect_status(200);
     let other = lines_at_main(&[("A", 2)]);
-    let other = first.send_with("POST", "/v1/receipts", &[("idempotency-key", "k1")], &other);
+    let other = first.keyed("/v1/receipts", "k1", &other);
     met.meet(other.await, "idempotency_key_reused");
 
     let holder = lock_lanes(stockbook).await;

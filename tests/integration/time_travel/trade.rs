@@ -18,7 +18,7 @@ pub(crate) const CALLERS: usize = 16;
 pub(crate) async fn live(stockbook: &Stockbook, skus: &[String], steps: usize, seed: u64) {
     let command = stockbook.command();
     for location in LOCATIONS {
-        command.send("PUT", &format!("/v1/locations/{location}"), &json!({})).await;
+        command.put(&format!("/v1/locations/{location}"), json!({})).await;
     }
     let lives = (0..).zip(skus).map(|(number, sku)| {
         let command = command.clone();
@@ -30,7 +30,7 @@ pub(crate) async fn live(stockbook: &Stockbook, skus: &[String], steps: usize, s
 
 async fn live_one(command: &Api, sku: &str, steps: usize, mut chance: StdRng) {
     let item = json!({"name": format!("{sku} {}", chance.random_range(0..1_000_000))});
-    command.send("PUT", &format!("/v1/items/{sku}"), &item).await;
+    command.put(&format!("/v1/items/{sku}"), item).await;
     let mut reservations: Vec<String> = Vec::new();
     for _ in 0..steps {
         let (path, body) = step(sku, &reservations, &mut chance);

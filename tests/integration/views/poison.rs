@@ -53,7 +53,7 @@ fn kinds(sku: &str) -> [(&'static str, Value, bool); 5] {
 
 /// Puts an event at the end of a lane as nobody can through a service.
 async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
-    let heads = stockbook.command().get("/v1/lanes").await.expect_status(200).json();
+    let heads = stockbook.command().json("/v1/lanes").await;
     let head = heads["items"].as_array().unwrap().iter().find(|one| one["lane"] == lane).unwrap();
     let (event_type, data, follows) = kinds(sku)[usize::from(lane)].clone();
     let stream = if event_type == "StockReceived" {
@@ -112,7 +112,7 @@ async fn garbage(stockbook: &Stockbook, lane: u16) {
 
 /// The lanes of a projection that stand still, with what each waits at and what it has skipped.
 async fn lanes(stockbook: &Stockbook, projection: &str) -> BTreeMap<u64, Value> {
-    let list = stockbook.query().get("/v1/projections").await.expect_status(200).json();
+    let list = stockbook.query().json("/v1/projections").await;
     let lanes = list["items"].as_array().unwrap().iter();
     lanes
         .filter(|one| one["projection"] == projection)
@@ -130,7 +130,7 @@ fn stopped(lanes: &BTreeMap<u64, Value>) -> Vec<(u64, String, String)> {
 async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<World>) {
     let stockbook = start(&world, LANES).await;
     let skus = skus("GOOD");
-    stockbook.register(&skus.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stockbook.register(&skus).await;
     let all: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 10)).collect();
     let token = stockbook.receive(&all).await.position();
     stockbook.read_at("/v1/items", &token).await;

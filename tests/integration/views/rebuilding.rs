@@ -28,7 +28,7 @@ const LINES: usize = 1_000;
 /// Fills the log with about so many events of ten thousand items.
 async fn fill_log(stockbook: &Stockbook, events: usize) {
     let command = stockbook.command();
-    command.send("PUT", "/v1/locations/MAIN", &json!({})).await.expect_status(201);
+    command.put("/v1/locations/MAIN", json!({})).await.expect_status(201);
     let skus: Vec<String> = (0..events.min(10_000) / 2).map(|nth| format!("F{nth}")).collect();
     let batches = skus.chunks(500).map(|chunk| {
         let register = |sku| json!({"type": "register_item", "sku": sku, "reorder_point": 3});
@@ -36,7 +36,7 @@ async fn fill_log(stockbook: &Stockbook, events: usize) {
         json!({"mode": "independent", "commands": commands})
     });
     for batch in batches {
-        command.post("/v1/batches", batch).await.expect_status(200);
+        command.done("/v1/batches", batch).await;
     }
     let mut next = skus.iter().cycle();
     for round in 0..(events - skus.len()).div_ceil(LINES) {
@@ -61,7 +61,7 @@ async fn trade(api: Api, per_second: u32, stop: Arc<AtomicBool>) -> i64 {
         turns.set_missed_tick_behavior(MissedTickBehavior::Burst);
         while !stop.load(Ordering::Relaxed) {
             turns.tick().await;
-            api.post("/v1/receipts", lines_at_main(&[("HOT", 1)])).await.expect_status(200);
+            api.done("/v1/receipts", lines_at_main(&[("HOT", 1)])).await;
             received += 1;
         }
         received
@@ -76,13 +76,13 @@ async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> us
         let written = command.post("/v1/receipts", lines_at_main(&[("COLD", 1)])).await;
         let position = written.expect_status(200).position();
         let path = format!("/v1/stock/COLD?min_position={position}&wait_ms=10000");
-        let stock = query.get(&path).await.expect_status(200).json();
+        let stock = query.json(&path).await;
         assert_eq!(stock["on_hand"], stock["version"], "{stock}");
         assert_eq!(stock["on_hand"], reads as i64 + 1, "{stock}");
         assert_eq!(stock["locations"][0]["on_hand"], stock["on_hand"], "{stock}");
-        let hot = query.get("/v1/stock/HOT").await.expect_status(200).json();
+        let hot = query.json("/v1/stock/HOT").await;
         assert_eq!(hot["on_hand"], hot["version"], "{hot}");
-        let list = query.get("/v1/stock?limit=200").await.expect_status(200).json();
+        let list = query.json("/v1/stock?limit=200").await;
         let listed = list["items"].as_array().map_or(0, Vec::len);
         assert_eq!(listed as i64, pairs.min(200), "a half-filled list");
         reads += 1;
@@ -92,7 +92,7 @@ async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> us
 
 /// Which version answers, by what the service says.
 async fn active(stockbook: &Stockbook, projection: &str) -> i64 {
-    let lanes = stockbook.query().get("/v1/projections").await.expect_status(200).json();
+    let lanes = stockbook.query().json("/v1/projections").await;
     let lanes = lanes["items"].as_array().unwrap().clone();
     let one = lanes.iter().find(|one| one["projection"] == projection && one["active"] == true);
     one.unwrap()["version"].as_i64().unwrap()
@@ -107,7 +107,7 @@ async fn killed_half_way(stockbook: &Stockbook) {
     assert!(first.contains("is filled from the log"), "{first}");
     let at_work = async || {
         let path = "/v1/projections";
-        let lanes = stockbook.query().get(path).await.expect_status(200).json();
+        let lanes = stockbook.query().json(path).await;
         let filling = |one: &&Value| one["version"] == 2 && one["state"] == "filling";
         let lanes = lanes["items"].as_array().unwrap().clone();
         lanes.iter().filter(filling).filter_map(|one| one["position"].as_i64()).sum::<i64>()
@@ -122,7 +122,7 @@ async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(wo
     fill_log(&stockbook, events).await;
     let command = stockbook.command();
     for sku in ["HOT", "COLD"] {
-        command.send("PUT", &format!("/v1/items/{sku}"), &json!({})).await.expect_status(201);
+        command.put(&format!("/v1/items/{sku}"), json!({})).await.expect_status(201);
     }
     stockbook.receive(&[("HOT", 1)]).await;
     let token = stockbook.heads().await;

@@ -3,31 +3,40 @@
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 use shared_events::lane::PositionToken;
+use shared_events::time::Timestamp;
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The request, for messages.
     pub asked: String,
-    /// The status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
-    /// The body's bytes.
     pub body: String,
 }
 
 /// The figures of an item at a location, as they are in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// Physically there.
     pub on_hand: i64,
-    /// Held until a moment.
     pub reserved: i64,
-    /// Firmly promised.
     pub allocated: i64,
-    /// The rest.
     pub available: i64,
+}
+
+/// The pointers of all faults that a problem reports, in order.
+#[track_caller]
+pub fn pointers(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{problem}")).iter();
+    let mut pointers: Vec<&str> = errors.filter_map(|error| error["pointer"].as_str()).collect();
+    pointers.sort_unstable();
+    pointers
+}
+
+/// The moment that a member of an answer names.
+#[track_caller]
+pub fn moment(member: &Value) -> Timestamp {
+    member.as_str().expect("a moment").parse().expect("a moment")
 }
 
 impl Figures {
@@ -70,7 +79,6 @@ impl Answer {
         problem
     }
 
-    /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
@@ -82,6 +90,18 @@ impl Answer {
     pub fn reservation_id(&self) -> String {
         let id = &self.json()["reservation"]["id"];
         id.as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    /// The id of an answered event, counted from 0.
+    #[track_caller]
+    pub fn event_id(&self, nth: usize) -> String {
+        let id = &self.json()["events"][nth]["id"];
+        id.as_str().unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+
+    /// Whether it is the stored answer to a repeated key.
+    pub fn is_replayed(&self) -> bool {
+        self.header("idempotency-replayed") == Some("true")
     }
 
     /// The types of the events that were answered, in their order.
@@ -100,7 +120,6 @@ impl Answer {
         Figures::of(one.unwrap_or_else(|| panic!("no figures of {sku}: {json}")))
     }
 
-    /// A header's text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
