@@ -1,4 +1,4 @@
--- For each given event, the first hundred later events of its stream that reduced available and are not
+-- For each given event, the first hundred later events of its stream that reduced on_hand and are not
 -- reversed.
 select asked.lane, asked.position, later.position as dependent
 from unnest($1::smallint[], $2::bigint[], $3::text[], $4::bigint[])
@@ -9,7 +9,7 @@ cross join lateral (
     where events.stream = asked.stream
         and events.version > asked.version
         and (
-            events.type in ('StockIssued', 'StockMovedOut', 'StockReserved')
+            events.type in ('StockIssued', 'StockMovedOut', 'StockFulfilled')
             or (
                 events.type in ('StockAdjusted', 'StockSet', 'StockReversed')
                 and (events.data ->> 'delta')::bigint < 0

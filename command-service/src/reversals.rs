@@ -45,6 +45,8 @@ pub struct WindowRequest {
     pub location: Option<LocationCode>,
     /// Only events of this actor.
     pub actor: Option<Label>,
+    /// Whether available may become negative.
+    pub accept_shortage: bool,
     pub cause: Cause,
     pub origin: Origin,
     pub key: Option<IdempotencyKey>,
@@ -73,6 +75,14 @@ impl WindowRequest {
 pub enum WindowBy {
     RecordedAt,
     OccurredAt,
+}
+
+/// The progress of a reversal that was asked for.
+#[derive(Debug)]
+pub enum Started {
+    Now(Progress),
+    /// By an earlier request with the same key.
+    Before(Progress),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +140,7 @@ impl Reversals {
 
     /// Starts a reversal. A repeated request with the same key gets the progress of the first one.
     /// Dropping the future cancels nothing.
-    pub async fn start(&self, request: WindowRequest) -> Result<Progress, WindowError> {
+    pub async fn start(&self, request: WindowRequest) -> Result<Started, WindowError> {
         // In its own task, so that no transaction is left open when the client disconnects.
         let this = self.clone();
         let started = tokio::spawn(async move { this.begin(request).await }).await;
@@ -140,11 +150,11 @@ impl Reversals {
         })
     }
 
-    async fn begin(&self, request: WindowRequest) -> Result<Progress, WindowError> {
+    async fn begin(&self, request: WindowRequest) -> Result<Started, WindowError> {
         // 1. Answer a repeated request from its job.
         let id = request.reversal_id();
         if let Some(progress) = self.started_before(&id, &request).await? {
-            return Ok(progress);
+            return Ok(Started::Before(progress));
         }
         // 2. Select the events recorded by now.
         let window = window::select(&self.pool, &request).await?;
@@ -152,10 +162,11 @@ impl Reversals {
         match jobs::insert(&self.pool, &id, &request, &window).await? {
             Inserted::New => {
                 self.started.notify_one();
-                Ok(window.progress(id, window.status(), false))
+                Ok(Started::Now(window.progress(id, window.status(), false)))
             }
             Inserted::Known => {
-                self.started_before(&id, &request).await?.ok_or(WindowError::KeyReused)
+                let progress = self.started_before(&id, &request).await?;
+                progress.map(Started::Before).ok_or(WindowError::KeyReused)
             }
             Inserted::KeyUsed => Err(WindowError::KeyReused),
         }
@@ -208,6 +219,7 @@ mod tests {
             sku: None,
             location: None,
             actor: None,
+            accept_shortage: false,
             cause: Cause::default(),
             origin,
             key: key.map(|key| IdempotencyKey {

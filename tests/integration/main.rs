@@ -13,6 +13,7 @@ mod story;
 mod problems;
 mod idempotency;
 mod catalogue;
+mod backdated;
 mod append_only;
 mod log;
 mod operations;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         problems::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
+        backdated::TESTS,
         append_only::TESTS,
         log::TESTS,
         operations::TESTS,

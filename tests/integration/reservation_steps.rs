@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 trials! {
     steps_in_any_order_and_twice_never_exceed_the_reserved_quantity,
+    a_repeated_step_for_another_document_is_refused,
 }
 
 /// What can follow on a hold, besides the ends of time.
@@ -235,5 +236,32 @@ async fn steps_in_any_order_and_twice_never_exceed_the_reserved_quantity(world: 
         }
     });
     join_all(callers).await;
+    stockbook.verify().await;
+}
+
+async fn a_repeated_step_for_another_document_is_refused(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 10)]).await;
+    let order = |id: &str| json!({"reference": {"type": "order", "id": id}});
+    let ids = [(); 2].map(|()| command.reserve("ann", 600, &[("A", 2)]));
+    let ids = join_all(ids).await.into_iter().map(|held| held.reservation_id());
+    let [confirmed, released] = ids.collect::<Vec<String>>().try_into().unwrap();
+    for (id, step, status) in [
+        (&confirmed, "confirm", "confirmed"),
+        (&released, "release", "released"),
+        (&confirmed, "cancel", "cancelled"),
+    ] {
+        assert!(!command.step(id, step, order("1")).await.expect_status(200).types().is_empty());
+        for repetition in [order("1"), json!({})] {
+            let repeated = command.step(id, step, repetition).await.expect_status(200);
+            assert!(repeated.types().is_empty(), "{step}: {repeated:?}");
+        }
+        let refused = command.step(id, step, order("2")).await;
+        let problem = refused.expect_problem(409, "reservation_state");
+        assert_eq!(problem["reference"], order("1")["reference"], "{step}: {problem}");
+        assert_eq!(problem["reservation_status"], status, "{problem}");
+    }
     stockbook.verify().await;
 }

@@ -87,7 +87,9 @@ async fn a_key_starts_one_job_and_no_other(world: Arc<World>) {
     let ids: BTreeSet<String> =
         begun.map(|one| one.expect_status(202).json()["reversal_id"].to_string()).collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
-    let again = begin().await.expect_status(202).json();
+    let again = begin().await.expect_status(202);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"), "{again:?}");
+    let again = again.json();
     assert_eq!(done(&command, &again["reversal_id"]).await["reversed"], 1);
     assert_eq!(command.figures("A").await.on_hand, 0);
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 trials! {
     an_event_is_reversed_once_and_so_is_the_reversal,
     goods_that_moved_on_are_not_reversed_before_the_move_is,
+    goods_that_are_promised_are_reversed_only_with_an_accepted_shortage,
     both_halves_of_a_move_are_reversed_together,
     a_correlation_of_several_commands_is_reversed_as_a_whole,
     a_reversal_names_exactly_one_target,
@@ -105,7 +106,7 @@ async fn goods_that_moved_on_are_not_reversed_before_the_move_is(world: Arc<Worl
     let refused = refused.expect_problem(409, "not_reversible");
     assert_eq!(refused["dependents"], json!([event(&sold, 0)]), "{refused}");
     let refused = reverse(&command, json!({"event": event(&received, 1)})).await;
-    let refused = refused.expect_problem(409, "not_reversible");
+    let refused = refused.expect_problem(409, "insufficient_stock");
     assert_eq!(refused["dependents"], json!([event(&held, 1)]), "{refused}");
     let correlation = received.json()["correlation_id"].clone();
     let whole = reverse(&command, json!({"correlation_id": correlation})).await;
@@ -128,6 +129,55 @@ async fn goods_that_moved_on_are_not_reversed_before_the_move_is(world: Arc<Worl
     let whole = reverse(&command, json!({"correlation_id": correlation})).await.expect_status(200);
     assert_eq!(whole.types(), ["StockReversed", "StockReversed"]);
     assert_eq!((on_hand(&command, "A").await, on_hand(&command, "B").await), (0, 0));
+    stockbook.verify().await;
+}
+
+async fn goods_that_are_promised_are_reversed_only_with_an_accepted_shortage(world: Arc<World>) {
+    let stockbook = Stockbook::start(&world).await;
+    let command = stockbook.command();
+    stockbook.register(&["A"]).await;
+    stockbook.receive(&[("A", 8)]).await;
+    let (first, second) = ("first", "second");
+    let [kept, fulfilled] = [(first, 4), (second, 2)]
+        .map(|(owner, quantity)| (owner, [("A", quantity)]))
+        .map(|(owner, line)| {
+            let command = command.clone();
+            async move {
+                let held = command.reserve(owner, 600, &line).await;
+                command.step(&held.reservation_id(), "confirm", json!({})).await.expect_status(200)
+            }
+        });
+    let (kept, fulfilled) = (kept.await, fulfilled.await);
+    command.step(&fulfilled.reservation_id(), "fulfil", json!({})).await.expect_status(200);
+    let held = command.reserve("third", 600, &[("A", 1)]).await;
+    let line = json!({"sku": "A", "location": "MAIN", "delta": -4});
+    let lost = json!({"lines": [line], "reason": "lost", "accept_shortage": true});
+    command.post("/v1/adjustments", lost).await.expect_status(200);
+    let received = stockbook.receive(&[("A", 5)]).await;
+    assert_eq!(command.figures("A").await, Figures::new(7, 1, 4));
+
+    // Nothing happened after the receipt; earlier promises hold what it brought in.
+    let refused = reverse(&command, json!({"event": event(&received, 0)})).await;
+    let refused = refused.expect_problem(409, "insufficient_stock");
+    let mut promises = [event(&kept, 1), event(&held, 1)];
+    promises.sort_by_key(|id| id.split_once('-').map(|(_, at)| at.parse::<i64>().unwrap()));
+    assert_eq!(refused["dependents"], json!(promises), "{refused}");
+    let short = json!([{"sku": "A", "location": "MAIN", "requested": 5, "available": 2}]);
+    assert_eq!(refused["lines"], short, "{refused}");
+
+    let accepted = json!({"event": event(&received, 0), "accept_shortage": true});
+    reverse(&command, accepted).await.expect_status(200);
+    assert_eq!(command.figures("A").await, Figures::new(2, 1, 4));
+    // What is gone cannot be accepted away.
+    let received = stockbook.receive(&[("A", 5)]).await;
+    let line = json!({"sku": "A", "location": "MAIN", "delta": -3});
+    let lost = json!({"lines": [line], "reason": "lost", "accept_shortage": true});
+    let lost = command.post("/v1/adjustments", lost).await.expect_status(200);
+    for accept_shortage in [false, true] {
+        let body = json!({"event": event(&received, 0), "accept_shortage": accept_shortage});
+        let refused = reverse(&command, body).await.expect_problem(409, "not_reversible");
+        assert_eq!(refused["dependents"], json!([event(&lost, 0)]), "{refused}");
+    }
     stockbook.verify().await;
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use shared_events::event::Cause;
+use shared_events::event::{Cause, Event};
 use shared_events::lane::{EventId, Version};
 use shared_events::reservation::Part;
 use shared_events::stream::Stream;
@@ -17,6 +17,13 @@ pub struct Request {
     pub command: Command,
     /// The caller's time of what happened; absent means the recorded time.
     pub occurred_at: Option<Timestamp>,
+}
+
+impl Request {
+    /// When an event of this request happened, if the request is decided now.
+    pub fn time_of(&self, event: &Event, now: Timestamp) -> Timestamp {
+        event.own_time().or(self.occurred_at).unwrap_or(now)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,6 +224,8 @@ pub struct Reverse {
     /// The id of the new reversal.
     pub id: ReversalId,
     pub target: Target,
+    /// Whether available may become negative.
+    pub accept_shortage: bool,
     pub cause: Cause,
 }
 

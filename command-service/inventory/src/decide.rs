@@ -37,13 +37,17 @@ pub fn decide(
         Command::RegisterLocation(command) => catalogue::register_location(inventory, command),
         Command::ReceiveStock(command) => stock::receive_stock(inventory, now, command),
         Command::IssueStock(command) => stock::issue_stock(inventory, now, command),
-        Command::AdjustStock(command) => stock::adjust_stock(inventory, now, command),
-        Command::SetStock(command) => stock::set_stock(inventory, now, command),
+        Command::AdjustStock(command) => {
+            stock::adjust_stock(inventory, now, command, request.occurred_at)
+        }
+        Command::SetStock(command) => {
+            stock::set_stock(inventory, now, command, request.occurred_at)
+        }
         Command::MoveStock(command) => stock::move_stock(inventory, now, command),
         Command::RetireItem(command) => catalogue::retire_item(inventory, now, command),
         Command::ReserveStock(command) => reservation::reserve_stock(inventory, now, command),
         Command::ChangeReservation(command) => {
-            reservation::change_reservation(inventory, now, command)
+            reservation::change_reservation(inventory, now, command, request.occurred_at)
         }
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }
@@ -55,6 +59,21 @@ fn check_occurred_at(occurred_at: Option<Timestamp>, now: Timestamp) -> Result<(
     match occurred_at {
         Some(moment) if moment < earliest || moment > latest => {
             Err(Rejection::OccurredAtOutOfRange { earliest, latest })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a moment before the newest change of what a command builds on: the log would tell of a time
+/// in which that had not happened yet.
+fn check_newest(
+    occurred_at: Option<Timestamp>,
+    newest_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    match (occurred_at, newest_at) {
+        (Some(moment), Some(earliest)) if moment < earliest => {
+            Err(Rejection::OccurredAtOutOfRange { earliest, latest: now + OCCURRED_AHEAD_MAX })
         }
         _ => Ok(()),
     }

@@ -201,7 +201,9 @@ impl<'a> Ledger<'a> {
     /// The ends of expired holds followed by the command's own events, or all shortages. A command
     /// without an event must not call this, since it may not end holds either.
     pub(super) fn finish(mut self, events: Vec<Event>) -> Result<Vec<Event>, Rejection> {
-        self.check_enough()?;
+        if !self.short.is_empty() {
+            return Err(Rejection::InsufficientStock { lines: self.shortages() });
+        }
         if self.expired.is_empty() {
             return Ok(events);
         }
@@ -209,24 +211,17 @@ impl<'a> Ledger<'a> {
         Ok(self.expired)
     }
 
-    fn check_enough(&self) -> Result<(), Rejection> {
-        if self.short.is_empty() {
-            return Ok(());
-        }
-        let lines = self
-            .short
-            .iter()
-            .filter_map(|key| {
-                let running = self.running.get(key)?;
-                Some(Shortage {
-                    sku: key.0.clone(),
-                    location: key.1.clone(),
-                    requested: running.taken,
-                    available: running.limit?,
-                })
+    pub(super) fn shortages(&self) -> Vec<Shortage> {
+        let shortage = |key: &(Sku, LocationCode)| {
+            let running = self.running.get(key)?;
+            Some(Shortage {
+                sku: key.0.clone(),
+                location: key.1.clone(),
+                requested: running.taken,
+                available: running.limit?,
             })
-            .collect();
-        Err(Rejection::InsufficientStock { lines })
+        };
+        self.short.iter().filter_map(shortage).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a command was rejected, with the relevant figures.
 
 use serde::{Deserialize, Serialize};
+use shared_events::event::Reference;
 use shared_events::lane::{EventId, Version};
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
@@ -35,6 +36,13 @@ pub enum Rejection {
     ReservationExpired {},
     #[error("the reservation is {}", status.as_str())]
     ReservationState { status: ReservationStatus },
+    /// The step was done before, but for another document.
+    #[error("the reservation is {} already, {}", status.as_str(), for_reference(reference))]
+    DoneForAnother {
+        status: ReservationStatus,
+        /// The recorded reference.
+        reference: Option<Reference>,
+    },
     #[error("line {} has {} left to release", part.line, part.possible)]
     OverRelease {
         #[serde(flatten)]
@@ -63,15 +71,30 @@ pub enum Rejection {
         /// The later events that prevent it.
         dependents: Vec<EventId>,
     },
+    /// The goods that it added are there, but promised.
+    #[error("the goods that it added are promised")]
+    Promised {
+        lines: Vec<Shortage>,
+        /// The events that made the promises.
+        dependents: Vec<EventId>,
+    },
     /// A figure would exceed 2^53 − 1, the largest integer that JSON carries exactly.
     #[error("on_hand of {sku} at {location} would exceed 9007199254740991")]
     QuantityOverflow { sku: Sku, location: LocationCode },
     #[error("occurred_at is outside {earliest} to {latest}")]
     OccurredAtOutOfRange {
+        /// 1970, or the newest change of what the command builds on.
         earliest: Timestamp,
         /// Five minutes ahead of the log's clock.
         latest: Timestamp,
     },
+}
+
+fn for_reference(reference: &Option<Reference>) -> String {
+    match reference {
+        Some(Reference { kind, id, .. }) => format!("for {kind} {id}"),
+        None => "without a reference".to_owned(),
+    }
 }
 
 /// A part of a reservation that exceeds its line, in base units.
@@ -92,7 +115,7 @@ pub enum Irreversible {
     Description,
     /// They are steps of a reservation, which has its own commands to undo them.
     Reservation,
-    /// The goods that they added are no longer available.
+    /// The goods that they added are gone.
     MovedOn,
 }
 
@@ -103,7 +126,7 @@ impl Irreversible {
             Self::Reservation => {
                 "it is a step of a reservation; extend, release, cancel or return that"
             }
-            Self::MovedOn => "the goods that it added are no longer available",
+            Self::MovedOn => "the goods that it added are gone",
         }
     }
 }

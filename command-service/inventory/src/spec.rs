@@ -66,7 +66,7 @@ pub(super) fn given(commands: &[Command]) -> Inventory {
 
 pub(super) fn fold(inventory: &mut Inventory, events: &[Event]) {
     for event in events {
-        inventory.evolve(event);
+        inventory.evolve(event, event.own_time().unwrap_or(at(0)));
     }
 }
 

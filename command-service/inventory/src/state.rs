@@ -2,7 +2,7 @@
 
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
-use shared_events::event::{Figures, ItemDetails, LocationDetails};
+use shared_events::event::{Figures, ItemDetails, LocationDetails, Reference};
 use shared_events::lane::Version;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
@@ -11,7 +11,7 @@ use shared_events::values::{LocationCode, ReservationId, Sku};
 
 /// The version of the fold, stored with every snapshot. Raise it when a history folds to another
 /// state than before.
-pub const FOLD_VERSION: i16 = 1;
+pub const FOLD_VERSION: i16 = 2;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemState {
@@ -35,6 +35,8 @@ pub struct LocationState {
 pub struct StockState {
     pub version: Version,
     pub figures: Figures,
+    /// The newest moment at which one of its events happened.
+    pub newest_at: Option<Timestamp>,
     /// The holds that `reserved` consists of.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
@@ -45,8 +47,13 @@ pub struct ReservationState {
     pub version: Version,
     /// None until it is made.
     pub details: Option<Reservation>,
+    /// The newest moment at which one of its events happened.
+    pub newest_at: Option<Timestamp>,
     /// Whether any part was ever cancelled.
     pub cancelled: bool,
+    /// The reference of its last release or cancellation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_for: Option<Box<Reference>>,
 }
 
 /// The state of one stream of any kind.

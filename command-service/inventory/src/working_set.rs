@@ -9,6 +9,7 @@ use shared_events::event::{
 use shared_events::lane::{EventId, Version};
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 
 use super::command::Target;
@@ -30,16 +31,19 @@ pub struct Inventory {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetEvent {
     pub event: Event,
+    pub occurred_at: Timestamp,
     pub is_reversed: bool,
     /// The reversing event, once it has a position in the log.
     pub reversed_by: Option<EventId>,
-    /// The first hundred later events of its stream that reduced available and are not reversed.
+    /// The first hundred later events of its stream that reduced on_hand and are not reversed.
     pub dependents: Vec<EventId>,
+    /// At most a hundred events of its stream that made promises which still stand.
+    pub promises: Vec<EventId>,
 }
 
 impl Inventory {
-    /// Folds the next event of a stream and returns its version.
-    pub fn evolve(&mut self, event: &Event) -> Version {
+    /// Folds the next event of a stream, which happened at this moment, and returns its version.
+    pub fn evolve(&mut self, event: &Event, occurred_at: Timestamp) -> Version {
         match event {
             Event::ItemRegistered(details) | Event::ItemChanged(details) => {
                 let item = self.items.entry(details.sku.clone()).or_default();
@@ -68,7 +72,7 @@ impl Inventory {
             | Event::StockDeallocated(AllocatedStock { sku, location, after, .. })
             | Event::StockFulfilled(AllocatedStock { sku, location, after, .. })
             | Event::StockReturned(AllocatedStock { sku, location, after, .. }) => {
-                let stock = self.next_stock(sku, location);
+                let stock = self.next_stock(sku, location, occurred_at);
                 stock.figures = *after;
                 stock.version
             }
@@ -76,57 +80,76 @@ impl Inventory {
                 if let Some(target) = self.target_events.get_mut(reverses) {
                     target.is_reversed = true;
                 }
-                let stock = self.next_stock(sku, location);
+                let stock = self.next_stock(sku, location, occurred_at);
                 stock.figures = *after;
                 stock.version
             }
-            Event::StockReserved(held) => self.fold_hold(held, held.quantity),
+            Event::StockReserved(held) => self.fold_hold(held, held.quantity, occurred_at),
             Event::StockReleased(held)
             | Event::StockHoldExpired(held)
-            | Event::StockAllocated(held) => self.fold_hold(held, -held.quantity),
-            Event::StockHoldExtended(extended) => self.fold_extension(extended),
+            | Event::StockAllocated(held) => self.fold_hold(held, -held.quantity, occurred_at),
+            Event::StockHoldExtended(extended) => self.fold_extension(extended, occurred_at),
             Event::ReservationHeld(step)
             | Event::ReservationExtended(step)
             | Event::ReservationConfirmed(step)
-            | Event::ReservationReleased(step)
             | Event::ReservationExpired(step)
             | Event::ReservationFulfilled(step)
-            | Event::ReservationReturned(step) => self.fold_reservation(&step.after).version,
+            | Event::ReservationReturned(step) => {
+                self.fold_reservation(&step.after, occurred_at).version
+            }
+            Event::ReservationReleased(step) => {
+                let reservation = self.fold_reservation(&step.after, occurred_at);
+                reservation.ended_for = step.cause.reference.clone().map(Box::new);
+                reservation.version
+            }
             Event::ReservationCancelled(step) => {
-                let reservation = self.fold_reservation(&step.after);
+                let reservation = self.fold_reservation(&step.after, occurred_at);
                 reservation.cancelled = true;
+                reservation.ended_for = step.cause.reference.clone().map(Box::new);
                 reservation.version
             }
         }
     }
 
-    fn next_stock(&mut self, sku: &Sku, location: &LocationCode) -> &mut StockState {
+    fn next_stock(
+        &mut self,
+        sku: &Sku,
+        location: &LocationCode,
+        occurred_at: Timestamp,
+    ) -> &mut StockState {
         self.mark_stocked(sku);
         let stock = self.stock.entry((sku.clone(), location.clone())).or_default();
         stock.version = stock.version.next();
+        // None is earlier than any moment.
+        stock.newest_at = stock.newest_at.max(Some(occurred_at));
         stock
     }
 
-    fn fold_hold(&mut self, held: &HeldStock, difference: i64) -> Version {
+    fn fold_hold(&mut self, held: &HeldStock, difference: i64, occurred_at: Timestamp) -> Version {
         let hold = Hold::new(held.expires_at, &held.reservation, held.line);
-        let stock = self.next_stock(&held.sku, &held.location);
+        let stock = self.next_stock(&held.sku, &held.location, occurred_at);
         stock.holds.change(hold, difference);
         stock.figures = held.after;
         stock.version
     }
 
-    fn fold_extension(&mut self, extended: &HoldExtended) -> Version {
+    fn fold_extension(&mut self, extended: &HoldExtended, occurred_at: Timestamp) -> Version {
         let hold = |expires_at| Hold::new(expires_at, &extended.reservation, extended.line);
-        let stock = self.next_stock(&extended.sku, &extended.location);
+        let stock = self.next_stock(&extended.sku, &extended.location, occurred_at);
         stock.holds.change(hold(extended.expired_at), -extended.quantity);
         stock.holds.change(hold(extended.expires_at), extended.quantity);
         stock.figures = extended.after;
         stock.version
     }
 
-    fn fold_reservation(&mut self, after: &Reservation) -> &mut ReservationState {
+    fn fold_reservation(
+        &mut self,
+        after: &Reservation,
+        occurred_at: Timestamp,
+    ) -> &mut ReservationState {
         let reservation = self.reservations.entry(after.id.clone()).or_default();
         reservation.version = reservation.version.next();
+        reservation.newest_at = reservation.newest_at.max(Some(occurred_at));
         reservation.details = Some(after.clone());
         reservation
     }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared_events::event::Event;
 use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
 
 /// A history, and what it comes to.
 #[derive(Deserialize)]
@@ -28,6 +29,7 @@ struct Golden {
 struct Fact {
     r#type: String,
     schema_version: i16,
+    occurred_at: Timestamp,
     data: Value,
 }
 
@@ -48,7 +50,7 @@ fn folded(golden: &Golden) -> Value {
         let event = Event::from_json(&fact.r#type, fact.schema_version, &fact.data.to_string());
         let event = event.unwrap_or_else(|error| panic!("{}: {error}", golden.history));
         assert_eq!(event.stream(), golden.stream, "{}", golden.history);
-        inventory.evolve(&event);
+        inventory.evolve(&event, fact.occurred_at);
     }
     let state = inventory.state(&golden.stream).expect("it was put in");
     serde_json::to_value(state).expect("a state is JSON")

@@ -67,7 +67,7 @@ pub(crate) fn render(outcome: Outcome, correlation_id: &Label) -> Response {
     if is_replayed { mark_replayed(response) } else { response }
 }
 
-fn mark_replayed(mut response: Response) -> Response {
+pub(crate) fn mark_replayed(mut response: Response) -> Response {
     response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     response
 }

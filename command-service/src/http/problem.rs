@@ -167,6 +167,9 @@ impl From<Rejection> for Problem {
             Rejection::ReservationState { status } => {
                 refused(Code::ReservationState).with("reservation_status", status)
             }
+            Rejection::DoneForAnother { status, reference } => refused(Code::ReservationState)
+                .with("reservation_status", status)
+                .with("reference", reference),
             Rejection::OverRelease { part } => refused(Code::OverRelease).with_excess(part),
             Rejection::OverFulfil { part } => refused(Code::OverFulfil).with_excess(part),
             Rejection::OverReturn { part } => refused(Code::OverReturn).with_excess(part),
@@ -177,9 +180,14 @@ impl From<Rejection> for Problem {
             Rejection::NotReversible { why: _, dependents } => {
                 refused(Code::NotReversible).with("dependents", dependents)
             }
+            Rejection::Promised { lines, dependents } => {
+                refused(Code::InsufficientStock).with("lines", lines).with("dependents", dependents)
+            }
             Rejection::QuantityOverflow { sku: _, location: _ } => refused(Code::QuantityOverflow),
-            Rejection::OccurredAtOutOfRange { earliest: _, latest: _ } => {
+            Rejection::OccurredAtOutOfRange { earliest, latest } => {
                 refused(Code::OccurredAtOutOfRange)
+                    .with("earliest", earliest)
+                    .with("latest", latest)
             }
         }
     }

@@ -5,7 +5,9 @@ use inventory::{Inventory, StreamState};
 use shared_events::event::{DecodeError, Event};
 use shared_events::lane::Version;
 use shared_events::stream::Stream;
+use shared_events::time::Timestamp;
 use shared_events::values::Sku;
+use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::snapshot::{self, Overdue};
@@ -43,7 +45,8 @@ pub(crate) async fn fold_streams(
             row.try_get("data")?,
         );
         let event = event.map_err(|source| unreadable(row.try_get("stream"), source))?;
-        if inventory.evolve(&event) != Version(row.try_get("version")?) {
+        let occurred_at = Timestamp::new(row.try_get::<DateTime<Utc>, _>("occurred_at")?);
+        if inventory.evolve(&event, occurred_at) != Version(row.try_get("version")?) {
             let stream = event.stream();
             return Err(sqlx::Error::Decode(format!("{stream} has a gap").into()).into());
         }

@@ -11,7 +11,7 @@ use shared_events::event::{Event, StockChange};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::load::LoadError;
 use super::row::{self, EventRow, lane_number};
@@ -99,14 +99,17 @@ pub(crate) async fn insert_targets(
     let on_short: Vec<&SelectedEvent> =
         events.iter().copied().filter(|event| short.contains(&event.recorded.stream)).collect();
     let dependents = find_dependents(connection, &on_short).await?;
+    let promises = find_promises(connection, &short).await?;
     for (target, selection) in selections {
         let targets = selection.events().iter().map(|selected| {
             let id = selected.recorded.id();
             let event = TargetEvent {
                 event: selected.event.clone(),
+                occurred_at: selected.recorded.occurred_at,
                 is_reversed: reversed.contains_key(&id),
                 reversed_by: reversed.get(&id).copied(),
                 dependents: dependents.get(&id).cloned().unwrap_or_default(),
+                promises: promises.get(&selected.recorded.stream).cloned().unwrap_or_default(),
             };
             (id, event)
         });
@@ -176,6 +179,30 @@ async fn find_dependents(
         dependents.entry(row::event_id(row, "lane", "position")?).or_default().push(dependent);
     }
     Ok(dependents)
+}
+
+/// The events that made the promises which still stand, by stream.
+async fn find_promises(
+    connection: &mut PgConnection,
+    streams: &HashSet<Stream>,
+) -> Result<HashMap<Stream, Vec<EventId>>, LoadError> {
+    let mut promises: HashMap<Stream, Vec<EventId>> = HashMap::new();
+    if streams.is_empty() {
+        return Ok(promises);
+    }
+    let names: HashMap<String, &Stream> =
+        streams.iter().map(|stream| (stream.to_string(), stream)).collect();
+    let rows = sqlx::query(include_str!("../../queries/find_promises.sql"))
+        .bind(names.keys().cloned().collect::<Vec<String>>())
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
+        if let Some(stream) = names.get(row.try_get::<&str, _>("stream")?) {
+            let promise = row::event_id(row, "lane", "position")?;
+            promises.entry((*stream).clone()).or_default().push(promise);
+        }
+    }
+    Ok(promises)
 }
 
 fn ids(events: &[&SelectedEvent]) -> (Vec<i16>, Vec<i64>) {

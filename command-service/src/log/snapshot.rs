@@ -203,7 +203,7 @@ mod tests {
         let mut last = Vec::new();
         for version in 1..=events {
             let event = make(version);
-            inventory.evolve(&event);
+            inventory.evolve(&event, Timestamp::UNIX_EPOCH);
             if version > events - batch {
                 last.push(Arc::new(recorded(&event, version)));
             }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
     let reverse = |step: &Step| Reverse {
         id: id.clone(),
         target: Target::Events(step.events.clone()),
+        accept_shortage: request.accept_shortage,
         cause: request.cause.clone(),
     };
     let mut dry_run = DryRun::new(window.now);

@@ -62,6 +62,7 @@ pub(crate) fn is_retryable(rejection: &Rejection) -> bool {
     matches!(
         rejection,
         Rejection::NotReversible { why: Irreversible::MovedOn, .. }
+            | Rejection::Promised { .. }
             | Rejection::QuantityOverflow { .. }
     )
 }
@@ -69,6 +70,8 @@ pub(crate) fn is_retryable(rejection: &Rejection) -> bool {
 /// The part of a stored request that each step records.
 #[derive(Debug, Deserialize)]
 struct Stored {
+    #[serde(default)]
+    accept_shortage: bool,
     cause: Cause,
     actor: Option<Label>,
     correlation_id: Label,
@@ -78,11 +81,14 @@ struct Stored {
 
 /// A request as it is stored, with the window for people who read the table.
 fn stored(request: &WindowRequest) -> String {
-    let WindowRequest { by, from, to, sku, location, actor, cause, origin, .. } = request;
+    let WindowRequest {
+        by, from, to, sku, location, actor, accept_shortage, cause, origin, ..
+    } = request;
     json!({
         "window": {
             "by": by, "from": from, "to": to, "sku": sku, "location": location, "actor": actor,
         },
+        "accept_shortage": accept_shortage,
         "cause": cause,
         "actor": origin.actor,
         "correlation_id": origin.correlation_id,
@@ -96,6 +102,7 @@ fn stored(request: &WindowRequest) -> String {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) id: ReversalId,
+    pub(crate) accept_shortage: bool,
     pub(crate) cause: Cause,
     pub(crate) origin: Origin,
 }
@@ -217,9 +224,11 @@ pub(crate) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
         .await?;
     let running = |row: &sqlx::postgres::PgRow| {
         let stored: Stored = decoded(serde_json::from_str(row.try_get("request")?))?;
-        let Stored { cause, actor, correlation_id, causation_id, traceparent } = stored;
+        let Stored { accept_shortage, cause, actor, correlation_id, causation_id, traceparent } =
+            stored;
         Ok(Running {
             id: decoded(row.try_get::<&str, _>("reversal")?.parse())?,
+            accept_shortage,
             cause,
             origin: Origin { actor, correlation_id, causation_id, traceparent },
         })

@@ -216,6 +216,7 @@ fn submission(job: &Running, pass: i32, step: &Waiting) -> Submission {
     let reverse = Reverse {
         id: job.id.clone(),
         target: Target::Events(step.events.clone()),
+        accept_shortage: job.accept_shortage,
         cause: job.cause.clone(),
     };
     let key = format!("{}/{}/{pass}", job.id, step.nth);

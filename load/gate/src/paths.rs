@@ -56,7 +56,8 @@ impl Path {
                 Self::DecideReceipt => fixture.decide(&fixture.receipt),
                 Self::DecideOrder => fixture.decide(&fixture.order),
                 Self::Fold => {
-                    black_box(fixture.inventory.evolve(black_box(&fixture.event)));
+                    let event = black_box(&fixture.event);
+                    black_box(fixture.inventory.evolve(event, fixture.now));
                 }
                 Self::Record => {
                     black_box(recorded(black_box(&fixture.event), fixture.now));
@@ -131,7 +132,7 @@ fn request(command: Command) -> Request {
 fn apply(inventory: &mut Inventory, command: Command, now: Timestamp) {
     let events = decide(inventory, &request(command), now).expect("the command is accepted");
     for event in &events {
-        inventory.evolve(event);
+        inventory.evolve(event, now);
     }
 }
 

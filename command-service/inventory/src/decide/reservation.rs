@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared_events::event::{
-    AllocatedStock, Cause, Event, Figures, HeldStock, HoldExtended, ReservationStep,
+    AllocatedStock, Cause, Event, Figures, HeldStock, HoldExtended, Reference, ReservationStep,
 };
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
 
-use super::check_version;
 use super::stock::check_lines;
+use super::{check_newest, check_version};
 use crate::command::{ChangeReservation, Policy, ReserveStock, Step};
 use crate::ledger::Ledger;
 use crate::rejection::{Excess, Rejection};
-use crate::state::Hold;
+use crate::state::{Hold, ReservationState};
 use crate::working_set::Inventory;
 
 pub(super) fn reserve_stock(
@@ -68,6 +68,7 @@ pub(super) fn change_reservation(
     inventory: &Inventory,
     now: Timestamp,
     command: &ChangeReservation,
+    occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
     let unknown = || Rejection::UnknownReservation { id: command.id.clone() };
     let state = inventory.reservation(&command.id).ok_or_else(unknown)?;
@@ -78,12 +79,13 @@ pub(super) fn change_reservation(
     if is_over && command.step != Step::Expire {
         return Err(Rejection::ReservationExpired {});
     }
+    check_newest(occurred_at, state.newest_at, now)?;
     let draft = Draft::new(Ledger::new(inventory, now), before.clone(), &command.cause);
     match &command.step {
         Step::Extend { ttl_seconds } => extend(draft, expiry(now, *ttl_seconds)),
         Step::Confirm => confirm(draft),
-        Step::Release(parts) => release(draft, parts.as_deref()),
-        Step::Cancel(parts) => cancel(draft, parts.as_deref(), state.cancelled),
+        Step::Release(parts) => release(draft, parts.as_deref(), state),
+        Step::Cancel(parts) => cancel(draft, parts.as_deref(), state),
         Step::Fulfil(parts) => fulfil(draft, parts.as_deref()),
         Step::Return(parts) => return_parts(draft, parts),
         Step::Expire if has_expired => expire(draft),
@@ -118,11 +120,13 @@ fn extend(mut draft: Draft<'_>, expires_at: Timestamp) -> Result<Vec<Event>, Rej
     draft.record(Event::ReservationExtended)
 }
 
-/// Turns the hold into an allocation. Confirming again changes nothing.
+/// Turns the hold into an allocation. Confirming again for the same document changes nothing.
 fn confirm(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
     match draft.reservation.status {
         ReservationStatus::Held => {}
-        ReservationStatus::Confirmed => return Ok(Vec::new()),
+        ReservationStatus::Confirmed => {
+            return draft.repeated(draft.reservation.reference.as_ref());
+        }
         ReservationStatus::Fulfilled
         | ReservationStatus::Released
         | ReservationStatus::Expired
@@ -140,10 +144,16 @@ fn confirm(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
 }
 
 /// Releases held parts, or all that is left. Releasing all again changes nothing.
-fn release(mut draft: Draft<'_>, asked: Option<&[Part]>) -> Result<Vec<Event>, Rejection> {
+fn release(
+    mut draft: Draft<'_>,
+    asked: Option<&[Part]>,
+    state: &ReservationState,
+) -> Result<Vec<Event>, Rejection> {
     match draft.reservation.status {
         ReservationStatus::Held => {}
-        ReservationStatus::Released if asked.is_none() => return Ok(Vec::new()),
+        ReservationStatus::Released if asked.is_none() => {
+            return draft.repeated(state.ended_for.as_deref());
+        }
         ReservationStatus::Confirmed
         | ReservationStatus::Fulfilled
         | ReservationStatus::Released
@@ -182,12 +192,16 @@ fn expire(mut draft: Draft<'_>) -> Result<Vec<Event>, Rejection> {
 fn cancel(
     mut draft: Draft<'_>,
     asked: Option<&[Part]>,
-    was_cancelled: bool,
+    state: &ReservationState,
 ) -> Result<Vec<Event>, Rejection> {
     match draft.reservation.status {
         ReservationStatus::Confirmed => {}
-        ReservationStatus::Cancelled if asked.is_none() => return Ok(Vec::new()),
-        ReservationStatus::Fulfilled if asked.is_none() && was_cancelled => return Ok(Vec::new()),
+        ReservationStatus::Cancelled if asked.is_none() => {
+            return draft.repeated(state.ended_for.as_deref());
+        }
+        ReservationStatus::Fulfilled if asked.is_none() && state.cancelled => {
+            return draft.repeated(state.ended_for.as_deref());
+        }
         ReservationStatus::Held
         | ReservationStatus::Fulfilled
         | ReservationStatus::Released
@@ -302,6 +316,18 @@ impl<'a> Draft<'a> {
 
     fn wrong_state(&self) -> Rejection {
         Rejection::ReservationState { status: self.reservation.status }
+    }
+
+    /// A step that was done before. It changes nothing, unless it names another document than then,
+    /// which would be dropped in silence.
+    fn repeated(&self, recorded: Option<&Reference>) -> Result<Vec<Event>, Rejection> {
+        match &self.cause.reference {
+            Some(asked) if Some(asked) != recorded => Err(Rejection::DoneForAnother {
+                status: self.reservation.status,
+                reference: recorded.cloned(),
+            }),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// The lines with an open quantity, and that quantity.

@@ -7,6 +7,8 @@ use shared_events::event::{About, Event, Figures, StockChange, StockReversed};
 use shared_events::lane::EventId;
 use shared_events::time::Timestamp;
 
+use super::check_newest;
+use super::stock::takeable;
 use crate::command::{Reverse, Target};
 use crate::ledger::Ledger;
 use crate::rejection::{Irreversible, Rejection};
@@ -14,6 +16,9 @@ use crate::working_set::{Inventory, TargetEvent};
 
 /// The reversal targets, ordered by lane and position.
 type Targets<'a> = BTreeMap<EventId, &'a TargetEvent>;
+
+/// The targets' changes of on_hand.
+type Booked<'a> = BTreeMap<EventId, StockChange<'a>>;
 
 pub(super) fn reverse(
     inventory: &Inventory,
@@ -32,10 +37,44 @@ pub(super) fn reverse(
         return Err(Rejection::AlreadyReversed { dependents: reversed_by(&targets) });
     }
 
-    // Newest first in each lane, so that each reversal finds the state that its target left.
+    check_not_ahead(&booked, &targets, now)?;
+
+    let mut ledger = Ledger::new(inventory, now);
+    let events = undo(&mut ledger, command, &booked, takeable(command.accept_shortage))?;
+    if ledger.short().is_empty() {
+        return ledger.finish(events);
+    }
+    // Too little is available: because the goods are gone, or because they are promised.
+    let mut physical = Ledger::new(inventory, now);
+    undo(&mut physical, command, &booked, takeable(true))?;
+    let dependents = in_the_way(&ledger, &physical, &booked, &targets);
+    Err(if physical.short().is_empty() {
+        Rejection::Promised { lines: ledger.shortages(), dependents }
+    } else {
+        Rejection::NotReversible { why: Irreversible::MovedOn, dependents }
+    })
+}
+
+/// A reversal happens now, and nothing is undone before it has happened.
+fn check_not_ahead(
+    booked: &Booked<'_>,
+    targets: &Targets<'_>,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let newest_at = booked.keys().map(|id| targets[id].occurred_at).max();
+    check_newest(Some(now), newest_at, now)
+}
+
+/// The opposites of the changes, the newest first in each lane, so that each finds the state that its
+/// target left.
+fn undo(
+    ledger: &mut Ledger<'_>,
+    command: &Reverse,
+    booked: &Booked<'_>,
+    takeable: fn(Figures) -> i64,
+) -> Result<Vec<Event>, Rejection> {
     let mut newest_first: Vec<_> = booked.iter().collect();
     newest_first.sort_by_key(|(EventId(lane, position), _)| (*lane, Descending(*position)));
-    let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(newest_first.len());
     for (&reverses, &change) in newest_first {
         let StockChange { sku, location, .. } = change;
@@ -43,7 +82,7 @@ pub(super) fn reverse(
         let after = if delta > 0 {
             ledger.put_in(sku, location, delta)?
         } else {
-            ledger.take(sku, location, -delta, Figures::available)
+            ledger.take(sku, location, -delta, takeable)
         };
         events.push(Event::StockReversed(StockReversed {
             sku: sku.clone(),
@@ -55,15 +94,11 @@ pub(super) fn reverse(
             cause: command.cause.clone(),
         }));
     }
-    check_still_available(&ledger, &booked, &targets)?;
-    ledger.finish(events)
+    Ok(events)
 }
 
 /// The targets' changes of on_hand, if all targets are of kinds that an opposite can undo.
-fn booked<'a>(
-    target: &Target,
-    targets: &Targets<'a>,
-) -> Result<BTreeMap<EventId, StockChange<'a>>, Rejection> {
+fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Rejection> {
     let mut booked = BTreeMap::new();
     let mut of_reservations = Vec::new();
     let mut is_described = false;
@@ -133,22 +168,26 @@ fn reversed_by(targets: &Targets<'_>) -> Vec<EventId> {
     by.into_iter().collect()
 }
 
-/// Checks that added goods are still available; the rejection lists the later events that used them.
-fn check_still_available(
+/// The events that stand in the way, without the targets themselves: what took goods that are gone, and
+/// what promised goods that are there.
+fn in_the_way(
     ledger: &Ledger<'_>,
-    booked: &BTreeMap<EventId, StockChange<'_>>,
+    physical: &Ledger<'_>,
+    booked: &Booked<'_>,
     targets: &Targets<'_>,
-) -> Result<(), Rejection> {
-    let short: HashSet<_> = ledger.short().iter().map(|(sku, location)| (sku, location)).collect();
-    if short.is_empty() {
-        return Ok(());
-    }
-    let on_short =
-        booked.iter().filter(|(_, change)| short.contains(&(change.sku, change.location)));
-    let dependents: BTreeSet<EventId> = on_short
-        .flat_map(|(id, _)| targets[id].dependents.iter().copied())
-        .filter(|later| !targets.contains_key(later))
-        .collect();
-    let dependents = dependents.into_iter().collect();
-    Err(Rejection::NotReversible { why: Irreversible::MovedOn, dependents })
+) -> Vec<EventId> {
+    let streams = |short: &Ledger<'_>| short.short().iter().cloned().collect::<HashSet<_>>();
+    let (short, gone) = (streams(ledger), streams(physical));
+    let in_the_way = booked.iter().flat_map(|(id, change)| {
+        let stream = (change.sku.clone(), change.location.clone());
+        let target = targets[id];
+        match (gone.contains(&stream), short.contains(&stream)) {
+            (true, _) => target.dependents.as_slice(),
+            (false, true) => target.promises.as_slice(),
+            (false, false) => &[],
+        }
+    });
+    let events: BTreeSet<EventId> =
+        in_the_way.copied().filter(|event| !targets.contains_key(event)).collect();
+    events.into_iter().collect()
 }

@@ -6,7 +6,7 @@ use shared_events::event::{
 };
 use shared_events::time::Timestamp;
 
-use super::check_version;
+use super::{check_newest, check_version};
 use crate::command::{
     AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
 };
@@ -61,6 +61,7 @@ pub(super) fn adjust_stock(
     inventory: &Inventory,
     now: Timestamp,
     command: &AdjustStock,
+    occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
     let mut ledger = Ledger::new(inventory, now);
     let mut events = Vec::with_capacity(command.lines.len());
@@ -68,6 +69,9 @@ pub(super) fn adjust_stock(
         ledger.check_known(&line.sku, &line.location)?;
         let before = ledger.before(&line.sku, &line.location);
         check_version(line.expected_version, before.version)?;
+        if line.expected_quantity.is_some() {
+            check_newest(occurred_at, before.newest_at, now)?;
+        }
         check_quantity(line.expected_quantity, before.figures.on_hand)?;
     }
     let takeable = takeable(command.accept_shortage);
@@ -93,12 +97,14 @@ pub(super) fn set_stock(
     inventory: &Inventory,
     now: Timestamp,
     command: &SetStock,
+    occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
     let SetStock { sku, location, .. } = command;
     let mut ledger = Ledger::new(inventory, now);
     ledger.check_known(sku, location)?;
     let before = ledger.before(sku, location);
     check_version(command.expected_version, before.version)?;
+    check_newest(occurred_at, before.newest_at, now)?;
     check_quantity(command.expected_quantity, before.figures.on_hand)?;
     let delta = command.quantity - before.figures.on_hand;
     let after = match delta {
@@ -161,7 +167,7 @@ pub(super) fn check_lines(ledger: &Ledger<'_>, lines: &[StockLine]) -> Result<()
 
 /// The quantity that may be removed. An accepted shortage may leave less than reserved and allocated,
 /// but on_hand never becomes negative.
-fn takeable(accept_shortage: bool) -> fn(Figures) -> i64 {
+pub(super) fn takeable(accept_shortage: bool) -> fn(Figures) -> i64 {
     if accept_shortage { |figures| figures.on_hand } else { Figures::available }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use shared_events::event::{Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
+use shared_events::time::Timestamp;
 
 use super::requests::{By, RandomRequest, What};
 use super::rules::{check_change, check_order, check_reservations};
@@ -26,6 +27,7 @@ pub(super) struct World {
 struct Logged {
     id: EventId,
     event: Event,
+    occurred_at: Timestamp,
     command: usize,
     reversed_by: Option<EventId>,
 }
@@ -136,18 +138,22 @@ impl World {
     }
 
     fn target_event(&self, index: usize) -> TargetEvent {
-        let Logged { event, reversed_by, .. } = &self.log[index];
-        let later = self.log[index + 1..].iter().filter(|later| {
+        let Logged { event, occurred_at, reversed_by, .. } = &self.log[index];
+        let of_stream = |other: &&Logged| other.event.stream() == event.stream();
+        let later = self.log[index + 1..].iter().filter(of_stream).filter(|later| {
             let change = later.event.stock_change();
-            later.event.stream() == event.stream()
-                && later.reversed_by.is_none()
-                && change.is_some_and(|change| change.delta.available() < 0)
+            later.reversed_by.is_none() && change.is_some_and(|change| change.delta.on_hand < 0)
+        });
+        let promises = self.log.iter().filter(of_stream).filter(|other| {
+            matches!(other.event, Event::StockReserved(_) | Event::StockAllocated(_))
         });
         TargetEvent {
             event: event.clone(),
+            occurred_at: *occurred_at,
             is_reversed: reversed_by.is_some(),
             reversed_by: *reversed_by,
             dependents: later.map(|later| later.id).collect(),
+            promises: promises.map(|promise| promise.id).collect(),
         }
     }
 
@@ -197,8 +203,10 @@ impl World {
             let opposite = earlier.event.stock_change().map(|change| -change.delta.on_hand);
             assert_eq!(opposite, Some(*delta));
         }
-        self.inventory.evolve(&event);
-        self.log.push(Logged { id, event, command: self.commands, reversed_by: None });
+        let occurred_at = event.own_time().unwrap_or(at(self.now));
+        self.inventory.evolve(&event, occurred_at);
+        let command = self.commands;
+        self.log.push(Logged { id, event, occurred_at, command, reversed_by: None });
     }
 
     /// As a cache or a snapshot does between two batches.
@@ -232,7 +240,7 @@ impl World {
     pub(super) fn folded(&self) -> Vec<StreamState> {
         let mut inventory = Inventory::default();
         for logged in &self.log {
-            inventory.evolve(&logged.event);
+            inventory.evolve(&logged.event, logged.occurred_at);
         }
         sorted(inventory)
     }

@@ -11,7 +11,7 @@ fn a_new_item_gets_the_defaults() {
 #[test]
 fn changing_an_item_keeps_the_members_that_are_absent() {
     let mut inventory = given(&[]);
-    inventory.evolve(&Event::ItemChanged(ItemDetails { reorder_point: 7, ..item("A") }));
+    fold(&mut inventory, &[Event::ItemChanged(ItemDetails { reorder_point: 7, ..item("A") })]);
     let named = RegisterItem { name: Some("Lantern".to_owned()), ..register("A") };
     let after = ItemDetails { name: "Lantern".to_owned(), reorder_point: 7, ..item("A") };
     assert_eq!(when(&inventory, Command::RegisterItem(named)), Ok(vec![Event::ItemChanged(after)]));

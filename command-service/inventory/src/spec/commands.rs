@@ -127,7 +127,12 @@ pub(crate) fn reversal(number: u128) -> ReversalId {
 }
 
 pub(crate) fn reverse(number: u128, target: Target) -> Command {
-    Command::Reverse(Reverse { id: reversal(number), target, cause: Cause::default() })
+    Command::Reverse(Reverse {
+        id: reversal(number),
+        target,
+        accept_shortage: false,
+        cause: Cause::default(),
+    })
 }
 
 /// The correlation of the command with this number.

@@ -167,3 +167,68 @@ fn a_reservation_must_exist_and_have_the_expected_version() {
     assert_eq!(when(&inventory, at_version(1, 7)), Err(conflict), "checked before the status");
     assert_eq!(when(&inventory, at_version(1, 1)), wrong_state(ReservationStatus::Held));
 }
+
+#[test]
+fn a_step_is_not_dated_before_the_one_it_builds_on() {
+    let mut inventory = given(&[receive(&[("A", 5)])]);
+    then(&mut inventory, 0, reserving(1, &[("A", 3)]));
+    let dated = |inventory: &Inventory, step: Step, seconds: Option<u64>| {
+        let step = self::step(1, step);
+        let beginning: Timestamp = "2026-01-01T11:59:00Z".parse().unwrap();
+        let occurred_at = seconds.map(|seconds| beginning + Duration::from_secs(seconds));
+        decide(inventory, &Request { command: step, occurred_at }, at(30))
+    };
+    let earliest =
+        |moment| Err(Rejection::OccurredAtOutOfRange { earliest: moment, latest: at(330) });
+    for step in [Step::Confirm, Step::Release(None), Step::Extend { ttl_seconds: 9 }] {
+        assert_eq!(dated(&inventory, step.clone(), Some(59)), earliest(at(0)), "{step:?}");
+        assert!(dated(&inventory, step.clone(), Some(60)).is_ok(), "{step:?}");
+        assert!(dated(&inventory, step.clone(), None).is_ok(), "{step:?}");
+    }
+    let confirm = Request { command: step_confirm(), occurred_at: Some(at(20)) };
+    for event in decide(&inventory, &confirm, at(30)).unwrap() {
+        inventory.evolve(&event, confirm.time_of(&event, at(30)));
+    }
+    for step in [Step::Fulfil(None), Step::Cancel(None)] {
+        assert_eq!(dated(&inventory, step.clone(), Some(79)), earliest(at(20)), "{step:?}");
+        assert!(dated(&inventory, step.clone(), Some(80)).is_ok(), "{step:?}");
+    }
+}
+
+#[test]
+fn a_repeated_step_for_another_document_is_rejected_with_the_recorded_one() {
+    let reference = |id: &str| Reference {
+        kind: "order".parse().unwrap(),
+        id: id.parse().unwrap(),
+        line: None,
+    };
+    let named = |step: Step, reference: Option<Reference>| {
+        let cause = Cause { reference, ..Cause::default() };
+        let id = id(1);
+        Command::ChangeReservation(ChangeReservation { id, step, expected_version: None, cause })
+    };
+    let cases = [
+        (vec![], Step::Confirm, ReservationStatus::Confirmed),
+        (vec![], Step::Release(None), ReservationStatus::Released),
+        (vec![Step::Confirm], Step::Cancel(None), ReservationStatus::Cancelled),
+        (
+            vec![Step::Confirm, Step::Fulfil(Some(parts(&[(1, 1)])))],
+            Step::Cancel(None),
+            ReservationStatus::Fulfilled,
+        ),
+    ];
+    for (before, repeated, status) in cases {
+        for recorded in [Some(reference("1")), None] {
+            let mut inventory = held();
+            for step in &before {
+                then(&mut inventory, 0, named(step.clone(), None));
+            }
+            then(&mut inventory, 0, named(repeated.clone(), recorded.clone()));
+            let again = |reference| when(&inventory, named(repeated.clone(), reference));
+            assert_eq!(again(None), Ok(vec![]), "{repeated:?}");
+            assert_eq!(again(recorded.clone()), Ok(vec![]), "{repeated:?}");
+            let other = Rejection::DoneForAnother { status, reference: recorded };
+            assert_eq!(again(Some(reference("2"))), Err(other), "{repeated:?}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use super::*;
 struct Logged {
     inventory: Inventory,
     log: Vec<Event>,
+    /// The events that made the promises on every stream.
+    promises: Vec<EventId>,
 }
 
 fn event_id(position: usize) -> EventId {
@@ -16,7 +18,7 @@ fn event_id(position: usize) -> EventId {
 
 impl Logged {
     fn new() -> Self {
-        Self { inventory: given(&[]), log: Vec::new() }
+        Self { inventory: given(&[]), log: Vec::new(), promises: Vec::new() }
     }
 
     /// Folds a command that must be accepted; returns the ids of its events.
@@ -36,8 +38,15 @@ impl Logged {
     fn select(&mut self, target: &Target, selection: &[(EventId, &[EventId])]) {
         let events = selection.iter().map(|(id, dependents)| {
             let event = self.log[usize::try_from(id.1.0).unwrap() - 1].clone();
-            let dependents = dependents.to_vec();
-            (*id, TargetEvent { event, is_reversed: false, reversed_by: None, dependents })
+            let target = TargetEvent {
+                event,
+                occurred_at: at(0),
+                is_reversed: false,
+                reversed_by: None,
+                dependents: dependents.to_vec(),
+                promises: self.promises.clone(),
+            };
+            (*id, target)
         });
         let events: Vec<_> = events.collect();
         self.inventory.insert_selection(target.clone(), events);
@@ -46,6 +55,10 @@ impl Logged {
     fn when(&self, command: Command) -> Result<Vec<Event>, Rejection> {
         when(&self.inventory, command)
     }
+}
+
+fn promised(lines: Vec<Shortage>, dependents: &[EventId]) -> Result<Vec<Event>, Rejection> {
+    Err(Rejection::Promised { lines, dependents: dependents.to_vec() })
 }
 
 fn not_reversible(why: Irreversible, dependents: &[EventId]) -> Result<Vec<Event>, Rejection> {
@@ -137,21 +150,26 @@ fn a_selection_that_cancels_itself_out_is_already_reversed() {
 }
 
 #[test]
-fn goods_that_are_no_longer_available_are_rejected_with_the_later_events_of_their_streams() {
+fn goods_that_are_gone_are_rejected_with_the_later_events_of_their_streams() {
     let mut logged = Logged::new();
     let ids = logged.then(receive(&[("A", 5), ("B", 2)]));
-    let held = logged.then(reserving(1, &[("A", 1)]))[1];
+    logged.promises = vec![logged.then(reserving(1, &[("A", 1)]))[1]];
     let issued = logged.then(issue(&[("B", 2)]))[0];
     let moved = logged.then(moving(&[("A", "MAIN", "WEST", 1)]))[0];
-    logged.select(&correlation(1), &[(ids[0], &[moved, held]), (ids[1], &[issued])]);
+    logged.select(&correlation(1), &[(ids[0], &[moved]), (ids[1], &[issued])]);
     let refused = logged.when(reverse(1, correlation(1)));
-    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, issued, moved]));
-    logged.select(&correlation(2), &[(ids[0], &[moved, held]), (moved, &[])]);
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[issued, moved]));
+    logged.select(&correlation(2), &[(ids[0], &[moved]), (moved, &[])]);
     let refused = logged.when(reverse(1, correlation(2)));
-    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]), "without its own targets");
+    let promises = logged.promises.clone();
+    assert_eq!(
+        refused,
+        promised(vec![short("A", 5, 4)], &promises),
+        "its own target does not count"
+    );
     logged.then(receive(&[("B", 2)]));
     let refused = logged.when(reverse(1, correlation(1)));
-    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held, moved]));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[moved]));
     logged.then(receive(&[("A", 2)]));
     assert!(logged.when(reverse(1, correlation(1))).is_ok(), "other goods of the item will do");
 }
@@ -233,9 +251,107 @@ fn a_reversal_first_ends_expired_holds() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];
     let held = logged.then(reserving(1, &[("A", 1)]))[1];
-    logged.select(&event(received), &[(received, &[held])]);
+    logged.promises = vec![held];
+    logged.select(&event(received), &[(received, &[])]);
     let refused = logged.when(reverse(1, event(received)));
-    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[held]));
+    assert_eq!(refused, promised(vec![short("A", 5, 4)], &[held]));
     let events = when_at(&logged.inventory, 60, reverse(1, event(received))).unwrap();
     assert_eq!(types(&events), ["StockHoldExpired", "StockReversed"]);
+}
+
+/// What a reversal of five received is answered, without and with an accepted shortage.
+#[derive(Debug, PartialEq, Eq)]
+enum Answered {
+    Reversed { available: i64 },
+    Promised,
+    Gone,
+}
+
+#[test]
+fn each_refusal_names_its_true_cause() {
+    use Answered::{Gone, Promised, Reversed};
+    let held = || reserving(1, &[("A", 4)]);
+    let confirmed = || vec![held(), step(1, Step::Confirm)];
+    let steps = |first: Vec<Command>, more: &[Command]| [&first[..], more].concat();
+    // What happens before and after the receipt, and both answers.
+    let table = [
+        (vec![], vec![], Reversed { available: 0 }, Reversed { available: 0 }),
+        (vec![], vec![issue(&[("A", 1)])], Gone, Gone),
+        (vec![], vec![issue(&[("A", 5)])], Gone, Gone),
+        (vec![], vec![held()], Promised, Reversed { available: -4 }),
+        (vec![], confirmed(), Promised, Reversed { available: -4 }),
+        (vec![], steps(confirmed(), &[step(1, Step::Fulfil(None))]), Gone, Gone),
+        (
+            vec![],
+            vec![held(), step(1, Step::Release(None))],
+            Reversed { available: 0 },
+            Reversed { available: 0 },
+        ),
+        (vec![], vec![held(), issue(&[("A", 1)])], Gone, Gone),
+        // Short by an adjustment before the receipt: nothing after it stands in the way.
+        (
+            steps(vec![receive(&[("A", 4)])], &steps(confirmed(), &[adjust(&[("A", -3)], true)])),
+            vec![],
+            Promised,
+            Reversed { available: -3 },
+        ),
+        (
+            vec![receive(&[("A", 4)]), held()],
+            vec![],
+            Reversed { available: 0 },
+            Reversed { available: 0 },
+        ),
+        (
+            vec![receive(&[("A", 4)]), held()],
+            vec![adjust(&[("A", -1)], false)],
+            Promised,
+            Reversed { available: -1 },
+        ),
+        (vec![receive(&[("A", 4)]), held()], vec![adjust(&[("A", -5)], true)], Gone, Gone),
+    ];
+    for (nth, (before, after, strict, lenient)) in table.into_iter().enumerate() {
+        let mut logged = Logged::new();
+        before.into_iter().for_each(|command| drop(logged.then(command)));
+        let received = logged.then(receive(&[("A", 5)]))[0];
+        after.into_iter().for_each(|command| drop(logged.then(command)));
+        logged.select(&event(received), &[(received, &[])]);
+        for (accept_shortage, expected) in [(false, strict), (true, lenient)] {
+            let (id, cause) = (reversal(1), Cause::default());
+            let command = Reverse { id, target: event(received), accept_shortage, cause };
+            let answered = match logged.when(Command::Reverse(command)) {
+                Ok(events) => {
+                    let change = events.last().and_then(Event::stock_change);
+                    Reversed { available: change.unwrap().after.available() }
+                }
+                Err(Rejection::Promised { .. }) => Promised,
+                Err(Rejection::NotReversible { why: Irreversible::MovedOn, .. }) => Gone,
+                Err(other) => panic!("{nth}: {other}"),
+            };
+            assert_eq!(answered, expected, "row {nth}, accept_shortage {accept_shortage}");
+        }
+    }
+}
+
+#[test]
+fn what_has_not_happened_yet_is_not_reversed() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    let at_second = |seconds| TargetEvent {
+        event: logged.log[0].clone(),
+        occurred_at: at(seconds),
+        is_reversed: false,
+        reversed_by: None,
+        dependents: Vec::new(),
+        promises: Vec::new(),
+    };
+    for (seconds, is_possible) in [(0, true), (1, false), (300, false)] {
+        let mut inventory = logged.inventory.clone();
+        inventory.insert_selection(event(received), [(received, at_second(seconds))]);
+        let out_of_range =
+            Rejection::OccurredAtOutOfRange { earliest: at(seconds), latest: at(300) };
+        match when(&inventory, reverse(1, event(received))) {
+            Ok(_) => assert!(is_possible, "{seconds}"),
+            Err(refused) => assert_eq!((refused, is_possible), (out_of_range, false)),
+        }
+    }
 }

@@ -129,3 +129,65 @@ fn an_event_cannot_have_occurred_before_1970_or_in_the_future() {
         );
     }
 }
+
+/// Five of A received at second 0, three issued at second 60.
+fn issued_later() -> Inventory {
+    let mut inventory = given(&[receive(&[("A", 5)])]);
+    let request = Request { command: issue(&[("A", 3)]), occurred_at: Some(at(60)) };
+    for event in decide(&inventory, &request, at(90)).unwrap() {
+        inventory.evolve(&event, request.time_of(&event, at(90)));
+    }
+    inventory
+}
+
+fn expecting(quantity: i64) -> Command {
+    let Command::AdjustStock(mut command) = adjust(&[("A", -1)], false) else { unreachable!() };
+    command.lines[0].expected_quantity = Some(quantity);
+    Command::AdjustStock(command)
+}
+
+#[test]
+fn what_compares_with_todays_quantity_is_not_dated_before_its_newest_change() {
+    let inventory = issued_later();
+    let dated = |command: &Command, seconds: Option<u64>| {
+        decide(
+            &inventory,
+            &Request { command: command.clone(), occurred_at: seconds.map(at) },
+            at(90),
+        )
+    };
+    let too_early = Err(Rejection::OccurredAtOutOfRange { earliest: at(60), latest: at(390) });
+    for command in [set(9, None, false), set(2, None, false), set(2, Some(7), false), expecting(2)]
+    {
+        for seconds in [0, 59] {
+            assert_eq!(dated(&command, Some(seconds)), too_early, "{command:?}");
+        }
+    }
+    for command in [set(9, None, false), set(2, None, false), set(9, Some(2), false), expecting(2)]
+    {
+        for seconds in [Some(60), Some(61), Some(390), None] {
+            assert!(dated(&command, seconds).is_ok(), "{command:?} {seconds:?}");
+        }
+    }
+    let west = set_at("WEST", 1);
+    assert!(dated(&west, Some(1)).is_ok(), "another location has no change");
+    for difference in [adjust(&[("A", -1)], false), receive(&[("A", 1)]), issue(&[("A", 1)])] {
+        assert!(dated(&difference, Some(1)).is_ok(), "a difference compares with nothing");
+    }
+}
+
+fn set_at(location: &str, quantity: i64) -> Command {
+    let Command::SetStock(command) = set(quantity, None, false) else { unreachable!() };
+    Command::SetStock(SetStock { location: location.parse().unwrap(), ..command })
+}
+
+#[test]
+fn the_newest_change_is_not_the_last_one_that_was_recorded() {
+    let mut inventory = issued_later();
+    then(&mut inventory, 0, receive(&[("A", 1)]));
+    let count = Request { command: set(3, None, false), occurred_at: Some(at(59)) };
+    assert!(matches!(
+        decide(&inventory, &count, at(90)),
+        Err(Rejection::OccurredAtOutOfRange { earliest, .. }) if earliest == at(60)
+    ));
+}

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{Command, CommandParameters, NoPath};
 use crate::http::AppState;
-use crate::http::answer::Accepted;
+use crate::http::answer::{Accepted, mark_replayed};
 use crate::http::json::values::{cause, words};
 use crate::http::json::{Faults, JsonPointer, object};
 use crate::http::openapi::{CommandProblems, ProblemDocument, ReadProblems};
@@ -25,7 +25,7 @@ use crate::http::problem::{self, Problem};
 use crate::http::request::{IncomingRequest, PathText, path_text};
 use crate::inventory::{self, Request, Target};
 use crate::log::submission::{Payload, Submission};
-use crate::reversals::{Progress, Refusal, Status, WindowBy, WindowRequest};
+use crate::reversals::{Progress, Refusal, Started, Status, WindowBy, WindowRequest};
 
 object! {
     /// What is reversed: one of `event`, `correlation_id` and `reversal`.
@@ -39,6 +39,9 @@ object! {
         /// What an earlier reversal did.
         #[serde(default)]
         reversal: Option<ReversalId>,
+        /// Accept that less is left than was promised.
+        #[serde(default)]
+        accept_shortage: bool,
         /// A code of your own.
         #[serde(default)]
         reason: Option<Code>,
@@ -70,6 +73,7 @@ impl Command for Reverse {
         let command = inventory::Reverse {
             id: new_id(),
             target: target.expect("a reversal was checked to have one target"),
+            accept_shortage: self.accept_shortage,
             cause: cause(self.reason, self.reference, self.note, self.metadata),
         };
         // A reversal happens when it is recorded.
@@ -131,6 +135,9 @@ object! {
         /// Only say what would happen.
         #[serde(default)]
         dry_run: bool,
+        /// Accept that less is left than was promised.
+        #[serde(default)]
+        accept_shortage: bool,
         /// A code of your own.
         #[serde(default)]
         reason: Option<Code>,
@@ -158,6 +165,9 @@ pub(super) enum Reversal {
 
 /// Reverse: reverses an event, a correlation or an earlier reversal at once, by exact opposites; or
 /// all that was booked in a window, one correlation after another.
+///
+/// A window that is asked for again with the same Idempotency-Key is not reversed again: the answer has
+/// the header Idempotency-Replayed and how far the first reversal is by then, so its body may differ.
 #[utoipa::path(
     post, path = "/v1/reversals", tag = "commands",
     params(CommandParameters::<Reverse>),
@@ -192,6 +202,7 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
             event: body.event,
             correlation_id: body.correlation_id,
             reversal: body.reversal,
+            accept_shortage: body.accept_shortage,
             reason: body.reason,
             reference: body.reference,
             note: body.note,
@@ -209,6 +220,7 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
         sku: window.sku,
         location: window.location,
         actor: window.actor,
+        accept_shortage: body.accept_shortage,
         cause: cause(body.reason, body.reference, body.note, body.metadata),
         origin: metadata.origin,
         key: metadata.key.map(|key| incoming.idempotency_key(key)),
@@ -227,7 +239,7 @@ pub(crate) enum Reversed {
     /// Recorded, or only validated, also by `dry_run`; of a window what would happen.
     #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
     All(ReversalAnswer),
-    /// A window is being reversed.
+    /// A window is being reversed, perhaps since an earlier request with this key.
     #[response(status = 202, headers(("Location" = String, description = "Where its progress is")))]
     Begun(ReversalProgress),
 }
@@ -274,12 +286,18 @@ impl AppState {
             let progress = progress.map_err(|_| Problem::log_unavailable())??;
             return Ok(Json(ReversalProgress::from(progress)).into_response());
         }
-        let progress = timeout_at(until, self.reversals.start(request)).await;
-        let progress = progress.map_err(|_| Problem::outcome_unknown())??;
-        let location = format!("/v1/reversals/{}", progress.reversal_id);
-        let body = Json(ReversalProgress::from(progress));
-        Ok((StatusCode::ACCEPTED, [(LOCATION, location)], body).into_response())
+        let started = timeout_at(until, self.reversals.start(request)).await;
+        Ok(match started.map_err(|_| Problem::outcome_unknown())?? {
+            Started::Now(progress) => begun(progress),
+            Started::Before(progress) => mark_replayed(begun(progress)),
+        })
     }
+}
+
+fn begun(progress: Progress) -> Response {
+    let location = format!("/v1/reversals/{}", progress.reversal_id);
+    let body = Json(ReversalProgress::from(progress));
+    (StatusCode::ACCEPTED, [(LOCATION, location)], body).into_response()
 }
 
 /// How far the reversal of a window is.

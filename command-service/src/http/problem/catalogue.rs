@@ -7,7 +7,11 @@ problem_catalogue! {
         "An adjustment needs a reason: a code of your own such as `count` or `damaged`."
     OccurredAtOutOfRange "occurred_at_out_of_range" UNPROCESSABLE_ENTITY
         "The time of the event is not plausible"
-        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock."
+        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock. What compares \
+         with the present is not dated before it: a count or an `expected_quantity` not before the \
+         newest change of that stock, a step of a reservation not before the step it follows, and an \
+         event ahead of the clock is not reversed before its time. The moment must lie between \
+         `earliest` and `latest`."
     QuantityOverflow "quantity_overflow" UNPROCESSABLE_ENTITY "A figure would be too large"
         "A figure would pass 2^53 − 1, the largest integer that every JSON reader keeps exact."
     UnknownSku "unknown_sku" NOT_FOUND "The item is not known"
@@ -30,7 +34,8 @@ problem_catalogue! {
     InsufficientStock "insufficient_stock" CONFLICT "There is not enough stock"
         "The request needs more than is available. `lines` lists every item and location that is \
          short, with the total requested and the quantity available. Nothing was recorded. An \
-         adjustment may leave less than was promised if it sets `accept_shortage`."
+         adjustment, a count or a reversal may leave less than was promised if it sets \
+         `accept_shortage`. Of a reversal, `dependents` lists the events that made the promises."
     VersionConflict "version_conflict" PRECONDITION_FAILED "The history has moved on"
         "The request named a version with If-Match or `expected_version`, but the history is at \
          version `actual`. Read it again, then decide."
@@ -42,7 +47,8 @@ problem_catalogue! {
     ReservationState "reservation_state" CONFLICT "The reservation is in another state"
         "This step does not apply to a reservation that is `reservation_status`. A held one can be \
          extended, confirmed or released; a confirmed one can be fulfilled or cancelled; fulfilled \
-         stock can be returned."
+         stock can be returned. Or the step was done before for another document, whose \
+         `reference` is recorded."
     OverRelease "over_release" CONFLICT "More would be released than is held"
         "The parts name more of `line` than is held or promised: `asked`, but only `possible`. \
          Nothing was recorded."
@@ -56,8 +62,8 @@ problem_catalogue! {
         "The events in `dependents` have already reversed it. A reversal can itself be reversed."
     NotReversible "not_reversible" CONFLICT "It cannot be reversed"
         "An exact opposite is not possible: the event describes an item or a location, is a step of \
-         a reservation, or the stock that it brought in has moved on. `dependents` lists the later \
-         events that prevent it; reverse those first. Nothing was recorded."
+         a reservation, or the stock that it brought in is gone. `dependents` lists the later events \
+         that prevent it; reverse those first. Nothing was recorded."
     BatchRefused "batch_refused" CONFLICT "The batch is refused"
         "The commands of an atomic batch happen together or not at all, and at least one was \
          refused. `results` has the outcome that each would have had. Nothing was recorded."

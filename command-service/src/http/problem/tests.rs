@@ -4,6 +4,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use shared_events::lane::{EventId, Version};
+use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, ReservationId, Sku};
 
 use super::*;
@@ -31,7 +32,7 @@ fn assert_problems(cases: impl IntoIterator<Item = (Rejection, &'static str, Val
 fn a_rejection_has_its_code_and_members() {
     let sku: Sku = "85123A".parse().expect("a sku");
     let location: LocationCode = "MAIN".parse().expect("a location");
-    let moment = "2010-12-01T08:26:00Z".parse().expect("a time");
+    let moment: Timestamp = "2010-12-01T08:26:00Z".parse().expect("a time");
     let short = json!({"sku": "85123A", "location": "MAIN", "requested": 60, "available": 10});
     let shortage =
         Shortage { sku: sku.clone(), location: location.clone(), requested: 60, available: 10 };
@@ -65,7 +66,7 @@ fn a_rejection_has_its_code_and_members() {
         (
             Rejection::OccurredAtOutOfRange { earliest: moment, latest: moment },
             "occurred_at_out_of_range",
-            json!({}),
+            json!({"earliest": moment, "latest": moment}),
         ),
     ]);
 }
@@ -81,7 +82,15 @@ fn a_rejection_of_a_reservation_or_reversal_has_its_code_and_members() {
     let dependents: Vec<EventId> = vec!["3-9".parse().expect("an id")];
     let of_dependents = json!({"dependents": ["3-9"]});
     let reversed = Rejection::AlreadyReversed { dependents: dependents.clone() };
+    let promised = Rejection::Promised { lines: Vec::new(), dependents: dependents.clone() };
     let irreversible = Rejection::NotReversible { why: Irreversible::MovedOn, dependents };
+    let reference = json!({"type": "order", "id": "1"});
+    let for_another = Rejection::DoneForAnother {
+        status,
+        reference: serde_json::from_value(reference.clone()).expect("a reference"),
+    };
+    let mut of_another = state("fulfilled");
+    of_another["reference"] = reference;
     assert_problems([
         (Rejection::UnknownReservation { id }, "unknown_reservation", of_id),
         (Rejection::ReservationExpired {}, "reservation_expired", state("expired")),
@@ -92,6 +101,8 @@ fn a_rejection_of_a_reservation_or_reversal_has_its_code_and_members() {
         (Rejection::UnknownEvent { id: "3-7".to_owned() }, "unknown_event", json!({"id": "3-7"})),
         (reversed, "already_reversed", of_dependents.clone()),
         (irreversible, "not_reversible", of_dependents),
+        (promised, "insufficient_stock", json!({"lines": [], "dependents": ["3-9"]})),
+        (for_another, "reservation_state", of_another),
     ]);
 }
 

@@ -94,7 +94,7 @@ impl Folding {
         let fact = event.event();
         let fact =
             fact.map_err(|error| ReadError::Corrupt(sqlx::Error::Decode(Box::new(error))))?;
-        self.inventory.evolve(&fact);
+        self.inventory.evolve(&fact, event.occurred_at);
         self.reached = Some((event.lane, event.position));
         Ok(true)
     }

@@ -72,7 +72,7 @@ impl DryRun {
         match decide(&self.inventory, &request, self.now) {
             Ok(events) => {
                 for event in &events {
-                    self.inventory.evolve(event);
+                    self.inventory.evolve(event, request.time_of(event, self.now));
                 }
                 Ok(())
             }

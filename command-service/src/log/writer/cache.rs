@@ -173,19 +173,21 @@ fn size(state: &StreamState) -> usize {
 #[cfg(test)]
 mod tests {
     use shared_events::event::{Event, Figures, StockReceived};
+    use shared_events::time::Timestamp;
 
     use super::*;
 
     fn stocked(skus: std::ops::Range<u32>) -> Inventory {
         let mut inventory = Inventory::default();
         for sku in skus {
-            inventory.evolve(&Event::StockReceived(StockReceived {
+            let receipt = Event::StockReceived(StockReceived {
                 sku: format!("sku-{sku}").parse().unwrap(),
                 location: "MAIN".parse().unwrap(),
                 quantity: 1,
                 after: Figures { on_hand: 1, ..Figures::default() },
                 cause: Default::default(),
-            }));
+            });
+            inventory.evolve(&receipt, Timestamp::UNIX_EPOCH);
         }
         inventory
     }

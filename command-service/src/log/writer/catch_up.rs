@@ -145,7 +145,7 @@ async fn apply_missed(
             inventory.mark_stocked(sku);
         }
         if inventory.version(&recorded.stream).next() == recorded.version {
-            inventory.evolve(&event);
+            inventory.evolve(&event, recorded.occurred_at);
         }
     }
     cache.put_all(inventory);

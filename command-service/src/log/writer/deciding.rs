@@ -159,7 +159,8 @@ impl Decider {
             verdicts.push(match decided {
                 Ok(events) => {
                     for event in &events {
-                        scratch.evolve(event);
+                        let now = self.decided.sequencer.recorded_at();
+                        scratch.evolve(event, request.time_of(event, now));
                     }
                     Verdict::Possible(events)
                 }
@@ -229,9 +230,9 @@ impl Decider {
         let Decided { inventory, sequencer, append, reversals, .. } = &mut self.decided;
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
-            let version = inventory.evolve(event);
+            let occurred_at = request.time_of(event, sequencer.recorded_at());
+            let version = inventory.evolve(event, occurred_at);
             let lane = self.lanes.lane_of(&event.stream());
-            let occurred_at = event.own_time().or(request.occurred_at);
             let new = sequencer.record(lane, event, version, occurred_at, &submission.origin);
             if let Event::StockReversed(reversed) = event {
                 inventory.mark_reversed(reversed.reverses, new.id());

@@ -57,7 +57,7 @@ impl Sequencer {
         lane: Lane,
         event: &Event,
         version: Version,
-        occurred_at: Option<Timestamp>,
+        occurred_at: Timestamp,
         origin: &Origin,
     ) -> RecordedEvent {
         let head = self.heads.entry(lane).or_insert_with(|| LaneHead::empty(lane));
@@ -68,7 +68,7 @@ impl Sequencer {
             version,
             event_type: event.event_type().to_owned(),
             schema_version: event.schema_version(),
-            occurred_at: occurred_at.unwrap_or(self.recorded_at),
+            occurred_at,
             recorded_at: self.recorded_at,
             actor: origin.actor.clone(),
             correlation_id: origin.correlation_id.clone(),
