@@ -26,6 +26,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use service_edge::http::frame;
+use service_edge::problem::ProblemDocument;
 use service_edge::problem::of_panic;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
@@ -36,7 +37,6 @@ use utoipa_axum::routes;
 
 use self::answer::{Accepted, BatchAnswer};
 use self::commands::reversal::ReversalAnswer;
-use self::openapi::ProblemDocument;
 use self::problem::Code;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;

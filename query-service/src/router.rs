@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::config::{self, HttpConfig};
 use crate::endpoints;
 use crate::http::problem::Code;
-use crate::http::{gate, health, wait};
+use crate::http::{gate, health, openapi, wait};
 use crate::projection_set::ProjectionSet;
 use crate::projections;
 
@@ -36,12 +36,14 @@ struct Document;
 
 /// Every route, with its description.
 fn routes() -> OpenApiRouter<ProjectionSet> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let mut routes = OpenApiRouter::with_openapi(Document::openapi())
         .merge(projections::routes())
         .routes(routes!(endpoints::changes::follow_changes))
         .routes(routes!(endpoints::projections::list_projections))
         .routes(routes!(endpoints::integrity::check_all))
-        .routes(routes!(endpoints::integrity::check_sku))
+        .routes(routes!(endpoints::integrity::check_sku));
+    openapi::complete(routes.get_openapi_mut());
+    routes
 }
 
 /// The service's HTTP surface.

@@ -16,7 +16,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 
 pub use self::catalogue::{Catalogue, Kind};
-pub use self::document::{Document, Fault};
+pub use self::document::{Document, Fault, ProblemDocument};
 
 /// The largest body that a service reads, unless a route sets another limit.
 pub const BODY_BYTES_MAX: usize = 1 << 20;

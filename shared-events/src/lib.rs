@@ -15,6 +15,7 @@
 
 pub mod slot;
 pub mod values;
+pub mod patterns;
 pub mod time;
 pub mod stream;
 pub mod lane;

@@ -22,6 +22,9 @@ pub struct ValueError {
 /// exact.
 pub const AMOUNT_MAX: i64 = (1 << 53) - 1;
 
+/// The longest [`Label`].
+pub const LABEL_CHARS_MAX: usize = 255;
+
 /// Reads and writes a type as the text of its `FromStr` and `Display`.
 macro_rules! serde_as_text {
     ($name:ident) => {
@@ -155,7 +158,7 @@ fn is_code(text: &str) -> bool {
 }
 
 fn is_label(text: &str) -> bool {
-    (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    (1..=LABEL_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 fn is_reservation_id(text: &str) -> bool {

@@ -2,19 +2,8 @@
 
 #![expect(dead_code, reason = "these types describe problems, and are never filled")]
 
-use utoipa::{IntoResponses, ToSchema};
-
-/// RFC 9457. Further members depend on the code; `type` leads to a page about it.
-#[derive(ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct ProblemDocument {
-    #[schema(rename = "type", example = "/problems/insufficient_stock")]
-    kind: String,
-    title: String,
-    #[schema(example = 409)]
-    status: u16,
-    detail: String,
-}
+use service_edge::problem::ProblemDocument;
+use utoipa::IntoResponses;
 
 /// The problems of a command.
 #[derive(IntoResponses)]

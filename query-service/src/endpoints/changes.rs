@@ -22,7 +22,7 @@ use crate::projections::stock::Stock;
 use crate::projections::view::View;
 
 const LIMIT_DEFAULT: i64 = 1_000;
-const LIMIT_MAX: i64 = 10_000;
+pub const LIMIT_MAX: i64 = 10_000;
 
 /// The position after which the list continues.
 const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");

@@ -21,7 +21,7 @@ use crate::http::problem::Problem;
 use crate::http::wait::AsOf;
 
 const LIMIT_DEFAULT: i64 = 50;
-const LIMIT_MAX: i64 = 200;
+pub const LIMIT_MAX: i64 = 200;
 
 /// The parameters of a list.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Catalogue;
@@ -25,6 +26,19 @@ pub struct Document<C> {
     /// Members of this problem beyond those that all have, in reading order.
     members: Vec<(&'static str, Box<RawValue>)>,
     retry_after: Option<Duration>,
+}
+
+/// RFC 9457. Further members depend on the code; `type` leads to a page about it.
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "it describes what `Document` writes, and is never filled")]
+pub struct ProblemDocument {
+    #[schema(rename = "type", example = "/problems/insufficient_stock")]
+    kind: String,
+    title: String,
+    #[schema(example = 409)]
+    status: u16,
+    detail: String,
 }
 
 /// One fault of a request.

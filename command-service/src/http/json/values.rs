@@ -10,6 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 use shared_events::event;
 use shared_events::lane::{EventId, PositionToken, Version};
+use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID};
 use shared_events::time::Timestamp;
 use shared_events::values::{
     AMOUNT_MAX, Code, Label, LocationCode, ReservationId, ReversalId, Sku,
@@ -29,12 +30,8 @@ const METADATA_LEN_MAX: usize = 20;
 const METADATA_NAME_CHARS_MAX: usize = 64;
 const METADATA_VALUE_CHARS_MAX: usize = 255;
 
-const NAME: &str = r"^(?!\.{1,2}$)[A-Za-z0-9._~:+-]{1,64}$";
-const CODE: &str = "^[a-z0-9_]{1,64}$";
 const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 const PRINTABLE_LINES: &str = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$";
-const RESERVATION_ID: &str =
-    "^[0-9]{1,4}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 /// A member that may be absent. Null is not absent, and is refused.
 impl<T: Member> Member for Option<T> {
@@ -286,7 +283,7 @@ texts! {
     EventId: text().pattern(Some("^[0-9]+-[0-9]+$")),
     ReversalId: text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
     ReservationId: text().pattern(Some(RESERVATION_ID)),
-    PositionToken: text().pattern(Some("^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$")),
+    PositionToken: text().pattern(Some(POSITION_TOKEN)),
 }
 
 pub(crate) fn read_text<'de, T, D>(deserializer: D) -> Result<T, D::Error>

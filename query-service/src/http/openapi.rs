@@ -1,0 +1,145 @@
+//! Completes the description that the routes' types give: the accepted form of each parameter, and the
+//! problem document of each refusal.
+//!
+//! A parameter means the same on every route, so its form is declared here once, by name.
+
+use serde_json::Value;
+use service_edge::problem::ProblemDocument;
+use shared_events::event::Event;
+use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID, TIMESTAMP};
+use shared_events::values::LABEL_CHARS_MAX;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::endpoints::changes;
+use crate::http::{page, wait};
+
+const PROBLEM: &str = "application/problem+json";
+
+/// A type and an id with a slash between them.
+const DOCUMENT: &str = "^[^/]+/.+$";
+const CURSOR: &str = "^[A-Za-z0-9_-]+$";
+const DAY: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+
+/// What a parameter accepts.
+enum Form {
+    Pattern(&'static str, &'static str),
+    Label(&'static str),
+    Range(i64, i64),
+    AnyOf(Vec<Value>),
+}
+
+/// The form of a parameter of a route.
+///
+/// # Panics
+/// If the parameter has none: each parameter says which values it accepts.
+fn form(path: &str, name: &str) -> Form {
+    let words = |words: &[&str]| Form::AnyOf(words.iter().map(|word| Value::from(*word)).collect());
+    match (path, name) {
+        ("/v1/flow/{sku}", "from") => Form::Pattern(DAY, "2026-11-01"),
+        ("/v1/flow/{sku}", "to") => Form::Pattern(DAY, "2026-12-01"),
+        ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
+        (_, "limit") => Form::Range(1, page::LIMIT_MAX),
+        (_, "sku" | "sku_prefix") => Form::Pattern(NAME, "85123A"),
+        (_, "location") => Form::Pattern(NAME, "MAIN"),
+        (_, "id") => Form::Pattern(RESERVATION_ID, "3-019a5b1c-7d2e-7c3a-9f00-5a1b2c3d4e5f"),
+        (_, "reason") => Form::Pattern(CODE, "damaged"),
+        (_, "reference") => Form::Pattern(DOCUMENT, "invoice/536365"),
+        (_, "cursor") => Form::Pattern(CURSOR, "eyJzdG9jayI6WyI4NTEyM0EiLCJNQUlOIl19"),
+        (_, "as_of" | "known_at" | "from" | "to") => {
+            Form::Pattern(TIMESTAMP, "2026-11-29T12:00:00Z")
+        }
+        (
+            _,
+            "min_position" | "at_position" | "from_position" | "to_position" | "after"
+            | "Last-Event-ID",
+        ) => Form::Pattern(POSITION_TOKEN, "3:1042"),
+        (_, "owner") => Form::Label("customer-17850"),
+        (_, "actor") => Form::Label("till-4"),
+        (_, "correlation_id") => Form::Label("01a2280b-3da9-754a-9cc5-f8b53809fed9"),
+        (_, "wait_ms") => Form::Range(0, wait::WAIT_MAX.as_millis() as i64),
+        (_, "available" | "available_below") => Form::Range(i64::MIN, i64::MAX),
+        (_, "low") => Form::AnyOf(vec![Value::from(true)]),
+        (_, "state") => words(&["raised", "cleared"]),
+        (_, "status") => {
+            words(&["held", "confirmed", "fulfilled", "released", "expired", "cancelled"])
+        }
+        (_, "type") => {
+            let types: Vec<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
+            words(&types)
+        }
+        _ => panic!("{path}: the parameter {name} has no form in {}", file!()),
+    }
+}
+
+/// Completes the description of all routes.
+pub fn complete(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    describe_parameter(path, parameter);
+                }
+            }
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response {
+                    describe_response(status, response);
+                }
+            }
+        }
+    }
+    let schemas = &mut document.components.get_or_insert_default().schemas;
+    schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().flatten()
+}
+
+fn describe_parameter(path: &str, parameter: &mut Parameter) {
+    let mut schema = Object::new();
+    match form(path, &parameter.name) {
+        Form::Pattern(pattern, example) => {
+            schema.schema_type = Type::String.into();
+            schema.pattern = Some(pattern.to_owned());
+            schema.examples = vec![Value::from(example)];
+        }
+        Form::Label(example) => {
+            schema.schema_type = Type::String.into();
+            schema.min_length = Some(1);
+            schema.max_length = Some(LABEL_CHARS_MAX);
+            schema.examples = vec![Value::from(example)];
+        }
+        Form::Range(min, max) => {
+            schema.schema_type = Type::Integer.into();
+            schema.minimum = Some(min.into());
+            schema.maximum = Some(max.into());
+        }
+        Form::AnyOf(values) => {
+            schema.schema_type =
+                if values.iter().all(Value::is_boolean) { Type::Boolean } else { Type::String }
+                    .into();
+            schema.enum_values = Some(values);
+        }
+    }
+    parameter.schema = Some(RefOr::T(Schema::Object(schema)));
+}
+
+fn describe_response(status: &str, response: &mut Response) {
+    let is_problem = status.starts_with(['4', '5']);
+    if is_problem && response.content.is_empty() {
+        let schema = Ref::from_schema_name(ProblemDocument::name());
+        response.content.insert(PROBLEM.to_owned(), Content::new(Some(schema)).into());
+    }
+    if response.description.is_empty() {
+        response.description = match status {
+            "200" => "The answer.",
+            "304" => "The caller has this answer already.",
+            _ => "See the problem's page.",
+        }
+        .to_owned();
+    }
+}

@@ -1,0 +1,19 @@
+//! The accepted forms of the contract's text values as regular expressions (ECMA-262), for schemas. The
+//! parsers of the values decide; a test of each service's routes compares both.
+
+/// A sku or the code of a location.
+pub const NAME: &str = r"^(?!\.{1,2}$)[A-Za-z0-9._~:+-]{1,64}$";
+
+/// A code: the reason, kind or purpose of something.
+pub const CODE: &str = "^[a-z0-9_]{1,64}$";
+
+/// A lane and a UUID, as [`ReservationId`](crate::values::ReservationId) writes them.
+pub const RESERVATION_ID: &str =
+    "^[0-9]{1,4}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
+
+/// Positions of one lane or several, as [`PositionToken`](crate::lane::PositionToken) writes them.
+pub const POSITION_TOKEN: &str = "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$";
+
+/// A time in UTC, to the microsecond at most.
+pub const TIMESTAMP: &str =
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$";
