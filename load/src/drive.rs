@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use connection::Connection;
 use follow::Follower;
 use pace::{Pace, Schedule};
-use recorder::{Measured, Recorder};
+use recorder::{Answers, Measured};
 
 /// Writes the next request of a client into an empty buffer.
 pub(crate) type Render = Box<dyn FnMut(&mut Vec<u8>) + Send>;
@@ -64,7 +64,7 @@ pub(crate) async fn drive(
     measured.watch(schedule.window()).await;
     let all = async {
         while let Some(client) = clients.join_next().await {
-            measured.add(client.context("a client panicked")??);
+            measured.answers.add(client.context("a client panicked")??);
         }
         anyhow::Ok(())
     };
@@ -78,9 +78,9 @@ async fn client(
     schedule: Arc<Schedule>,
     mut render: Render,
     mut follower: Option<Follower>,
-) -> anyhow::Result<Recorder> {
+) -> anyhow::Result<Answers> {
     let mut connection = Connection::open(target).await?;
-    let mut recorder = Recorder::new(schedule.window());
+    let (window, mut answers) = (schedule.window(), Answers::new());
     let mut request = Vec::with_capacity(512);
     while let Some(due) = schedule.turn().await {
         request.clear();
@@ -88,18 +88,18 @@ async fn client(
         match connection.exchange(&request).await {
             Ok(answer) => {
                 let answered = Instant::now();
-                recorder.answered(due, answered, &answer);
+                answers.answered(window, due, answered, &answer);
                 if let (Some(follower), Some(position)) = (&mut follower, answer.position)
                     && let Some(delay) = follower.follow(&request, &position, answered).await?
                 {
-                    recorder.queryable(delay);
+                    answers.queryable(delay);
                 }
             }
             Err(_) => {
-                recorder.broke_off(Instant::now());
+                answers.broken += u64::from(window.holds(Instant::now()));
                 connection = Connection::open(target).await?;
             }
         }
     }
-    Ok(recorder)
+    Ok(answers)
 }

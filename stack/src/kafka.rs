@@ -8,8 +8,9 @@ use tokio::process::Command;
 
 use crate::cache::Programs;
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec, run};
-use crate::server::{Address, Server};
+use crate::process::{Kind, Spec, run};
+use crate::server::Address;
+use crate::services::Service;
 use crate::whole::{make_folder, make_whole, write_whole};
 
 /// One small node, whose data is mostly in the page cache.
@@ -51,7 +52,7 @@ pub(crate) async fn launch(
     java: &Path,
     port: u16,
     compiling: Compiling,
-) -> anyhow::Result<Server> {
+) -> anyhow::Result<Service> {
     crate::java::check(java, false).await?;
     let site = Site {
         home: folder.kafka(),
@@ -62,8 +63,7 @@ pub(crate) async fn launch(
     make_folder(&site.home, 0o700)?;
     site.make_log(port).await?;
     site.configure(&site.log(), port)?;
-    let process = Process::start(folder, site.server())?;
-    Ok(Server::new(process, Address::Kafka(brokers(port))))
+    Service::server(folder, site.server(), Address::Kafka(brokers(port)))
 }
 
 /// One node's folder: `server.properties` and `log/`.

@@ -15,7 +15,7 @@ pub mod process;
 pub mod program;
 pub mod replay;
 pub mod reset;
-pub mod server;
+mod server;
 pub mod servers;
 pub mod services;
 pub mod topic;

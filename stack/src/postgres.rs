@@ -15,8 +15,9 @@ use tokio::process::Command;
 use crate::cache::{POSTGRES_MAJOR, Programs};
 use crate::credentials::{ADMIN, Credentials};
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec, run};
-use crate::server::{Address, Server};
+use crate::process::{Kind, Spec, run};
+use crate::server::Address;
+use crate::services::Service;
 use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
 use configuration::{CLIENT_RULES, postgresql_conf};
@@ -29,7 +30,7 @@ pub(crate) async fn launch(
     programs: &Programs,
     credentials: &Credentials,
     port: u16,
-) -> anyhow::Result<(Server, Url)> {
+) -> anyhow::Result<(Service, Url)> {
     let user = User::for_postgres();
     let bin = programs.postgres(user).await?.join("bin");
     let site = Site { home: home(folder), bin, user };
@@ -45,8 +46,8 @@ pub(crate) async fn launch(
     site.configure(port)?;
     let admin_url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
     let admin_url = Url::parse(&admin_url).context("the password is hexadecimal")?;
-    let process = Process::start(folder, site.server())?;
-    Ok((Server::new(process, Address::Postgres(admin_url.clone())), admin_url))
+    let address = Address::Postgres(admin_url.clone());
+    Ok((Service::server(folder, site.server(), address)?, admin_url))
 }
 
 /// The home of Postgres' data: in the data folder, or in `/var/lib/stockbook` when root's data folder

@@ -12,7 +12,8 @@ use crate::ports;
 use crate::postgres;
 use crate::postgres::databases::Databases;
 use crate::process::record::stop_leftovers;
-use crate::server::{Server, wait_for_external_kafka};
+use crate::server::wait_for_external_kafka;
+use crate::services::{START_MAX, Service};
 
 /// The servers to start or to use.
 #[derive(Clone)]
@@ -63,9 +64,9 @@ pub struct Servers {
     folder: DataFolder,
     wanted: Wanted,
     brokers: Option<String>,
-    postgres: Option<Server>,
+    postgres: Option<Service>,
     databases: Option<Databases>,
-    kafka: Option<Server>,
+    kafka: Option<Service>,
 }
 
 impl Servers {
@@ -120,7 +121,7 @@ impl Servers {
     }
 
     /// The servers that were started here.
-    pub fn own(&mut self) -> impl Iterator<Item = &mut Server> {
+    pub fn own(&mut self) -> impl Iterator<Item = &mut Service> {
         self.postgres.iter_mut().chain(&mut self.kafka)
     }
 }
@@ -130,13 +131,13 @@ async fn start_postgres(
     wanted: &Wanted,
     programs: Option<&Programs>,
     credentials: Credentials,
-    slot: &mut Option<Server>,
+    slot: &mut Option<Service>,
 ) -> anyhow::Result<Option<Databases>> {
     let databases = match (&wanted.postgres, programs) {
         (Some(PostgresFrom::Own(port)), Some(programs)) => {
             let (server, admin_url) =
                 postgres::launch(folder, programs, &credentials, *port).await?;
-            slot.insert(server).ready().await?;
+            slot.insert(server).ready(START_MAX).await?;
             let databases = Databases::open(admin_url, credentials).await?;
             databases.enable_statement_statistics().await?;
             databases
@@ -154,13 +155,13 @@ async fn start_kafka(
     wanted: &Wanted,
     programs: Option<&Programs>,
     places: &Places,
-    slot: &mut Option<Server>,
+    slot: &mut Option<Service>,
 ) -> anyhow::Result<()> {
     match (&wanted.kafka, programs) {
         (Some(KafkaFrom::Own(port)), Some(programs)) => {
             let java = places.java();
             let launched = kafka::launch(folder, programs, &java, *port, wanted.compiling).await?;
-            slot.insert(launched).ready().await
+            slot.insert(launched).ready(START_MAX).await
         }
         (Some(KafkaFrom::External(brokers)), _) => wait_for_external_kafka(brokers).await,
         (Some(KafkaFrom::Own(_)) | None, _) => Ok(()),

@@ -1,4 +1,4 @@
-//! Stockbook's services, each run as a process.
+//! Stockbook's services and their servers, each run as a process.
 
 pub mod build;
 pub mod settings;
@@ -6,27 +6,32 @@ pub mod settings;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use reqwest::Url;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 
 use crate::folder::DataFolder;
 use crate::process::{Kind, Process, Spec, run};
+use crate::server::{Address, LOOK_AGAIN};
 use settings::Settings;
 
 const LISTEN_MAX: Duration = Duration::from_secs(60);
-const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Long, because after a hard end the servers first recover their data.
+pub(crate) const START_MAX: Duration = Duration::from_secs(180);
 
 /// The limit for `migrate` and `create-topic`.
 const TASK_MAX: Duration = Duration::from_secs(120);
 
-#[derive(Debug)]
+/// Logged by Postgres when it was killed and its last sessions have not ended yet.
+const STILL_IN_USE: &str = "is still in use";
+
+/// A service, or a server of our own.
 pub struct Service {
     process: Process,
-    address: SocketAddr,
+    address: Address,
 }
 
 impl Service {
@@ -46,34 +51,53 @@ impl Service {
             user: None,
         };
         let mut process = Process::start(folder, spec)?;
-        let address = listening(&mut process).await?;
+        let address = Address::Service(listening(&mut process).await?);
         Ok(Self { process, address })
     }
 
-    /// Starts it again after it has ended, on the port that it had.
+    /// Starts a server, without waiting for it.
+    pub(crate) fn server(
+        folder: &DataFolder,
+        spec: Spec,
+        address: Address,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { process: Process::start(folder, spec)?, address })
+    }
+
+    /// Starts it again after it has ended, where it was, and waits until a service has opened its
+    /// socket and a server answers.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.process.set_variable("LISTEN", self.address.to_string());
+        let Address::Service(address) = self.address else {
+            self.process.start_again()?;
+            return self.ready(START_MAX).await;
+        };
+        self.process.set_variable("LISTEN", address.to_string());
         self.process.start_again()?;
-        self.address = listening(&mut self.process).await?;
+        self.address = Address::Service(listening(&mut self.process).await?);
         Ok(())
     }
 
-    /// Waits until `/readyz` answers that it can work.
+    /// Waits until it can work.
     pub async fn ready(&mut self, within: Duration) -> anyhow::Result<()> {
-        let url = format!("{}/readyz", self.url());
+        let deadline = Instant::now() + within;
         // A proxy of this machine does not know its own services.
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(ANSWER_MAX)
-            .build()
-            .context("cannot make an HTTP client")?;
-        self.process.wait_until(within, async || ask_ready(&client, &url).await).await
+        let http = reqwest::Client::builder().no_proxy().build();
+        let (address, http) = (&self.address, http.context("cannot make an HTTP client")?);
+        loop {
+            let ready = self.process.wait_until(within, async || address.ask(&http).await).await;
+            let again = |error: &anyhow::Error| error.to_string().contains(STILL_IN_USE);
+            if !ready.as_ref().is_err_and(again) || Instant::now() > deadline {
+                return ready;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            self.process.start_again()?;
+        }
     }
 
-    /// The base URL, without a slash at the end.
+    /// The base URL of a service, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.address.to_string()
     }
 
     /// The process id, while it runs.
@@ -109,15 +133,6 @@ pub async fn run_task(program: &Path, task: &str, settings: &Settings) -> anyhow
     ran.with_context(|| format!("it took longer than {} s", TASK_MAX.as_secs()))
         .flatten()
         .with_context(|| format!("the task {task} of {}", program.display()))
-}
-
-async fn ask_ready(client: &reqwest::Client, url: &str) -> anyhow::Result<()> {
-    let answer = client.get(Url::parse(url)?).send().await?;
-    let status = answer.status();
-    if !status.is_success() {
-        bail!("{status}: {}", answer.text().await.unwrap_or_default());
-    }
-    Ok(())
 }
 
 /// Waits for the line on standard output with the address that the service listens on.

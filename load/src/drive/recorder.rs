@@ -33,12 +33,6 @@ pub(crate) struct Answers {
     pub(crate) done_in_all: u64,
 }
 
-/// What one client sees.
-pub(super) struct Recorder {
-    window: Window,
-    answers: Answers,
-}
-
 /// What all clients of a run saw.
 pub(crate) struct Measured {
     pub(crate) clients: usize,
@@ -47,42 +41,8 @@ pub(crate) struct Measured {
     pub(crate) answers: Answers,
 }
 
-impl Recorder {
-    pub(super) fn new(window: Window) -> Self {
-        Self { window, answers: Answers::new() }
-    }
-
-    pub(super) fn answered(&mut self, due: Instant, at: Instant, answer: &Answer) {
-        let is_timed = self.window.holds(if self.window.by_due_time { due } else { at });
-        self.answers.done_in_all += u64::from((200..300).contains(&answer.status));
-        if self.window.holds(at) {
-            *self.answers.statuses.entry(answer.status).or_default() += 1;
-        }
-        if !is_timed {
-            return;
-        }
-        let latency = micros(at.saturating_duration_since(due));
-        match answer.status {
-            200..300 => self.answers.done.saturating_record(latency),
-            503 => {
-                self.answers.refused.saturating_record(latency);
-                self.answers.refused_without_retry_after += u64::from(!answer.has_retry_after);
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn queryable(&mut self, delay: Duration) {
-        self.answers.queryable.saturating_record(micros(delay));
-    }
-
-    pub(super) fn broke_off(&mut self, at: Instant) {
-        self.answers.broken += u64::from(self.window.holds(at));
-    }
-}
-
 impl Answers {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let empty = Histogram::new_with_max(LATENCY_MAX, DIGITS).expect("the bounds are valid");
         Self {
             statuses: BTreeMap::new(),
@@ -95,7 +55,31 @@ impl Answers {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(super) fn answered(&mut self, window: Window, due: Instant, at: Instant, answer: &Answer) {
+        let is_timed = window.holds(if window.by_due_time { due } else { at });
+        self.done_in_all += u64::from((200..300).contains(&answer.status));
+        if window.holds(at) {
+            *self.statuses.entry(answer.status).or_default() += 1;
+        }
+        if !is_timed {
+            return;
+        }
+        let latency = micros(at.saturating_duration_since(due));
+        match answer.status {
+            200..300 => self.done.saturating_record(latency),
+            503 => {
+                self.refused.saturating_record(latency);
+                self.refused_without_retry_after += u64::from(!answer.has_retry_after);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn queryable(&mut self, delay: Duration) {
+        self.queryable.saturating_record(micros(delay));
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }
@@ -124,10 +108,6 @@ impl Measured {
         let before = Usage::now();
         sleep_until(window.end).await;
         self.usage = Usage::now().since(&before);
-    }
-
-    pub(super) fn add(&mut self, client: Recorder) {
-        self.answers.add(client.answers);
     }
 
     /// Answers of 2xx a second.
@@ -173,14 +153,14 @@ mod tests {
         let answer = |status| Answer { status, has_retry_after: false, position: None };
         let start = Instant::now();
         let window = Window { start, end: start + Duration::from_secs(1), by_due_time: true };
-        let mut recorder = Recorder::new(window);
+        let mut answers = Answers::new();
         let ms = Duration::from_millis;
-        recorder.answered(start + ms(10), start + ms(15), &answer(200));
-        recorder.answered(start + ms(990), start + ms(1_490), &answer(200));
-        recorder.answered(start + ms(20), start + ms(21), &answer(503));
+        answers.answered(window, start + ms(10), start + ms(15), &answer(200));
+        answers.answered(window, start + ms(990), start + ms(1_490), &answer(200));
+        answers.answered(window, start + ms(20), start + ms(21), &answer(503));
         let load = Load::closed(1, Duration::ZERO, ms(1_000));
         let mut measured = Measured::new(&Load { pace: Pace::fixed(3.0), ..load });
-        measured.add(recorder);
+        measured.answers.add(answers);
         assert_eq!(measured.count(200..300), 1, "the second one came after the end");
         assert!((495.0..505.0).contains(&measured.latency(1.0)), "{}", measured.latency(1.0));
         assert_eq!(measured.answers.refused_without_retry_after, 1);

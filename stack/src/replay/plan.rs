@@ -10,7 +10,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
 use super::source::Source;
-use super::trade::{self, Counts, Invoice, Kind, Line, Trade};
+use super::trade::{self, Counts, Invoice, Kind, Trade};
 
 /// The one location of the trade.
 pub const LOCATION: &str = "MAIN";
@@ -85,14 +85,20 @@ impl Plan {
         let Trade { invoices, items, counts } = trade::read(sources)?;
         let digest = digest(stock, sources);
         let location = json!({ "name": "Main warehouse", "kind": "warehouse" });
-        let path = format!("/v1/locations/{LOCATION}");
+        // An item without a description is named after its sku.
+        let item = |(sku, name): (&Sku, &String)| {
+            let name = if name.is_empty() { sku.as_str() } else { name };
+            registration(&digest, "item", sku.as_str(), json!({ "name": name }))
+        };
+        let trade: Vec<Command> =
+            invoices.iter().flat_map(|invoice| movements(&digest, invoice)).collect();
         Ok(Self {
             stock,
-            location: registration(&digest, "location", LOCATION, path, location),
-            opening: opening(&digest, stock, &invoices),
-            trade: invoices.iter().flat_map(|invoice| movements(&digest, invoice)).collect(),
+            location: registration(&digest, "location", LOCATION, location),
+            opening: opening(&digest, stock, &trade),
+            trade,
             skus: items.keys().cloned().collect(),
-            items: items.iter().map(|(sku, name)| item(&digest, sku, name)).collect(),
+            items: items.iter().map(item).collect(),
             counts,
         })
     }
@@ -117,36 +123,27 @@ fn digest(stock: Stock, sources: &[Source]) -> String {
     hex::encode(&digest.finalize()[..16])
 }
 
-fn registration(digest: &str, kind: &str, name: &str, path: String, body: Value) -> Command {
+fn registration(digest: &str, kind: &str, name: &str, body: Value) -> Command {
     Command {
         key: format!("{digest}/{kind}/{name}"),
         correlation_id: format!("{digest}/{kind}"),
         method: Method::PUT,
-        path,
+        path: format!("/v1/{kind}s/{name}"),
         body,
         occurred_at: None,
         changes: Vec::new(),
     }
 }
 
-/// An item without a description is named after its sku.
-fn item(digest: &str, sku: &Sku, name: &str) -> Command {
-    let name = if name.is_empty() { sku.as_str() } else { name };
-    let path = format!("/v1/items/{sku}");
-    registration(digest, "item", sku.as_str(), path, json!({ "name": name }))
-}
-
 /// The opening stock, received at the midnight before the first invoice.
-fn opening(digest: &str, stock: Stock, invoices: &[Invoice]) -> Vec<Command> {
-    let Some(first) = invoices.iter().map(|invoice| invoice.at).min() else {
+fn opening(digest: &str, stock: Stock, trade: &[Command]) -> Vec<Command> {
+    let Some(first) = trade.iter().filter_map(|command| command.occurred_at).min() else {
         return Vec::new();
     };
     let midnight = Timestamp::new(first.to_utc().date_naive().and_time(NaiveTime::MIN).and_utc());
     let mut taken: BTreeMap<&Sku, i64> = BTreeMap::new();
-    for invoice in invoices.iter().filter(|invoice| invoice.kind == Kind::Sale) {
-        for line in &invoice.lines {
-            *taken.entry(&line.sku).or_default() += line.quantity.abs();
-        }
+    for Change { sku, delta } in trade.iter().flat_map(|command| &command.changes) {
+        *taken.entry(sku).or_default() -= (*delta).min(0);
     }
     let opened = taken.into_iter().map(|(sku, taken)| (sku, stock.opening(taken)));
     opened
@@ -169,36 +166,34 @@ fn opening(digest: &str, stock: Stock, invoices: &[Invoice]) -> Vec<Command> {
 
 /// The commands of an invoice: an issue, an adjustment for its write-offs, or a receipt of returns.
 fn movements(digest: &str, invoice: &Invoice) -> Vec<Command> {
-    let of = |name, path, reason, delta: fn(i64) -> Option<i64>| {
-        movement(digest, invoice, name, path, reason, delta)
+    let of = |name, path, why, change: fn(i64) -> i64| {
+        movement(digest, invoice, name, path, why, change)
     };
     let commands = match invoice.kind {
         Kind::Sale => vec![
-            of("issue", "/v1/issues", ("purpose", "sale"), |sold| (sold > 0).then_some(-sold)),
-            of("adjust", "/v1/adjustments", ("reason", "correction"), |lost| {
-                (lost < 0).then_some(lost)
-            }),
+            of("issue", "/v1/issues", ("purpose", "sale"), |sold| -sold.max(0)),
+            of("adjust", "/v1/adjustments", ("reason", "correction"), |lost| lost.min(0)),
         ],
-        Kind::Return => {
-            vec![of("return", "/v1/receipts", ("reason", "returned"), |back| Some(back.abs()))]
-        }
+        Kind::Return => vec![of("return", "/v1/receipts", ("reason", "returned"), i64::abs)],
     };
     commands.into_iter().filter(|command| !command.changes.is_empty()).collect()
 }
 
-/// One command with those lines of an invoice for which `delta` gives a change of stock.
+/// One command with those lines of an invoice that change stock in its way.
 fn movement(
     digest: &str,
     invoice: &Invoice,
     name: &str,
     path: &str,
     (reason, why): (&str, &str),
-    delta: fn(i64) -> Option<i64>,
+    change: fn(i64) -> i64,
 ) -> Command {
-    let Invoice { number, occurrence, at, .. } = invoice;
-    let change =
-        |Line { sku, quantity }: &Line| Some(Change { sku: sku.clone(), delta: delta(*quantity)? });
-    let changes: Vec<Change> = invoice.lines.iter().filter_map(change).collect();
+    let Invoice { number, occurrence, at, lines, .. } = invoice;
+    let changes: Vec<Change> = lines
+        .iter()
+        .map(|Change { sku, delta }| Change { sku: sku.clone(), delta: change(*delta) })
+        .filter(|change| change.delta != 0)
+        .collect();
     let line = |Change { sku, delta }: &Change| match name {
         "adjust" => json!({ "sku": sku, "location": LOCATION, "delta": delta }),
         _ => json!({ "sku": sku, "location": LOCATION, "quantity": delta.abs() }),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
+use super::plan::Change;
 use super::source::Source;
 
 /// The longest item name, in characters.
@@ -44,7 +45,8 @@ pub(crate) struct Invoice {
     pub(crate) occurrence: u32,
     pub(crate) kind: Kind,
     pub(crate) at: Timestamp,
-    pub(crate) lines: Vec<Line>,
+    /// Quantities are signed as in the file, and never 0.
+    pub(crate) lines: Vec<Change>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +55,6 @@ pub(crate) enum Kind {
     Sale,
     /// Goods come back from a customer.
     Return,
-}
-
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) sku: Sku,
-    /// Signed as in the file, never 0.
-    pub(crate) quantity: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,7 +130,7 @@ impl Trade {
                     if name.is_empty() {
                         *name = item_name(&row.description);
                     }
-                    lines.push(Line { sku: sku.clone(), quantity: row.quantity.into() });
+                    lines.push(Change { sku: sku.clone(), delta: row.quantity.into() });
                     continue;
                 }
             };
@@ -190,7 +185,7 @@ mod tests {
     fn shown(trade: &Trade) -> Vec<String> {
         let show = |Invoice { number, occurrence, kind, at, lines }: &Invoice| {
             let lines: Vec<String> =
-                lines.iter().map(|line| format!("{}×{}", line.sku, line.quantity)).collect();
+                lines.iter().map(|line| format!("{}×{}", line.sku, line.delta)).collect();
             format!("{number}/{occurrence} {kind:?} {at} {}", lines.join(" "))
         };
         trade.invoices.iter().map(show).collect()

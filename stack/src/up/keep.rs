@@ -4,8 +4,6 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
-use crate::process::Process;
-use crate::server::Server;
 use crate::services::Service;
 
 /// A part that ran for this long starts again with the shortest pause.
@@ -18,54 +16,32 @@ const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .without_max_times();
 
-/// A part that is kept running.
-pub(crate) enum Kept<'a> {
-    Server(&'a mut Server),
-    Service(&'a mut Service),
-}
-
-impl Kept<'_> {
-    async fn start_again(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Server(server) => server.start_again().await,
-            Self::Service(service) => service.start_again().await,
+/// Starts the part again whenever it ends, after a pause.
+pub(crate) async fn keep(part: &mut Service) {
+    let name = part.process().name().to_owned();
+    let mut pauses = BACKOFF.build();
+    let mut started = Instant::now();
+    loop {
+        let how = match part.process().ended().await {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("{error:#}"),
+        };
+        if started.elapsed() >= STEADY {
+            pauses = BACKOFF.build();
         }
-    }
-
-    fn process(&mut self) -> &mut Process {
-        match self {
-            Self::Server(server) => server.process(),
-            Self::Service(service) => service.process(),
-        }
-    }
-
-    /// Starts the part again whenever it ends, after a pause.
-    pub(crate) async fn keep(mut self) {
-        let name = self.process().name().to_owned();
-        let mut pauses = BACKOFF.build();
-        let mut started = Instant::now();
-        loop {
-            let how = match self.process().ended().await {
-                Ok(status) => status.to_string(),
-                Err(error) => format!("{error:#}"),
-            };
-            if started.elapsed() >= STEADY {
-                pauses = BACKOFF.build();
+        for pause in &mut pauses {
+            tracing::warn!(
+                "{name} ended ({how}) and starts again in {:.1} s; its log: {}",
+                pause.as_secs_f64(),
+                part.process().log().display()
+            );
+            tokio::time::sleep(pause).await;
+            started = Instant::now();
+            match part.start_again().await {
+                Ok(()) => break,
+                Err(error) => tracing::warn!("{name} does not start: {error:#}"),
             }
-            for pause in &mut pauses {
-                tracing::warn!(
-                    "{name} ended ({how}) and starts again in {:.1} s; its log: {}",
-                    pause.as_secs_f64(),
-                    self.process().log().display()
-                );
-                tokio::time::sleep(pause).await;
-                started = Instant::now();
-                match self.start_again().await {
-                    Ok(()) => break,
-                    Err(error) => tracing::warn!("{name} does not start: {error:#}"),
-                }
-            }
-            tracing::info!("{name} is up again");
         }
+        tracing::info!("{name} is up again");
     }
 }

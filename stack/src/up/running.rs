@@ -7,7 +7,7 @@ use futures::future::{join_all, try_join_all};
 
 use super::alarms;
 use super::announce::Ready;
-use super::keep::Kept;
+use super::keep::keep;
 use super::parts::{Parts, ProgramsFrom};
 use super::stop_signal::StopSignal;
 use crate::folder::DataFolder;
@@ -80,9 +80,7 @@ impl Running {
             .map(Service::process)
             .map(|process| (process.name().to_owned(), process.log().to_owned()))
             .collect();
-        let servers = self.servers.own().map(Kept::Server);
-        let kept = servers.chain(self.services.iter_mut().map(Kept::Service));
-        let keep_all = join_all(kept.map(Kept::keep));
+        let keep_all = join_all(self.servers.own().chain(&mut self.services).map(keep));
         let show_all = join_all(logs.into_iter().map(|(name, log)| alarms::show(name, log)));
         tokio::select! {
             _ = async { tokio::join!(keep_all, show_all, std::future::pending::<()>()) } => {}
