@@ -1,7 +1,7 @@
 //! A real Kafka node of our own, broker and controller in one.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use tokio::process::Command;
@@ -54,74 +54,40 @@ pub(crate) async fn launch(
     compiling: Compiling,
 ) -> anyhow::Result<Service> {
     crate::java::check(java, false).await?;
-    let site = Site {
-        home: folder.kafka(),
-        class_path: programs.kafka_class_path(),
-        java: java.to_owned(),
-        compiling,
+    let home = folder.kafka();
+    make_folder(&home, 0o700)?;
+    let (log, properties) = (home.join("log"), home.join("server.properties"));
+    let configure =
+        |log: &Path| write_whole(&properties, server_properties(log, port).as_bytes(), 0o644);
+    let arguments = |class: &str| -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = JVM_OPTIONS.iter().map(OsString::from).collect();
+        arguments.extend([compiling.option().into(), "-cp".into()]);
+        arguments.extend([programs.kafka_class_path().into(), class.into()]);
+        arguments
     };
-    make_folder(&site.home, 0o700)?;
-    site.make_log(port).await?;
-    site.configure(&site.log(), port)?;
-    Service::server(folder, site.server(), Address::Kafka(brokers(port)))
-}
-
-/// One node's folder: `server.properties` and `log/`.
-struct Site {
-    home: PathBuf,
-    class_path: PathBuf,
-    java: PathBuf,
-    compiling: Compiling,
-}
-
-impl Site {
-    fn log(&self) -> PathBuf {
-        self.home.join("log")
-    }
-
-    fn properties(&self) -> PathBuf {
-        self.home.join("server.properties")
-    }
-
-    /// Formats the log, which keeps the cluster id from then on.
-    async fn make_log(&self, port: u16) -> anyhow::Result<()> {
-        make_whole(&self.log(), 0o700, async |partial| {
-            self.configure(partial, port)?;
-            let mut tool = Command::new(&self.java);
-            tool.args(self.java_arguments("kafka.tools.StorageTool"))
-                .args(["format", "-t", &cluster_id(), "-c"])
-                .arg(self.properties())
-                .current_dir("/");
-            run(&mut tool).await.context("cannot make Kafka's log")
-        })
-        .await
-    }
-
-    fn configure(&self, log: &Path, port: u16) -> anyhow::Result<()> {
-        write_whole(&self.properties(), server_properties(log, port).as_bytes(), 0o644)
-    }
-
-    fn server(&self) -> Spec {
-        let mut args = self.java_arguments("kafka.Kafka");
-        args.push(self.properties().into());
-        Spec {
-            kind: Kind::Kafka,
-            name: "kafka".to_owned(),
-            program: self.java.clone(),
-            args,
-            env: Vec::new(),
-            user: None,
-        }
-    }
-
-    fn java_arguments(&self, class: &str) -> Vec<OsString> {
-        let mut args: Vec<OsString> = JVM_OPTIONS.iter().map(OsString::from).collect();
-        args.push(self.compiling.option().into());
-        args.push("-cp".into());
-        args.push(self.class_path.clone().into());
-        args.push(class.into());
-        args
-    }
+    // A formatted log keeps the cluster id from then on.
+    make_whole(&log, 0o700, async |partial| {
+        configure(partial)?;
+        let mut tool = Command::new(java);
+        tool.args(arguments("kafka.tools.StorageTool"))
+            .args(["format", "-t", &cluster_id(), "-c"])
+            .arg(&properties)
+            .current_dir("/");
+        run(&mut tool).await.context("cannot make Kafka's log")
+    })
+    .await?;
+    configure(&log)?;
+    let mut args = arguments("kafka.Kafka");
+    args.push(properties.clone().into());
+    let spec = Spec {
+        kind: Kind::Kafka,
+        name: "kafka".to_owned(),
+        program: java.to_owned(),
+        args,
+        env: Vec::new(),
+        user: None,
+    };
+    Service::server(folder, spec, Address::Kafka(brokers(port)))
 }
 
 fn server_properties(log: &Path, port: u16) -> String {
@@ -165,15 +131,10 @@ log.cleaner.dedupe.buffer.size=16777216
 ",
         controller = port + 1,
         broker = port,
-        log = escaped(log),
+        // A backslash escapes. A comma would end the path, because `log.dirs` is a list; Kafka then
+        // reports that itself.
+        log = log.display().to_string().replace('\\', "\\\\"),
     )
-}
-
-/// A path as a value of a properties file, where a backslash escapes.
-///
-/// A comma would end the path, because `log.dirs` is a list; Kafka then reports that itself.
-fn escaped(path: &Path) -> String {
-    path.display().to_string().replace('\\', "\\\\")
 }
 
 /// 16 bytes in URL-safe base64 without padding, as Kafka writes its ids; hexadecimal digits have

@@ -1,9 +1,8 @@
 //! A real Postgres server of our own.
 
-mod configuration;
 pub mod databases;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
@@ -20,11 +19,11 @@ use crate::server::Address;
 use crate::services::Service;
 use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
-use configuration::{CLIENT_RULES, postgresql_conf};
 
 const SHARED_DATA: &str = "/var/lib/stockbook";
 
-/// Makes the data where there is none yet, and starts a server.
+/// Makes the data where there is none yet, starts a server, and returns it with the URL of its
+/// superuser.
 pub(crate) async fn launch(
     folder: &DataFolder,
     programs: &Programs,
@@ -32,22 +31,51 @@ pub(crate) async fn launch(
     port: u16,
 ) -> anyhow::Result<(Service, Url)> {
     let user = User::for_postgres();
-    let bin = programs.postgres(user).await?.join("bin");
-    let site = Site { home: home(folder), bin, user };
-    if site.home != folder.postgres() {
+    let programs = programs.postgres(user).await?;
+    let home = home(folder);
+    if home != folder.postgres() {
         tracing::info!(
             "Postgres does not run as root, and its user cannot enter {}, so its data is in {}",
             folder.root().display(),
-            site.home.display()
+            home.display()
         );
     }
-    make_folder(&site.home, 0o711)?;
-    site.make_cluster(&credentials.admin).await?;
-    site.configure(port)?;
-    let admin_url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
-    let admin_url = Url::parse(&admin_url).context("the password is hexadecimal")?;
-    let address = Address::Postgres(admin_url.clone());
-    Ok((Service::server(folder, site.server(), address)?, admin_url))
+    make_folder(&home, 0o711)?;
+    // It belongs to Postgres' user, the rest of the home to us.
+    let cluster = home.join("cluster");
+    make_cluster(&cluster, &programs.join("bin/initdb"), user, &credentials.admin).await?;
+    check_version(&cluster)?;
+
+    // Both files are written at every start, so that they follow this program.
+    let (settings, rules) = (home.join("postgresql.conf"), home.join("pg_hba.conf"));
+    write_whole(&settings, include_bytes!("../postgresql.conf"), 0o644)?;
+    write_whole(&rules, include_bytes!("../pg_hba.conf"), 0o644)?;
+    let mut arguments = vec!["-D".into(), cluster.into()];
+    let mut set = |name: &str, value: &OsStr| {
+        let mut setting = OsString::from(format!("{name}="));
+        setting.push(value);
+        arguments.extend(["-c".into(), setting]);
+    };
+    set("config_file", settings.as_os_str());
+    set("hba_file", rules.as_os_str());
+    set("port", port.to_string().as_ref());
+    let counts_statements = ["so", "dylib"].iter().any(|ending| {
+        programs.join(format!("lib/postgresql/pg_stat_statements.{ending}")).exists()
+    });
+    if counts_statements {
+        set("shared_preload_libraries", "pg_stat_statements".as_ref());
+    }
+    let spec = Spec {
+        kind: Kind::Postgres,
+        name: "postgres".to_owned(),
+        program: programs.join("bin/postgres"),
+        args: arguments,
+        env: Vec::new(),
+        user,
+    };
+    let url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
+    let url = Url::parse(&url).context("the password is hexadecimal")?;
+    Ok((Service::server(folder, spec, Address::Postgres(url.clone()))?, url))
 }
 
 /// The home of Postgres' data: in the data folder, or in `/var/lib/stockbook` when root's data folder
@@ -62,93 +90,38 @@ pub(crate) fn home(folder: &DataFolder) -> PathBuf {
     }
 }
 
-/// One server's folders: `cluster/` belongs to Postgres' user, the rest to us.
-struct Site {
-    home: PathBuf,
-    bin: PathBuf,
+async fn make_cluster(
+    cluster: &Path,
+    initdb: &Path,
     user: Option<User>,
-}
-
-impl Site {
-    fn cluster(&self) -> PathBuf {
-        self.home.join("cluster")
-    }
-
-    fn configuration(&self) -> PathBuf {
-        self.home.join("postgresql.conf")
-    }
-
-    fn client_rules(&self) -> PathBuf {
-        self.home.join("pg_hba.conf")
-    }
-
-    async fn make_cluster(&self, password: &str) -> anyhow::Result<()> {
-        let cluster = self.cluster();
-        if cluster.is_dir() {
-            return check_version(&cluster);
-        }
-        make_whole(&cluster, 0o700, async |partial| {
-            let password_file = self.home.join("password");
-            write_whole(&password_file, password.as_bytes(), 0o600)?;
-            for path in [partial, &password_file] {
-                self.give_away(path)?;
-            }
-            let made = self.initdb(partial, &password_file).await;
-            std::fs::remove_file(&password_file).context("cannot remove the password's file")?;
-            made
-        })
-        .await
-    }
-
-    async fn initdb(&self, cluster: &Path, password_file: &Path) -> anyhow::Result<()> {
-        let mut command = Command::new(self.bin.join("initdb"));
-        command
+    password: &str,
+) -> anyhow::Result<()> {
+    make_whole(cluster, 0o700, async |partial| {
+        let password_file = cluster.with_file_name("password");
+        write_whole(&password_file, password.as_bytes(), 0o600)?;
+        let mut initdb = Command::new(initdb);
+        initdb
             .arg("--pgdata")
-            .arg(cluster)
+            .arg(partial)
             .arg("--pwfile")
-            .arg(password_file)
+            .arg(&password_file)
             .args(["--username", ADMIN, "--auth", "scram-sha-256", "--encoding", "UTF8"])
             // The order of text does not depend on the machine.
             .args(["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"])
             .arg("--no-instructions")
             .current_dir("/");
-        if let Some(user) = self.user {
-            command.uid(user.uid).gid(user.gid);
+        if let Some(User { uid, gid }) = user {
+            for path in [partial, &password_file] {
+                chown(path, Some(uid), Some(gid))
+                    .with_context(|| format!("cannot give {} to Postgres' user", path.display()))?;
+            }
+            initdb.uid(uid).gid(gid);
         }
-        run(&mut command).await
-    }
-
-    /// Writes both configuration files at every start, so that they follow this program.
-    fn configure(&self, port: u16) -> anyhow::Result<()> {
-        let counts_statements = ["so", "dylib"].iter().any(|ending| {
-            let library = format!("../lib/postgresql/pg_stat_statements.{ending}");
-            self.bin.join(library).exists()
-        });
-        let text = postgresql_conf(port, &self.client_rules(), counts_statements);
-        write_whole(&self.configuration(), text.as_bytes(), 0o644)?;
-        write_whole(&self.client_rules(), CLIENT_RULES.as_bytes(), 0o644)
-    }
-
-    fn server(&self) -> Spec {
-        let mut config_file = OsString::from("config_file=");
-        config_file.push(self.configuration());
-        Spec {
-            kind: Kind::Postgres,
-            name: "postgres".to_owned(),
-            program: self.bin.join("postgres"),
-            args: vec!["-D".into(), self.cluster().into(), "-c".into(), config_file],
-            env: Vec::new(),
-            user: self.user,
-        }
-    }
-
-    fn give_away(&self, path: &Path) -> anyhow::Result<()> {
-        let Some(user) = self.user else {
-            return Ok(());
-        };
-        chown(path, Some(user.uid), Some(user.gid))
-            .with_context(|| format!("cannot give {} to Postgres' user", path.display()))
-    }
+        let made = run(&mut initdb).await;
+        std::fs::remove_file(&password_file).context("cannot remove the password's file")?;
+        made
+    })
+    .await
 }
 
 fn check_version(cluster: &Path) -> anyhow::Result<()> {

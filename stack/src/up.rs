@@ -8,7 +8,6 @@ mod announce;
 mod demo;
 pub mod stop_signal;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use reqwest::Url;
@@ -42,9 +41,6 @@ pub struct UpArgs {
     /// Build the services with full optimisation: this takes minutes, and they are faster.
     #[arg(long)]
     release: bool,
-    /// Use the services' programs in this folder instead of building them.
-    #[arg(long, value_name = "DIR", conflicts_with = "release")]
-    binaries: Option<PathBuf>,
     /// Port of Postgres.
     #[arg(long, value_name = "PORT", default_value_t = ports::POSTGRES)]
     postgres_port: u16,

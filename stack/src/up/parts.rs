@@ -1,8 +1,6 @@
 //! The parts that one `up` starts, decided from the flags before anything starts.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
 use super::UpArgs;
@@ -32,16 +30,7 @@ pub(crate) struct Parts {
     pub(crate) query_ports: Vec<u16>,
     /// The command-service that a query-service reads from, even if it is not started here.
     pub(crate) command_port: u16,
-    pub(crate) programs: ProgramsFrom,
-}
-
-/// Where the services' programs come from.
-#[derive(Debug, Clone)]
-pub(crate) enum ProgramsFrom {
-    /// Cargo builds them.
-    Cargo(Profile),
-    /// They are in a folder.
-    Folder(PathBuf),
+    pub(crate) profile: Profile,
 }
 
 impl Parts {
@@ -61,13 +50,19 @@ impl Parts {
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
             command_port: args.command_port,
-            programs: match &args.binaries {
-                Some(folder) => ProgramsFrom::Folder(folder.clone()),
-                None if args.release => ProgramsFrom::Cargo(Profile::Release),
-                None => ProgramsFrom::Cargo(Profile::Dev),
-            },
+            profile: if args.release { Profile::Release } else { Profile::Dev },
         };
-        parts.check(args.demo)?;
+        let servers = parts.servers.postgres.is_some() && parts.servers.kafka.is_some();
+        let services = [&parts.command_ports, &parts.query_ports].map(|ports| !ports.is_empty());
+        ensure!(
+            servers || services == [false, false],
+            "a service needs postgres and kafka: add them to --only, or use your own servers with \
+             DATABASE_URL and KAFKA_BROKERS"
+        );
+        ensure!(
+            !args.demo || services == [true, true],
+            "the demo needs both services: leave out --only"
+        );
         Ok(parts)
     }
 
@@ -92,20 +87,6 @@ impl Parts {
         uses.extend(self.command_ports.iter().map(command));
         uses.extend(self.query_ports.iter().map(query));
         ports::check_free(&uses)
-    }
-
-    fn check(&self, demo: bool) -> anyhow::Result<()> {
-        let services = !self.programs_needed().is_empty();
-        if services && (self.servers.postgres.is_none() || self.servers.kafka.is_none()) {
-            bail!(
-                "a service needs postgres and kafka: add them to --only, or use your own servers \
-                 with DATABASE_URL and KAFKA_BROKERS"
-            );
-        }
-        if demo && (self.command_ports.is_empty() || self.query_ports.is_empty()) {
-            bail!("the demo needs both services: leave out --only");
-        }
-        Ok(())
     }
 }
 
@@ -144,7 +125,7 @@ mod tests {
         assert!(matches!(parts.servers.kafka, Some(KafkaFrom::Own(19092))));
         assert_eq!(parts.command_ports, [8080]);
         assert_eq!(parts.query_ports, [8081]);
-        assert!(matches!(parts.programs, ProgramsFrom::Cargo(Profile::Dev)));
+        assert!(parts.profile == Profile::Dev);
     }
 
     #[test]

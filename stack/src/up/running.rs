@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
 use futures::future::{join_all, try_join_all};
 
 use super::alarms;
 use super::announce::Ready;
 use super::keep::keep;
-use super::parts::{Parts, ProgramsFrom};
+use super::parts::Parts;
 use super::stop_signal::StopSignal;
 use crate::folder::DataFolder;
 use crate::places::Places;
 use crate::postgres::databases::DatabaseUrls;
 use crate::servers::Servers;
-use crate::services::build::{Program, build_all, find_all};
+use crate::services::build::{Profile, Program, build_all};
 use crate::services::settings::Settings;
 use crate::services::{Service, run_task};
 
@@ -43,23 +44,16 @@ impl Running {
         // 1. Compile, and start the servers at the same time.
         let programs = parts.programs_needed();
         let (paths, ()) =
-            tokio::try_join!(obtain(&parts.programs, &programs), self.servers.start(places))?;
+            tokio::try_join!(build_services(parts.profile, &programs), self.servers.start(places))?;
 
-        // 2. Databases, tables, topic.
+        // 2. Databases, then each service with its tables; the first one makes the topic.
         let urls = match &parts.servers.postgres {
             Some(_) => Some(self.servers.databases()?.create(DATABASES).await?),
             None => None,
         };
-        let brokers = self.servers.brokers().unwrap_or_default().to_owned();
-        let programs = || programs.iter().copied().zip(&paths);
-        if let Some(urls) = &urls {
-            let prepare = programs().map(|(program, path)| prepare(program, path, urls, &brokers));
-            try_join_all(prepare).await?;
-
-            // 3. The services.
-            for (program, path) in programs() {
-                self.start_services(program, path, parts, urls).await?;
-            }
+        for (program, path) in programs.iter().zip(&paths) {
+            let urls = urls.as_ref().context("a service needs Postgres")?;
+            self.start_services(*program, path, parts, urls).await?;
         }
         try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
 
@@ -105,10 +99,14 @@ impl Running {
         urls: &DatabaseUrls,
     ) -> anyhow::Result<()> {
         let brokers = self.servers.brokers()?;
-        let ports = match program {
-            Program::CommandService => &parts.command_ports,
-            Program::QueryService => &parts.query_ports,
+        let (owner, ports) = match program {
+            Program::CommandService => (&urls.write_owner, &parts.command_ports),
+            Program::QueryService => (&urls.read_owner, &parts.query_ports),
         };
+        run_task(path, "migrate", &Settings::migrate(owner)).await?;
+        if program == Program::CommandService {
+            run_task(path, "create-topic", &Settings::create_topic(brokers)).await?;
+        }
         let settings = |port: u16| match program {
             Program::CommandService => Settings::command_service(port, &urls.write, brokers),
             Program::QueryService => {
@@ -126,36 +124,12 @@ impl Running {
     }
 }
 
-/// Builds or finds the services' programs.
-async fn obtain(from: &ProgramsFrom, programs: &[Program]) -> anyhow::Result<Vec<PathBuf>> {
-    match from {
-        _ if programs.is_empty() => Ok(Vec::new()),
-        ProgramsFrom::Folder(folder) => find_all(folder, programs),
-        ProgramsFrom::Cargo(profile) => {
-            tracing::info!("building the services (the first time takes minutes)");
-            build_all(*profile, programs).await
-        }
+async fn build_services(profile: Profile, programs: &[Program]) -> anyhow::Result<Vec<PathBuf>> {
+    if programs.is_empty() {
+        return Ok(Vec::new());
     }
-}
-
-/// Creates the tables of a service, and for the command-service also the topic.
-async fn prepare(
-    program: Program,
-    path: &Path,
-    urls: &DatabaseUrls,
-    brokers: &str,
-) -> anyhow::Result<()> {
-    match program {
-        Program::CommandService => {
-            let (migrate, topic) =
-                (Settings::migrate(&urls.write_owner), Settings::create_topic(brokers));
-            let migrated = run_task(path, "migrate", &migrate);
-            tokio::try_join!(migrated, run_task(path, "create-topic", &topic)).map(|_| ())
-        }
-        Program::QueryService => {
-            run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await
-        }
-    }
+    tracing::info!("building the services (the first time takes minutes)");
+    build_all(profile, programs).await
 }
 
 /// A query-service reads events from the command-services of this `up`, or from one on the usual

@@ -63,27 +63,11 @@ async fn main() -> anyhow::Result<()> {
     let pool = settings.connect().await?;
     sqlx::raw_sql(include_str!("../../schema.sql")).execute(&pool).await?;
     let routes = Router::new()
-        .route("/v1/receipts", post(receive))
-        .route("/v1/issues", post(issue))
+        .route("/v1/receipts", post(|pool, headers, command| move_stock(pool, headers, command, 1)))
+        .route("/v1/issues", post(|pool, headers, command| move_stock(pool, headers, command, -1)))
         .route("/v1/reservations", post(reserve))
         .with_state(pool);
     serve(settings.listen, routes).await
-}
-
-async fn receive(
-    State(pool): State<PgPool>,
-    headers: HeaderMap,
-    Json(command): Json<Command>,
-) -> Result<Response, Failure> {
-    move_stock(&pool, &headers, &command, 1).await
-}
-
-async fn issue(
-    State(pool): State<PgPool>,
-    headers: HeaderMap,
-    Json(command): Json<Command>,
-) -> Result<Response, Failure> {
-    move_stock(&pool, &headers, &command, -1).await
 }
 
 async fn reserve(
@@ -112,12 +96,12 @@ async fn reserve(
 
 /// Moves goods in or out, all lines or none.
 async fn move_stock(
-    pool: &PgPool,
-    headers: &HeaderMap,
-    command: &Command,
+    State(pool): State<PgPool>,
+    headers: HeaderMap,
+    Json(command): Json<Command>,
     sign: i64,
 ) -> Result<Response, Failure> {
-    let key = key(headers);
+    let key = key(&headers);
     let moved = match command.lines.as_slice() {
         [] => return Err(invalid("there are no lines")),
         [line] => {
@@ -129,11 +113,11 @@ async fn move_stock(
                 .bind(&line.sku)
                 .bind(&line.location)
                 .bind(sign * line.quantity);
-            run(pool, change, key, StatusCode::OK).await
+            run(&pool, change, key, StatusCode::OK).await
         }
-        lines => move_lines(pool, lines, sign, key).await,
+        lines => move_lines(&pool, lines, sign, key).await,
     };
-    answer(pool, key, moved).await
+    answer(&pool, key, moved).await
 }
 
 /// Runs one statement. If there is a key, it is the one that stores the outcome as well.
