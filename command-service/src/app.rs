@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use backon::Retryable;
+use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
 use service_edge::{recorder, retry};
@@ -75,7 +76,8 @@ impl App {
         // 1. Answer HTTP, without accepting commands.
         let log = state.log.clone();
         let reversals = state.reversals.clone();
-        let router = http::router(state);
+        let callers = Callers::of(&listener, config.callers.clone())?;
+        let router = http::router(state, &callers);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes. Then accept commands and publish their events until the shutdown.
         let mut parts = Parts::default();

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
+use service_edge::callers::CallerConfig;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::config::{at_least_one, lanes};
 use service_edge::process::with_default_action;
@@ -30,7 +31,7 @@ pub struct Config {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Action {
     /// Accept commands and publish events.
-    Serve(ServeConfig),
+    Serve(Box<ServeConfig>),
     /// Migrate the write database to this version. The first migration fixes the number of lanes.
     Migrate(MigrateConfig),
     /// Create the Kafka topic with one partition for each lane, unless it exists.
@@ -69,6 +70,9 @@ pub struct ServeConfig {
     #[arg(long, env = "OUTCOME_RETENTION_DAYS", default_value_t = 30)]
     #[arg(value_parser = value_parser!(u16).range(1..))]
     pub outcome_retention_days: u16,
+
+    #[command(flatten)]
+    pub callers: CallerConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,

@@ -23,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use service_edge::callers::Callers;
 use service_edge::http::frame;
 use service_edge::problem::ProblemDocument;
 use service_edge::problem::of_panic;
@@ -97,12 +98,13 @@ fn routes() -> OpenApiRouter<Arc<AppState>> {
 }
 
 /// The service's HTTP surface.
-pub fn router(app: AppState) -> Router {
+pub fn router(app: AppState, callers: &Callers) -> Router {
     service_edge::http::router::<Code, _>(routes(), get(health::ready), Arc::new(app))
         // In one `layer`, from the outside in: each further one would box every request once more.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn(frame::<Code>))
+                .layer(from_fn_with_state(callers.clone(), frame::<Code>))
+                .option_layer(callers.cors())
                 .layer(from_fn(correlation::correlate))
                 .layer(CatchPanicLayer::custom(of_panic::<Code>)),
         )

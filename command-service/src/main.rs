@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     match config.action {
-        Action::Serve(config) => serve(config).await,
+        Action::Serve(config) => serve(*config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
         Action::Healthcheck(config) => healthcheck(&config.listen).await,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use backon::Retryable;
+use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
 use service_edge::{recorder, retry};
@@ -58,7 +59,8 @@ impl App {
         let Self { config, projections } = self;
         let stop = projections.stop().clone();
         // 1. Answer HTTP.
-        let router = router::router(projections.clone(), config.http);
+        let callers = Callers::of(&listener, config.callers)?;
+        let router = router::router(projections.clone(), config.http, &callers);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes and versions. Then apply events until the shutdown.
         let mut parts = Parts::default();

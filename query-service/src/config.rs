@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use reqwest::Url;
+use service_edge::callers::CallerConfig;
 use service_edge::config::at_least_one;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::process::with_default_action;
@@ -52,6 +53,9 @@ pub struct ServeConfig {
     /// beyond loopback only on a trusted network.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
+
+    #[command(flatten)]
+    pub callers: CallerConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,

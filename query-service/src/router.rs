@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use service_edge::callers::Callers;
 use service_edge::http::frame;
 use service_edge::problem::{BODY_BYTES_MAX, of_panic};
 use tower::ServiceBuilder;
@@ -47,7 +48,7 @@ fn routes() -> OpenApiRouter<ProjectionSet> {
 }
 
 /// The service's HTTP surface.
-pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
+pub fn router(projections: ProjectionSet, settings: HttpConfig, callers: &Callers) -> Router {
     let gate = gate::Gate::new(config::count(settings.requests_max), longest_answer(settings));
     // From the outside in. Each `layer` of the router would box every request once more.
     let limits = ServiceBuilder::new()
@@ -58,7 +59,8 @@ pub fn router(projections: ProjectionSet, settings: HttpConfig) -> Router {
     let ready = get(health::ready);
     service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections).layer(
         ServiceBuilder::new()
-            .layer(from_fn(frame::<Code>))
+            .layer(from_fn_with_state(callers.clone(), frame::<Code>))
+            .option_layer(callers.cors())
             .layer(CatchPanicLayer::custom(of_panic::<Code>)),
     )
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::{env, fs};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
@@ -12,10 +12,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde::Serialize;
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answered::Arrived;
+use crate::callers::Callers;
 use crate::problem::{self, Catalogue};
 use crate::{recorder, unread};
 
@@ -25,7 +27,7 @@ pub fn router<C: Catalogue, S>(routes: OpenApiRouter<S>, ready: MethodRouter<S>,
 where
     S: Clone + Send + Sync + 'static,
 {
-    let (routes, description) = routes.split_for_parts();
+    let (routes, description) = described(routes);
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .route("/livez", get(async || "alive\n"))
@@ -35,13 +37,37 @@ where
         .with_state(state)
 }
 
+/// The routes with their description, to which is added what all of them have in common.
+fn described<S>(routes: OpenApiRouter<S>) -> (Router<S>, OpenApi)
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (routes, mut description) = routes.split_for_parts();
+    for path in description.paths.paths.values_mut() {
+        let PathItem { get, put, post, delete, patch, .. } = path;
+        let reads = get.iter_mut().map(|read| (read, "forbidden_host"));
+        let changes = [put, post, delete, patch].into_iter().flatten();
+        let changes = changes.map(|change| (change, "forbidden_host, forbidden_origin"));
+        for (operation, refusals) in reads.chain(changes) {
+            let responses = &mut operation.responses.responses;
+            let refused = || {
+                let document = Content::new(Some(Ref::from_schema_name("Problem")));
+                let refused = ResponseBuilder::new().description(refusals);
+                refused.content("application/problem+json", document).build().into()
+            };
+            responses.entry("403".to_owned()).or_insert_with(refused);
+        }
+    }
+    (routes, description)
+}
+
 /// For a service's test: panics unless the description of its routes is the `openapi.json` committed in
 /// the folder of its package. The message has the command that accepts the change.
 pub fn assert_description_is_committed<S>(routes: OpenApiRouter<S>, package: &Path)
 where
     S: Clone + Send + Sync + 'static,
 {
-    let (_, description) = routes.split_for_parts();
+    let (_, description) = described(routes);
     let actual = description.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
     let committed = package.join("openapi.json");
     if fs::read_to_string(&committed).unwrap_or_default() != actual {
@@ -54,10 +80,17 @@ where
 }
 
 /// The outermost middleware of a service.
-pub async fn frame<C: Catalogue>(request: Request, next: Next) -> Response {
+pub async fn frame<C: Catalogue>(
+    State(callers): State<Callers>,
+    request: Request,
+    next: Next,
+) -> Response {
     let answer = async move |request: Request| {
         let arrived = Arrived::now(&request);
-        let response = problem::of_bare_error::<C>(next.run(request).await);
+        let response = match callers.check::<C>(&request) {
+            Ok(()) => problem::of_bare_error::<C>(next.run(request).await),
+            Err(refusal) => refusal.into_response(),
+        };
         arrived.answered(response.status());
         response
     };
@@ -70,11 +103,53 @@ async fn metrics() -> impl IntoResponse {
 }
 
 /// The answer of `/readyz`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Readiness {
     pub ready: bool,
+    pub status: Status,
     /// What is missing. A service that is ready may still have a complaint.
     pub reasons: Vec<String>,
+    /// Lanes that wait for an operator. The others go on, so the service is ready all the same.
+    pub stopped_lanes: Vec<StoppedLane>,
+}
+
+/// How a service does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ready,
+    /// In part.
+    Degraded,
+    NotReady,
+}
+
+/// A lane that stands still.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct StoppedLane {
+    /// What stopped in it.
+    pub projection: String,
+    pub lane: u16,
+    /// The event that it waits at.
+    pub event: String,
+}
+
+impl Readiness {
+    /// A service is ready if nothing is `missing`, whatever its `complaints`.
+    pub fn new(
+        missing: Vec<String>,
+        complaints: Vec<String>,
+        stopped_lanes: Vec<StoppedLane>,
+    ) -> Self {
+        let status = if !missing.is_empty() {
+            Status::NotReady
+        } else if complaints.is_empty() && stopped_lanes.is_empty() {
+            Status::Ready
+        } else {
+            Status::Degraded
+        };
+        let reasons = [missing, complaints].concat();
+        Self { ready: status != Status::NotReady, status, reasons, stopped_lanes }
+    }
 }
 
 impl IntoResponse for Readiness {

@@ -6,6 +6,7 @@
 //! - [`parts`]: the long-running tasks of a service
 //! - [`retry`]: pauses between tries
 //! - [`server`]: the listening socket and its limits
+//! - [`callers`]: whom a service without sign-in answers
 //! - [`http`]: what surrounds the handlers
 //! - [`problem`]: refusals and failures as RFC 9457 documents
 //! - `unread`: request bodies that no handler read to the end
@@ -19,6 +20,7 @@ pub mod migrate;
 pub mod parts;
 pub mod retry;
 pub mod server;
+pub mod callers;
 pub mod http;
 pub mod problem;
 mod unread;

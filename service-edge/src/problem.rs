@@ -6,7 +6,7 @@
 mod catalogue;
 mod document;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::any::Any;
 

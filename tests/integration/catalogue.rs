@@ -22,7 +22,7 @@ type Members = &'static [&'static str];
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The published table: code, status, members.
-const TABLE: [(&str, u16, Members); 35] = [
+const TABLE: [(&str, u16, Members); 37] = [
     ("malformed_body", 400, &[]),
     ("validation_failed", 422, &["errors"]),
     ("reason_required", 422, &[]),
@@ -34,6 +34,8 @@ const TABLE: [(&str, u16, Members); 35] = [
     ("unknown_stream", 404, &["id"]),
     ("unknown_event", 404, &["id"]),
     ("not_found", 404, &[]),
+    ("forbidden_host", 403, &[]),
+    ("forbidden_origin", 403, &[]),
     ("item_retired", 409, &[]),
     ("item_in_use", 409, &[]),
     ("insufficient_stock", 409, &["lines"]),
@@ -150,6 +152,11 @@ async fn unreadable(command: &Api, met: &mut Met) {
     met.meet(command.post("/v1/adjustments", adjusted).await, "reason_required");
     met.meet(command.get("/v1/receipts").await, "method_not_allowed");
     met.meet(command.get("/v1/nothing").await, "not_found");
+    let foreign = [("host", "evil.example")];
+    met.meet(command.get_with("/v1/lanes", &foreign).await, "forbidden_host");
+    let foreign = [("origin", "https://evil.example")];
+    let answer = command.send_with("POST", "/v1/receipts", &foreign, &json!({})).await;
+    met.meet(answer, "forbidden_origin");
     met.meet(command.get("/v1/streams/stock/A/MAIN/events").await, "unknown_stream");
 }
 

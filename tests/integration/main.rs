@@ -11,6 +11,7 @@ mod registry;
 mod tidy;
 mod story;
 mod problems;
+mod callers;
 mod idempotency;
 mod catalogue;
 mod backdated;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         tidy::TESTS,
         story::TESTS,
         problems::TESTS,
+        callers::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

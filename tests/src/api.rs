@@ -30,6 +30,11 @@ impl Api {
         self.try_send(Method::GET, path, &[], None).await.expect("the service answers")
     }
 
+    /// Asks for a page with headers.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.try_send(Method::GET, path, headers, None).await.expect("the service answers")
+    }
+
     /// The value of a metric, over all its series or for one of them; 0 while there is none.
     pub async fn metric<T: FromStr<Err: Debug> + Sum>(&self, name: &str) -> T {
         let metrics = self.get("/metrics").await.expect_status(200).body;

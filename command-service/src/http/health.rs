@@ -22,5 +22,5 @@ pub(super) async fn ready(State(app): State<Arc<AppState>>) -> Readiness {
     if !matches!(timeout(PING_MAX, app.log.ping()).await, Ok(Ok(()))) {
         reasons.push("the write database does not answer".to_owned());
     }
-    Readiness { ready: reasons.is_empty(), reasons }
+    Readiness::new(reasons, Vec::new(), Vec::new())
 }

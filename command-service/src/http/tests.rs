@@ -30,7 +30,8 @@ fn router_without_database(intake: WriterState) -> Router {
     let second = Duration::from_secs(1);
     let config =
         CommandConfig { require_key: true, command_deadline: second, answer_timeout: second };
-    router(AppState { writer, log: LogReader::new(pool()), reversals, config })
+    let app = AppState { writer, log: LogReader::new(pool()), reversals, config };
+    router(app, &Callers::default())
 }
 
 /// A writer with room for one request, and its task, which does not run.

@@ -3,38 +3,63 @@
 use std::time::Duration;
 
 use axum::extract::State;
-use service_edge::http::Readiness;
+use service_edge::http::{Readiness, StoppedLane};
+use sqlx::PgPool;
 
+use crate::database;
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
 
 /// How long the database may take to answer.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Stopped lanes that are named. `/v1/projections` has them all, each with its error.
+const STOPPED_MAX: i64 = 100;
+
 /// Ready: the database answers, every consumer has joined its group, and at least one projection
-/// applies what comes in. A projection in trouble is reported, but the others keep the service ready:
-/// taking the instance away would take their answers away too.
+/// applies what comes in. A projection in trouble and a stopped lane are reported, but the others keep the
+/// service ready: taking the instance away would take their answers away too.
 pub async fn ready(State(projections): State<ProjectionSet>) -> Readiness {
-    let mut reasons = Vec::new();
+    let mut missing = Vec::new();
     if projections.stop().is_cancelled() {
-        reasons.push("stopping".to_owned());
+        missing.push("stopping".to_owned());
     }
-    let pool = projections.pool();
-    match tokio::time::timeout(DATABASE_TIMEOUT, pool.acquire()).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => reasons.push(format!("database: {error}")),
-        Err(_) => reasons.push("database: no answer in time".to_owned()),
-    }
+    let stopped = read_stopped_lanes(projections.pool());
+    let stopped_lanes = match tokio::time::timeout(DATABASE_TIMEOUT, stopped).await {
+        Ok(Ok(stopped_lanes)) => stopped_lanes,
+        Ok(Err(error)) => {
+            missing.push(format!("database: {error}"));
+            Vec::new()
+        }
+        Err(_) => {
+            missing.push("database: no answer in time".to_owned());
+            Vec::new()
+        }
+    };
     let all = projections.known().iter().copied();
     for projection in all.clone().filter(|one| !projections.has_joined(*one)) {
-        reasons.push(format!("{}: its consumer has not joined its group yet", projection.name()));
+        missing.push(format!("{}: its consumer has not joined its group yet", projection.name()));
     }
     let trouble = |one: Projection| {
         let trouble = projections.active(one).progress.trouble()?;
         Some(format!("{}: {trouble}", one.name()))
     };
     let troubles: Vec<String> = all.filter_map(trouble).collect();
-    let ready = reasons.is_empty() && troubles.len() < projections.known().len();
-    reasons.extend(troubles);
-    Readiness { ready, reasons }
+    if troubles.len() == projections.known().len() {
+        missing.extend(troubles);
+        return Readiness::new(missing, Vec::new(), stopped_lanes);
+    }
+    Readiness::new(missing, troubles, stopped_lanes)
+}
+
+/// The stopped lanes of the versions that answer, whichever instance stopped at them.
+async fn read_stopped_lanes(pool: PgPool) -> sqlx::Result<Vec<StoppedLane>> {
+    let rows: Vec<(String, i16, String)> =
+        sqlx::query_as(include_str!("../../queries/list_stopped_lanes.sql"))
+            .bind(STOPPED_MAX)
+            .fetch_all(&pool)
+            .await?;
+    let stopped =
+        |(projection, lane, event)| StoppedLane { projection, lane: database::lane(lane).0, event };
+    Ok(rows.into_iter().map(stopped).collect())
 }

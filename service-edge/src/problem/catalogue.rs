@@ -37,6 +37,8 @@ impl Kind {
 pub trait Catalogue: Debug + Copy + Eq + Send + Sync + 'static {
     const ALL: &'static [Self];
     const BODY_TOO_LARGE: Self;
+    const FORBIDDEN_HOST: Self;
+    const FORBIDDEN_ORIGIN: Self;
     const INTERNAL: Self;
     const METHOD_NOT_ALLOWED: Self;
     const NOT_FOUND: Self;
@@ -72,6 +74,14 @@ macro_rules! problem_catalogue {
             UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
                 "The media type is not supported"
                 "Send the body as `Content-Type: application/json`, in UTF-8."
+            ForbiddenHost "forbidden_host" FORBIDDEN "The service does not answer for this host"
+                "A service without sign-in that listens on loopback answers only for `localhost`, \
+                 loopback addresses and the hosts that `ALLOWED_HOSTS` names. Otherwise a web page \
+                 could reach it under a name of its own."
+            ForbiddenOrigin "forbidden_origin" FORBIDDEN
+                "Pages of this origin may not send commands"
+                "A service without sign-in that listens on loopback takes commands only from \
+                 programs, from pages of its own origin and from those that `CORS_ORIGINS` names."
             Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
                 "The service met something that it does not understand. Its log has the cause \
                  under `id`."
@@ -87,6 +97,8 @@ macro_rules! problem_catalogue {
         impl $crate::problem::Catalogue for Code {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
             const BODY_TOO_LARGE: Self = Self::BodyTooLarge;
+            const FORBIDDEN_HOST: Self = Self::ForbiddenHost;
+            const FORBIDDEN_ORIGIN: Self = Self::ForbiddenOrigin;
             const INTERNAL: Self = Self::Internal;
             const METHOD_NOT_ALLOWED: Self = Self::MethodNotAllowed;
             const NOT_FOUND: Self = Self::NotFound;

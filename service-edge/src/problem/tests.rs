@@ -12,7 +12,7 @@ use self::tea::{Code, Problem};
 use super::*;
 
 #[allow(dead_code, unreachable_pub, reason = "a service has more uses for its catalogue")]
-mod tea {
+pub(crate) mod tea {
     crate::problem_catalogue! {
         TeaSpilled "tea_spilled" CONFLICT "The tea is spilled" "Make `pots` of new tea."
         Brewing "brewing" SERVICE_UNAVAILABLE "The tea is brewing" "Ask again."

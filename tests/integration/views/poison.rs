@@ -173,6 +173,12 @@ async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<W
         let error = now[&lane]["error"].as_str().unwrap();
         assert!(error.contains(word), "lane {lane}: {error}");
     }
+    let stopped = ready(&stockbook).await;
+    assert_eq!((&stopped["status"], &stopped["ready"]), (&json!("degraded"), &json!(true)));
+    let lanes_named = stopped["stopped_lanes"].as_array().unwrap();
+    assert_eq!(lanes_named.len(), 5 + 4 + 4, "{stopped}");
+    let first = json!({"projection": "daily_flow", "lane": 0, "event": events[0].1});
+    assert_eq!(lanes_named[0], first);
     skip_all(&stockbook, &events).await;
     // 4. The lanes go on behind it, and what was skipped stays on record.
     let token = stockbook.heads().await;
@@ -191,8 +197,15 @@ async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<W
             .await
             .unwrap();
     assert_eq!(kept, 5 + 4 + 4);
+    let status = async || ready(&stockbook).await["status"].clone();
+    eventually("nothing is stopped any more", status, |status| status == "ready").await;
     // 5. A rebuild passes over the same events.
     done(&stockbook, &["rebuild", "stock", "--compare"]).await;
+}
+
+/// How the query-service does its work; it answers with 200, whatever it says.
+async fn ready(stockbook: &Stockbook) -> Value {
+    stockbook.query().get("/readyz").await.expect_status(200).json()
 }
 
 async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {

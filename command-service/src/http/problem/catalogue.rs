@@ -101,6 +101,7 @@ mod tests {
         let published = [
             (400, "malformed_body idempotency_key_missing"),
             (404, "unknown_sku unknown_location unknown_reservation unknown_stream unknown_event"),
+            (403, "forbidden_host forbidden_origin"),
             (404, "not_found"),
             (405, "method_not_allowed"),
             (409, "item_in_use item_retired insufficient_stock stale_quantity batch_refused"),

@@ -57,6 +57,8 @@ mod tests {
                 ("method_not_allowed", 405),
                 ("body_too_large", 413),
                 ("unsupported_media_type", 415),
+                ("forbidden_host", 403),
+                ("forbidden_origin", 403),
                 ("internal", 500),
             ]
         );
