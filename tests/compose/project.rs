@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use integration_tests::api::{Answer, Api};
-use integration_tests::eventually::eventually;
-use integration_tests::topic::read_partition;
+use integration_tests::{Answer, Api, eventually, read_partition};
 use reqwest::Method;
 use serde_json::Value;
 use shared_events::record::{Record, TOPIC};
@@ -149,9 +147,7 @@ impl Project {
 
     /// The records of a partition as a reader takes them: what it has already is dropped.
     async fn partition(&self, lane: u16) -> Vec<Record> {
-        let brokers = self.brokers.clone();
-        let read = move || read_partition(&brokers, TOPIC, lane);
-        let all = tokio::task::spawn_blocking(read).await.expect("the topic can be read");
+        let all = read_partition(&self.brokers, TOPIC, lane).await;
         let mut last = 0;
         let mut is_new = |event: &RecordedEvent| {
             let next = event.position.0 == last + 1;

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use integration_tests::api::{Api, Figures};
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::lines_at_main;
+use integration_tests::{Api, Figures, eventually, lines_at_main};
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::sleep;

@@ -1,6 +1,6 @@
 //! Several query-services behind one port.
 
-use integration_tests::stockbook::lines_at_main;
+use integration_tests::lines_at_main;
 use serde_json::json;
 
 use crate::project::Project;

@@ -1,7 +1,6 @@
 //! The README's story: a shop's day, then what a reader tries by hand.
 
-use integration_tests::api::Figures;
-use integration_tests::stockbook::lines_at_main;
+use integration_tests::{Figures, lines_at_main};
 use serde_json::json;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;

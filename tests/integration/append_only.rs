@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::stockbook::Stockbook;
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use stack::services::run_task;
 use stack::services::settings::Settings;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use integration_tests::api::{Answer, Api, Figures};
-use integration_tests::eventually::DEADLINE;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{
+    Answer, Api, DEADLINE, Figures, Stockbook, World, assert_has, lines_at_main, stop,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
@@ -29,7 +28,7 @@ async fn trade(stockbook: &Stockbook) -> PositionToken {
     command.done("/v1/issues", lines_at_main(&[("A", 1)])).await;
     command.reserve("cart-1", 600, &[("A", 2)]).await;
     let promised = command.reserve("cart-2", 600, &[("A", 3)]).await.reservation_id();
-    command.step(&promised, "confirm", json!({})).await.expect_status(200);
+    command.take(&promised, "confirm", json!({})).await;
     let token = stockbook.heads().await;
     stockbook.read_at("/v1/items", &token).await;
     token
@@ -52,27 +51,21 @@ async fn an_explanation_adds_up_and_a_difference_says_what_lies_between(world: A
         assert_eq!(sum(&whole["movements"], "delta", member), whole["figures"][member]);
     }
     let (held, promised) = (&whole["summary"]["reserved_by"], &whole["summary"]["allocated_by"]);
-    assert_eq!((&held["lines"], &held["quantity"]), (&json!(1), &json!(2)), "{held}");
+    assert_has(held, json!({"lines": 1, "quantity": 2}));
     assert!(held["items"][0]["expires_at"].is_string(), "{held}");
-    assert_eq!((&promised["lines"], &promised["quantity"]), (&json!(1), &json!(3)));
-    assert_eq!(promised["items"][0]["expires_at"], Value::Null);
+    assert_has(promised, json!({"lines": 1, "quantity": 3, "items": [{"expires_at": null}]}));
     let movements = whole["movements"].as_array().expect("a list");
     let versions: Vec<&Value> = movements.iter().map(|one| &one["version"]).collect();
     assert_eq!(versions, [5, 4, 3, 2, 1]);
     assert_eq!(movements[0]["reservation"], promised["items"][0]["reservation"]);
 
     // Page by page it is the same, and as of a position only what stood there.
-    let mut pages = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/v1/explain/A/MAIN?limit=2{cursor}");
-        let page = query.json(&path).await;
-        assert_eq!(page["summary"].is_null(), !cursor.is_empty());
+    let (mut pages, mut cursor) = (Vec::new(), Some(String::new()));
+    while let Some(next) = cursor {
+        let page = query.json(&format!("/v1/explain/A/MAIN?limit=2{next}")).await;
+        assert_eq!(page["summary"].is_null(), !next.is_empty());
         pages.extend(page["movements"].as_array().expect("a list").clone());
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
+        cursor = page["next_cursor"].as_str().map(|next| format!("&cursor={next}"));
     }
     assert_eq!(&pages, movements);
     let earlier = movements[2]["position"].as_str().expect("a position");
@@ -145,8 +138,7 @@ async fn changes_are_sent_once_and_in_order_page_by_page_and_as_a_stream(world: 
     // A stream that is open does not keep a service from stopping.
     let request = reqwest::Client::new().get(&url).header("accept", "text/event-stream");
     let mut open = request.send().await.expect("the service answers");
-    let ended = stockbook.queries[1].stop().await.expect("the service stops");
-    assert!(ended.success(), "it was killed: {ended:?}");
+    stop(&mut stockbook.queries[1]).await;
     let end = async { while let Ok(Some(_)) = open.chunk().await {} };
     timeout(DEADLINE, end).await.expect("the stream ends with the service");
 }

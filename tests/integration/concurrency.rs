@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, each, lines_at_main};
 use serde_json::Value;
+use shared_events::recorded::RecordedEvent;
 
 trials! {
     a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred,
@@ -31,9 +31,14 @@ async fn a_thousand_callers_for_a_hundred_units_get_exactly_a_hundred(world: Arc
         let problem = refused.expect_problem(409, "insufficient_stock");
         assert_eq!(problem["lines"][0]["available"], 0, "{problem}");
     }
-    let last = stockbook.command().get("/v1/streams/stock/A/MAIN/events?limit=10000").await;
-    let last: Value = serde_json::from_str(last.body.lines().last().unwrap()).unwrap();
-    assert_eq!((&last["version"], &last["data"]["after"]["on_hand"]), (&101.into(), &0.into()));
+    let history = stockbook.command().stream("stock/A/MAIN").await;
+    assert_eq!((history.len(), on_hand(&history[100])), (101, 0));
+}
+
+/// What an event left; 0 if it is not about stock.
+fn on_hand(event: &RecordedEvent) -> i64 {
+    let data: Value = serde_json::from_str(event.data.get()).unwrap();
+    data["after"]["on_hand"].as_i64().unwrap_or_default()
 }
 
 /// Orders over the same items in unlike line orders would block each other forever if lanes were
@@ -43,9 +48,7 @@ async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<W
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
     let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
-    stockbook.register(&skus).await;
-    let all: Vec<(&str, i64)> = skus.iter().map(|sku| (*sku, 1_000)).collect();
-    stockbook.receive(&all).await;
+    stockbook.stock(&each(&skus, 1_000)).await;
     let instances = stockbook.instances();
     let orders = (0..600_usize).map(|order| {
         let lines = 1 + order % 12;
@@ -70,17 +73,12 @@ async fn orders_in_any_line_order_from_two_instances_never_deadlock(world: Arc<W
             let version = versions.entry(event.stream.to_string()).or_default();
             *version += 1;
             assert_eq!(event.version.0, *version, "{} has a version twice or none", event.stream);
-            let data: Value = serde_json::from_str(event.data.get()).unwrap();
-            let on_hand = data["after"]["on_hand"].as_i64().unwrap_or_default();
-            assert!(on_hand >= 0, "{} at version {version}: {on_hand}", event.stream);
+            assert!(on_hand(&event) >= 0, "{} at version {version}: {}", event.stream, event.data);
         }
     }
     for sku in skus {
-        let history = format!("/v1/streams/stock/{sku}/MAIN/events?limit=10000");
-        let history = stockbook.command().get(&history).await;
-        let last: Value = serde_json::from_str(history.body.lines().last().unwrap()).unwrap();
         let left = 1_000 - taken.get(sku).copied().unwrap_or_default();
-        assert_eq!(last["data"]["after"]["on_hand"], left, "{sku}");
+        assert_eq!(stockbook.command().figures(sku).await.on_hand, left, "{sku}");
     }
     stockbook.verify().await;
 }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use integration_tests::api::Api;
-use integration_tests::eventually::eventually;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
-use integration_tests::world::World;
+use integration_tests::{Api, Size, Stockbook, World, lines_at_main, start_again, stop};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 trials! {
@@ -17,11 +14,9 @@ trials! {
 
 async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<World>) {
     let (mut stockbook, _) = Stockbook::stocked(&world, &[("A", 0)]).await;
-    let callers: Vec<_> =
-        (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect();
-    eventually("receipts come in", async || stockbook.recorded().await, |seen| *seen > 500).await;
-    let ended = stockbook.commands[0].stop().await.expect("the service stops");
-    assert!(ended.success(), "{ended}");
+    let callers = callers(&stockbook);
+    stockbook.grown_to(501).await;
+    stop(&mut stockbook.commands[0]).await;
     let mut accepted = 0;
     for caller in callers {
         let (count, last) = caller.await.expect("a caller ends");
@@ -29,7 +24,7 @@ async fn a_stopping_service_answers_what_it_took_and_ends_cleanly(world: Arc<Wor
         accepted += count;
     }
     start_again(&mut stockbook.commands[0]).await;
-    let on_hand = on_hand(&stockbook).await;
+    let on_hand = stockbook.command().figures("A").await.on_hand;
     assert_eq!(
         on_hand, accepted,
         "an answered receipt is lost, or one that was not answered counts"
@@ -43,15 +38,14 @@ async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A"]).await;
-    let busy: Vec<_> =
-        (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect();
+    let busy = callers(&stockbook);
     // What repeats a key is decided under locks, and what is on a known log is not.
     let repeating = tokio::spawn(repeat_until_refused(stockbook.command()));
-    eventually("receipts come in", async || stockbook.recorded().await, |seen| *seen > 300).await;
+    stockbook.grown_to(301).await;
 
     pause_in_a_transaction(&mut stockbook).await;
     let paused = Instant::now();
-    let other = Api::new(&stockbook.commands[1].url());
+    let other = stockbook.instances().remove(1);
     let mut accepted = 0;
     let mut longest = Duration::ZERO;
     while paused.elapsed() < paused_for {
@@ -72,8 +66,7 @@ async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc
     stockbook.commands[0].process().resume().expect("the service can be resumed");
     let after = stockbook.command().post("/v1/receipts", lines_at_main(&[("A", 1)])).await;
     assert!(matches!(after.status, 200 | 503), "{after:?}");
-    let ended = stockbook.commands[0].stop().await.expect("the service stops");
-    assert!(ended.success(), "{ended}");
+    stop(&mut stockbook.commands[0]).await;
     let mut answered = accepted + i64::from(after.status == 200);
     let mut unknown = 0;
     for caller in busy {
@@ -83,7 +76,7 @@ async fn a_paused_instance_holds_up_the_other_for_six_seconds_at_most(world: Arc
     }
     answered += repeating.await.expect("the caller ends");
     start_again(&mut stockbook.commands[0]).await;
-    let on_hand = on_hand(&stockbook).await;
+    let on_hand = stockbook.command().figures("A").await.on_hand;
     assert!(
         (answered..=answered + unknown).contains(&on_hand),
         "{answered} + {unknown}: {on_hand}"
@@ -113,6 +106,11 @@ async fn pause_in_a_transaction(stockbook: &mut Stockbook) {
     panic!("the service was never caught in a transaction");
 }
 
+/// Sixteen callers that receive until they are refused.
+fn callers(stockbook: &Stockbook) -> Vec<JoinHandle<(i64, Option<u16>)>> {
+    (0..16).map(|_| tokio::spawn(receive_until_refused(stockbook.command()))).collect()
+}
+
 /// Receives one unit after another until the service has something else to say.
 async fn receive_until_refused(api: Api) -> (i64, Option<u16>) {
     let mut accepted = 0;
@@ -138,11 +136,4 @@ async fn repeat_until_refused(api: Api) -> i64 {
             _ => return accepted,
         }
     }
-}
-
-async fn on_hand(stockbook: &Stockbook) -> i64 {
-    let state = "select (data->'after'->>'on_hand')::bigint from events
-        where stream = 'stock/A/MAIN' order by version desc limit 1";
-    let database = stockbook.write_database().await;
-    sqlx::query_scalar(state).fetch_one(&database).await.expect("there is stock")
 }

@@ -7,12 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use futures::stream;
-use integration_tests::api::{Answer, Api, Figures};
-use integration_tests::eventually::eventually;
-use integration_tests::seed::seeded;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{
+    Answer, Api, Figures, Size, Stockbook, World, each, eventually, lines_at_main, moment, seeded,
+};
 use rand::RngExt;
 use serde_json::{Value, json};
 use shared_events::recorded::RecordedEvent;
@@ -26,8 +23,7 @@ trials! {
 
 /// When a hold ends, by the answer that made it.
 fn ends(held: &Answer) -> Timestamp {
-    let ends = held.json()["reservation"]["expires_at"].clone();
-    ends.as_str().expect("a moment").parse().expect("a moment")
+    moment(&held.json()["reservation"]["expires_at"])
 }
 
 /// Waits until the log says that the reservation ended by itself, and returns its history.
@@ -42,12 +38,10 @@ async fn expired(command: &Api, id: &str) -> Vec<RecordedEvent> {
 async fn the_sweeper_ends_a_hold_that_no_command_meets(world: Arc<World>) {
     let (stockbook, command) = Stockbook::stocked(&world, &[("A", 10), ("B", 5)]).await;
     let kept = command.reserve("kept", 1, &[("A", 1)]).await;
-    command
-        .step(&kept.reservation_id(), "extend", json!({"ttl_seconds": 600}))
-        .await
-        .expect_status(200);
+    let more = json!({"ttl_seconds": 600});
+    command.take(&kept.reservation_id(), "extend", more).await;
     let promised = command.reserve("promised", 1, &[("A", 1)]).await;
-    command.step(&promised.reservation_id(), "confirm", json!({})).await.expect_status(200);
+    command.take(&promised.reservation_id(), "confirm", json!({})).await;
     let held = command.reserve("forgotten", 1, &[("A", 6), ("B", 5)]).await;
     let id = held.reservation_id();
     assert_eq!(command.figures("B").await, Figures::new(5, 5, 0));
@@ -70,14 +64,17 @@ async fn the_sweeper_ends_a_hold_that_no_command_meets(world: Arc<World>) {
     let seen = stockbook.read_at(&format!("/v1/reservations/{id}"), &token).await.json();
     let line = |line: usize, member: &str| seen["lines"][line][member].as_i64();
     assert_eq!((line(0, "released"), line(1, "released")), (Some(6), Some(5)), "{seen}");
-    for step in ["confirm", "release", "cancel", "fulfil"] {
-        let late = command.step(&id, step, json!({})).await;
-        late.expect_problem(409, "reservation_expired");
-    }
-    let late = command.step(&id, "extend", json!({"ttl_seconds": 60})).await;
-    late.expect_problem(409, "reservation_expired");
     let part = json!({"lines": [{"line": 1, "quantity": 1}]});
-    command.step(&id, "return", part).await.expect_problem(409, "reservation_expired");
+    for (step, body) in [
+        ("confirm", json!({})),
+        ("release", json!({})),
+        ("cancel", json!({})),
+        ("fulfil", json!({})),
+        ("extend", json!({"ttl_seconds": 60})),
+        ("return", part),
+    ] {
+        command.step(&id, step, body).await.expect_problem(409, "reservation_expired");
+    }
     assert_eq!(stockbook.heads().await, token, "a refusal was recorded");
     stockbook.verify().await;
 }
@@ -90,15 +87,11 @@ async fn an_expired_hold_counts_in_no_decision_even_without_the_sweeper(world: A
     let hide = "create temp table hidden as select * from deadlines; delete from deadlines";
     sqlx::raw_sql(hide).execute(&mut superuser).await.unwrap();
     let over = "select clock_timestamp() >= $1";
-    eventually(
-        "the hold's end comes",
-        async || {
-            let over = sqlx::query_scalar(over).bind(ends(&held).to_utc());
-            over.fetch_one(&mut superuser).await.unwrap_or(false)
-        },
-        |over| *over,
-    )
-    .await;
+    let is_over = async || -> bool {
+        let over = sqlx::query_scalar(over).bind(ends(&held).to_utc());
+        over.fetch_one(&mut superuser).await.unwrap()
+    };
+    eventually("the hold's end comes", is_over, |is_over| *is_over).await;
 
     let id = held.reservation_id();
     let before = stockbook.heads().await;
@@ -170,9 +163,7 @@ async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) 
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..SKUS).map(|number| format!("S{number}")).collect();
-    let stock: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 1_000_000)).collect();
-    stockbook.register(&skus).await;
-    stockbook.receive(&stock).await;
+    stockbook.stock(&each(&skus, 1_000_000)).await;
     let (seed, mut chance) = seeded();
     let (apis, aim) = (stockbook.instances(), AtomicI64::new(-5_000));
     let jitters: Vec<i64> = (0..races).map(|_| chance.random_range(-15_000..=15_000)).collect();
@@ -187,16 +178,11 @@ async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) 
         "seed {seed}: {races} races, the caller won {caller}, the clock {clock}; aim {aim:?} µs"
     );
 
-    let database = stockbook.write_database().await;
-    let ended = "select count(*) from events where type = 'ReservationExpired'";
-    let ended = async || -> i64 { sqlx::query_scalar(ended).fetch_one(&database).await.unwrap() };
+    let ended = async || stockbook.count("ReservationExpired").await;
     eventually("every lost hold is swept", ended, |ended| *ended >= clock as i64).await;
     let mut histories: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for lane in 0..stockbook.lanes {
-        for event in stockbook.command().lane(lane).await {
-            let stream = event.stream.to_string();
-            histories.entry(stream).or_default().push(event.event_type);
-        }
+    for event in stockbook.log().await {
+        histories.entry(event.stream.to_string()).or_default().push(event.event_type);
     }
     let mut promised: BTreeMap<String, i64> = BTreeMap::new();
     for (nth, (id, winner)) in &all {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use integration_tests::api::{Answer, Api};
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
-use integration_tests::world::World;
+use integration_tests::{Answer, Api, Stockbook, World, each, lines_at_main};
 use serde_json::json;
 
 trials! {
@@ -20,35 +18,23 @@ pub(crate) async fn keyed(api: &Api, path: &str, key: &str, lines: &[(&str, i64)
     api.keyed(path, key, &lines_at_main(lines)).await
 }
 
-pub(crate) fn is_replayed(answer: &Answer) -> bool {
-    answer.header("idempotency-replayed") == Some("true")
-}
-
-async fn events(stockbook: &Stockbook) -> usize {
-    let mut events = 0;
-    for lane in 0..stockbook.lanes {
-        events += stockbook.command().lane(lane).await.len();
-    }
-    events
-}
-
 async fn the_same_request_twice_has_one_effect_and_the_same_bytes(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     // Several lanes, so that the answer has to be put together again from them.
     let skus = ["A", "B", "C", "D", "E", "F"];
     stockbook.register(&skus).await;
-    let lines: Vec<(&str, i64)> = skus.iter().rev().map(|sku| (*sku, 5)).collect();
+    let mut lines = each(&skus, 5);
+    lines.reverse();
     let first = keyed(&stockbook.command(), "/v1/receipts", "k1", &lines).await.expect_status(200);
-    assert!(!is_replayed(&first));
-    let recorded = events(&stockbook).await;
+    assert!(!first.is_replayed());
+    let recorded = stockbook.recorded().await;
 
-    stockbook.commands[0].kill().await.expect("the service can be killed");
-    start_again(&mut stockbook.commands[0]).await;
+    stockbook.crash().await;
     let again = keyed(&stockbook.command(), "/v1/receipts", "k1", &lines).await.expect_status(200);
-    assert!(is_replayed(&again));
+    assert!(again.is_replayed());
     assert_eq!(again.body, first.body);
     assert_eq!(again.position(), first.position());
-    assert_eq!(events(&stockbook).await, recorded);
+    assert_eq!(stockbook.recorded().await, recorded);
 }
 
 async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>) {
@@ -57,7 +43,7 @@ async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>)
     refused.clone().expect_problem(409, "insufficient_stock");
     stockbook.receive(&[("A", 5)]).await;
     let again = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
-    assert!(is_replayed(&again));
+    assert!(again.is_replayed());
     assert_eq!((again.status, &again.body), (refused.status, &refused.body));
     keyed(&command, "/v1/issues", "k2", &[("A", 5)]).await.expect_status(200);
 }
@@ -65,7 +51,7 @@ async fn a_refusal_is_replayed_even_when_it_would_now_succeed(world: Arc<World>)
 async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
     let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
     keyed(&command, "/v1/receipts", "k1", &[("A", 5)]).await.expect_status(200);
-    let recorded = events(&stockbook).await;
+    let recorded = stockbook.recorded().await;
     let other_body = keyed(&command, "/v1/receipts", "k1", &[("A", 6)]).await;
     other_body.expect_problem(422, "idempotency_key_reused");
     let other_route = keyed(&command, "/v1/issues", "k1", &[("A", 5)]).await;
@@ -78,7 +64,7 @@ async fn a_key_used_for_another_request_is_refused(world: Arc<World>) {
     early["occurred_at"] = json!("1969-12-31T23:59:59Z");
     let early = command.keyed("/v1/receipts", "k2", &early);
     early.await.expect_problem(422, "occurred_at_out_of_range");
-    assert_eq!(events(&stockbook).await, recorded);
+    assert_eq!(stockbook.recorded().await, recorded);
     keyed(&command, "/v1/receipts", "k2", &[("A", 1)]).await.expect_status(200);
 }
 
@@ -86,9 +72,8 @@ async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A", "B"]).await;
-    let instances: Vec<Api> =
-        stockbook.commands.iter().map(|service| Api::new(&service.url())).collect();
-    let recorded = events(&stockbook).await;
+    let instances = stockbook.instances();
+    let recorded = stockbook.recorded().await;
     for round in 0..20 {
         let key = format!("k{round}");
         let calls = (0..16).map(|call| {
@@ -98,7 +83,7 @@ async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
             async move { (sku, keyed(api, "/v1/receipts", key, &[(sku, 1)]).await) }
         });
         let answers = join_all(calls).await;
-        let executed = answers.iter().filter(|(_, a)| a.status == 200 && !is_replayed(a));
+        let executed = answers.iter().filter(|(_, a)| a.status == 200 && !a.is_replayed());
         let executed: Vec<&(&str, Answer)> = executed.collect();
         assert_eq!(executed.len(), 1, "round {round}");
         let (sku, first) = executed[0];
@@ -110,5 +95,5 @@ async fn one_key_at_two_instances_at_once_has_one_effect(world: Arc<World>) {
             }
         }
     }
-    assert_eq!(events(&stockbook).await, recorded + 20);
+    assert_eq!(stockbook.recorded().await, recorded + 20);
 }

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use integration_tests::eventually::eventually;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Size, Stockbook, World, eventually, lines_at_main};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
-use stack::replay::plan::{Plan, Stock};
-use stack::replay::replay;
+use stack::replay::plan::Stock;
+
+use super::replay::{play, trade_of};
 
 trials! {
     a_days_trade_is_correct_and_every_event_was_checked,
@@ -31,7 +29,7 @@ async fn check(stockbook: &Stockbook, path: &str) -> Value {
 }
 
 #[track_caller]
-fn assert_ok(report: &Value) {
+pub(crate) fn assert_ok(report: &Value) {
     assert_eq!(report["ok"], true, "{report}");
     assert_eq!(report["first_difference"], Value::Null, "{report}");
 }
@@ -50,14 +48,13 @@ async fn trade(stockbook: &Stockbook) {
     sale["reference"] = json!({"type": "invoice", "id": "i-1"});
     command.done("/v1/issues", sale).await;
     for step in ["none", "confirm", "release"] {
-        let held = stockbook.command().reserve("cart", 600, &[("A", 3), ("B", 2)]).await.json();
-        let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
+        let id = command.reserve("cart", 600, &[("A", 3), ("B", 2)]).await.reservation_id();
         if step != "none" {
-            command.step(&id, step, json!({})).await.expect_status(200);
+            command.take(&id, step, json!({})).await;
         }
         if step == "confirm" {
             let part = json!({"lines": [{"line": 1, "quantity": 1}]});
-            command.step(&id, "fulfil", part).await.expect_status(200);
+            command.take(&id, "fulfil", part).await;
         }
     }
     command.done("/v1/items/C/retire", json!({})).await;
@@ -66,10 +63,7 @@ async fn trade(stockbook: &Stockbook) {
 async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) {
     let size = Size::wanted();
     let stockbook = Stockbook::start(&world).await;
-    let plan = Plan::new(Stock::Full, &size.trade()).expect("the trade can be read");
-    let options = super::replay::options(&stockbook, 8);
-    let report = replay(&plan, &options).await.expect("the replay comes through");
-    assert!(report.is_good(), "{report}");
+    play(&stockbook, &trade_of(Stock::Full), 8).await;
     let heads = stockbook.heads().await;
     stockbook.read_at("/v1/items", &heads).await;
     let started = Instant::now();
@@ -87,103 +81,48 @@ async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) 
     let of_one = check(&stockbook, "/v1/integrity/85123A").await;
     println!("size {size:?}: one item in {:.2?}", started.elapsed());
     assert_ok(&of_one);
-    let history = stockbook.command().get("/v1/streams/stock/85123A/MAIN/events?limit=10000").await;
-    let described = stockbook.command().get("/v1/streams/item/85123A/events").await;
-    let events = history.body.lines().count() + described.body.lines().count();
+    let command = stockbook.command();
+    let history = command.stream("stock/85123A/MAIN").await;
+    let events = history.len() + command.stream("item/85123A").await.len();
     assert_eq!(of_one["checked"], events, "{of_one}");
     stockbook.query().get("/v1/integrity/NONE").await.expect_problem(404, "unknown_sku");
     let unknown = stockbook.query().get("/v1/integrity?sku=A").await;
     unknown.expect_problem(422, "invalid_parameter");
 }
 
-/// What is done to a view behind the services' back: a column of some rows of a table.
-struct Damage {
-    table: &'static str,
-    rows: &'static str,
-    column: &'static str,
-    /// What it becomes, and what it was.
-    values: (&'static str, &'static str),
-    /// What differs by that: the kind, and how the stream's name begins.
-    differs: (&'static str, &'static str),
-}
-
-impl Damage {
-    const fn new(
-        table: &'static str,
-        rows: &'static str,
-        column: &'static str,
-        values: (&'static str, &'static str),
-        differs: (&'static str, &'static str),
-    ) -> Self {
-        Self { table, rows, column, values, differs }
-    }
-
-    async fn set(&self, views: &mut PgConnection, value: &str) {
-        let Self { table, rows, column, .. } = self;
-        let statement = format!("update stock_v1.{table} set {column} = {value} where {rows}");
-        execute(views, &statement).await;
-    }
-}
-
-const OF_A: &str = "sku = 'A' and location = 'MAIN'";
-
-const DAMAGES: [Damage; 13] = {
-    let level = ("level", "stock/A/MAIN");
-    let movement = ("movement", "stock/A/");
-    let reservation = ("reservation", "reservation/");
-    let (sold, moved) =
-        ("sku = 'A' and reference_type = 'invoice'", "sku = 'A' and location = 'WEST'");
-    [
-        Damage::new("stock_levels", OF_A, "reserved", ("reserved + 1", "reserved - 1"), level),
-        Damage::new("stock_levels", OF_A, "version", ("version + 1", "version - 1"), level),
-        Damage::new("stock_levels", OF_A, "reorder_point", ("6", "5"), level),
-        Damage::new("stock_levels", OF_A, "lane", ("(lane + 1) % 4", "(lane + 3) % 4"), level),
-        Damage::new(
-            "stock_totals",
-            "sku = 'A'",
-            "on_hand",
-            ("on_hand + 1", "on_hand - 1"),
-            ("total", ""),
-        ),
-        Damage::new("movements", moved, "on_hand_delta", ("9", "8"), movement),
-        Damage::new("movements", sold, "reference_id", ("'i-2'", "'i-1'"), movement),
-        Damage::new(
-            "movements",
-            moved,
-            "position",
-            ("position + 1000000", "position - 1000000"),
-            movement,
-        ),
-        Damage::new("items", "sku = 'A'", "name", ("'Ham'", "'Jam'"), ("item", "item/A")),
-        Damage::new("items", "sku = 'C'", "retired", ("false", "true"), ("item", "item/C")),
-        Damage::new(
-            "locations",
-            "code = 'WEST'",
-            "name",
-            ("'EAST'", "'WEST'"),
-            ("location", "location/WEST"),
-        ),
-        Damage::new(
-            "reservations",
-            "version = 3",
-            "status",
-            ("'held'", "'confirmed'"),
-            reservation,
-        ),
-        Damage::new("reservations", "version in (3, 7)", "version", ("7", "3"), reservation),
-    ]
-};
+/// What is done to a view behind the services' back: the table, the rows, the column, what it becomes
+/// and what it was; then the difference that a check finds: its kind, and how the stream begins.
+const DAMAGES: [&str; 13] = [
+    "stock_levels|sku = 'A' and location = 'MAIN'|reserved|reserved + 1|reserved - 1|level|stock/A/MAIN",
+    "stock_levels|sku = 'A' and location = 'MAIN'|version|version + 1|version - 1|level|stock/A/MAIN",
+    "stock_levels|sku = 'A' and location = 'MAIN'|reorder_point|6|5|level|stock/A/MAIN",
+    "stock_levels|sku = 'A' and location = 'MAIN'|lane|(lane + 1) % 4|(lane + 3) % 4|level|stock/A/MAIN",
+    "stock_totals|sku = 'A'|on_hand|on_hand + 1|on_hand - 1|total|",
+    "movements|sku = 'A' and location = 'WEST'|on_hand_delta|9|8|movement|stock/A/",
+    "movements|sku = 'A' and reference_type = 'invoice'|reference_id|'i-2'|'i-1'|movement|stock/A/",
+    "movements|sku = 'A' and location = 'WEST'|position|position + 1000000|position - 1000000|movement|stock/A/",
+    "items|sku = 'A'|name|'Ham'|'Jam'|item|item/A",
+    "items|sku = 'C'|retired|false|true|item|item/C",
+    "locations|code = 'WEST'|name|'EAST'|'WEST'|location|location/WEST",
+    "reservations|version = 3|status|'held'|'confirmed'|reservation|reservation/",
+    "reservations|version in (3, 7)|version|7|3|reservation|reservation/",
+];
 
 async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
     let stockbook = Stockbook::start(&world).await;
     trade(&stockbook).await;
     assert_ok(&check(&stockbook, "/v1/integrity").await);
     let mut views = stockbook.read_superuser().await;
-    for damage in &DAMAGES {
-        damage.set(&mut views, damage.values.0).await;
+    for damage in DAMAGES {
+        let parts: Vec<&str> = damage.split('|').collect();
+        let [table, rows, column, value, former, what, stream] = parts[..] else {
+            panic!("{damage}")
+        };
+        let set =
+            |value: &str| format!("update stock_v1.{table} set {column} = {value} where {rows}");
+        execute(&mut views, &set(value)).await;
         let report = check(&stockbook, "/v1/integrity").await;
         let found = &report["first_difference"];
-        let (what, stream) = damage.differs;
         assert_eq!((&report["ok"], &found["what"]), (&json!(false), &json!(what)), "{report}");
         assert!(found["stream"].as_str().unwrap_or_default().starts_with(stream), "{report}");
         assert_event_exists(&stockbook, found).await;
@@ -193,11 +132,11 @@ async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
         }
         // A reservation that is not what it was promises another quantity of the items it is of.
         let of_b = check(&stockbook, "/v1/integrity/B").await;
-        match damage.column {
+        match column {
             "status" => assert_eq!(of_b["first_difference"]["what"], "promise", "{of_b}"),
             _ => assert_ok(&of_b),
         }
-        damage.set(&mut views, damage.values.1).await;
+        execute(&mut views, &set(former)).await;
     }
     assert_ok(&check(&stockbook, "/v1/integrity").await);
 }
@@ -239,20 +178,14 @@ async fn a_byte_changed_in_an_event_is_found_by_both_checks(world: Arc<World>) {
         let found = &report["first_difference"];
         assert_eq!((&report["ok"], &found["what"]), (&json!(false), &json!("chain")), "{report}");
         assert_eq!((&found["sku"], &found["stream"]), (&json!("A"), &json!("stock/A/MAIN")));
-        let history = stockbook.command().get("/v1/streams/stock/A/MAIN/events?limit=1").await;
-        let first: Value = serde_json::from_str(history.body.trim()).expect("an event");
-        assert_eq!(found["event"], first["id"], "{report}");
-        assert_eq!(found["found"], first["chain"], "{report}");
+        let first = &stockbook.command().stream("stock/A/MAIN").await[0];
+        assert_eq!(found["event"], first.id().to_string(), "{report}");
+        assert_eq!(found["found"], json!(first.chain), "{report}");
     }
     assert_ok(&check(&stockbook, "/v1/integrity/B").await);
-    eventually(
-        "the difference is counted",
-        async || {
-            stockbook.query().metric("stockbook_integrity_differences_total{kind=\"chain\"}").await
-        },
-        |count: &f64| *count > 0.0,
-    )
-    .await;
+    let differences = r#"stockbook_integrity_differences_total{kind="chain"}"#;
+    let counted = async || stockbook.query().metric::<f64>(differences).await;
+    eventually("the difference is counted", counted, |count| *count > 0.0).await;
     execute(&mut log, &change(51, 50)).await;
     assert_ok(&check(&stockbook, "/v1/integrity").await);
     assert_eq!(check(&stockbook, "/v1/integrity/A").await, before);

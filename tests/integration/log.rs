@@ -3,14 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
-use serde_json::{Value, json};
+use integration_tests::{Stockbook, World, eventually, lines_at_main};
+use serde_json::json;
 use shared_events::recorded::{EventId, RecordedEvent};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use stack::services::run_task;
-use stack::services::settings::Settings;
 
 trials! {
     the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written,
@@ -24,15 +20,12 @@ async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     stockbook.register(&["A", "B", "C", "D", "E"]).await;
-    let writing: Vec<_> = ["A", "B", "C", "D", "E"]
-        .into_iter()
-        .zip(stockbook.commands.iter().cycle())
-        .map(|(sku, service)| {
-            let api = integration_tests::api::Api::new(&service.url());
+    let writing: Vec<_> = (["A", "B", "C", "D", "E"].into_iter())
+        .zip(stockbook.instances().into_iter().cycle())
+        .map(|(sku, api)| {
             tokio::spawn(async move {
                 for _ in 0..60 {
-                    let lines = lines_at_main(&[(sku, 1), ("A", 1)]);
-                    api.done("/v1/receipts", lines).await;
+                    api.done("/v1/receipts", lines_at_main(&[(sku, 1), ("A", 1)])).await;
                 }
             })
         })
@@ -85,13 +78,10 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
     assert_eq!(state("?version=1").await["state"], figures(5));
     let before = state("?version=0").await;
     assert_eq!((&before["version"], &before["state"]), (&json!(0), &figures(0)), "{before}");
-    let history = command.get("/v1/streams/stock/A/MAIN/events").await.expect_status(200);
-    let first: Value = serde_json::from_str(history.body.lines().next().unwrap()).unwrap();
-    let at = first["recorded_at"].as_str().unwrap();
-    let then = state(&format!("?at={at}")).await;
+    let first = &command.stream("stock/A/MAIN").await[0];
+    let then = state(&format!("?at={}", first.recorded_at)).await;
     assert_eq!(then, state("?version=1").await);
-    let lane_and_position = first["id"].as_str().unwrap().replace('-', ":");
-    assert_eq!(then["position"], lane_and_position);
+    assert_eq!(then["position"], first.id().to_string().replace('-', ":"));
     let item = command.json("/v1/streams/item/A/state").await;
     assert_eq!((&item["state"]["sku"], &item["state"]["retired"]), (&json!("A"), &json!(false)));
     let location = command.json("/v1/streams/location/MAIN/state").await;
@@ -106,13 +96,6 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
         assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
     command.get("/v1/streams/item/NONE/state").await.expect_problem(404, "unknown_stream");
-}
-
-/// What `verify` says when it fails; nothing when it finds no difference.
-async fn verified(stockbook: &Stockbook) -> Option<String> {
-    let settings = Settings::default().with("WRITE_DATABASE_URL", stockbook.urls.write.as_str());
-    let program = stockbook.world.command_service();
-    run_task(program, "verify", &settings).await.err().map(|error| format!("{error:#}"))
 }
 
 /// Changes the log as nobody may: as its owner, with the triggers off.
@@ -141,7 +124,7 @@ async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World
     command.done("/v1/items/E/retire", json!({})).await;
     let retired = command.json("/v1/streams/item/E/state").await;
     assert_eq!(retired["state"]["retired"], json!(true), "{retired}");
-    assert_eq!(verified(&stockbook).await, None);
+    stockbook.verify().await;
     let of_b = "stream = 'stock/B/MAIN'";
     let of_key = "idempotency_key = 'k1'";
     for (change, back, expected) in [
@@ -178,11 +161,11 @@ async fn verify_finds_what_was_changed_behind_the_services_back(world: Arc<World
         ),
     ] {
         tamper(&stockbook, &change).await;
-        let said = verified(&stockbook).await.unwrap_or_else(|| panic!("not found: {change}"));
+        let said = stockbook.difference().await.unwrap_or_else(|| panic!("not found: {change}"));
         assert!(said.contains("difference: lane ") && said.contains(expected), "{said}");
         tamper(&stockbook, &back).await;
         if !back.is_empty() {
-            assert_eq!(verified(&stockbook).await, None, "after {back}");
+            assert_eq!(stockbook.difference().await, None, "after {back}");
         }
     }
 }
@@ -192,14 +175,12 @@ async fn a_log_is_verified_while_it_is_written(world: Arc<World>) {
     let api = stockbook.command();
     let writing = tokio::spawn(async move {
         loop {
-            let lines = lines_at_main(&[("A", 1)]);
-            api.done("/v1/receipts", lines).await;
+            api.done("/v1/receipts", lines_at_main(&[("A", 1)])).await;
         }
     });
     for events in [100, 1_100] {
-        let recorded = async || stockbook.recorded().await;
-        eventually("receipts come in", recorded, |seen| *seen >= events).await;
-        assert_eq!(verified(&stockbook).await, None);
+        stockbook.grown_to(events).await;
+        stockbook.verify().await;
     }
     assert!(!writing.is_finished(), "nothing was written any more");
     writing.abort();

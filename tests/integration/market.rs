@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use integration_tests::api::{Answer, Api, Figures};
-use integration_tests::seed::seeded;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{
+    Answer, Api, Figures, Size, Stockbook, World, each, lines_at_main, seeded, stop,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -109,8 +107,7 @@ async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(world: 
     let mut stockbook = Stockbook::start(&world).await;
     stockbook.add_command_service(&[]).await;
     let skus: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
-    stockbook.register(&skus).await;
-    stockbook.receive(&skus.iter().map(|sku| (sku.as_str(), 60)).collect::<Vec<_>>()).await;
+    stockbook.stock(&each(&skus, 60)).await;
     let mut superuser = stockbook.superuser().await;
     let mut deadlocks = async || -> i64 {
         let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
@@ -131,18 +128,18 @@ async fn a_hundred_clients_on_twenty_items_never_deadlock_and_never_fail(world: 
 
     stockbook.verify().await;
     let token = stockbook.heads().await;
-    let query = stockbook.read_at("/v1/stock?location=MAIN&limit=200", &token).await.json();
-    assert_eq!(query["items"].as_array().map(Vec::len), Some(skus.len()), "{query}");
-    for item in query["items"].as_array().unwrap() {
-        let version = item["version"].as_i64().unwrap();
-        let stream = format!("stock/{}/MAIN", item["sku"].as_str().unwrap());
-        let path = format!("/v1/streams/{stream}/state?version={version}");
+    stockbook.read_at("/v1/items", &token).await;
+    let items = stockbook.query().rows("/v1/stock?location=MAIN&limit=200").await;
+    assert_eq!(items.len(), skus.len(), "{items:?}");
+    for item in &items {
+        let (sku, version) = (item["sku"].as_str().unwrap(), &item["version"]);
+        let path = format!("/v1/streams/stock/{sku}/MAIN/state?version={version}");
         let state = stockbook.command().json(&path).await;
         assert_eq!(Figures::of(item), Figures::of(&state["state"]), "seed {seed}: {item}");
         assert!(Figures::of(item).available >= 0, "seed {seed}: {item}");
     }
     for service in &mut stockbook.commands {
-        assert!(service.stop().await.expect("the service stops").success());
+        stop(service).await;
     }
     assert_eq!(deadlocks().await, before, "seed {seed}: a deadlock");
     stockbook.verify().await;

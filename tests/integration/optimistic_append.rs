@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use integration_tests::proxy::{Loss, Proxy};
-use integration_tests::stockbook::{READY_MAX, Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Loss, Proxy, READY_MAX, Stockbook, World, lines_at_main};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use tokio::time::timeout;
 
-use super::idempotency::{is_replayed, keyed};
+use super::idempotency::keyed;
 
 trials! {
     a_batch_decided_on_another_log_is_not_written,
@@ -142,7 +140,7 @@ async fn a_batch_whose_answer_is_lost_is_unknown_and_its_key_shows_the_outcome(w
         let receive = async || keyed(&command, "/v1/receipts", &key, &[("A", 1)]).await;
         receive().await.expect_problem(503, "unavailable");
         let again = receive().await.expect_status(200);
-        assert_eq!(is_replayed(&again), loss == Loss::Answer, "{loss:?}");
+        assert_eq!(again.is_replayed(), loss == Loss::Answer, "{loss:?}");
         on_hand += 1;
         assert_eq!(again.figures("A").on_hand, on_hand, "{loss:?}");
         assert_eq!(command.figures("A").await.on_hand, on_hand, "{loss:?}");
@@ -163,7 +161,7 @@ async fn a_repeated_key_does_not_stop_optimistic_appends(world: Arc<World>) {
     };
     let before = appended().await;
     for _ in 0..ROUNDS {
-        assert!(is_replayed(&again().await.expect_status(200)));
+        assert!(again().await.expect_status(200).is_replayed());
         stockbook.receive(&[("A", 1)]).await;
     }
     let appended = appended().await - before;

@@ -3,11 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use integration_tests::api::Api;
-use integration_tests::eventually::eventually;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, start_again};
-use integration_tests::world::World;
+use integration_tests::{Api, Size, Stockbook, World, eventually, start_again};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::time::Instant;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::api::pointers;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, lines_at_main, pointers};
 use reqwest::Method;
 use serde_json::{Value, json};
 

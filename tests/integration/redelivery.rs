@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use integration_tests::eventually::eventually;
-use integration_tests::seed::seeded;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{READY_MAX, Stockbook, lines_at_main, start_again};
-use integration_tests::topic::read_partition;
-use integration_tests::world::World;
+use integration_tests::{
+    READY_MAX, Size, Stockbook, World, eventually, lines_at_main, read_partition, seeded,
+    start_again,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rdkafka::config::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use serde_json::{Value, json};
+use serde_json::json;
 use shared_events::record::Record;
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -37,25 +35,21 @@ async fn trade(stockbook: &Stockbook) {
         stockbook.receive(&[(pair[0], 20), (pair[1], 20)]).await;
         let sale = lines_at_main(&[(pair[0], 3), (pair[1], 1)]);
         command.done("/v1/issues", sale).await;
-        let held = command.reserve("cart", 600, &[(pair[0], 2), (pair[1], 2)]).await.json();
-        let id = held["reservation"]["id"].as_str().expect("an id").to_owned();
-        command.step(&id, "confirm", json!({})).await.expect_status(200);
-        command.step(&id, "fulfil", json!({})).await.expect_status(200);
+        let held = command.reserve("cart", 600, &[(pair[0], 2), (pair[1], 2)]).await;
+        let id = held.reservation_id();
+        command.take(&id, "confirm", json!({})).await;
+        command.take(&id, "fulfil", json!({})).await;
     }
 }
 
 /// A checksum of the rows of every view, once everything recorded is applied to all of them.
-async fn checksums(stockbook: &Stockbook) -> BTreeMap<String, (i64, String)> {
+pub(crate) async fn checksums(stockbook: &Stockbook) -> BTreeMap<String, (i64, String)> {
     let token = stockbook.heads().await;
     stockbook.read_at("/v1/projections", &token).await;
     let mut database = stockbook.read_superuser().await;
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select format('%I.%I', schemaname, tablename) from pg_tables \
-         where schemaname like '%\\_v1' order by 1",
-    )
-    .fetch_all(&mut database)
-    .await
-    .expect("the views can be listed");
+    let tables = "select format('%I.%I', schemaname, tablename) from pg_tables \
+                  where schemaname like '%\\_v1' order by 1";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut database).await.unwrap();
     let mut sums: BTreeMap<String, (i64, String)> = BTreeMap::new();
     for table in tables {
         let query = format!(
@@ -74,16 +68,12 @@ async fn assert_no_lane_is_stuck(stockbook: &Stockbook) {
         stockbook.receive(&[(sku, 1)]).await;
     }
     let token = stockbook.heads().await;
-    let lanes = stockbook.read_at("/v1/projections", &token).await.json();
-    for lane in lanes["items"].as_array().expect("a list") {
+    stockbook.read_at("/v1/projections", &token).await;
+    for lane in stockbook.query().rows("/v1/projections?").await {
         assert_ne!(lane["state"], "stopped", "{lane}");
     }
     let report = stockbook.read_at("/v1/integrity", &token).await.json();
-    assert_eq!(
-        (&report["ok"], &report["first_difference"]),
-        (&json!(true), &Value::Null),
-        "{report}"
-    );
+    super::integrity::assert_ok(&report);
     assert_eq!(report["checked"], stockbook.recorded().await, "{report}");
 }
 
@@ -140,9 +130,7 @@ async fn records(stockbook: &Stockbook) -> Vec<Vec<Record>> {
     super::relay::assert_topic_equals_log(stockbook).await;
     let mut records = Vec::new();
     for lane in 0..stockbook.lanes {
-        let (brokers, topic) = (stockbook.brokers().to_owned(), stockbook.topic.clone());
-        let read = move || read_partition(&brokers, &topic, lane);
-        let partition = tokio::task::spawn_blocking(read).await.expect("the topic can be read");
+        let partition = read_partition(stockbook.brokers(), &stockbook.topic, lane).await;
         records.push(partition.into_iter().map(|(_, record)| record).collect());
     }
     records
@@ -232,17 +220,10 @@ async fn copy_database(server: &mut PgConnection, from: &str, to: &str) {
     ];
     for statement in statements {
         // A session that has just ended may still be seen for a moment.
-        let outcome = eventually(
-            "the database can be copied",
-            async || {
-                sqlx::raw_sql(AssertSqlSafe(statement.clone()))
-                    .execute(&mut *server)
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            },
-            Result::is_ok,
-        );
-        outcome.await.expect("it was waited for");
+        let copy = async || {
+            let done = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(&mut *server).await;
+            done.err().map(|error| error.to_string())
+        };
+        eventually("the database can be copied", copy, Option::is_none).await;
     }
 }

@@ -3,10 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::topic::read_partition;
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, each, eventually, lines_at_main, read_partition};
 use serde_json::json;
 use shared_events::chain::Chain;
 use shared_events::record::Record;
@@ -21,14 +18,12 @@ trials! {
 /// Fifty items, received one by one and sold three at a time.
 async fn trade(stockbook: &Stockbook) {
     let skus: Vec<String> = (0..50).map(|number| format!("S{number}")).collect();
-    let skus: Vec<&str> = skus.iter().map(String::as_str).collect();
     stockbook.register(&skus).await;
     for sku in &skus {
         stockbook.receive(&[(sku, 10)]).await;
     }
     for order in skus.chunks(3) {
-        let lines: Vec<(&str, i64)> = order.iter().map(|sku| (*sku, 1)).collect();
-        let mut body = lines_at_main(&lines);
+        let mut body = lines_at_main(&each(order, 1));
         body["note"] = json!("Grüße, «日本»");
         stockbook.command().done("/v1/issues", body).await;
     }
@@ -39,24 +34,20 @@ async fn the_largest_events_reach_the_topic_and_the_views(world: Arc<World>) {
     const LINES: usize = 5_000;
     const EACH: i64 = 100_000_000_000;
     let stockbook = Stockbook::start(&world).await;
-    let command = stockbook.command();
     let sku = "x".repeat(64);
-    stockbook.register(&[&sku]).await;
-    stockbook.receive(&[(&sku, EACH * 5_000)]).await;
+    stockbook.stock(&[(&sku, EACH * 5_000)]).await;
+    let command = stockbook.command();
     let held = command.reserve("cart-9", 600, &vec![(sku.as_str(), EACH); LINES]).await;
     let id = held.reservation_id();
-    command.step(&id, "confirm", json!({})).await.expect_status(200);
-    let fulfilled = command.step(&id, "fulfil", json!({})).await.expect_status(200);
-    let token = fulfilled.header("stock-position").expect("a position").parse().expect("a token");
-    let mut largest = 0;
-    for lane in 0..stockbook.lanes {
-        let sizes = command.lane(lane).await.into_iter().map(|event| event.data.get().len());
-        largest = largest.max(sizes.max().unwrap_or_default());
-    }
+    command.take(&id, "confirm", json!({})).await;
+    let fulfilled = command.take(&id, "fulfil", json!({})).await;
+    let largest = stockbook.log().await.iter().map(|event| event.data.get().len()).max();
+    let largest = largest.expect("an event");
     println!("the largest event has {largest} bytes");
     assert!(largest > 1 << 20, "{largest} bytes: more than Kafka takes by default");
     assert_topic_equals_log(&stockbook).await;
-    let seen = stockbook.read_at(&format!("/v1/reservations/{id}"), &token).await.json();
+    let seen =
+        stockbook.read_at(&format!("/v1/reservations/{id}"), &fulfilled.position()).await.json();
     assert_eq!(seen["status"], "fulfilled");
 }
 
@@ -82,7 +73,6 @@ async fn whole_partition(
     log: &[RecordedEvent],
 ) -> Vec<(RecordedEvent, Record)> {
     let head = log.last().map_or(0, |event| event.position.0);
-    let (brokers, topic) = (stockbook.brokers().to_owned(), stockbook.topic.clone());
     let reaches_head = |Partition(records): &Partition| {
         let positions = records.iter().map(|(event, _)| event.position.0);
         // As a reader would: what it has is dropped, what comes too early does not count.
@@ -92,11 +82,7 @@ async fn whole_partition(
     };
     eventually(
         &format!("partition {lane} reaches position {head}"),
-        async || {
-            let (brokers, topic) = (brokers.clone(), topic.clone());
-            let read = move || read_partition(&brokers, &topic, lane);
-            Partition(tokio::task::spawn_blocking(read).await.expect("the topic can be read"))
-        },
+        async || Partition(read_partition(stockbook.brokers(), &stockbook.topic, lane).await),
         reaches_head,
     )
     .await

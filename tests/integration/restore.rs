@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::api::{Api, Figures};
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Api, Figures, Stockbook, World, lines_at_main};
 
 trials! {
     a_service_follows_a_log_that_was_restored_while_it_ran,
@@ -30,16 +28,11 @@ async fn receive(api: &Api, quantity: i64) -> i64 {
     api.done("/v1/receipts", lines).await.figures("A").on_hand
 }
 
-async fn head(stockbook: &Stockbook) -> i64 {
-    stockbook.recorded().await
-}
-
 /// A service that knew better than the log would invent or lose units.
 async fn a_service_follows_a_log_that_was_restored_while_it_ran(world: Arc<World>) {
-    let (mut stockbook, _) = Stockbook::without_views(&world, 1).await;
-    let warm = stockbook.command();
+    let (mut stockbook, warm) = Stockbook::without_views(&world, 1).await;
     receive(&warm, 10).await;
-    let earlier = head(&stockbook).await;
+    let earlier = stockbook.recorded().await;
     receive(&warm, 5).await;
     assert_eq!(receive(&warm, 5).await, 20);
     assert_eq!(forks(&warm).await, 0);
@@ -54,7 +47,7 @@ async fn a_service_follows_a_log_that_was_restored_while_it_ran(world: Arc<World
     stockbook.verify().await;
 
     // Another instance wrote on meanwhile: as many events, other ones.
-    let earlier = head(&stockbook).await;
+    let earlier = stockbook.recorded().await;
     assert_eq!(receive(&warm, 1).await, 7);
     restore(&stockbook, earlier).await;
     stockbook.add_command_service(&[]).await;
@@ -66,7 +59,7 @@ async fn a_service_follows_a_log_that_was_restored_while_it_ran(world: Arc<World
     stockbook.verify().await;
 
     // And more events than the service knew.
-    let earlier = head(&stockbook).await;
+    let earlier = stockbook.recorded().await;
     assert_eq!(receive(&warm, 3).await, 3);
     restore(&stockbook, earlier).await;
     receive(&other, 1).await;

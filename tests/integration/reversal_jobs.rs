@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use integration_tests::api::Api;
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Api, Stockbook, World, eventually, lines_at_main, stop};
 use serde_json::{Value, json};
 
 trials! {
@@ -118,23 +115,21 @@ async fn another_instance_continues_when_one_is_paused(world: Arc<World>) {
         async move { command.post("/v1/receipts", lines_at_main(&[(sku, 1)])).await.status }
     });
     assert!(join_all(receipts).await.iter().all(|status| *status == 200));
-    let database = stockbook.write_database().await;
-    let reversed = "select count(*) from events where type = 'StockReversed'";
-    let reversed =
-        async || -> i64 { sqlx::query_scalar(reversed).fetch_one(&database).await.unwrap() };
-
     let started = command.post("/v1/reversals", everything()).await.expect_status(202).json();
-    eventually("something is taken back", &reversed, |seen| *seen > 0).await;
+    let reversed = async || stockbook.count("StockReversed").await;
+    eventually("something is taken back", reversed, |seen| *seen > 0).await;
     stockbook.commands[0].process().pause().expect("the service can be paused");
-    let when_paused = reversed().await;
+    let when_paused = stockbook.count("StockReversed").await;
     let other = stockbook.instances().remove(1);
     let job = done(&other, &started["reversal_id"]).await;
     println!("paused after {when_paused} of {RECEIPTS}: {job}");
     assert!(when_paused < RECEIPTS, "it was done before it was paused");
-    assert_eq!((reversed().await, &job["reversed"]), (RECEIPTS, &json!(RECEIPTS)));
+    assert_eq!(
+        (stockbook.count("StockReversed").await, &job["reversed"]),
+        (RECEIPTS, &json!(RECEIPTS))
+    );
     stockbook.commands[0].process().resume().expect("the service can be resumed");
-    let ended = stockbook.commands[0].stop().await.expect("the service stops");
-    assert!(ended.success(), "{ended}");
-    assert_eq!(reversed().await, RECEIPTS, "something was taken back twice");
+    stop(&mut stockbook.commands[0]).await;
+    assert_eq!(stockbook.count("StockReversed").await, RECEIPTS, "something was taken back twice");
     stockbook.verify().await;
 }

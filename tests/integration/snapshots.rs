@@ -3,13 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
-use integration_tests::world::World;
+use integration_tests::{Size, Stockbook, World, lines_at_main, start_again, stop};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use stack::services::run_task;
-use stack::services::settings::Settings;
 use tokio::time::Instant;
 
 trials! {
@@ -58,10 +54,7 @@ async fn verify_finds_a_snapshot_that_is_not_what_its_stream_folds_to(world: Arc
     let forge = "update snapshots set
         state = replace(state::text, '\"on_hand\":500', '\"on_hand\":501')::json";
     sqlx::query(forge).execute(&database).await.expect("the service's role may");
-    let settings = Settings::default().with("WRITE_DATABASE_URL", stockbook.urls.write.as_str());
-    let program = stockbook.world.command_service();
-    let error = run_task(program, "verify", &settings).await.expect_err("a difference");
-    let report = format!("{error:#}");
+    let report = stockbook.difference().await.expect("a difference");
     for word in [LONG, "/stock/1/figures/on_hand in the snapshot of version 500", "500", "501"] {
         assert!(report.contains(word), "{word}: {report}");
     }
@@ -81,8 +74,7 @@ async fn the_first_command_on_a_long_history_costs_little_more_than_the_second(w
     receive_often(&stockbook, 440).await;
     let database = stockbook.write_database().await;
 
-    let mut firsts = Vec::with_capacity(rounds);
-    let mut seconds = Vec::with_capacity(rounds);
+    let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let (first, second) = first_and_second(&mut stockbook).await;
         firsts.push(first);
@@ -120,8 +112,7 @@ async fn kept(database: &PgPool) -> Option<i64> {
 }
 
 async fn restart(stockbook: &mut Stockbook) {
-    let ended = stockbook.commands[0].stop().await.expect("the service stops");
-    assert!(ended.success(), "{ended}");
+    stop(&mut stockbook.commands[0]).await;
     start_again(&mut stockbook.commands[0]).await;
 }
 
@@ -159,14 +150,12 @@ async fn first_and_second(stockbook: &mut Stockbook) -> (Duration, Duration) {
     for _ in 0..3 {
         stockbook.receive(&[("B", 1)]).await;
     }
-    let mut took = [Duration::ZERO; 2];
-    for took in &mut took {
+    let took = async || {
         let asked = Instant::now();
         stockbook.receive(&[("A", 1)]).await;
-        *took = asked.elapsed();
-    }
-    let [first, second] = took;
-    (first, second)
+        asked.elapsed()
+    };
+    (took().await, took().await)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

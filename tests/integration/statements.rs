@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use integration_tests::stockbook::Stockbook;
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World};
 use sqlx::{
     AssertSqlSafe, Column, Either, Executor, PgConnection, SqlSafeStr, Statement, TypeInfo,
 };

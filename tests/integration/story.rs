@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Figures, Stockbook, World, assert_has, line_at, lines_at_main};
 use serde_json::json;
 
 trials! {
@@ -22,45 +21,26 @@ async fn a_shops_day_from_registration_to_the_answer(world: Arc<World>) {
     let answer = sold.json();
     assert_eq!(answer["position"], sold.position().to_string());
     assert_eq!(sold.header("correlation-id"), answer["correlation_id"].as_str());
-    let streams: Vec<_> = answer["events"].as_array().unwrap().iter().collect();
-    assert_eq!(streams[0]["stream"], "stock/85123A/MAIN");
-    assert_eq!(streams[0]["version"], 2);
-    assert_eq!(streams[0]["type"], "StockIssued");
-    assert_eq!(answer["figures"][1]["sku"], "71053");
-    assert_eq!(answer["figures"][1]["available"], 14);
+    let issued = json!({"stream": "stock/85123A/MAIN", "version": 2, "type": "StockIssued"});
+    assert_has(&answer["events"][0], issued);
+    assert_has(&answer["figures"][1], json!({"sku": "71053", "available": 14}));
 
-    let figure = stockbook.read_at("/v1/stock/85123A/MAIN", &sold.position()).await;
-    let json = figure.json();
-    assert_eq!(
-        (&json["on_hand"], &json["available"], &json["version"]),
-        (&json!(94), &json!(94), &json!(2))
-    );
-    assert_eq!((&json["reserved"], &json["allocated"]), (&json!(0), &json!(0)));
-
-    let total = stockbook.read_at("/v1/stock/85123A", &sold.position()).await.json();
-    assert_eq!(
-        (&total["on_hand"], &total["locations"][0]["location"]),
-        (&json!(94), &json!("MAIN"))
-    );
-
-    let list = stockbook.read_at("/v1/stock?location=MAIN", &sold.position()).await.json();
-    assert_eq!(list["items"].as_array().map(Vec::len), Some(2), "{list}");
-
-    let movements = "/v1/movements?reference=invoice/536365";
-    let movements = stockbook.read_at(movements, &sold.position()).await.json();
-    let movement = &movements["items"].as_array().unwrap()[0];
-    assert_eq!(movement["occurred_at"], "2010-12-01T08:26:00.000000Z");
-    assert_eq!(movement["correlation_id"], answer["correlation_id"]);
+    let read = async |path: &str| stockbook.read_at(path, &sold.position()).await.json();
+    let figure = read("/v1/stock/85123A/MAIN").await;
+    assert_eq!(Figures::of(&figure), Figures::new(94, 0, 0));
+    assert_eq!(figure["version"], 2);
+    let total = read("/v1/stock/85123A").await;
+    assert_has(&total, json!({"on_hand": 94, "locations": [{"location": "MAIN"}]}));
+    assert_has(&read("/v1/stock?location=MAIN").await, json!({"items": [{}, {}]}));
+    let movement = &read("/v1/movements?reference=invoice/536365").await["items"][0];
+    let when = "2010-12-01T08:26:00.000000Z";
+    assert_has(movement, json!({"occurred_at": when, "correlation_id": answer["correlation_id"]}));
     let sums = |member: &str| movement[member]["on_hand"].as_i64().unwrap();
     assert_eq!(sums("before") + sums("delta"), sums("after"));
 
-    let history = command.get("/v1/streams/stock/85123A/MAIN/events").await.expect_status(200);
-    let types: Vec<String> = history
-        .body
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["type"].to_string())
-        .collect();
-    assert_eq!(types, ["\"StockReceived\"", "\"StockIssued\""]);
+    let history = command.stream("stock/85123A/MAIN").await;
+    let types: Vec<&str> = history.iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(types, ["StockReceived", "StockIssued"]);
 }
 
 async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
@@ -68,10 +48,10 @@ async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
     command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
     stockbook.receive(&[("A", 10)]).await;
 
-    let blind = command.put("/v1/stock/A/MAIN", json!({"quantity": 8})).await;
+    let at_main = "/v1/stock/A/MAIN";
+    let blind = command.put(at_main, json!({"quantity": 8})).await;
     blind.expect_problem(422, "validation_failed");
-    let stale = json!({"quantity": 8, "expected_quantity": 9});
-    let stale = command.send("PUT", "/v1/stock/A/MAIN", &stale).await;
+    let stale = command.put(at_main, json!({"quantity": 8, "expected_quantity": 9})).await;
     stale.expect_problem(409, "stale_quantity");
     let count = json!({"quantity": 8, "expected_quantity": 10, "reason": "cycle_count"});
     command.put("/v1/stock/A/MAIN", count).await.expect_status(200);
@@ -80,22 +60,16 @@ async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
     let moved = command.post("/v1/moves", json!({"lines": [line]})).await;
     let moved = moved.expect_status(200);
     let total = stockbook.read_at("/v1/stock/A", &moved.position()).await.json();
-    let there: Vec<_> = total["locations"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|at| (at["location"].as_str().unwrap(), at["on_hand"].as_i64().unwrap()))
-        .collect();
-    assert_eq!((&total["on_hand"], there), (&json!(8), vec![("MAIN", 3), ("WEST", 5)]));
+    let there = json!([{"location": "MAIN", "on_hand": 3}, {"location": "WEST", "on_hand": 5}]);
+    assert_has(&total, json!({"on_hand": 8, "locations": there}));
     let movements = stockbook.read_at("/v1/movements?sku=A", &moved.position()).await.json();
-    let types: Vec<_> =
-        movements["items"].as_array().unwrap().iter().map(|item| item["type"].clone()).collect();
-    assert_eq!(types, ["StockMovedIn", "StockMovedOut", "StockSet", "StockReceived"]);
+    let types = ["StockMovedIn", "StockMovedOut", "StockSet", "StockReceived"];
+    assert_has(&movements["items"], json!(types.map(|kind| json!({"type": kind}))));
 
     let retire = "/v1/items/A/retire";
     command.refused(retire, json!({}), 409, "item_in_use").await;
     for (location, quantity) in [("MAIN", 3), ("WEST", 5)] {
-        let line = json!({"sku": "A", "location": location, "quantity": quantity});
+        let line = line_at(location, "A", quantity);
         command.done("/v1/issues", json!({"lines": [line]})).await;
     }
     let bare = command.try_send(reqwest::Method::POST, retire, &[], None).await.unwrap();

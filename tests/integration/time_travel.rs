@@ -6,12 +6,8 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::{StreamExt, stream};
-use integration_tests::api::{Answer, Api};
 use integration_tests::oracle::{Item, Oracle};
-use integration_tests::seed::seeded;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Answer, Api, Size, Stockbook, World, lines_at_main, seeded};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -70,11 +66,7 @@ struct Question {
 }
 
 async fn items(stockbook: &Stockbook) -> Vec<Item> {
-    let command = stockbook.command();
-    let mut log = Vec::new();
-    for lane in 0..stockbook.lanes {
-        log.extend(command.lane(lane).await);
-    }
+    let log = stockbook.log().await;
     stockbook.read_at("/v1/locations", &stockbook.heads().await).await;
     Oracle::over(&log).items.into_values().collect()
 }
@@ -116,10 +108,8 @@ fn just_before(moment: Timestamp) -> Timestamp {
 
 /// Asks all, and compares each answer with what it should be.
 async fn ask_all(query: &Api, questions: &[Question]) -> Vec<Answer> {
-    let asks = questions.iter().map(|question| async move {
-        let answer = query.get(&question.path).await;
-        (question, answer)
-    });
+    let asks =
+        questions.iter().map(|question| async move { (question, query.get(&question.path).await) });
     let asked: Vec<(&Question, Answer)> = stream::iter(asks).buffered(CALLERS).collect().await;
     let check = |(question, answer): (&Question, Answer)| {
         match &question.expected {
@@ -221,8 +211,7 @@ async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Ar
     stockbook.add_query_service(&[]).await;
     let skus: Vec<String> = (0..CALLERS).map(|number| format!("S{number}")).collect();
     stockbook.register(&skus).await;
-    let instances: Vec<Api> =
-        stockbook.queries.iter().map(|service| Api::new(&service.url())).collect();
+    let instances = stockbook.readers();
     let command = stockbook.command();
     let callers = skus.iter().map(|sku| {
         let choices: Vec<usize> = (0..commands.div_ceil(CALLERS))
@@ -231,8 +220,7 @@ async fn a_read_with_a_token_is_never_stale_at_either_of_two_instances(world: Ar
         let (command, instances) = (&command, &instances);
         async move {
             for (done, choice) in (1..).zip(choices) {
-                let body = lines_at_main(&[(sku, 1)]);
-                let received = command.done("/v1/receipts", body).await;
+                let received = command.done("/v1/receipts", lines_at_main(&[(sku, 1)])).await;
                 let token = received.position().to_string();
                 let query = &instances[choice / SHAPES];
                 let seen = read(query, choice % SHAPES, sku, &token).await;

@@ -7,34 +7,24 @@ pub(crate) mod rebuilding;
 use std::collections::BTreeSet;
 use std::process::Output;
 use std::sync::Arc;
-use std::time::Duration;
 
-use integration_tests::api::Api;
-use integration_tests::eventually::eventually;
-use integration_tests::oracle::{Oracle, assert_flow};
-use integration_tests::seed::seeded;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
-use integration_tests::world::World;
+use integration_tests::{
+    Api, Oracle, Stockbook, World, assert_flow, each, eventually, lines_at_main, read_messages,
+    seeded, start_again,
+};
 use rand::RngExt;
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use shared_events::recorded::RecordedEvent;
-use stack::replay::plan::{Plan, Stock};
-use stack::replay::replay;
+use stack::replay::plan::Stock;
 use tokio::process::Command;
+
+use super::replay::{play, trade_of};
 
 trials! {
     every_view_of_a_days_trade_agrees_with_the_log,
     an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt,
     instances_that_come_and_go_under_load_apply_nothing_twice,
 }
-
-/// How long a broker may take.
-const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// A Stockbook whose alerts go to a separate topic.
 async fn start(world: &Arc<World>, lanes: u16) -> Stockbook {
@@ -83,42 +73,18 @@ async fn done(stockbook: &Stockbook, arguments: &[&str]) -> String {
     said
 }
 
-async fn log_of(stockbook: &Stockbook) -> Vec<RecordedEvent> {
-    let mut events = Vec::new();
-    for lane in 0..stockbook.lanes {
-        events.extend(stockbook.command().lane(lane).await);
-    }
-    events
-}
-
 /// Everything on the alerts' topic: key and value.
 async fn published(stockbook: &Stockbook) -> Vec<(String, Value)> {
-    let (brokers, topic) = (stockbook.brokers().to_owned(), alerts_topic(stockbook));
-    let lanes = i32::from(stockbook.lanes);
-    let read = move || {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &brokers)
-            .set("group.id", "reader-without-commits")
-            .set("enable.auto.commit", "false")
-            .create()
-            .expect("a consumer can be made");
-        let (mut from, mut left) = (TopicPartitionList::new(), 0);
-        for partition in 0..lanes {
-            let marks = consumer.fetch_watermarks(&topic, partition, ANSWER_MAX);
-            let (low, high) = marks.expect("the topic has as many partitions as lanes");
-            from.add_partition_offset(&topic, partition, Offset::Offset(low)).expect("an offset");
-            left += high - low;
-        }
-        consumer.assign(&from).expect("partitions can be assigned");
-        let record = || {
-            let message = consumer.poll(ANSWER_MAX).expect("a record in time").expect("a record");
+    let mut alerts = Vec::new();
+    for partition in 0..stockbook.lanes {
+        let topic = alerts_topic(stockbook);
+        for message in read_messages(stockbook.brokers(), &topic, partition).await {
             let key = String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned();
             let value = serde_json::from_slice(message.payload().unwrap_or_default());
-            (key, value.expect("an alert is JSON"))
-        };
-        (0..left).map(|_| record()).collect()
-    };
-    tokio::task::spawn_blocking(read).await.unwrap()
+            alerts.push((key, value.expect("an alert is JSON")));
+        }
+    }
+    alerts
 }
 
 /// Fails unless the topic has each alert of the oracle once, under the key of its item.
@@ -137,21 +103,21 @@ async fn assert_published(stockbook: &Stockbook, oracle: &Oracle) {
 
 async fn every_view_of_a_days_trade_agrees_with_the_log(world: Arc<World>) {
     let stockbook = start(&world, 4).await;
-    let plan = Plan::new(Stock::Full, &Size::wanted().trade()).expect("the trade can be read");
-    let options = super::replay::options(&stockbook, 8);
-    let report = replay(&plan, &options).await.expect("the replay comes through");
-    assert!(report.is_good(), "{report}");
+    play(&stockbook, &trade_of(Stock::Full), 8).await;
     let token = stockbook.heads().await;
-    let items = stockbook.read_at("/v1/items?limit=200", &token).await.json();
-    for item in items["items"].as_array().unwrap() {
+    stockbook.read_at("/v1/items", &token).await;
+    for item in stockbook.query().json("/v1/items?limit=200").await["items"].as_array().unwrap() {
         let path = format!("/v1/items/{}", item["sku"].as_str().unwrap());
-        let point = json!({"reorder_point": 1_000_000});
-        stockbook.command().put(&path, point).await.expect_status(200);
-        let point = json!({"reorder_point": 7});
-        stockbook.command().put(&path, point).await.expect_status(200);
+        for point in [1_000_000, 7] {
+            stockbook
+                .command()
+                .put(&path, json!({"reorder_point": point}))
+                .await
+                .expect_status(200);
+        }
     }
     let token = stockbook.heads().await;
-    let oracle = Oracle::over(&log_of(&stockbook).await);
+    let oracle = Oracle::over(&stockbook.log().await);
     for (sku, item) in &oracle.items {
         let days = item.flow();
         let (Some(first), Some(last)) = (days.keys().next(), days.keys().next_back()) else {
@@ -163,19 +129,11 @@ async fn every_view_of_a_days_trade_agrees_with_the_log(world: Arc<World>) {
     }
     assert_published(&stockbook, &oracle).await;
     let raised: BTreeSet<String> = oracle.short().collect();
-    let (mut listed, mut cursor) = (BTreeSet::new(), String::new());
-    loop {
-        let path = format!("/v1/alerts?state=raised&limit=100{cursor}");
-        let page = stockbook.read_at(&path, &token).await.json();
-        for row in page["items"].as_array().unwrap() {
-            let text = |name: &str| row[name].as_str().unwrap().to_owned();
-            assert!(oracle.alerts.contains_key(&text("id")), "{row}");
-            listed.insert(format!("{}/{}", text("sku"), text("location")));
-        }
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    let mut listed = BTreeSet::new();
+    for row in stockbook.query().rows("/v1/alerts?state=raised&limit=100").await {
+        assert!(oracle.alerts.contains_key(&text(&row, "id")), "{row}");
+        listed.insert(format!("{}/{}", text(&row, "sku"), text(&row, "location")));
     }
     assert_eq!(listed, raised);
     println!("{} items, {} alerts", oracle.items.len(), oracle.alerts.len());
@@ -191,11 +149,11 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
         command.put(&format!("/v1/items/{sku}"), point).await.expect_status(200);
     }
     for quantity in [12, 15, 12] {
-        let lines: Vec<(&str, i64)> = skus.iter().map(|sku| (*sku, quantity)).collect();
+        let lines = each(&skus, quantity);
         stockbook.receive(&lines).await;
         command.done("/v1/issues", lines_at_main(&lines)).await;
     }
-    let oracle = Oracle::over(&log_of(&stockbook).await);
+    let oracle = Oracle::over(&stockbook.log().await);
     assert!(oracle.alerts.len() > skus.len());
     assert_published(&stockbook, &oracle).await;
     // Every record once more.
@@ -214,14 +172,13 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     let path = "/v1/alerts?sku=A&state=raised";
     let short = stockbook.read_at(path, &token).await.json();
     assert_eq!(short["items"].as_array().map(Vec::len), Some(1), "{short}");
-    assert_published(&stockbook, &Oracle::over(&log_of(&stockbook).await)).await;
+    assert_published(&stockbook, &Oracle::over(&stockbook.log().await)).await;
 }
 
 /// Fails unless the three projections tell the same story of every pair and item.
 async fn assert_views_agree(stockbook: &Stockbook) {
     let token = stockbook.heads().await;
-    let path = format!("/v1/projections?min_position={token}&wait_ms=30000");
-    stockbook.query().get(&path).await.expect_status(200);
+    stockbook.read_at("/v1/projections", &token).await;
     let database = stockbook.read_database().await;
     let differing: (i64, i64, i64) = sqlx::query_as(
         "select \
@@ -247,11 +204,9 @@ async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<Wo
     let api: Api = stockbook.command();
     let trading = tokio::spawn(async move {
         for round in 0.. {
-            let lines: Vec<(&str, i64)> =
-                skus.iter().skip(round % 7).step_by(3).map(|sku| (sku.as_str(), 2)).collect();
-            api.done("/v1/receipts", lines_at_main(&lines)).await;
-            let lines: Vec<(&str, i64)> = lines.iter().map(|(sku, _)| (*sku, 1)).collect();
-            api.done("/v1/issues", lines_at_main(&lines)).await;
+            let skus: Vec<&String> = skus.iter().skip(round % 7).step_by(3).collect();
+            api.done("/v1/receipts", lines_at_main(&each(&skus, 2))).await;
+            api.done("/v1/issues", lines_at_main(&each(&skus, 1))).await;
         }
     });
     let (seed, mut random) = seeded();
@@ -259,9 +214,7 @@ async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<Wo
     // Instances come and go after any number of events.
     let mut some_trade = async |stockbook: &Stockbook| {
         let more = random.random_range(0..4_000);
-        let now = stockbook.recorded().await;
-        let ask = async || stockbook.recorded().await;
-        eventually("trade goes on", ask, |seen| *seen > now + more).await;
+        stockbook.grown_to(stockbook.recorded().await + more + 1).await;
     };
     add_query_service(&mut stockbook).await;
     some_trade(&stockbook).await;
@@ -276,7 +229,7 @@ async fn instances_that_come_and_go_under_load_apply_nothing_twice(world: Arc<Wo
     trading.abort();
     assert_views_agree(&stockbook).await;
     println!("{} events through three instances", stockbook.recorded().await);
-    done(&stockbook, &["rebuild", "daily_flow", "--compare"]).await;
-    done(&stockbook, &["rebuild", "low_stock", "--compare"]).await;
-    done(&stockbook, &["rebuild", "stock", "--compare"]).await;
+    for view in ["daily_flow", "low_stock", "stock"] {
+        done(&stockbook, &["rebuild", view, "--compare"]).await;
+    }
 }

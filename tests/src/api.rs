@@ -10,7 +10,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use shared_events::recorded::RecordedEvent;
 
-pub use self::answer::{Answer, Figures, moment, pointers};
+pub use self::answer::{Answer, Figures, assert_has, moment, pointers};
 use crate::stockbook::reservation;
 
 /// One service.
@@ -117,9 +117,13 @@ impl Api {
 
     /// Every row of a list, page by page. The path has a `?`.
     pub async fn rows(&self, path: &str) -> Vec<Value> {
+        let limit = path.split_once("limit=").and_then(|(_, rest)| rest.split('&').next());
+        let limit = limit.map_or(usize::MAX, |limit| limit.parse().expect("a number"));
         let (mut rows, mut page) = (Vec::new(), self.json(path).await);
         loop {
-            rows.extend(page["items"].as_array().expect("a list").clone());
+            let items = page["items"].as_array().expect("a list");
+            assert!(items.len() <= limit, "{path}: {page}");
+            rows.extend(items.clone());
             let Some(cursor) = page["next_cursor"].as_str() else { return rows };
             page = self.json(&format!("{path}&cursor={cursor}")).await;
         }
@@ -134,6 +138,11 @@ impl Api {
     /// Takes a reservation a step on: extend, confirm, release, cancel, fulfil, return.
     pub async fn step(&self, reservation: &str, step: &str, body: Value) -> Answer {
         self.post(&format!("/v1/reservations/{reservation}/{step}"), body).await
+    }
+
+    /// Takes a reservation a step on, which succeeds.
+    pub async fn take(&self, reservation: &str, step: &str, body: Value) -> Answer {
+        self.step(reservation, step, body).await.expect_status(200)
     }
 
     /// The state of a stream by the log itself.

@@ -10,3 +10,15 @@ pub mod eventually;
 pub mod size;
 pub mod proxy;
 pub mod seed;
+
+pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
+pub use eventually::{DEADLINE, eventually};
+pub use oracle::{Oracle, assert_flow};
+pub use proxy::{Loss, Proxy};
+pub use seed::seeded;
+pub use size::Size;
+pub use stockbook::{
+    READY_MAX, Stockbook, each, line_at, lines_at_main, reservation, start_again, stop,
+};
+pub use topic::{read_messages, read_partition};
+pub use world::World;

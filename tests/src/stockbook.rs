@@ -116,7 +116,7 @@ impl Stockbook {
         eventually("the topic is gone", is_there, |is_there| !is_there).await;
     }
 
-    fn kafka_admin(&self) -> AdminClient<DefaultClientContext> {
+    pub fn kafka_admin(&self) -> AdminClient<DefaultClientContext> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.brokers());
         config.create().expect("an admin client can be made")

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use integration_tests::api::{Answer, Api};
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
+use integration_tests::{Answer, Api, Stockbook, eventually, lines_at_main};
 use shared_events::lane::LaneMap;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinHandle;

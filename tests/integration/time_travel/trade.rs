@@ -2,8 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use futures::{StreamExt, stream};
-use integration_tests::api::Api;
-use integration_tests::stockbook::Stockbook;
+use integration_tests::{Api, Stockbook};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};

@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use integration_tests::seed::seeded;
-use integration_tests::stockbook::Stockbook;
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, seeded};
 use rand::RngExt;
 use rand::prelude::IndexedRandom;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
 use shared_events::values::AMOUNT_MAX;
-
-use super::log_of;
 
 trials! {
     the_largest_amounts_that_commands_accept_stop_no_view,
@@ -149,7 +145,7 @@ async fn assert_no_lane_is_stopped(stockbook: &Stockbook, token: &PositionToken)
 /// The items as the events say.
 async fn expected(stockbook: &Stockbook) -> BTreeMap<String, Expected> {
     let mut items: BTreeMap<String, Expected> = BTreeMap::new();
-    for recorded in log_of(stockbook).await {
+    for recorded in stockbook.log().await {
         let data: Value = serde_json::from_str(recorded.data.get()).unwrap();
         let number = |name: &str| i128::from(data[name].as_i64().unwrap_or_default());
         if !recorded.event_type.starts_with("Stock") {

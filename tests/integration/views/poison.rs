@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use integration_tests::eventually::eventually;
-use integration_tests::stockbook::Stockbook;
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, each, eventually};
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::value::RawValue;
@@ -53,8 +51,8 @@ fn kinds(sku: &str) -> [(&'static str, Value, bool); 5] {
 
 /// Puts an event at the end of a lane as nobody can through a service.
 async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
-    let heads = stockbook.command().json("/v1/lanes").await;
-    let head = heads["items"].as_array().unwrap().iter().find(|one| one["lane"] == lane).unwrap();
+    let heads = stockbook.command().rows("/v1/lanes?").await;
+    let head = heads.iter().find(|one| one["lane"] == lane).unwrap();
     let (event_type, data, follows) = kinds(sku)[usize::from(lane)].clone();
     let stream = if event_type == "StockReceived" {
         format!("stock/{sku}/EAST")
@@ -112,12 +110,9 @@ async fn garbage(stockbook: &Stockbook, lane: u16) {
 
 /// The lanes of a projection that stand still, with what each waits at and what it has skipped.
 async fn lanes(stockbook: &Stockbook, projection: &str) -> BTreeMap<u64, Value> {
-    let list = stockbook.query().json("/v1/projections").await;
-    let lanes = list["items"].as_array().unwrap().iter();
-    lanes
-        .filter(|one| one["projection"] == projection)
-        .map(|one| (one["lane"].as_u64().unwrap(), one.clone()))
-        .collect()
+    let lanes = stockbook.query().rows("/v1/projections?").await.into_iter();
+    let lanes = lanes.filter(|one| one["projection"] == projection);
+    lanes.map(|one| (one["lane"].as_u64().unwrap(), one)).collect()
 }
 
 /// Lane, event and error of those that are stopped.
@@ -131,7 +126,7 @@ async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<W
     let stockbook = start(&world, LANES).await;
     let skus = skus("GOOD");
     stockbook.register(&skus).await;
-    let all: Vec<(&str, i64)> = skus.iter().map(|sku| (sku.as_str(), 10)).collect();
+    let all = each(&skus, 10);
     let token = stockbook.receive(&all).await.position();
     stockbook.read_at("/v1/items", &token).await;
     // 1. Five lanes get an event each that cannot be applied, a sixth a record that is no event.
@@ -160,9 +155,8 @@ async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<W
     {
         let ask = async || stopped(&lanes(&stockbook, projection).await);
         let is_so = |seen: &Vec<(u64, String, String)>| {
-            seen.iter()
-                .map(|(lane, event, _)| (lane, event))
-                .eq(expected.iter().map(|(l, e)| (l, e)))
+            let seen = seen.iter().map(|(lane, event, _)| (lane, event));
+            seen.eq(expected.iter().map(|(lane, event)| (lane, event)))
         };
         eventually("every poisoned lane stops", ask, is_so).await;
     }
@@ -191,11 +185,8 @@ async fn five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip(world: Arc<W
         assert_eq!(now[lane]["skipped"], json!([event]));
     }
     let database = stockbook.read_database().await;
-    let kept: i64 =
-        sqlx::query_scalar("select count(*) from skipped_events where reason = 'a test'")
-            .fetch_one(&database)
-            .await
-            .unwrap();
+    let kept = "select count(*) from skipped_events where reason = 'a test'";
+    let kept: i64 = sqlx::query_scalar(kept).fetch_one(&database).await.unwrap();
     assert_eq!(kept, 5 + 4 + 4);
     let status = async || ready(&stockbook).await["status"].clone();
     eventually("nothing is stopped any more", status, |status| status == "ready").await;
@@ -212,15 +203,11 @@ async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
     for (lane, event) in events {
         let (lane, position) = (lane.to_string(), event.split_once('-').unwrap().1);
         let before = (position.parse::<i64>().unwrap() - 1).to_string();
-        let skip = |position: &str| {
-            let named = ["skip", "--lane", &lane, "--position", position, "--reason", "a test"];
-            named.map(str::to_owned)
-        };
-        let wrong = skip(&before);
-        let (is_done, said) = run(stockbook, &wrong.each_ref().map(String::as_str)).await;
+        let mut skip = ["skip", "--lane", &lane, "--position", &before, "--reason", "a test"];
+        let (is_done, said) = run(stockbook, &skip).await;
         assert!(!is_done && said.contains("nothing is stopped at"), "{said}");
-        let right = skip(position);
-        let said = done(stockbook, &right.each_ref().map(String::as_str)).await;
+        skip[4] = position;
+        let said = done(stockbook, &skip).await;
         assert!(said.contains("is skipped in stock version 1"), "{said}");
     }
 }

@@ -7,11 +7,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use integration_tests::api::Api;
-use integration_tests::eventually::eventually;
-use integration_tests::size::Size;
-use integration_tests::stockbook::{Stockbook, lines_at_main};
-use integration_tests::world::World;
+use integration_tests::{Api, Size, Stockbook, World, eventually, lines_at_main};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -70,7 +66,7 @@ async fn trade(api: Api, per_second: u32, stop: Arc<AtomicBool>) -> i64 {
 }
 
 /// Reads what was just written, again and again; every answer has to be whole.
-async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> usize {
+async fn read(command: Api, query: Api, stop: Arc<AtomicBool>) -> usize {
     let mut reads = 0;
     while !stop.load(Ordering::Relaxed) {
         let written = command.post("/v1/receipts", lines_at_main(&[("COLD", 1)])).await;
@@ -83,8 +79,7 @@ async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> us
         let hot = query.json("/v1/stock/HOT").await;
         assert_eq!(hot["on_hand"], hot["version"], "{hot}");
         let list = query.json("/v1/stock?limit=200").await;
-        let listed = list["items"].as_array().map_or(0, Vec::len);
-        assert_eq!(listed as i64, pairs.min(200), "a half-filled list");
+        assert_eq!(list["items"].as_array().map(Vec::len), Some(200), "a half-filled list");
         reads += 1;
     }
     reads
@@ -92,8 +87,7 @@ async fn read(command: Api, query: Api, pairs: i64, stop: Arc<AtomicBool>) -> us
 
 /// Which version answers, by what the service says.
 async fn active(stockbook: &Stockbook, projection: &str) -> i64 {
-    let lanes = stockbook.query().json("/v1/projections").await;
-    let lanes = lanes["items"].as_array().unwrap().clone();
+    let lanes = stockbook.query().rows("/v1/projections?").await;
     let one = lanes.iter().find(|one| one["projection"] == projection && one["active"] == true);
     one.unwrap()["version"].as_i64().unwrap()
 }
@@ -106,10 +100,8 @@ async fn killed_half_way(stockbook: &Stockbook) {
     let first = lines.next_line().await.unwrap().unwrap_or_default();
     assert!(first.contains("is filled from the log"), "{first}");
     let at_work = async || {
-        let path = "/v1/projections";
-        let lanes = stockbook.query().json(path).await;
+        let lanes = stockbook.query().rows("/v1/projections?").await;
         let filling = |one: &&Value| one["version"] == 2 && one["state"] == "filling";
-        let lanes = lanes["items"].as_array().unwrap().clone();
         lanes.iter().filter(filling).filter_map(|one| one["position"].as_i64()).sum::<i64>()
     };
     eventually("the rebuild is under way", at_work, |applied| *applied > 0).await;
@@ -126,18 +118,15 @@ async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(wo
     }
     stockbook.receive(&[("HOT", 1)]).await;
     let token = stockbook.heads().await;
-    let caught_up = async || {
-        let path = format!("/v1/projections?min_position={token}&wait_ms=1000");
-        stockbook.query().get(&path).await.status
-    };
+    let path = format!("/v1/projections?min_position={token}&wait_ms=1000");
+    let caught_up = async || stockbook.query().get(&path).await.status;
     eventually("the views follow", caught_up, |status| *status == 200).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let per_second = u32::try_from(Size::wanted().scaled(100, 10)).unwrap();
     let trading = tokio::spawn(trade(stockbook.command(), per_second, Arc::clone(&stop)));
     let load_started = Instant::now();
-    let reading =
-        tokio::spawn(read(stockbook.command(), stockbook.query(), 200, Arc::clone(&stop)));
+    let reading = tokio::spawn(read(stockbook.command(), stockbook.query(), Arc::clone(&stop)));
     killed_half_way(&stockbook).await;
     let started = Instant::now();
     let said = done(&stockbook, &["rebuild", "stock", "--compare"]).await;

@@ -33,6 +33,28 @@ pub fn pointers(problem: &Value) -> Vec<&str> {
     pointers
 }
 
+/// Fails unless the value has these members, and theirs; it may have others.
+#[track_caller]
+pub fn assert_has(value: &Value, members: Value) {
+    let mut expected = value.clone();
+    overlay(&mut expected, members);
+    assert_eq!(*value, expected);
+}
+
+fn overlay(value: &mut Value, members: Value) {
+    match (value, members) {
+        (Value::Object(value), Value::Object(members)) => {
+            for (name, member) in members {
+                overlay(value.entry(name).or_insert(Value::Null), member);
+            }
+        }
+        (Value::Array(value), Value::Array(members)) if value.len() == members.len() => {
+            value.iter_mut().zip(members).for_each(|(value, member)| overlay(value, member));
+        }
+        (value, members) => *value = members,
+    }
+}
+
 /// The moment that a member of an answer names.
 #[track_caller]
 pub fn moment(member: &Value) -> Timestamp {
