@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use integration_tests::stockbook::{Stockbook, lines_at_main, start_again};
-use integration_tests::world::World;
+use integration_tests::{Stockbook, World, lines_at_main, start_again};
 use serde_json::{Value, json};
 
 trials! {

@@ -5,7 +5,9 @@ mod pressure;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use integration_tests::{Answer, Api, Stockbook, World, lines_at_main};
+use integration_tests::{
+    Answer, Api, Stockbook, World, assert_has, eventually, line_at, lines_at_main,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -104,12 +106,10 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
         let page = command.get(&format!("/problems/{code}")).await.expect_status(200);
         assert!(page.body.contains(code) && page.body.contains(&status.to_string()), "{page:?}");
     }
-    let unlisted: Vec<String> = documented(&command)
-        .await
-        .into_iter()
-        .filter(|code| !met.0.contains(code.as_str()))
-        .collect();
+    let mut unlisted = documented(&command).await;
+    unlisted.retain(|code| !met.0.contains(code.as_str()));
     assert!(unlisted.is_empty(), "in openapi.json and not in the table: {unlisted:?}");
+    stockbook.query().get("/v1/stock/NONE/MAIN").await.expect_problem(404, "unknown_sku");
     println!("{} problems met", met.0.len());
 }
 
@@ -142,10 +142,8 @@ async fn unreadable(command: &Api, met: &mut Met) {
     let large = raw("/v1/receipts", json_type, vec![b' '; (1 << 20) + 1]).await;
     assert_eq!(met.meet(large, "body_too_large")["limit"], 1 << 20);
     let many = json!({"mode": "atomic", "commands": vec![json!({"type": "receive_stock", "lines": []}); 1_001]});
-    assert_eq!(
-        met.meet(command.post("/v1/batches", many).await, "batch_too_large")["limit"],
-        1_000
-    );
+    let many = met.meet(command.post("/v1/batches", many).await, "batch_too_large");
+    assert_eq!(many["limit"], 1_000);
     let adjusted = json!({"lines": [{"sku": "A", "location": "MAIN", "delta": 1}]});
     met.meet(command.post("/v1/adjustments", adjusted).await, "reason_required");
     met.meet(command.get("/v1/receipts").await, "method_not_allowed");
@@ -164,21 +162,35 @@ async fn of_stock(command: &Api, met: &mut Met) {
     }
     let receive = async |lines: Value| command.post("/v1/receipts", lines).await;
     receive(lines_at_main(&[("A", 5)])).await.expect_status(200);
-    met.meet(receive(lines_at_main(&[("NONE", 1)])).await, "unknown_sku");
-    let nowhere = json!({"lines": [{"sku": "A", "location": "NONE", "quantity": 1}]});
-    met.meet(receive(nowhere).await, "unknown_location");
+    let before = command.json("/v1/lanes").await;
+    let unknown = met.meet(receive(lines_at_main(&[("NONE", 1)])).await, "unknown_sku");
+    assert_eq!(unknown["sku"], "NONE");
+    let nowhere = json!({"lines": [line_at("NONE", "A", 1)]});
+    assert_eq!(met.meet(receive(nowhere).await, "unknown_location")["location"], "NONE");
     met.meet(receive(lines_at_main(&[("A", 9_007_199_254_740_991)])).await, "quantity_overflow");
     let mut early = lines_at_main(&[("A", 1)]);
     early["occurred_at"] = json!("1969-12-31T23:59:59Z");
     met.meet(receive(early).await, "occurred_at_out_of_range");
-    let short = command.post("/v1/issues", lines_at_main(&[("A", 6)])).await;
-    met.meet(short, "insufficient_stock");
+    let short = command.post("/v1/issues", lines_at_main(&[("A", 3), ("A", 3)])).await;
+    let line = json!({"sku": "A", "location": "MAIN", "requested": 6, "available": 5});
+    assert_eq!(met.meet(short, "insufficient_stock")["lines"], json!([line]));
     let count = json!({"quantity": 5, "expected_quantity": 4});
-    met.meet(command.put("/v1/stock/A/MAIN", count).await, "stale_quantity");
-    let stale = [("if-match", "\"9\"")];
-    let stale = command.send_with("PUT", "/v1/items/A", &stale, &json!({"name": "a"})).await;
-    met.meet(stale, "version_conflict");
+    let stale = met.meet(command.put("/v1/stock/A/MAIN", count).await, "stale_quantity");
+    assert_has(&stale, json!({"expected": 4, "actual": 5}));
+    let line = json!({"sku": "A", "location": "MAIN", "delta": 1, "expected_quantity": 6});
+    let stale = json!({"reason": "cycle_count", "lines": [line]});
+    let stale = met.meet(command.post("/v1/adjustments", stale).await, "stale_quantity");
+    assert_has(&stale, json!({"expected": 6, "actual": 5}));
+    let other = [("if-match", "\"9\"")];
+    let other = command.send_with("PUT", "/v1/items/A", &other, &json!({"name": "a"})).await;
+    assert_has(&met.meet(other, "version_conflict"), json!({"expected": 9, "actual": 1}));
+    let mut other = lines_at_main(&[("A", 1)]);
+    other["lines"][0]["expected_version"] = json!(0);
+    let other = met.meet(command.post("/v1/issues", other).await, "version_conflict");
+    assert_has(&other, json!({"expected": 0, "actual": 1}));
+    met.meet(command.put("/v1/items/A", json!({"scale": 2})).await, "item_in_use");
     met.meet(command.post("/v1/items/A/retire", json!({})).await, "item_in_use");
+    assert_eq!(command.json("/v1/lanes").await, before, "a refusal was recorded");
     command.done("/v1/items/B/retire", json!({})).await;
     met.meet(receive(lines_at_main(&[("B", 1)])).await, "item_retired");
 }
@@ -196,8 +208,8 @@ async fn of_reservations(command: &Api, met: &mut Met) {
     let unknown = format!("{}{last}", &held[..held.len() - 1]);
     met.meet(command.step(&unknown, "confirm", json!({})).await, "unknown_reservation");
     let release = async || command.step(&brief, "release", part(9)).await;
-    let over = integration_tests::eventually::eventually;
-    let late = over("the hold ends", release, |answer| !answer.body.contains("over_release")).await;
+    let is_over = |answer: &Answer| !answer.body.contains("over_release");
+    let late = eventually("the hold ends", release, is_over).await;
     met.meet(late, "reservation_expired");
 }
 
@@ -211,8 +223,8 @@ async fn of_reversals(command: &Api, met: &mut Met) {
     met.meet(reverse(&received).await, "not_reversible");
     reverse(&issued).await.expect_status(200);
     met.meet(reverse(&issued).await, "already_reversed");
-    let issue =
-        json!({"type": "issue_stock", "lines": [{"sku": "A", "location": "MAIN", "quantity": 99}]});
+    let mut issue = lines_at_main(&[("A", 99)]);
+    issue["type"] = json!("issue_stock");
     let batch = json!({"mode": "atomic", "commands": [issue]});
     met.meet(command.post("/v1/batches", batch).await, "batch_refused");
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use integration_tests::{Stockbook, World, lines_at_main, pointers};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 trials! {
     bad_input_gets_its_problem_and_records_nothing,
     all_faults_of_a_body_are_reported_at_once,
-    refusals_carry_their_numbers,
 }
 
 async fn bad_input_gets_its_problem_and_records_nothing(world: Arc<World>) {
@@ -83,49 +82,4 @@ async fn all_faults_of_a_body_are_reported_at_once(world: Arc<World>) {
         "/reference/id",
     ];
     assert_eq!(pointers(&problem), expected, "{problem}");
-}
-
-async fn refusals_carry_their_numbers(world: Arc<World>) {
-    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
-    let before = stockbook.heads().await;
-    let post = async |path: &str, body: Value| command.post(path, body).await;
-
-    let short = post("/v1/issues", lines_at_main(&[("A", 3), ("A", 3)])).await;
-    let short = short.expect_problem(409, "insufficient_stock");
-    let line = json!({"sku": "A", "location": "MAIN", "requested": 6, "available": 5});
-    assert_eq!(short["lines"], json!([line]));
-
-    let unknown = post("/v1/receipts", lines_at_main(&[("B", 1)])).await;
-    assert_eq!(unknown.expect_problem(404, "unknown_sku")["sku"], "B");
-    let nowhere = json!({"lines": [{"sku": "A", "location": "WEST", "quantity": 1}]});
-    let unknown = post("/v1/receipts", nowhere).await.expect_problem(404, "unknown_location");
-    assert_eq!(unknown["location"], "WEST");
-
-    let stale = json!({
-        "reason": "cycle_count",
-        "lines": [{"sku": "A", "location": "MAIN", "delta": 1, "expected_quantity": 6}],
-    });
-    let stale = post("/v1/adjustments", stale).await.expect_problem(409, "stale_quantity");
-    assert_eq!((&stale["expected"], &stale["actual"]), (&json!(6), &json!(5)));
-
-    let conflict = json!({
-        "lines": [{"sku": "A", "location": "MAIN", "quantity": 1, "expected_version": 0}],
-    });
-    let conflict = post("/v1/issues", conflict).await.expect_problem(412, "version_conflict");
-    assert_eq!((&conflict["expected"], &conflict["actual"]), (&json!(0), &json!(1)));
-
-    let scaled = command.put("/v1/items/A", json!({"scale": 2})).await;
-    scaled.expect_problem(409, "item_in_use");
-    let most = 9_007_199_254_740_991_i64;
-    post("/v1/receipts", lines_at_main(&[("A", most)]))
-        .await
-        .expect_problem(422, "quantity_overflow");
-    let mut early = lines_at_main(&[("A", 1)]);
-    early["occurred_at"] = json!("1969-12-31T23:59:59Z");
-    post("/v1/receipts", early).await.expect_problem(422, "occurred_at_out_of_range");
-    let unknown = command.get("/v1/streams/stock/A/WEST/events").await;
-    unknown.expect_problem(404, "unknown_stream");
-
-    assert_eq!(stockbook.heads().await, before, "something was recorded");
-    stockbook.query().get("/v1/stock/B/MAIN").await.expect_problem(404, "unknown_sku");
 }

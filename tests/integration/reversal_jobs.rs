@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use integration_tests::{Api, Stockbook, World, eventually, lines_at_main, stop};
+use integration_tests::{Api, Stockbook, World, eventually, lines_at_main, reservation, stop};
 use serde_json::{Value, json};
 
 trials! {
@@ -21,17 +21,15 @@ fn everything() -> Value {
 
 /// Waits until a job is done, and returns its result.
 async fn done(api: &Api, id: &Value) -> Value {
-    let path = format!("/v1/reversals/{}", id.as_str().expect("an id"));
-    let progress = async || api.json(&path).await;
-    eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
+    super::reversal_windows::done(api, &format!("/v1/reversals/{}", id.as_str().expect("an id")))
+        .await
 }
 
 /// What was refused, and why.
-fn refused(progress: &Value) -> BTreeSet<(String, String)> {
+fn refused(progress: &Value) -> BTreeSet<String> {
     let refusals = progress["refusals"].as_array().expect("refusals").iter();
-    let line =
-        |one: &Value| (one["correlation_id"].to_string(), one["problem"]["detail"].to_string());
-    refusals.map(line).collect()
+    let text = |one: &Value| format!("{} {}", one["correlation_id"], one["problem"]["detail"]);
+    refusals.map(text).collect()
 }
 
 async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<World>) {
@@ -56,8 +54,7 @@ async fn a_dry_run_reports_what_the_job_then_does_refusals_included(world: Arc<W
     command.reserve("ann", 3_600, &[("B", 3)]).await;
     let mixed = [("correlation-id", "mixed")];
     command.send_with("POST", "/v1/receipts", &mixed, &lines_at_main(&[("C", 4)])).await;
-    let line = json!({"sku": "C", "location": "MAIN", "quantity": 2});
-    let reserved = json!({"owner": "bob", "ttl_seconds": 3_600, "lines": [line]});
+    let reserved = reservation("bob", 3_600, &[("C", 2)]);
     command.send_with("POST", "/v1/reservations", &mixed, &reserved).await.expect_status(201);
 
     let before = stockbook.heads().await;

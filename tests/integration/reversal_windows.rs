@@ -115,7 +115,7 @@ async fn ask(api: &Api, body: &Value) -> String {
 }
 
 /// Waits until a window is done, and returns the result.
-async fn done(api: &Api, location: &str) -> Value {
+pub(super) async fn done(api: &Api, location: &str) -> Value {
     let progress = async || api.json(location).await;
     eventually("the window is taken back", progress, |seen| seen["status"] == "done").await
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{done, errand, run, start};
+use super::{done, run, start, subcommand};
 
 trials! {
     a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices,
@@ -94,7 +94,7 @@ async fn active(stockbook: &Stockbook, projection: &str) -> i64 {
 
 /// Starts a rebuild and kills it once it has reported that it started.
 async fn killed_half_way(stockbook: &Stockbook) {
-    let mut command = errand(stockbook, &["rebuild", "stock"]);
+    let mut command = subcommand(stockbook, &["rebuild", "stock"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let first = lines.next_line().await.unwrap().unwrap_or_default();
