@@ -1,9 +1,9 @@
-//! Whom a service without sign-in answers while it listens on loopback: the programs of its own machine,
+//! Whom a service without sign-in answers while it listens on loopback: the programs of this machine,
 //! and no web page that a browser there happens to show.
 //!
-//! A page of any site can make its visitor's browser send requests to loopback: under a name of the
-//! page's own, which it lets point there, or across origins. So a service answers only for its own names,
-//! and takes commands only from pages of its own origin.
+//! A page of any site can make its visitor's browser send requests to loopback: under the
+//! page's own name, which it lets point there, or across origins. So a service answers only for its own names,
+//! and takes commands only from its own pages.
 
 use std::fmt::Display;
 use std::net::{IpAddr, TcpListener};
@@ -23,7 +23,7 @@ use crate::problem::{Catalogue, Document};
 /// What a browser says of the page that it sends a request for.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// How long a browser may keep what it was told of other origins.
+/// How long a browser may keep an answer about other origins.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3_600);
 
 /// Settings of who may call from where.
