@@ -109,13 +109,7 @@ impl Log {
     }
 
     pub(crate) fn register_item(&mut self, sku: &str, reorder_point: i64) {
-        let data = json!({
-            "sku": sku,
-            "name": format!("item {sku}"),
-            "scale": 0,
-            "unit": "each",
-            "reorder_point": reorder_point,
-        });
+        let data = item(sku, reorder_point);
         self.describe(&format!("item/{sku}"), ["ItemRegistered", "ItemChanged"], &data);
     }
 
@@ -133,6 +127,11 @@ impl Log {
 
     pub(crate) fn retire_item(&mut self, sku: &str) {
         self.record_item(sku, "ItemRetired", &json!({ "sku": sku }));
+    }
+
+    pub(crate) fn reinstate_item(&mut self, sku: &str, reorder_point: i64) {
+        let after = item(sku, reorder_point);
+        self.record_item(sku, "ItemReinstated", &json!({ "after": after }));
     }
 
     /// An event that only a newer version of Stockbook knows.
@@ -377,6 +376,16 @@ fn document(kind: &str, id: &str) -> Reference {
 }
 
 /// So many seconds after 1970 began.
+fn item(sku: &str, reorder_point: i64) -> Value {
+    json!({
+        "sku": sku,
+        "name": format!("item {sku}"),
+        "scale": 0,
+        "unit": "each",
+        "reorder_point": reorder_point,
+    })
+}
+
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::new(DateTime::from_timestamp(seconds, 0).expect("a few seconds after 1970"))
 }
@@ -409,6 +418,7 @@ pub(crate) enum ActionKind {
     Adjust,
     Move,
     Retire,
+    Reinstate,
     Set,
     Reverse,
     Reserve,
@@ -420,8 +430,11 @@ pub(crate) enum ActionKind {
 pub(crate) type Action = (ActionKind, u8, u8, i64, Index, bool);
 
 pub(crate) fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Action>> {
-    use ActionKind::{Adjust, Day, Issue, Item, Location, Move, Receive, Retire, Reverse, Set};
-    let plain = [Day, Item, Location, Receive, Issue, Adjust, Move, Retire, Set, Reverse];
+    use ActionKind::{
+        Adjust, Day, Issue, Item, Location, Move, Receive, Reinstate, Retire, Reverse, Set,
+    };
+    let plain =
+        [Day, Item, Location, Receive, Issue, Adjust, Move, Retire, Reinstate, Set, Reverse];
     let kind = prop_oneof![
         4 => select(plain.to_vec()),
         1 => Just(ActionKind::Reserve),
@@ -446,6 +459,7 @@ pub(crate) fn log_of(actions: &[Action]) -> Log {
             ActionKind::Adjust => log.adjust(&sku, &location, delta),
             ActionKind::Move => log.move_stock(&sku, "L0", "L1", amount),
             ActionKind::Retire => log.retire_item(&sku),
+            ActionKind::Reinstate => log.reinstate_item(&sku, amount % 9),
             ActionKind::Set => log.set(&sku, &location, delta),
             ActionKind::Reverse => log.reverse(&sku, &location, delta),
             ActionKind::Step(step) if log.reservations() > 0 => {

@@ -12,8 +12,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::about::{About, ReservationRef, StockChange};
 pub use self::data::{
-    Cause, Context, Figures, ItemDetails, ItemRetired, LocationDetails, Reference, StockAdjusted,
-    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
+    Cause, Context, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails, Reference,
+    StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
+    StockSet,
 };
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
 
@@ -128,6 +129,8 @@ events! {
     StockMovedIn(StockMovedIn) = 1,
     /// An item is no longer traded.
     ItemRetired(ItemRetired) = 1,
+    /// A retired item is traded again.
+    ItemReinstated(ItemReinstated) = 1,
     /// An earlier event was undone by its exact opposite.
     StockReversed(StockReversed) = 1,
     /// A quantity was reserved.

@@ -77,4 +77,13 @@ async fn stock_is_counted_moved_and_its_item_retired(world: Arc<World>) {
     command.refused("/v1/receipts", lines_at_main(&[("A", 1)]), 409, "item_retired").await;
     let item = stockbook.read_at("/v1/items/A", &retired.position()).await.json();
     assert_eq!(item["retired"], json!(true));
+
+    let reinstated = command.done("/v1/items/A/reinstate", json!({"reason": "demand"})).await;
+    assert_eq!(reinstated.types(), ["ItemReinstated"]);
+    let item = stockbook.read_at("/v1/items/A", &reinstated.position()).await.json();
+    assert_eq!(item["retired"], json!(false));
+    let again = command.done("/v1/items/A/reinstate", json!({})).await;
+    assert!(again.types().is_empty(), "{again:?}");
+    command.done("/v1/receipts", lines_at_main(&[("A", 1)])).await;
+    stockbook.verify().await;
 }

@@ -36,6 +36,7 @@ pub enum Command {
     SetStock(SetStock),
     MoveStock(MoveStock),
     RetireItem(RetireItem),
+    ReinstateItem(ReinstateItem),
     ReserveStock(ReserveStock),
     ChangeReservation(ChangeReservation),
     Reverse(Reverse),
@@ -75,6 +76,15 @@ pub struct RegisterLocation {
 /// Stop trading an item. Possible only when no stock of it is left at any location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetireItem {
+    pub sku: Sku,
+    /// Required version of the item's stream.
+    pub expected_version: Option<Version>,
+    pub cause: Cause,
+}
+
+/// Trade a retired item again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReinstateItem {
     pub sku: Sku,
     /// Required version of the item's stream.
     pub expected_version: Option<Version>,
@@ -260,7 +270,8 @@ impl Command {
     pub fn streams(&self) -> Vec<Stream> {
         let own = match self {
             Self::RegisterItem(RegisterItem { sku, .. })
-            | Self::RetireItem(RetireItem { sku, .. }) => Some(Stream::Item(sku.clone())),
+            | Self::RetireItem(RetireItem { sku, .. })
+            | Self::ReinstateItem(ReinstateItem { sku, .. }) => Some(Stream::Item(sku.clone())),
             Self::RegisterLocation(location) => Some(Stream::Location(location.code.clone())),
             Self::ReserveStock(ReserveStock { id, .. })
             | Self::ChangeReservation(ChangeReservation { id, .. }) => {
@@ -328,6 +339,7 @@ impl Command {
             | Self::SetStock(SetStock { cause, .. })
             | Self::MoveStock(MoveStock { cause, .. })
             | Self::RetireItem(RetireItem { cause, .. })
+            | Self::ReinstateItem(ReinstateItem { cause, .. })
             | Self::ReserveStock(ReserveStock { cause, .. })
             | Self::ChangeReservation(ChangeReservation { cause, .. })
             | Self::Reverse(Reverse { cause, .. }) => Some(cause),
@@ -340,6 +352,7 @@ impl Command {
             Self::RegisterItem(_)
             | Self::RegisterLocation(_)
             | Self::RetireItem(_)
+            | Self::ReinstateItem(_)
             | Self::ChangeReservation(_)
             | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })

@@ -45,6 +45,7 @@ pub fn decide(
         }
         Command::MoveStock(command) => stock::move_stock(inventory, now, command),
         Command::RetireItem(command) => catalogue::retire_item(inventory, now, command),
+        Command::ReinstateItem(command) => catalogue::reinstate_item(inventory, command),
         Command::ReserveStock(command) => reservation::reserve_stock(inventory, now, command),
         Command::ChangeReservation(command) => {
             reservation::change_reservation(inventory, now, command, request.occurred_at)

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use shared_events::event::{
-    AllocatedStock, Event, HeldStock, HoldExtended, ItemRetired, StockAdjusted, StockIssued,
-    StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
+    AllocatedStock, Event, HeldStock, HoldExtended, ItemReinstated, ItemRetired, StockAdjusted,
+    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
 };
 use shared_events::lane::{EventId, Version};
 use shared_events::reservation::Reservation;
@@ -45,10 +45,14 @@ impl Inventory {
     /// Folds the next event of a stream, which happened at this moment, and returns its version.
     pub fn evolve(&mut self, event: &Event, occurred_at: Timestamp) -> Version {
         match event {
-            Event::ItemRegistered(details) | Event::ItemChanged(details) => {
+            // A retired item is described again only when it is reinstated.
+            Event::ItemRegistered(details)
+            | Event::ItemChanged(details)
+            | Event::ItemReinstated(ItemReinstated { after: details, .. }) => {
                 let item = self.items.entry(details.sku.clone()).or_default();
                 item.version = item.version.next();
                 item.details = Some(details.clone());
+                item.retired = false;
                 item.version
             }
             Event::ItemRetired(ItemRetired { sku, .. }) => {

@@ -81,6 +81,8 @@ commands! {
     put "/v1/items/{sku}" register_item(catalogue::RegisterItem) -> Registered also "change_item";
     /// RetireItem: the item is no longer traded. Possible only when nothing of it is left anywhere.
     post "/v1/items/{sku}/retire" retire_item(Option<catalogue::RetireItem>) -> Recorded;
+    /// ReinstateItem: a retired item is traded again, as it was.
+    post "/v1/items/{sku}/reinstate" reinstate_item(Option<catalogue::ReinstateItem>) -> Recorded;
     /// RegisterLocation, ChangeLocation: registers a location, or changes the details of a
     /// registered one.
     put "/v1/locations/{code}" register_location(catalogue::RegisterLocation) -> Registered

@@ -268,6 +268,7 @@ mod tests {
         let expected = [
             "ItemChanged",
             "ItemRegistered",
+            "ItemReinstated",
             "ItemRetired",
             "LocationChanged",
             "LocationRegistered",

@@ -227,7 +227,8 @@ impl Verification {
                 About::Item(item) => item.reorder_point,
                 _ => 0,
             },
-            retired: known.is_some_and(|known| known.retired),
+            // What is described is traded.
+            retired: false,
         })
     }
 }

@@ -44,6 +44,8 @@ impl Tables {
         }
         let Changes { items, retired, locations, levels, totals, movements, names, reservations } =
             changes_of::<Stock>(plan).clone();
+        // As the statement that describes items does.
+        self.retired.retain(|sku, _| !items.contains_key(sku));
         self.items.extend(items);
         self.retired.extend(retired);
         self.locations.extend(locations);

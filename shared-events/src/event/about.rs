@@ -12,7 +12,7 @@ use crate::values::{LocationCode, ReservationId, Sku};
 /// The subject of an event and its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About<'a> {
-    /// The new details of an item.
+    /// The details of an item that is traded, from now on.
     Item(&'a ItemDetails),
     /// An item that is no longer traded.
     RetiredItem(&'a ItemRetired),
@@ -58,6 +58,7 @@ impl Event {
         let none = Figures::default();
         match self {
             Self::ItemRegistered(item) | Self::ItemChanged(item) => About::Item(item),
+            Self::ItemReinstated(reinstated) => About::Item(&reinstated.after),
             Self::ItemRetired(retired) => About::RetiredItem(retired),
             Self::LocationRegistered(location) | Self::LocationChanged(location) => {
                 About::Location(location)

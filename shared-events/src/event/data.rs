@@ -240,3 +240,13 @@ pub struct ItemRetired {
     #[serde(flatten)]
     pub cause: Cause,
 }
+
+/// A retired item is traded again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemReinstated {
+    /// The item as it was when it was retired.
+    pub after: ItemDetails,
+    /// The cause.
+    #[serde(flatten)]
+    pub cause: Cause,
+}

@@ -1,13 +1,16 @@
 //! Rules of items and locations.
 
-use shared_events::event::{Context, Event, Figures, ItemDetails, ItemRetired, LocationDetails};
+use shared_events::event::{
+    Context, Event, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails,
+};
 use shared_events::time::Timestamp;
-use shared_events::values::Code;
+use shared_events::values::{Code, Sku};
 
 use super::check_version;
-use crate::command::{RegisterItem, RegisterLocation, RetireItem};
+use crate::command::{RegisterItem, RegisterLocation, ReinstateItem, RetireItem};
 use crate::ledger::Ledger;
 use crate::rejection::Rejection;
+use crate::state::ItemState;
 use crate::working_set::Inventory;
 
 pub(super) fn register_item(
@@ -86,8 +89,7 @@ pub(super) fn retire_item(
     command: &RetireItem,
 ) -> Result<Vec<Event>, Rejection> {
     let sku = || command.sku.clone();
-    let item = inventory.item(&command.sku).filter(|item| item.details.is_some());
-    let item = item.ok_or_else(|| Rejection::UnknownSku { sku: sku() })?;
+    let (item, _) = registered(inventory, &command.sku)?;
     check_version(command.expected_version, item.version)?;
     if item.retired {
         return Ok(Vec::new());
@@ -103,4 +105,26 @@ pub(super) fn retire_item(
     }
     let cause = command.cause.clone();
     ledger.finish(vec![Event::ItemRetired(ItemRetired { sku: sku(), cause })])
+}
+
+pub(super) fn reinstate_item(
+    inventory: &Inventory,
+    command: &ReinstateItem,
+) -> Result<Vec<Event>, Rejection> {
+    let (item, details) = registered(inventory, &command.sku)?;
+    check_version(command.expected_version, item.version)?;
+    if !item.retired {
+        return Ok(Vec::new());
+    }
+    let (after, cause) = (details.clone(), command.cause.clone());
+    Ok(vec![Event::ItemReinstated(ItemReinstated { after, cause })])
+}
+
+fn registered<'a>(
+    inventory: &'a Inventory,
+    sku: &Sku,
+) -> Result<(&'a ItemState, &'a ItemDetails), Rejection> {
+    let item = inventory.item(sku);
+    item.and_then(|item| Some((item, item.details.as_ref()?)))
+        .ok_or_else(|| Rejection::UnknownSku { sku: sku.clone() })
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::spec::commands::{
-    adjust, issue, line, locate, moving, parts, receive, register, retire, set,
+    adjust, issue, line, locate, moving, parts, receive, register, reinstate, retire, set,
 };
 use crate::*;
 
@@ -75,6 +75,7 @@ fn descriptions() -> impl Strategy<Value = Command> {
             Command::RegisterLocation(RegisterLocation { kind, ..locate("WEST") })
         }),
         Just(retire("B")),
+        Just(reinstate("B")),
     ]
 }
 
@@ -97,7 +98,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => prop::option::of(some()).prop_map(Step::Release),
         2 => prop::option::of(some()).prop_map(Step::Cancel),
         4 => prop::option::of(some()).prop_map(Step::Fulfil),
-        2 => some().prop_map(Step::Return),
+        6 => some().prop_map(Step::Return),
         1 => Just(Step::Expire),
     ]
 }

@@ -69,3 +69,21 @@ fn a_retired_item_is_neither_changed_nor_stocked_again() {
     assert_eq!(when(&inventory, adjust(&[("A", 1)], false)), retired());
     assert_eq!(when(&inventory, set(1, None, false)), retired());
 }
+
+#[test]
+fn a_reinstated_item_is_as_it_was_and_traded_again() {
+    let mut inventory = given(&[receive(&[("A", 1)]), issue(&[("A", 1)])]);
+    fold(&mut inventory, &[Event::ItemChanged(ItemDetails { reorder_point: 7, ..item("A") })]);
+    assert_eq!(when(&inventory, reinstate("A")), Ok(vec![]), "it is traded");
+    then(&mut inventory, 0, retire("A"));
+    let events = then(&mut inventory, 0, reinstate("A"));
+    let [Event::ItemReinstated(reinstated)] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(reinstated.after, ItemDetails { reorder_point: 7, ..item("A") });
+    assert_eq!(when(&inventory, reinstate("A")), Ok(vec![]), "the second time changes nothing");
+    assert!(when(&inventory, receive(&[("A", 1)])).is_ok());
+    let scaled = RegisterItem { scale: Some(2), ..register("A") };
+    let in_use = Rejection::ItemInUse { sku: "A".parse().unwrap() };
+    assert_eq!(when(&inventory, Command::RegisterItem(scaled)), Err(in_use), "its stock is known");
+    let unknown = Rejection::UnknownSku { sku: "C".parse().unwrap() };
+    assert_eq!(when(&inventory, reinstate("C")), Err(unknown));
+}

@@ -92,6 +92,14 @@ pub(crate) fn retire(sku: &str) -> Command {
     })
 }
 
+pub(crate) fn reinstate(sku: &str) -> Command {
+    Command::ReinstateItem(ReinstateItem {
+        sku: sku.parse().unwrap(),
+        expected_version: None,
+        cause: Cause::default(),
+    })
+}
+
 pub(crate) fn id(number: u128) -> ReservationId {
     ReservationId::new(0, Uuid::from_u128(number))
 }

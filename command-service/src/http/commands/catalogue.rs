@@ -89,6 +89,23 @@ impl Command for RetireItem {
 }
 
 object! {
+    /// Why an item is traded again.
+    pub(crate) struct ReinstateItem as "Reinstatement" {}
+    with cause
+}
+
+impl Command for ReinstateItem {
+    type Path = ItemPath;
+
+    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
+        let cause = cause(self.reason, self.reference, self.note, self.metadata);
+        let command = inventory::ReinstateItem { sku: path.sku, expected_version, cause };
+        let command = inventory::Command::ReinstateItem(command);
+        Request { command, occurred_at: self.occurred_at }
+    }
+}
+
+object! {
     /// Absent members keep their value, or get their default on a new location.
     pub(crate) struct RegisterLocation as "Location" {
         /// For people; default: the code.

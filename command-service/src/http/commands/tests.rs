@@ -8,7 +8,7 @@ use axum::body::to_bytes;
 use futures::executor::block_on;
 use serde_json::{Map, Value, json};
 
-use super::catalogue::{RegisterItem, RegisterLocation, RetireItem};
+use super::catalogue::{RegisterItem, RegisterLocation, ReinstateItem, RetireItem};
 use super::reservation::{
     CancelReservation, ConfirmReservation, ExtendReservation, FulfilReservation,
     ReleaseReservation, ReserveStock, ReturnReservation,

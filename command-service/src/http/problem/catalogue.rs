@@ -30,7 +30,8 @@ problem_catalogue! {
         "The item has stock history, so its scale, which gives that history its meaning, cannot \
          change. Or some of it is still on hand, reserved or allocated, so it cannot be retired."
     ItemRetired "item_retired" CONFLICT "The item is retired"
-        "The item `sku` was retired. It cannot be changed, and no stock of it can come in."
+        "The item `sku` was retired. It cannot be changed, and no stock of it can come in, until \
+         `POST /v1/items/{sku}/reinstate`."
     InsufficientStock "insufficient_stock" CONFLICT "There is not enough stock"
         "The request needs more than is available. `lines` lists every item and location that is \
          short, with the total requested and the quantity available. Nothing was recorded. An \

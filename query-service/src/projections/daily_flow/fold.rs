@@ -78,6 +78,7 @@ impl Changes {
             | Event::StockDeallocated(_)
             | Event::ItemChanged(_)
             | Event::ItemRetired(_)
+            | Event::ItemReinstated(_)
             | Event::LocationRegistered(_)
             | Event::LocationChanged(_)
             | Event::ReservationHeld(_)

@@ -104,6 +104,19 @@ fn a_retired_item_is_no_longer_short() {
     assert_eq!(alerts, [alert("0-2-MAIN", true, 1, 5), alert("0-4-MAIN", false, 0, 0)]);
 }
 
+#[test]
+fn a_reinstated_item_is_short_again() {
+    let alerts = alerts(|log| {
+        log.register_item("A", 5);
+        log.receive("A", "MAIN", 1);
+        log.retire_item("A");
+        log.reinstate_item("A", 5);
+    });
+    let of = |event: &str, raised, reorder_point| alert(event, raised, 1, reorder_point);
+    let ends = [of("0-2-MAIN", true, 5), of("0-3-MAIN", false, 0), of("0-4-MAIN", true, 5)];
+    assert_eq!(alerts, ends);
+}
+
 /// The rows, as the statements keep them, and the alerts in order.
 fn written(plans: &[Plan]) -> (BTreeMap<Sku, Item>, Vec<Alert>) {
     let (mut items, mut alerts) = (BTreeMap::<Sku, Item>::new(), Vec::new());
@@ -126,11 +139,13 @@ fn walked(log: &Log) -> Alerts {
     let mut alerts = Alerts::new();
     for recorded in &log.events {
         let data: serde_json::Value = serde_json::from_str(recorded.data.get()).expect("JSON");
-        let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
+        let is_back = recorded.event_type == "ItemReinstated";
+        let subject = if is_back { &data["after"] } else { &data };
+        let text = |name: &str| subject[name].as_str().unwrap_or_default().to_owned();
         let sku = text("sku");
         match recorded.event_type.as_str() {
-            "ItemRegistered" | "ItemChanged" | "ItemRetired" => {
-                points.insert(sku.clone(), data["reorder_point"].as_i64().unwrap_or_default());
+            "ItemRegistered" | "ItemChanged" | "ItemRetired" | "ItemReinstated" => {
+                points.insert(sku.clone(), subject["reorder_point"].as_i64().unwrap_or_default());
             }
             kind if kind.starts_with("Stock") => {
                 let figure = |name: &str| data["after"][name].as_i64().expect("a figure");

@@ -103,6 +103,8 @@ impl Changes {
         let at = EventPosition::of(recorded);
         match event.about() {
             About::Item(item) => {
+                // A retired item is described again only when it is reinstated.
+                self.retired.remove(&item.sku);
                 self.fold_name(recorded, &item.name);
                 self.items.insert(item.sku.clone(), (at, item.clone()));
             }

@@ -96,6 +96,18 @@ fn a_move_changes_two_levels_and_no_total() {
 }
 
 #[test]
+fn a_reinstated_item_is_traded_again() {
+    let changes = given(|log| {
+        log.register_item("A", 12);
+        log.retire_item("A");
+        log.reinstate_item("A", 12);
+    });
+    let sku = pair("A", "MAIN").0;
+    assert!(changes.retired.is_empty());
+    assert_eq!((changes.items[&sku].0.version.0, changes.items[&sku].1.reorder_point), (3, 12));
+}
+
+#[test]
 fn a_retired_item_keeps_its_description() {
     let changes = given(|log| {
         log.register_item("A", 12);
@@ -301,6 +313,7 @@ fn the_sample_log_has_every_type_of_event() {
     log.register_item("A", 0);
     log.register_item("A", 3);
     log.retire_item("A");
+    log.reinstate_item("A", 3);
     log.register_location("MAIN");
     log.register_location("MAIN");
     log.receive("A", "MAIN", 50);

@@ -1,4 +1,5 @@
--- Writes the newest description of each item. Rows that are ahead stay unchanged.
+-- Writes the newest description of each item; one that is described is traded. Rows that are ahead stay
+-- unchanged.
 insert into items (sku, lane, name, scale, unit, reorder_point, metadata, version, position, updated_at)
 select *
 from unnest(
@@ -11,6 +12,7 @@ set name = excluded.name,
     unit = excluded.unit,
     reorder_point = excluded.reorder_point,
     metadata = excluded.metadata,
+    retired = false,
     version = excluded.version,
     position = excluded.position,
     updated_at = excluded.updated_at

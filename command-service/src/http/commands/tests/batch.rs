@@ -160,6 +160,7 @@ fn every_type_of_command_is_read_as_its_own_request_would_be() {
         json!({"name": "Hall", "kind": "warehouse", "occurred_at": "2010-12-01T08:26:00Z"});
     reads_the_same::<RegisterLocation>(&["register_location", "change_location"], location);
     reads_the_same::<RetireItem>(&["retire_item"], with_cause(json!({})));
+    reads_the_same::<ReinstateItem>(&["reinstate_item"], with_cause(json!({})));
     let lines = with_cause(json!({"lines": [line]}));
     reads_the_same::<ReceiveStock>(&["receive_stock"], lines);
     let issue = with_cause(json!({"lines": [line], "purpose": "sale"}));
