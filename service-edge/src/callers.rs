@@ -1,9 +1,9 @@
 //! Whom a service without sign-in answers while it listens on loopback: the programs of this machine,
 //! and no web page that a browser there happens to show.
 //!
-//! A page of any site can make its visitor's browser send requests to loopback: under the
-//! page's own name, which it lets point there, or across origins. So a service answers only for its own names,
-//! and takes commands only from its own pages.
+//! A page of any site can make its visitor's browser send requests to loopback: under the page's own
+//! name, which it lets point there, or across origins. So a service answers only for its own names, and
+//! takes commands only from its own pages.
 
 use std::fmt::Display;
 use std::net::{IpAddr, TcpListener};
@@ -101,7 +101,7 @@ impl Callers {
         Ok(Self(Arc::new(Rules { on_loopback, config })))
     }
 
-    /// What tells browsers that pages of other origins may call; `None` if none may.
+    /// The answer to browsers that pages of other origins may call; `None` if none may.
     pub fn cors(&self) -> Option<CorsLayer> {
         let origins = &self.0.config.cors_origins;
         let headers = || origins.iter().map(|origin| origin.header.clone());

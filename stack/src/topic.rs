@@ -129,7 +129,7 @@ impl Printer {
         Ok(self.out.flush()?)
     }
 
-    /// Prints the assigned lanes: to the end of one, or all of them for ever. Returns the offset to
+    /// Prints the assigned lanes: to the end of one, or all of them without an end. Returns the offset to
     /// continue at.
     fn read(&mut self, follow: bool) -> anyhow::Result<Offset> {
         let mut next = Offset::Beginning;

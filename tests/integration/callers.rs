@@ -84,10 +84,10 @@ async fn named_hosts_and_origins_are_answered(world: Arc<World>) {
             ("access-control-request-method", "PUT"),
             ("access-control-request-headers", "idempotency-key,content-type"),
         ];
-        let told = api.try_send(Method::OPTIONS, "/v1/items/A", &asked, None).await.unwrap();
-        let told = told.expect_status(200);
-        assert_eq!(told.header("access-control-allow-origin"), Some(SHOP));
-        assert_eq!(told.header("access-control-allow-methods"), Some("PUT"));
+        let allowed = api.try_send(Method::OPTIONS, "/v1/items/A", &asked, None).await.unwrap();
+        let allowed = allowed.expect_status(200);
+        assert_eq!(allowed.header("access-control-allow-origin"), Some(SHOP));
+        assert_eq!(allowed.header("access-control-allow-methods"), Some("PUT"));
     }
     let of_shop = [("origin", SHOP), ("sec-fetch-site", "cross-site")];
     let lines = json!({"lines": [{"sku": "A", "location": "MAIN", "quantity": 1}]});

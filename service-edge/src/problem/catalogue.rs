@@ -77,11 +77,11 @@ macro_rules! problem_catalogue {
             ForbiddenHost "forbidden_host" FORBIDDEN "The service does not answer for this host"
                 "A service without sign-in that listens on loopback answers only for `localhost`, \
                  loopback addresses and the hosts that `ALLOWED_HOSTS` names. Otherwise a web page \
-                 could reach it under a name of its own."
+                 could reach it under its own name."
             ForbiddenOrigin "forbidden_origin" FORBIDDEN
                 "Pages of this origin may not send commands"
                 "A service without sign-in that listens on loopback takes commands only from \
-                 programs, from pages of its own origin and from those that `CORS_ORIGINS` names."
+                 programs, from its own pages and from those that `CORS_ORIGINS` names."
             Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
                 "The service met something that it does not understand. Its log has the cause \
                  under `id`."
