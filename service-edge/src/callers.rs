@@ -35,7 +35,7 @@ pub struct CallerConfig {
     pub allowed_hosts: Vec<HostName>,
 
     /// Origins whose pages may call this service from a browser, separated by commas, such as
-    /// https://shop.example. Without it, only pages of the service's own origin may.
+    /// `https://shop.example`. Without it, only pages of the service's own origin may.
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 }
