@@ -27,7 +27,6 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use service_edge::callers::Callers;
 use service_edge::http::frame;
-use service_edge::problem::ProblemDocument;
 use service_edge::problem::of_panic;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
@@ -78,7 +77,7 @@ pub struct CommandConfig {
 #[openapi(
     info(title = "Stockbook command-service"),
     paths(log::list_stream_events, log::state::read_state),
-    components(schemas(Accepted, BatchAnswer, ReversalAnswer, ProblemDocument)),
+    components(schemas(Accepted, BatchAnswer, ReversalAnswer)),
     tags(
         (name = "commands", description = "What may be asked. All lines of a command or none."),
         (name = "log", description = "What happened, in order. Never changed."),

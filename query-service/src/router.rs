@@ -43,7 +43,7 @@ fn routes() -> OpenApiRouter<ProjectionSet> {
         .routes(routes!(endpoints::projections::list_projections))
         .routes(routes!(endpoints::integrity::check_all))
         .routes(routes!(endpoints::integrity::check_sku));
-    openapi::complete(routes.get_openapi_mut());
+    openapi::describe_parameters(routes.get_openapi_mut());
     routes
 }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_published_description_is_the_one_in_openapi_json() {
-        service_edge::http::assert_description_is_committed(
+        service_edge::openapi::assert_description_is_committed(
             routes(),
             env!("CARGO_MANIFEST_DIR").as_ref(),
         );

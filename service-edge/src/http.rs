@@ -1,9 +1,6 @@
 //! What surrounds the handlers of every service: the routes for operators, and a middleware that
 //! counts requests and answers every error with a problem document.
 
-use std::path::Path;
-use std::{env, fs};
-
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -12,12 +9,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde::Serialize;
-use utoipa::openapi::{Content, OpenApi, PathItem, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answered::Arrived;
 use crate::callers::Callers;
+use crate::openapi::described;
 use crate::problem::{self, Catalogue};
 use crate::{recorder, unread};
 
@@ -35,48 +32,6 @@ where
         .route("/metrics", get(metrics))
         .route("/problems/{code}", get(problem::page::<C>))
         .with_state(state)
-}
-
-/// The routes with their description, to which is added what all of them have in common.
-fn described<S>(routes: OpenApiRouter<S>) -> (Router<S>, OpenApi)
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let (routes, mut description) = routes.split_for_parts();
-    for path in description.paths.paths.values_mut() {
-        let PathItem { get, put, post, delete, patch, .. } = path;
-        let reads = get.iter_mut().map(|read| (read, "forbidden_host"));
-        let changes = [put, post, delete, patch].into_iter().flatten();
-        let changes = changes.map(|change| (change, "forbidden_host, forbidden_origin"));
-        for (operation, refusals) in reads.chain(changes) {
-            let responses = &mut operation.responses.responses;
-            let refused = || {
-                let document = Content::new(Some(Ref::from_schema_name("Problem")));
-                let refused = ResponseBuilder::new().description(refusals);
-                refused.content("application/problem+json", document).build().into()
-            };
-            responses.entry("403".to_owned()).or_insert_with(refused);
-        }
-    }
-    (routes, description)
-}
-
-/// For a service's test: panics unless the description of its routes is the `openapi.json` committed in
-/// the folder of its package. The message has the command that accepts the change.
-pub fn assert_description_is_committed<S>(routes: OpenApiRouter<S>, package: &Path)
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let (_, description) = described(routes);
-    let actual = description.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
-    let committed = package.join("openapi.json");
-    if fs::read_to_string(&committed).unwrap_or_default() != actual {
-        let name = package.file_name().unwrap_or_default().display();
-        let now = env::temp_dir().join(format!("{name}-openapi.json"));
-        fs::write(&now, actual).expect("the temporary folder can be written");
-        let (now, committed) = (now.display(), committed.display());
-        panic!("the description changed; to accept it: cp {now} {committed}");
-    }
 }
 
 /// The outermost middleware of a service.

@@ -8,6 +8,7 @@
 //! - [`server`]: the listening socket and its limits
 //! - [`callers`]: whom a service without sign-in answers
 //! - [`http`]: what surrounds the handlers
+//! - [`openapi`]: what the descriptions of all routes have in common
 //! - [`problem`]: refusals and failures as RFC 9457 documents
 //! - `unread`: request bodies that no handler read to the end
 //! - `answered`, [`recorder`]: metrics
@@ -22,6 +23,7 @@ pub mod retry;
 pub mod server;
 pub mod callers;
 pub mod http;
+pub mod openapi;
 pub mod problem;
 mod unread;
 mod answered;

@@ -1,5 +1,5 @@
 //! The accepted forms of the contract's text values as regular expressions (ECMA-262), for schemas. The
-//! parsers of the values decide; a test of each service's routes compares both.
+//! parsers of the values decide what is accepted.
 
 /// A sku or the code of a location.
 pub const NAME: &str = r"^(?!\.{1,2}$)[A-Za-z0-9._~:+-]{1,64}$";

@@ -196,7 +196,7 @@ async fn a_panic_is_answered_without_its_cause() {
 
 #[test]
 fn the_published_description_is_the_one_in_openapi_json() {
-    service_edge::http::assert_description_is_committed(
+    service_edge::openapi::assert_description_is_committed(
         routes(),
         env!("CARGO_MANIFEST_DIR").as_ref(),
     );

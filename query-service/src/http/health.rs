@@ -25,17 +25,14 @@ pub async fn ready(State(projections): State<ProjectionSet>) -> Readiness {
         missing.push("stopping".to_owned());
     }
     let stopped = read_stopped_lanes(projections.pool());
-    let stopped_lanes = match tokio::time::timeout(DATABASE_TIMEOUT, stopped).await {
-        Ok(Ok(stopped_lanes)) => stopped_lanes,
-        Ok(Err(error)) => {
-            missing.push(format!("database: {error}"));
-            Vec::new()
-        }
-        Err(_) => {
-            missing.push("database: no answer in time".to_owned());
-            Vec::new()
-        }
+    let stopped = match tokio::time::timeout(DATABASE_TIMEOUT, stopped).await {
+        Ok(stopped) => stopped.map_err(|error| error.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
     };
+    let stopped_lanes = stopped.unwrap_or_else(|error| {
+        missing.push(format!("database: {error}"));
+        Vec::new()
+    });
     let all = projections.known().iter().copied();
     for projection in all.clone().filter(|one| !projections.has_joined(*one)) {
         missing.push(format!("{}: its consumer has not joined its group yet", projection.name()));

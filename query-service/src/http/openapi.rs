@@ -1,22 +1,18 @@
-//! Completes the description that the routes' types give: the accepted form of each parameter, and the
-//! problem document of each refusal.
+//! The accepted form of each parameter, which the routes' types do not say.
 //!
 //! A parameter means the same on every route, so its form is declared here once, by name.
 
 use serde_json::Value;
-use service_edge::problem::ProblemDocument;
+use service_edge::openapi::operations;
 use shared_events::event::Event;
 use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID, TIMESTAMP};
 use shared_events::values::LABEL_CHARS_MAX;
-use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{Object, Type};
-use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 use crate::endpoints::changes;
 use crate::http::{page, wait};
-
-const PROBLEM: &str = "application/problem+json";
 
 /// A type and an id with a slash between them.
 const DOCUMENT: &str = "^[^/]+/.+$";
@@ -74,32 +70,19 @@ fn form(path: &str, name: &str) -> Form {
     }
 }
 
-/// Completes the description of all routes.
-pub fn complete(document: &mut OpenApi) {
+/// Gives every parameter of every route its form.
+pub fn describe_parameters(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
-            for parameter in operation.parameters.iter_mut().flatten() {
-                if let RefOr::T(parameter) = parameter {
-                    describe_parameter(path, parameter);
-                }
-            }
-            for (status, response) in &mut operation.responses.responses {
-                if let RefOr::T(response) = response {
-                    describe_response(status, response);
-                }
+        let parameters = operations(item).flat_map(|(_, operation)| &mut operation.parameters);
+        for parameter in parameters.flatten() {
+            if let RefOr::T(parameter) = parameter {
+                describe(path, parameter);
             }
         }
     }
-    let schemas = &mut document.components.get_or_insert_default().schemas;
-    schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().flatten()
-}
-
-fn describe_parameter(path: &str, parameter: &mut Parameter) {
+fn describe(path: &str, parameter: &mut Parameter) {
     let mut schema = Object::new();
     match form(path, &parameter.name) {
         Form::Pattern(pattern, example) => {
@@ -126,20 +109,4 @@ fn describe_parameter(path: &str, parameter: &mut Parameter) {
         }
     }
     parameter.schema = Some(RefOr::T(Schema::Object(schema)));
-}
-
-fn describe_response(status: &str, response: &mut Response) {
-    let is_problem = status.starts_with(['4', '5']);
-    if is_problem && response.content.is_empty() {
-        let schema = Ref::from_schema_name(ProblemDocument::name());
-        response.content.insert(PROBLEM.to_owned(), Content::new(Some(schema)).into());
-    }
-    if response.description.is_empty() {
-        response.description = match status {
-            "200" => "The answer.",
-            "304" => "The caller has this answer already.",
-            _ => "See the problem's page.",
-        }
-        .to_owned();
-    }
 }

@@ -13,7 +13,7 @@ use shared_events::lane::{EventId, PositionToken, Version};
 use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID};
 use shared_events::time::Timestamp;
 use shared_events::values::{
-    AMOUNT_MAX, Code, Label, LocationCode, ReservationId, ReversalId, Sku,
+    AMOUNT_MAX, Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku,
 };
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{
@@ -276,7 +276,7 @@ texts! {
     Sku: text().pattern(Some(NAME)),
     LocationCode: text().pattern(Some(NAME)),
     Code: text().pattern(Some(CODE)),
-    Label: bounded(255, PRINTABLE),
+    Label: bounded(LABEL_CHARS_MAX, PRINTABLE),
     Note: bounded(NOTE_CHARS_MAX, PRINTABLE_LINES),
     Key: bounded(255, "^[ -~]*$"),
     Timestamp: format(KnownFormat::DateTime),
