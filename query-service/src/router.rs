@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use service_edge::callers::Callers;
 use service_edge::http::frame;
-use service_edge::problem::{BODY_BYTES_MAX, of_panic};
+use service_edge::problem::of_panic;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,9 +20,6 @@ use crate::http::problem::Code;
 use crate::http::{gate, health, openapi, wait};
 use crate::projection_set::ProjectionSet;
 use crate::projections;
-
-/// How long a client may pause while it sends a body.
-const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -50,14 +44,10 @@ fn routes() -> OpenApiRouter<ProjectionSet> {
 /// The service's HTTP surface.
 pub fn router(projections: ProjectionSet, settings: HttpConfig, callers: &Callers) -> Router {
     let gate = gate::Gate::new(config::count(settings.requests_max), longest_answer(settings));
-    // From the outside in. Each `layer` of the router would box every request once more.
-    let limits = ServiceBuilder::new()
-        .layer(from_fn_with_state(gate, gate::guard))
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .layer(DefaultBodyLimit::disable());
+    let limits = from_fn_with_state(gate, gate::guard);
     let ready = get(health::ready);
     service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections).layer(
+        // From the outside in. Each `layer` of the router would box every request once more.
         ServiceBuilder::new()
             .layer(from_fn_with_state(callers.clone(), frame::<Code>))
             .option_layer(callers.cors())

@@ -9,6 +9,7 @@
 //! - [`callers`]: whom a service without sign-in answers
 //! - [`http`]: what surrounds the handlers
 //! - [`openapi`]: what the descriptions of all routes have in common
+//! - [`body`]: request bodies, from bytes to JSON
 //! - [`problem`]: refusals and failures as RFC 9457 documents
 //! - `unread`: request bodies that no handler read to the end
 //! - `answered`, [`recorder`]: metrics
@@ -24,6 +25,7 @@ pub mod server;
 pub mod callers;
 pub mod http;
 pub mod openapi;
+pub mod body;
 pub mod problem;
 mod unread;
 mod answered;

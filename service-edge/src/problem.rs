@@ -18,9 +18,6 @@ use axum::response::{Html, IntoResponse, Response};
 pub use self::catalogue::{Catalogue, Kind};
 pub use self::document::{Document, Fault, ProblemDocument};
 
-/// The largest body that a service reads, unless a route sets another limit.
-pub const BODY_BYTES_MAX: usize = 1 << 20;
-
 /// The answer to a request whose handler panicked.
 pub fn of_panic<C: Catalogue>(panic: Box<dyn Any + Send>) -> Response {
     let text = panic
@@ -32,7 +29,7 @@ pub fn of_panic<C: Catalogue>(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// Gives a document to the errors that routing and layers answer as bare text: no such route, another
-/// method, a body beyond the limit.
+/// method.
 pub fn of_bare_error<C: Catalogue>(response: Response) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -49,7 +46,6 @@ pub fn of_bare_error<C: Catalogue>(response: Response) -> Response {
             C::METHOD_NOT_ALLOWED,
             "this path has other methods; see the Allow header",
         ),
-        StatusCode::PAYLOAD_TOO_LARGE => Document::body_too_large(BODY_BYTES_MAX),
         other => Document::internal(&format!("a layer answered {other}")),
     };
     let mut documented = document.into_response();

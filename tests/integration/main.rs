@@ -11,6 +11,7 @@ mod registry;
 mod tidy;
 mod story;
 mod problems;
+mod bodies;
 mod callers;
 mod idempotency;
 mod catalogue;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         tidy::TESTS,
         story::TESTS,
         problems::TESTS,
+        bodies::TESTS,
         callers::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,

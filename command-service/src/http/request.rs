@@ -1,26 +1,28 @@
 //! Requests for commands: from bytes to what the writer takes.
 
-mod body;
 mod fingerprint;
 mod header;
 pub(crate) mod query;
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
+use service_edge::body::{self, BODY_BYTES_MAX};
 use shared_events::lane::Version;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
-pub(crate) use self::body::{BATCH_BYTES_MAX, COMMAND_BYTES_MAX};
 pub(crate) use self::header::{CORRELATION_ID, CommandHeaders, Precondition, correlation_id};
 use super::CommandConfig;
 use super::commands::CommandPath;
 use super::json::{self, Faults, JsonPointer, Member, object, read_tree};
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
+
+/// Bytes that the body of a batch may have.
+pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// The owner of all idempotency keys, until there is sign-in.
 const CALLER: &str = "public";
@@ -76,7 +78,7 @@ impl IncomingRequest {
         if config.require_key && !header::has_idempotency_key(request.headers()) {
             return Err(Problem::key_missing("the header Idempotency-Key"));
         }
-        Self::receive(request, body_is_optional, COMMAND_BYTES_MAX, config).await
+        Self::receive(request, body_is_optional, BODY_BYTES_MAX, config).await
     }
 
     pub(crate) async fn receive(
@@ -87,10 +89,11 @@ impl IncomingRequest {
     ) -> Result<Self, Problem> {
         let (mut head, body) = request.into_parts();
         let path = path_parameters(&mut head).await;
-        let body = if body_is_optional && body.is_end_stream() {
-            Bytes::from_static(b"{}")
+        let body = if body_is_optional {
+            let given = body::receive_optional(&head.headers, body, bytes_max).await?;
+            given.unwrap_or(Bytes::from_static(b"{}"))
         } else {
-            body::read(&head.headers, body, bytes_max).await?
+            body::receive(&head.headers, body, bytes_max).await?
         };
         // Begins here, so that a slow connection does not shorten the time in the queue.
         let deadline = Instant::now() + config.command_deadline;
@@ -141,7 +144,6 @@ impl IncomingRequest {
     /// Reads the body. One with faults is returned as the tree that it is.
     pub(crate) fn body<T: Member>(&self, faults: &mut Faults) -> Result<Result<T, Value>, Problem> {
         json::read(&self.body, faults)
-            .map_err(|error| Problem::new(Code::MalformedBody, error.to_string()))
     }
 
     pub(crate) fn submission(&self, payload: Payload, metadata: RequestMetadata) -> Submission {

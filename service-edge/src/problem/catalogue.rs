@@ -40,8 +40,10 @@ pub trait Catalogue: Debug + Copy + Eq + Send + Sync + 'static {
     const FORBIDDEN_HOST: Self;
     const FORBIDDEN_ORIGIN: Self;
     const INTERNAL: Self;
+    const MALFORMED_BODY: Self;
     const METHOD_NOT_ALLOWED: Self;
     const NOT_FOUND: Self;
+    const UNSUPPORTED_MEDIA_TYPE: Self;
     const VALIDATION_FAILED: Self;
 
     fn kind(self) -> Kind;
@@ -73,7 +75,8 @@ macro_rules! problem_catalogue {
                 "A body has at most `limit` bytes. Divide the request."
             UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
                 "The media type is not supported"
-                "Send the body as `Content-Type: application/json`, in UTF-8."
+                "Send the body as `Content-Type: application/json`, in UTF-8, without a content \
+                 coding such as gzip."
             ForbiddenHost "forbidden_host" FORBIDDEN "The service does not answer for this host"
                 "A service without sign-in that listens on loopback answers only for `localhost`, \
                  loopback addresses and the hosts that `ALLOWED_HOSTS` names. Otherwise a web page \
@@ -100,8 +103,10 @@ macro_rules! problem_catalogue {
             const FORBIDDEN_HOST: Self = Self::ForbiddenHost;
             const FORBIDDEN_ORIGIN: Self = Self::ForbiddenOrigin;
             const INTERNAL: Self = Self::Internal;
+            const MALFORMED_BODY: Self = Self::MalformedBody;
             const METHOD_NOT_ALLOWED: Self = Self::MethodNotAllowed;
             const NOT_FOUND: Self = Self::NotFound;
+            const UNSUPPORTED_MEDIA_TYPE: Self = Self::UnsupportedMediaType;
             const VALIDATION_FAILED: Self = Self::ValidationFailed;
 
             fn kind(self) -> $crate::problem::Kind {
@@ -165,6 +170,12 @@ macro_rules! problem_catalogue {
 
             pub fn status(&self) -> ::axum::http::StatusCode {
                 self.code().kind().status
+            }
+        }
+
+        impl From<$crate::problem::Document<Code>> for Problem {
+            fn from(document: $crate::problem::Document<Code>) -> Self {
+                Self(document)
             }
         }
 

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use axum::response::{IntoResponse, Response};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -25,7 +27,15 @@ pub struct Document<C> {
     detail: Cow<'static, str>,
     /// Members of this problem beyond those that all have, in reading order.
     members: Vec<(&'static str, Box<RawValue>)>,
-    retry_after: Option<Duration>,
+    advice: Option<Advice>,
+}
+
+/// What a header of the answer asks of the caller.
+#[derive(Debug, Clone, Copy)]
+enum Advice {
+    RetryAfter(Duration),
+    SendAs(&'static str),
+    EncodeAs(&'static str),
 }
 
 /// RFC 9457. Further members depend on the code; `type` leads to a page about it.
@@ -62,8 +72,8 @@ impl Fault {
 impl<C: Catalogue> Document<C> {
     pub fn new(code: C, detail: impl Into<Cow<'static, str>>) -> Self {
         let is_temporary = code.kind().status == StatusCode::SERVICE_UNAVAILABLE;
-        let retry_after = is_temporary.then_some(RETRY_AFTER_DEFAULT);
-        Self { code, detail: detail.into(), members: Vec::new(), retry_after }
+        let advice = is_temporary.then_some(Advice::RetryAfter(RETRY_AFTER_DEFAULT));
+        Self { code, detail: detail.into(), members: Vec::new(), advice }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
@@ -73,7 +83,11 @@ impl<C: Catalogue> Document<C> {
     }
 
     pub fn retry_after(self, pause: Duration) -> Self {
-        Self { retry_after: Some(pause), ..self }
+        self.advise(Advice::RetryAfter(pause))
+    }
+
+    fn advise(self, advice: Advice) -> Self {
+        Self { advice: Some(advice), ..self }
     }
 
     pub fn internal(cause: &dyn Display) -> Self {
@@ -99,6 +113,22 @@ impl<C: Catalogue> Document<C> {
     pub fn body_too_large(limit: usize) -> Self {
         Self::new(C::BODY_TOO_LARGE, format!("a body has at most {limit} bytes"))
             .with("limit", limit)
+    }
+
+    pub fn malformed_body(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(C::MALFORMED_BODY, detail)
+    }
+
+    /// A body that is not JSON by its media type.
+    pub fn unsupported_media_type() -> Self {
+        let detail = "a body is sent as Content-Type: application/json, in UTF-8";
+        Self::new(C::UNSUPPORTED_MEDIA_TYPE, detail).advise(Advice::SendAs("application/json"))
+    }
+
+    /// A body in a content or transfer coding.
+    pub fn unsupported_coding() -> Self {
+        let detail = "a body is sent as it is, without a coding such as gzip";
+        Self::new(C::UNSUPPORTED_MEDIA_TYPE, detail).advise(Advice::EncodeAs("identity"))
     }
 
     pub fn code(&self) -> C {
@@ -128,11 +158,24 @@ impl<C: Catalogue> IntoResponse for Document<C> {
         let mut response = (self.code.kind().status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(pause) = self.retry_after {
-            // Whole seconds, and never "at once".
-            let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-            headers.insert(RETRY_AFTER, seconds.max(1).into());
+        if let Some(advice) = self.advice {
+            let (name, value) = advice.header();
+            headers.insert(name, value);
         }
         response
+    }
+}
+
+impl Advice {
+    fn header(self) -> (HeaderName, HeaderValue) {
+        match self {
+            Self::RetryAfter(pause) => {
+                // Whole seconds, and never "at once".
+                let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+                (RETRY_AFTER, seconds.max(1).into())
+            }
+            Self::SendAs(media_type) => (ACCEPT, HeaderValue::from_static(media_type)),
+            Self::EncodeAs(coding) => (ACCEPT_ENCODING, HeaderValue::from_static(coding)),
+        }
     }
 }

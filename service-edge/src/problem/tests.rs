@@ -70,7 +70,6 @@ async fn a_bare_error_keeps_its_headers_and_gets_a_document() {
         (StatusCode::NOT_FOUND, "not_found"),
         (StatusCode::BAD_REQUEST, "not_found"),
         (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-        (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         (StatusCode::REQUEST_TIMEOUT, "internal"),
     ] {
         let bare = (status, [("allow", "GET,HEAD")], "a text");

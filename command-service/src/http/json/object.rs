@@ -12,7 +12,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, Object as ObjectSchema, Schema, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Required};
 
-use super::faults::{Fault, Faults, JsonPointer};
+use super::{Fault, Faults, JsonPointer};
 
 /// Schemas by name.
 pub(crate) type Schemas = Vec<(String, RefOr<Schema>)>;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
+use axum::http::header::{HeaderName, IF_MATCH};
 use shared_events::lane::Version;
 use shared_events::values::{AMOUNT_MAX, Label};
 use utoipa::IntoParams;
@@ -106,21 +106,6 @@ pub(crate) fn if_match(
     version.map(Version)
 }
 
-/// Whether the body says it is JSON in UTF-8.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
-        return false;
-    };
-    let mut parts = text.split(';').map(str::trim);
-    let is_json =
-        parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    is_json
-        && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
-            parameter.eq_ignore_ascii_case("charset=utf-8")
-                || parameter.eq_ignore_ascii_case("charset=\"utf-8\"")
-        })
-}
-
 fn parsed<T: FromStr<Err: Display>>(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -198,22 +183,5 @@ mod tests {
         for bad in ["junk", no_trace, no_parent, &trace.to_uppercase(), &trace[..54], &more] {
             assert_eq!(read(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_body_must_say_that_it_is_json_in_utf_8() {
-        let read = |text: &str| is_json(&headers(CONTENT_TYPE, text));
-        for good in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/json;charset=\"utf-8\"",
-            "application/json;",
-        ] {
-            assert!(read(good), "{good}");
-        }
-        for bad in ["", "text/json", "application/json; charset=latin1", "application/json+x"] {
-            assert!(!read(bad), "{bad}");
-        }
-        assert!(!is_json(&HeaderMap::new()), "no media type at all");
     }
 }

@@ -2,22 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use service_edge::problem::{BODY_BYTES_MAX, Fault};
+use service_edge::body::{self, BODY_BYTES_MAX, Faults, JsonPointer};
+use service_edge::problem::Fault;
 use shared_events::lane::{Lane, Position, PositionToken};
 use utoipa::ToSchema;
 
 use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
 use crate::http::past::ListPastParameters;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::subject::{location, sku};
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
@@ -106,10 +103,11 @@ impl AskedPair {
 pub async fn ask_availability(
     State(service): State<Service>,
     ReadRequest { parameters: past, options }: ReadRequest<ListPastParameters>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let Question { pairs } = read_body(&headers, body)?;
+    let (head, body) = request.into_parts();
+    let body = body::receive(&head.headers, body, BODY_BYTES_MAX).await?;
+    let Question { pairs } = read(&body)?;
     let subjects: Vec<Result<Subject, Problem>> = pairs.iter().map(AskedPair::subject).collect();
     let valid: Vec<Subject> = subjects.iter().flatten().cloned().collect();
     let past = past.resolve(&service).await?;
@@ -161,66 +159,44 @@ fn in_order(
 }
 
 /// Reads the body by hand, so that all its faults are reported at once.
-fn read_body(
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Question, Problem> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::body_too_large(BODY_BYTES_MAX),
-        _ => Problem::new(Code::MalformedBody, "the body did not arrive whole"),
-    })?;
-    if body.is_empty() {
-        return Err(Problem::new(Code::MalformedBody, "there is no body"));
-    }
-    if !is_json(headers) {
-        let detail = "a body is sent as Content-Type: application/json";
-        return Err(Problem::new(Code::UnsupportedMediaType, detail));
-    }
-    let json: Value = serde_json::from_slice(&body).map_err(|error| {
-        Problem::new(Code::MalformedBody, format!("the body is not JSON: {error}"))
-    })?;
-    let mut faults = Vec::new();
-    let pairs = pairs(json, &mut faults);
+fn read(body: &[u8]) -> Result<Question, Problem> {
+    let mut faults = Faults::default();
+    let pairs = pairs(body::tree(body)?, &mut faults);
+    let faults = faults.into_vec();
     if faults.is_empty() { Ok(Question { pairs }) } else { Err(Problem::validation_failed(faults)) }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(text)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
-        return false;
-    };
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
-}
-
-fn pairs(json: Value, faults: &mut Vec<Fault>) -> Vec<AskedPair> {
-    let Some(mut members) = object(json, "", faults) else {
+fn pairs(json: Value, faults: &mut Faults) -> Vec<AskedPair> {
+    let root = JsonPointer::Root;
+    let Some(mut members) = object(json, root, faults) else {
         return Vec::new();
     };
     let given = members.remove("pairs");
-    refuse_others(&members, "", faults);
+    refuse_others(&members, root, faults);
+    let at = root.member("pairs");
     match given {
         Some(Value::Array(pairs)) if (1..=PAIRS_MAX).contains(&pairs.len()) => {
-            let read = |(index, pair)| pair_at(pair, &format!("/pairs/{index}"), faults);
+            let read = |(index, pair)| pair_at(pair, at.item(index), faults);
             pairs.into_iter().enumerate().filter_map(read).collect()
         }
         Some(_) => {
-            faults.push(Fault::new("/pairs", format!("must be a list of 1 to {PAIRS_MAX} pairs")));
+            faults.add(at, format_args!("must be a list of 1 to {PAIRS_MAX} pairs"));
             Vec::new()
         }
         None => {
-            faults.push(Fault::new("/pairs", "is missing"));
+            faults.add(at, Fault::MISSING);
             Vec::new()
         }
     }
 }
 
-fn pair_at(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<AskedPair> {
-    let mut members = object(json, pointer, faults)?;
+fn pair_at(json: Value, at: JsonPointer<'_>, faults: &mut Faults) -> Option<AskedPair> {
+    let mut members = object(json, at, faults)?;
     let sku = match members.remove("sku") {
         Some(Value::String(sku)) => Some(sku),
         given => {
-            let message = if given.is_some() { "must be text" } else { "is missing" };
-            faults.push(Fault::new(format!("{pointer}/sku"), message));
+            let message = if given.is_some() { "must be text" } else { Fault::MISSING };
+            faults.add(at.member("sku"), message);
             None
         }
     };
@@ -228,42 +204,38 @@ fn pair_at(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<AskedP
         Some(Value::String(location)) => Some(location),
         None | Some(Value::Null) => None,
         Some(_) => {
-            faults.push(Fault::new(format!("{pointer}/location"), "must be text"));
+            faults.add(at.member("location"), "must be text");
             None
         }
     };
-    refuse_others(&members, pointer, faults);
+    refuse_others(&members, at, faults);
     sku.map(|sku| AskedPair { sku, location })
 }
 
-fn object(json: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Map<String, Value>> {
+fn object(json: Value, at: JsonPointer<'_>, faults: &mut Faults) -> Option<Map<String, Value>> {
     match json {
         Value::Object(members) => Some(members),
         _ => {
-            faults.push(Fault::new(pointer, "must be an object"));
+            faults.add(at, "must be an object");
             None
         }
     }
 }
 
 /// Ignoring a member would answer a different question.
-fn refuse_others(members: &Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) {
+fn refuse_others(members: &Map<String, Value>, at: JsonPointer<'_>, faults: &mut Faults) {
     for name in members.keys() {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        faults.push(Fault::new(format!("{pointer}/{name}"), "is not known here"));
+        faults.add(at.member(name), "is not known here");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
+    use crate::http::problem::Code;
 
-    fn read_text(text: &'static str) -> Result<Question, Problem> {
-        let json = HeaderValue::from_static("application/json; charset=utf-8");
-        let headers = [(CONTENT_TYPE, json)].into_iter().collect();
-        read_body(&headers, Ok(Bytes::from_static(text.as_bytes())))
+    fn read_text(text: &str) -> Result<Question, Problem> {
+        read(text.as_bytes())
     }
 
     #[test]
@@ -289,14 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_reported_faults_is_bounded() {
+        let text = format!(r#"{{"pairs":[{}7]}}"#, "7,".repeat(4_999));
+        let problem = read_text(&text).expect_err("a refusal");
+        let document = serde_json::to_value(&problem).expect("a document");
+        assert_eq!(document["errors"].as_array().map(Vec::len), Some(1_000));
+    }
+
+    #[test]
     fn a_body_that_is_not_a_question_is_refused() {
         let code = |text| read_text(text).expect_err("a refusal").code();
         assert_eq!(code(""), Code::MalformedBody);
         assert_eq!(code("{"), Code::MalformedBody);
+        assert_eq!(code(r#"{"pairs":[{"sku":"A","sku":"B"}]}"#), Code::MalformedBody);
         for bad in ["{}", "[]", r#"{"pairs":[]}"#, r#"{"pairs":{}}"#] {
             assert_eq!(code(bad), Code::ValidationFailed, "{bad}");
         }
-        let bare = read_body(&HeaderMap::new(), Ok(Bytes::from_static(b"{}")));
-        assert_eq!(bare.expect_err("a refusal").code(), Code::UnsupportedMediaType);
     }
 }

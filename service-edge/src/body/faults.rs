@@ -2,49 +2,51 @@
 
 use std::fmt::{self, Display};
 
-pub(crate) use service_edge::problem::Fault;
+use crate::problem::Fault;
 
 /// A body of a megabyte could hold a hundred thousand faults.
 const FAULTS_MAX: usize = 1_000;
 
 /// The faults found so far, in the order found.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    pub(crate) fn add(&mut self, pointer: impl Display, message: impl Display) {
+    /// Adds one, unless there are too many already.
+    pub fn add(&mut self, pointer: impl Display, message: impl Display) {
         if self.0.len() < FAULTS_MAX {
             self.0.push(Fault::new(pointer, message));
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn into_vec(self) -> Vec<Fault> {
+    /// The faults, in the order found.
+    pub fn into_vec(self) -> Vec<Fault> {
         self.0
     }
 }
 
 /// The place of a value in a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum JsonPointer<'a> {
+pub enum JsonPointer<'a> {
     Root,
     Member(&'a JsonPointer<'a>, &'a str),
     Item(&'a JsonPointer<'a>, usize),
 }
 
 impl<'a> JsonPointer<'a> {
-    pub(crate) fn member(&'a self, name: &'a str) -> Self {
+    pub fn member(&'a self, name: &'a str) -> Self {
         Self::Member(self, name)
     }
 
-    pub(crate) fn item(&'a self, index: usize) -> Self {
+    pub fn item(&'a self, index: usize) -> Self {
         Self::Item(self, index)
     }
 }
