@@ -77,7 +77,7 @@ pub struct CommandConfig {
 #[openapi(
     info(title = "Stockbook command-service"),
     paths(log::list_stream_events, log::state::read_state),
-    components(schemas(Accepted, BatchAnswer, ReversalAnswer)),
+    components(schemas(Accepted, BatchAnswer, ReversalAnswer, log::EventLine)),
     tags(
         (name = "commands", description = "What may be asked. All lines of a command or none."),
         (name = "log", description = "What happened, in order. Never changed."),

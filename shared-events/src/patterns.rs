@@ -7,12 +7,15 @@ pub const NAME: &str = r"^(?!\.{1,2}$)[A-Za-z0-9._~:+-]{1,64}$";
 /// A code: the reason, kind or purpose of something.
 pub const CODE: &str = "^[a-z0-9_]{1,64}$";
 
+/// Text on one line.
+pub const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 /// A lane and a UUID, as [`ReservationId`](crate::values::ReservationId) writes them.
 pub const RESERVATION_ID: &str =
     "^[0-9]{1,4}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 /// Positions of one lane or several, as [`PositionToken`](crate::lane::PositionToken) writes them.
-pub const POSITION_TOKEN: &str = "^[0-9]+:[0-9]+(,[0-9]+:[0-9]+)*$";
+pub const POSITION_TOKEN: &str = "^[0-9]{1,4}:[0-9]{1,18}(,[0-9]{1,4}:[0-9]{1,18})*$";
 
 /// A time in UTC, to the microsecond at most.
 pub const TIMESTAMP: &str =

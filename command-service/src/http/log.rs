@@ -18,6 +18,7 @@ use shared_events::lane::{EventId, Lane};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::AMOUNT_MAX;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -36,7 +37,7 @@ const PAGE_LEN: i64 = 500;
 type Limit = IntegerOr<1_000, 1, 10_000>;
 
 /// The position or version before the first event; there is always room for one more after it.
-type After = IntegerOr<0, 0, { i64::MAX - 1 }>;
+type After = IntegerOr<0, 0, AMOUNT_MAX>;
 
 object! {
     /// The moment at which the lanes are listed.
@@ -127,7 +128,7 @@ pub(crate) struct EventLine {
     get, path = "/v1/lanes/{lane}/events", tag = "log",
     params(("lane" = u16, Path), InQuery::<EventRange>),
     responses(
-        (status = 200, description = "Finite NDJSON", body = EventLine,
+        (status = 200, description = "Finite NDJSON: an `Event` a line", body = String,
             content_type = "application/x-ndjson"),
         ReadProblems,
     ),
@@ -168,7 +169,7 @@ pub(crate) async fn read_stream(
     get, path = "/v1/streams/{stream}/events", tag = "log",
     params(("stream" = String, Path, example = "stock/85123A/MAIN"), InQuery::<EventRange>),
     responses(
-        (status = 200, description = "Finite NDJSON", body = EventLine,
+        (status = 200, description = "Finite NDJSON: an `Event` a line", body = String,
             content_type = "application/x-ndjson"),
         ReadProblems,
     ),

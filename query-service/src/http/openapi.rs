@@ -5,23 +5,27 @@
 use serde_json::Value;
 use service_edge::openapi::operations;
 use shared_events::event::Event;
-use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID, TIMESTAMP};
+use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TIMESTAMP};
 use shared_events::values::LABEL_CHARS_MAX;
 use utoipa::openapi::path::Parameter;
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, Type};
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 use crate::endpoints::changes;
 use crate::http::{page, wait};
 
 /// A type and an id with a slash between them.
-const DOCUMENT: &str = "^[^/]+/.+$";
+const DOCUMENT: &str =
+    r"^[^/\u0000-\u001f\u007f-\u009f]{1,255}/[^\u0000-\u001f\u007f-\u009f]{1,255}$";
 const CURSOR: &str = "^[A-Za-z0-9_-]+$";
-const DAY: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
 
 /// What a parameter accepts.
 enum Form {
+    /// With an example that is valid everywhere.
     Pattern(&'static str, &'static str),
+    /// Valid only for the list or the log that it comes from.
+    Given(&'static str),
+    Day,
     Label(&'static str),
     Range(i64, i64),
     AnyOf(Vec<Value>),
@@ -34,8 +38,7 @@ enum Form {
 fn form(path: &str, name: &str) -> Form {
     let words = |words: &[&str]| Form::AnyOf(words.iter().map(|word| Value::from(*word)).collect());
     match (path, name) {
-        ("/v1/flow/{sku}", "from") => Form::Pattern(DAY, "2026-11-01"),
-        ("/v1/flow/{sku}", "to") => Form::Pattern(DAY, "2026-12-01"),
+        ("/v1/flow/{sku}", "from" | "to") => Form::Day,
         ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
         (_, "limit") => Form::Range(1, page::LIMIT_MAX),
         (_, "sku" | "sku_prefix") => Form::Pattern(NAME, "85123A"),
@@ -43,7 +46,7 @@ fn form(path: &str, name: &str) -> Form {
         (_, "id") => Form::Pattern(RESERVATION_ID, "3-019a5b1c-7d2e-7c3a-9f00-5a1b2c3d4e5f"),
         (_, "reason") => Form::Pattern(CODE, "damaged"),
         (_, "reference") => Form::Pattern(DOCUMENT, "invoice/536365"),
-        (_, "cursor") => Form::Pattern(CURSOR, "eyJzdG9jayI6WyI4NTEyM0EiLCJNQUlOIl19"),
+        (_, "cursor") => Form::Given(CURSOR),
         (_, "as_of" | "known_at" | "from" | "to") => {
             Form::Pattern(TIMESTAMP, "2026-11-29T12:00:00Z")
         }
@@ -51,7 +54,7 @@ fn form(path: &str, name: &str) -> Form {
             _,
             "min_position" | "at_position" | "from_position" | "to_position" | "after"
             | "Last-Event-ID",
-        ) => Form::Pattern(POSITION_TOKEN, "3:1042"),
+        ) => Form::Given(POSITION_TOKEN),
         (_, "owner") => Form::Label("customer-17850"),
         (_, "actor") => Form::Label("till-4"),
         (_, "correlation_id") => Form::Label("01a2280b-3da9-754a-9cc5-f8b53809fed9"),
@@ -90,8 +93,17 @@ fn describe(path: &str, parameter: &mut Parameter) {
             schema.pattern = Some(pattern.to_owned());
             schema.examples = vec![Value::from(example)];
         }
+        Form::Given(pattern) => {
+            schema.schema_type = Type::String.into();
+            schema.pattern = Some(pattern.to_owned());
+        }
+        Form::Day => {
+            schema.schema_type = Type::String.into();
+            schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
+        }
         Form::Label(example) => {
             schema.schema_type = Type::String.into();
+            schema.pattern = Some(PRINTABLE.to_owned());
             schema.min_length = Some(1);
             schema.max_length = Some(LABEL_CHARS_MAX);
             schema.examples = vec![Value::from(example)];

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{AdditionalProperties, Object as ObjectSchema, Schema, Type};
-use utoipa::openapi::{ObjectBuilder, RefOr, Required};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Required};
 
 use super::{Fault, Faults, JsonPointer};
 
@@ -55,6 +55,8 @@ pub(crate) fn read_tree<T: Member>(
 
 /// A JSON object, declared by [`object!`].
 pub(crate) trait Object: Sized {
+    /// The name of its schema.
+    const NAME: &'static str;
     const ABOUT: &'static [&'static str];
     const MEMBERS: &'static [MemberInfo];
 
@@ -102,7 +104,9 @@ impl MemberInfo {
             match &mut schema {
                 RefOr::T(Schema::Object(object)) => object.description = Some(about),
                 RefOr::T(Schema::Array(array)) => array.description = Some(about),
-                _ => {}
+                RefOr::T(Schema::AnyOf(any)) => any.description = Some(about),
+                RefOr::Ref(named) => named.description = about,
+                RefOr::T(_) => {}
             }
         }
         schema
@@ -143,6 +147,7 @@ macro_rules! object {
         }
 
         impl $crate::http::json::Object for $name {
+            const NAME: &'static str = [$($shown,)? stringify!($name)][0];
             const ABOUT: &'static [&'static str] = &[$($about),*];
             const MEMBERS: &'static [$crate::http::json::MemberInfo] = &[$(
                 $crate::http::json::MemberInfo::new::<$type>(
@@ -170,13 +175,13 @@ macro_rules! object {
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                <Self as $crate::http::json::Member>::schema()
+                $crate::http::json::object_schema::<Self>().into()
             }
         }
 
         impl utoipa::ToSchema for $name {
             fn name() -> std::borrow::Cow<'static, str> {
-                [$($shown,)? stringify!($name)][0].into()
+                <Self as $crate::http::json::Object>::NAME.into()
             }
 
             fn schemas(schemas: &mut $crate::http::json::Schemas) {
@@ -233,10 +238,11 @@ impl<T: Object> Member for T {
     }
 
     fn schema() -> RefOr<Schema> {
-        Schema::Object(object_schema::<T>()).into()
+        Ref::from_schema_name(T::NAME).into()
     }
 
     fn add_schemas(schemas: &mut Schemas) {
+        schemas.push((T::NAME.to_owned(), object_schema::<T>().into()));
         T::MEMBERS.iter().for_each(|member| (member.add_schemas)(schemas));
     }
 

@@ -10,17 +10,17 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 use shared_events::event;
 use shared_events::lane::{EventId, PositionToken, Version};
-use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, RESERVATION_ID};
+use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID};
 use shared_events::time::Timestamp;
 use shared_events::values::{
     AMOUNT_MAX, Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku,
 };
-use utoipa::ToSchema;
 use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, KnownFormat, Object as ObjectSchema, Schema, SchemaFormat,
-    SchemaType, Type,
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, Object as ObjectSchema, Schema,
+    SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Faults, JsonPointer, Member, Schemas, object};
 
@@ -30,7 +30,6 @@ const METADATA_LEN_MAX: usize = 20;
 const METADATA_NAME_CHARS_MAX: usize = 64;
 const METADATA_VALUE_CHARS_MAX: usize = 255;
 
-const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 const PRINTABLE_LINES: &str = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$";
 
 /// A member that may be absent. Null is not absent, and is refused.
@@ -83,7 +82,7 @@ impl<T: Member + ToSchema, const MAX: usize> Member for List<T, MAX> {
     }
 
     fn add_schemas(schemas: &mut Schemas) {
-        schemas.push((T::name().into(), <T as Member>::schema()));
+        schemas.push((T::name().into(), <T as PartialSchema>::schema()));
         T::add_schemas(schemas);
     }
 
@@ -211,7 +210,8 @@ impl Member for Delta {
     }
 
     fn schema() -> RefOr<Schema> {
-        SignedAmount::schema()
+        let down = Integer::<i64, { -AMOUNT_MAX }, -1>::object_schema();
+        Schema::from(AnyOfBuilder::new().item(down).item(Quantity::object_schema()).build()).into()
     }
 }
 
@@ -390,14 +390,18 @@ impl Member for Metadata {
     }
 
     fn schema() -> RefOr<Schema> {
+        Ref::from_schema_name("Metadata").into()
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
         let name = bounded(METADATA_NAME_CHARS_MAX, PRINTABLE);
         let value = text().max_length(Some(METADATA_VALUE_CHARS_MAX)).pattern(Some(PRINTABLE));
-        ObjectBuilder::new()
+        let object = ObjectBuilder::new()
             .schema_type(Type::Object)
             .property_names(Some(Schema::from(name)))
             .additional_properties(Some(AdditionalProperties::from(Schema::from(value))))
-            .max_properties(Some(METADATA_LEN_MAX))
-            .into()
+            .max_properties(Some(METADATA_LEN_MAX));
+        schemas.push(("Metadata".to_owned(), object.into()));
     }
 
     fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {

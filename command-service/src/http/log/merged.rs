@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use shared_events::lane::PositionToken;
 use tokio::time::timeout;
 
-use super::{EventLine, Limit, Pages, Source, fault};
+use super::{Limit, Pages, Source, fault};
 use crate::http::AppState;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
@@ -42,7 +42,7 @@ object! {
     get, path = "/v1/events", tag = "log",
     params(InQuery::<MergedRange>),
     responses(
-        (status = 200, description = "Finite NDJSON", body = EventLine,
+        (status = 200, description = "Finite NDJSON: an `Event` a line", body = String,
             content_type = "application/x-ndjson",
             headers(("Next-Position" = String, description = "The position after the last line"))),
         ReadProblems,

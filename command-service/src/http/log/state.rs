@@ -8,6 +8,7 @@ use shared_events::lane::{PositionToken, Version};
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::AMOUNT_MAX;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -26,7 +27,7 @@ object! {
     pub(crate) struct StateQuery {
         /// Up to and with this version. Not together with `at`.
         #[serde(default)]
-        version: Option<Integer<i64, 0, { i64::MAX - 1 }>>,
+        version: Option<Integer<i64, 0, AMOUNT_MAX>>,
         /// What was recorded at or before this moment, settled. Not together with `version`.
         #[serde(default)]
         at: Option<Timestamp>,

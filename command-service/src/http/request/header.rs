@@ -23,13 +23,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[expect(dead_code, reason = "headers are read one by one")]
 pub(crate) struct CommandHeaders {
     /// A name for this request, so that repeating it has one effect: 1 to 255 printable ASCII.
-    #[param(rename = "Idempotency-Key", required = false)]
+    #[param(rename = "Idempotency-Key", required = false, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")]
     idempotency_key: String,
     /// What belongs together; made if absent, and always answered.
-    #[param(rename = "Correlation-Id", required = false)]
+    #[param(rename = "Correlation-Id", required = false, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")]
     correlation_id: String,
     /// Who asks, as an opaque id.
-    #[param(rename = "Actor", required = false)]
+    #[param(rename = "Actor", required = false, pattern = "^[!-~]([ -~]{0,253}[!-~])?$")]
     actor: String,
     /// W3C Trace Context.
     #[param(required = false)]
@@ -42,7 +42,7 @@ pub(crate) struct CommandHeaders {
 #[expect(dead_code, reason = "headers are read one by one")]
 pub(crate) struct Precondition {
     /// Refuse unless the stream is at this version, such as `"7"`; `"0"` is no history.
-    #[param(rename = "If-Match", required = false)]
+    #[param(rename = "If-Match", required = false, pattern = "^\"[0-9]{1,15}\"$")]
     if_match: String,
 }
 

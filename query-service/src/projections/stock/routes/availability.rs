@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use service_edge::body::{self, BODY_BYTES_MAX, Faults, JsonPointer};
 use service_edge::problem::Fault;
 use shared_events::lane::{Lane, Position, PositionToken};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
@@ -38,7 +40,7 @@ pub struct Availability {
 }
 
 /// The figures of one pair, or of one sku at all locations; or why there are none.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub struct Available {
     /// The item, as in the request.
     pub sku: String,
@@ -49,8 +51,31 @@ pub struct Available {
     pub outcome: Outcome,
 }
 
+impl ToSchema for Available {}
+
+impl PartialSchema for Available {
+    /// One plain object, because not every generator of clients reads alternatives within one.
+    fn schema() -> RefOr<Schema> {
+        let text =
+            |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+        let RefOr::T(Schema::Object(object)) = Figure::schema() else {
+            unreachable!("a figure is an object");
+        };
+        let mut members = ObjectBuilder::from(object)
+            .description(Some(
+                "Figures of one pair, or of one sku at all locations; or an `error`.",
+            ))
+            .property("sku", text("The item, as in the request."))
+            .property("location", text("The location, if the request has one."))
+            .property("error", text("unknown_sku or unknown_location; then there are no figures."))
+            .build();
+        members.required = vec!["sku".to_owned()];
+        members.into()
+    }
+}
+
 /// Figures, or why there are none.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Outcome {
     /// The figures.
@@ -66,6 +91,7 @@ pub enum Outcome {
 #[derive(Debug, ToSchema)]
 pub struct Question {
     /// 1 to 5,000.
+    #[schema(min_items = 1, max_items = 5_000)]
     pairs: Vec<AskedPair>,
 }
 
