@@ -4,6 +4,7 @@
 
 pub mod daily_flow;
 pub mod low_stock;
+pub mod reorder_point;
 pub mod stock;
 pub mod view;
 

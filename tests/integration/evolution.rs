@@ -16,6 +16,7 @@ use stack::replay::source::Source;
 trials! {
     a_log_of_november_2026_is_folded_projected_and_queried,
     adjustments_of_version_1_are_read_as_todays,
+    documents_of_types_with_a_slash_are_found,
 }
 
 /// Copies a table of a fixture into the write database.
@@ -103,5 +104,25 @@ async fn adjustments_of_version_1_are_read_as_todays(world: Arc<World>) {
     command.done("/v1/adjustments", short).await;
     let history = command.stream("stock/85123A/MAIN").await;
     assert_eq!(history.last().map(|event| event.schema_version), Some(2));
+    stockbook.verify().await;
+}
+
+/// Types of documents could have slashes once. A document is found by its whole text, which two may share.
+async fn documents_of_types_with_a_slash_are_found(world: Arc<World>) {
+    let stockbook = start_on(&world, "log-2026-11-29").await;
+    let heads = stockbook.heads().await;
+    let found = async |path: &str| {
+        let answer = stockbook.read_at(path, &heads).await.json();
+        let items = answer["items"].as_array().expect("a list");
+        items.iter().map(|one| one["reference"].clone()).collect::<Vec<_>>()
+    };
+    let [slash_in_type, slash_in_id] =
+        [("po/eu", "7"), ("po", "eu/7")].map(|(kind, id)| json!({"type": kind, "id": id}));
+    let movements = found("/v1/movements?reference=po/eu/7&type=StockReceived").await;
+    assert_eq!(movements, [slash_in_id.clone(), slash_in_type.clone()]);
+    assert_eq!(found("/v1/movements?reference=po/eu&type=StockReceived").await, [json!(null); 0]);
+    assert_eq!(found("/v1/reservations?reference=po/eu/7").await, [slash_in_id, slash_in_type]);
+    let neighbour = json!({"type": "po//", "id": "/"});
+    assert_eq!(found("/v1/movements?reference=po////").await, [neighbour]);
     stockbook.verify().await;
 }

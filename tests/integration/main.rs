@@ -39,6 +39,7 @@ mod views;
 mod time_travel;
 mod changes;
 mod plans;
+mod filters;
 mod statements;
 mod replay;
 mod crash;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         time_travel::TESTS,
         changes::TESTS,
         plans::TESTS,
+        filters::TESTS,
         statements::TESTS,
         replay::TESTS,
         crash::TESTS,
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         restore::TESTS,
         evolution::TESTS,
         views::extremes::TESTS,
+        views::low::TESTS,
         views::poison::TESTS,
         views::rebuilding::TESTS,
     ])

@@ -1,6 +1,7 @@
 //! Several views next to each other: flows, low stock, and its alerts.
 
 pub(crate) mod extremes;
+pub(crate) mod low;
 pub(crate) mod poison;
 pub(crate) mod rebuilding;
 

@@ -58,10 +58,12 @@ impl Oracle {
         let mut oracle = Self::default();
         for event in log {
             let data: Value = serde_json::from_str(event.data.get()).expect("data is JSON");
+            let is_reinstated = event.event_type == "ItemReinstated";
+            let data = if is_reinstated { &data["after"] } else { &data };
             let Some(sku) = data["sku"].as_str() else {
                 continue;
             };
-            oracle.change(event, sku, &data);
+            oracle.change(event, sku, data);
             oracle.alert(event, sku);
         }
         oracle
@@ -117,6 +119,15 @@ impl Oracle {
             });
             self.alerts.insert(id, alert);
         }
+    }
+
+    /// The stock levels that are at their reorder point or below at the end, as `sku/location`.
+    pub fn low(&self) -> impl Iterator<Item = String> + '_ {
+        let low = self.levels.iter().filter(|((sku, _), level)| {
+            let point = self.items[sku].reorder_point;
+            point > 0 && available(level.figures) <= point
+        });
+        low.map(|((sku, location), _)| format!("{sku}/{location}"))
     }
 
     /// The stock levels that are short at the end, as `sku/location`.

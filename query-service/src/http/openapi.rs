@@ -16,7 +16,9 @@ use crate::http::{page, wait};
 
 /// A type and an id with a slash between them.
 const DOCUMENT: &str =
-    r"^[^/\u0000-\u001f\u007f-\u009f]{1,255}/[^\u0000-\u001f\u007f-\u009f]{1,255}$";
+    r"^[^\u0000-\u001f\u007f-\u009f]{1,255}/[^\u0000-\u001f\u007f-\u009f]{1,255}$";
+/// Also `.` and `..`, which are no names.
+const NAME_PREFIX: &str = "^[A-Za-z0-9._~:+-]{1,64}$";
 const CURSOR: &str = "^[A-Za-z0-9_-]+$";
 
 /// What a parameter accepts.
@@ -41,7 +43,8 @@ fn form(path: &str, name: &str) -> Form {
         ("/v1/flow/{sku}", "from" | "to") => Form::Day,
         ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
         (_, "limit") => Form::Range(1, page::LIMIT_MAX),
-        (_, "sku" | "sku_prefix") => Form::Pattern(NAME, "85123A"),
+        (_, "sku") => Form::Pattern(NAME, "85123A"),
+        (_, "sku_prefix") => Form::Pattern(NAME_PREFIX, "85123"),
         (_, "location") => Form::Pattern(NAME, "MAIN"),
         (_, "id") => Form::Pattern(RESERVATION_ID, "3-019a5b1c-7d2e-7c3a-9f00-5a1b2c3d4e5f"),
         (_, "reason") => Form::Pattern(CODE, "damaged"),

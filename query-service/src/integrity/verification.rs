@@ -27,6 +27,7 @@ use super::rows::{
     Columns, MovementRow, digest, item_contents, location_contents, reservation_contents, values,
 };
 use crate::pipeline::delivery::Fact;
+use crate::projections::reorder_point::reorder_point;
 use crate::projections::stock::Totals;
 
 /// The part of a lane that is verified.
@@ -216,17 +217,15 @@ impl Verification {
             Some(Content::Description(known)) => Some(known),
             _ => None,
         };
+        let reorder_point = reorder_point(&event.about()).map_or(0, |(_, point)| point);
         let Some(contents) = contents(event) else {
-            return known.map(|known| Description { retired: true, ..known });
+            return known.map(|known| Description { retired: true, reorder_point, ..known });
         };
         Some(Description {
             digest: digest(&values(contents)),
             described_at: recorded.position,
             made_at: known.map_or(recorded.recorded_at, |known| known.made_at),
-            reorder_point: match event.about() {
-                About::Item(item) => item.reorder_point,
-                _ => 0,
-            },
+            reorder_point,
             // What is described is traded.
             retired: false,
         })

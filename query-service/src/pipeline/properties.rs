@@ -14,7 +14,9 @@ use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Fact};
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{EventPosition, Projection};
-use crate::projections::stock::{Changes, Movement, Name, ReservationRow, Stock, Totals};
+use crate::projections::stock::{
+    Changes, Movement, Name, ReorderPoint, ReservationRow, Stock, Totals,
+};
 use crate::projections::view::{View, ViewChanges};
 use crate::sample_log::{LANES, Log, actions, log_of};
 
@@ -29,6 +31,7 @@ struct Tables {
     totals: BTreeMap<Sku, (Totals, i64, Position)>,
     movements: BTreeMap<(Lane, Position), Movement>,
     names: BTreeMap<(Lane, Position), Name>,
+    reorder_points: BTreeMap<(Lane, Position), ReorderPoint>,
     reservations: BTreeMap<ReservationId, ReservationRow>,
 }
 
@@ -42,8 +45,17 @@ impl Tables {
             let before = self.checkpoints.insert(advance.lane, advance.after);
             assert_eq!(before.map(|at| at.position), Some(advance.before));
         }
-        let Changes { items, retired, locations, levels, totals, movements, names, reservations } =
-            changes_of::<Stock>(plan).clone();
+        let Changes {
+            items,
+            retired,
+            locations,
+            levels,
+            totals,
+            movements,
+            names,
+            reorder_points,
+            reservations,
+        } = changes_of::<Stock>(plan).clone();
         // As the statement that describes items does.
         self.retired.retain(|sku, _| !items.contains_key(sku));
         self.items.extend(items);
@@ -66,6 +78,10 @@ impl Tables {
         for name in names {
             let key = (name.at.lane, name.at.position);
             assert!(self.names.insert(key, name).is_none(), "applied twice");
+        }
+        for point in reorder_points {
+            let key = (point.at.lane, point.at.position);
+            assert!(self.reorder_points.insert(key, point).is_none(), "applied twice");
         }
         for (id, mut row) in reservations {
             if let Some(kept) = self.reservations.get(&id) {

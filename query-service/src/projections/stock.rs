@@ -17,7 +17,7 @@ use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use self::fold::{Changes, Movement, Name, ReservationRow, Totals};
+pub use self::fold::{Changes, Movement, Name, ReorderPoint, ReservationRow, Totals};
 use crate::integrity::check::Subject;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;

@@ -132,8 +132,9 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
     };
     let mut rows = Vec::new();
     for ((sku, location), (place, figures)) in &changes.levels {
-        let item = changes.items.get(sku).map(|(_, item)| item.reorder_point);
-        let contents = figure_contents((*figures).into(), Some(item.unwrap_or_default()));
+        let mut points = changes.reorder_points.iter().rev().filter(|one| one.sku == *sku);
+        let point = points.next().map_or(0, |last| last.reorder_point);
+        let contents = figure_contents((*figures).into(), Some(point));
         rows.push((Kind::Level, row(format!("stock/{sku}/{location}"), place, contents)));
     }
     for (sku, total) in &changes.totals {

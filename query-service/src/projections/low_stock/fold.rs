@@ -15,6 +15,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku};
 
 use crate::projection::{EventPosition, Unfit};
+use crate::projections::reorder_point::reorder_point;
 
 /// What a batch changes: the changes of each item, in the order of its lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,17 +93,13 @@ impl Changes {
     /// Adds one event, after all earlier events of its lane. An error changes nothing.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
-        match event.about() {
-            About::Item(item) => {
-                self.add(&item.sku, Change::ReorderPoint(at, item.reorder_point));
-            }
-            // Nobody reorders a retired item.
-            About::RetiredItem(item) => self.add(&item.sku, Change::ReorderPoint(at, 0)),
-            About::Stock(change) => {
-                let available = change.after.checked_available().ok_or(Unfit::Overflow)?;
-                self.add(change.sku, Change::Available(at, change.location.clone(), available));
-            }
-            About::Location(_) | About::Reservation(_) => {}
+        let about = event.about();
+        if let Some((sku, reorder_point)) = reorder_point(&about) {
+            self.add(sku, Change::ReorderPoint(at, reorder_point));
+        }
+        if let About::Stock(change) = about {
+            let available = change.after.checked_available().ok_or(Unfit::Overflow)?;
+            self.add(change.sku, Change::Available(at, change.location.clone(), available));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku};
 
 use crate::projection::{EventPosition, Unfit};
+use crate::projections::reorder_point::reorder_point;
 
 /// What a batch changes, folded per key: only the last state of each row is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub struct Changes {
     pub totals: BTreeMap<Sku, Addition>,
     pub movements: Vec<Movement>,
     pub names: Vec<Name>,
+    pub reorder_points: Vec<ReorderPoint>,
     pub reservations: BTreeMap<ReservationId, ReservationRow>,
 }
 
@@ -85,6 +87,16 @@ pub struct Name {
     pub at: EventPosition,
     pub stream: Stream,
     pub name: String,
+    pub occurred_at: Timestamp,
+}
+
+/// The reorder point of an item from one position on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReorderPoint {
+    pub at: EventPosition,
+    pub sku: Sku,
+    pub reorder_point: i64,
+    pub occurred_at: Timestamp,
 }
 
 /// A reservation after its last step.
@@ -101,7 +113,12 @@ impl Changes {
     /// Adds one event, after all earlier events of its lane. An error changes nothing.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
-        match event.about() {
+        let about = event.about();
+        if let Some((sku, reorder_point)) = reorder_point(&about) {
+            let (sku, occurred_at) = (sku.clone(), recorded.occurred_at);
+            self.reorder_points.push(ReorderPoint { at, sku, reorder_point, occurred_at });
+        }
+        match about {
             About::Item(item) => {
                 // A retired item is described again only when it is reinstated.
                 self.retired.remove(&item.sku);
@@ -159,7 +176,8 @@ impl Changes {
 
     fn fold_name(&mut self, recorded: &RecordedEvent, name: &str) {
         let (at, stream) = (EventPosition::of(recorded), recorded.stream.clone());
-        self.names.push(Name { at, stream, name: name.to_owned() });
+        let (name, occurred_at) = (name.to_owned(), recorded.occurred_at);
+        self.names.push(Name { at, stream, name, occurred_at });
     }
 
     fn fold_reservation(&mut self, at: EventPosition, step: &ReservationStep) {

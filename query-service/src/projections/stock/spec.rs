@@ -105,6 +105,9 @@ fn a_reinstated_item_is_traded_again() {
     let sku = pair("A", "MAIN").0;
     assert!(changes.retired.is_empty());
     assert_eq!((changes.items[&sku].0.version.0, changes.items[&sku].1.reorder_point), (3, 12));
+    let points: Vec<_> =
+        changes.reorder_points.iter().map(|one| (one.at.position.0, one.reorder_point)).collect();
+    assert_eq!(points, [(1, 12), (2, 0), (3, 12)], "nobody reorders a retired item");
 }
 
 #[test]

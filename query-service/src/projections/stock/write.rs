@@ -6,7 +6,7 @@ use shared_events::values::{Code, Label};
 use sqlx::PgConnection;
 
 use crate::database::{lane_column, write_rows};
-use crate::projections::stock::{Changes, Name};
+use crate::projections::stock::Changes;
 
 /// Writes every table that has rows to write.
 pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -14,8 +14,8 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     write_stock(changes, connection).await?;
     write_movements(changes, connection).await?;
     write_reservations(changes, connection).await?;
-    write_rows!(connection, "copy_reorder_points.sql", for sku in changes.items.keys() => {
-        sku: sku.as_str(),
+    write_rows!(connection, "copy_reorder_points.sql", for one in &changes.reorder_points => {
+        sku: one.sku.as_str(),
     });
     Ok(())
 }
@@ -49,11 +49,19 @@ async fn write_catalogue(changes: &Changes, connection: &mut PgConnection) -> sq
         position: at.position.0,
         updated_at: at.recorded_at.to_utc(),
     });
-    write_rows!(connection, "insert_names.sql", for Name { at, stream, name } in &changes.names => {
-        stream: stream.to_string(),
-        position: at.position.0,
-        lane: lane_column(at.lane),
-        name: name.as_str(),
+    write_rows!(connection, "insert_names.sql", for one in &changes.names => {
+        stream: one.stream.to_string(),
+        position: one.at.position.0,
+        lane: lane_column(one.at.lane),
+        name: one.name.as_str(),
+        occurred_at: one.occurred_at.to_utc(),
+    });
+    write_rows!(connection, "insert_reorder_points.sql", for one in &changes.reorder_points => {
+        sku: one.sku.as_str(),
+        position: one.at.position.0,
+        lane: lane_column(one.at.lane),
+        reorder_point: one.reorder_point,
+        occurred_at: one.occurred_at.to_utc(),
     });
     Ok(())
 }

@@ -237,10 +237,10 @@ impl MovementFilter {
         let type_name = self.event_type.as_ref().map(|EventType(name)| name.as_str());
         query.filter(&format!(" and {event_type} = "), type_name);
         query.filter(&format!(" and {reason} = "), self.reason.as_ref().map(Code::as_str));
-        if let Some(DocumentId { kind, id }) = &self.reference {
-            query.push(" and reference_type = ").bind(kind.as_str());
-            query.push(" and reference_id = ").bind(id.as_str());
-        }
+        query.filter(
+            &format!(" and {} = ", DocumentId::COLUMNS),
+            self.reference.as_ref().map(DocumentId::as_str),
+        );
         query.filter(" and actor = ", self.actor.as_ref().map(Label::as_str));
         query.filter(" and correlation_id = ", self.correlation_id.as_ref().map(Label::as_str));
         query.filter(" and recorded_at >= ", self.from.map(Timestamp::to_utc));

@@ -185,10 +185,10 @@ async fn read_reservations(
 ) -> Result<AsOf<Page<Reservation>>, Problem> {
     let mut query = PageQuery::new("with found as (select * from reservations where true");
     query.filter(" and owner = ", filter.owner.as_ref().map(Label::as_str));
-    if let Some(DocumentId { kind, id }) = &filter.reference {
-        query.push(" and reference_type = ").bind(kind.as_str());
-        query.push(" and reference_id = ").bind(id.as_str());
-    }
+    query.filter(
+        &format!(" and {} = ", DocumentId::COLUMNS),
+        filter.reference.as_ref().map(DocumentId::as_str),
+    );
     query.filter(" and status = ", filter.status.map(ReservationStatus::as_str));
     if let Some(ReservationKey { made_at, id }) = after {
         query.push(" and (made_at, id) < (").bind(made_at.to_utc());

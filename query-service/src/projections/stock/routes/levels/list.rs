@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use shared_events::lane::PositionToken;
-use shared_events::values::{LocationCode, Sku};
+use shared_events::values::LocationCode;
 use sqlx::Row;
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,6 +17,7 @@ use crate::http::past::{ListPastParameters, Past};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::parsed;
+use crate::http::subject::SkuPrefix;
 use crate::http::wait::{AsOf, MinPosition, read_when_applied};
 
 /// Up to this many pairs are quickly sorted. More pairs are soon met by walking along all pairs.
@@ -58,9 +59,8 @@ pub struct StockFilter {
     #[param(value_type = Option<String>)]
     location: Option<LocationCode>,
     /// Only skus with this prefix.
-    // Any text that a sku can begin with is a valid sku, except `.` and `..`.
     #[param(value_type = Option<String>)]
-    sku_prefix: Option<Sku>,
+    sku_prefix: Option<SkuPrefix>,
     /// Only pairs with exactly this available quantity: 0 is sold out.
     #[param(value_type = Option<i64>)]
     available: Option<Integer>,
@@ -127,7 +127,7 @@ impl StockFilter {
         query.filter(" and location = ", self.location.as_ref().map(LocationCode::as_str));
         if let Some(prefix) = &self.sku_prefix {
             query.push(" and sku >= ").bind(prefix.as_str());
-            query.push(" and sku < ").bind(format!("{prefix}\x7f"));
+            query.push(" and sku < ").bind(format!("{}\x7f", prefix.as_str()));
         }
         query.after_pair(after);
     }
