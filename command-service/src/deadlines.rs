@@ -82,12 +82,8 @@ async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
 
 fn expiry(id: ReservationId) -> Submission {
     let correlation_id = label(id.as_str());
-    let command = ChangeReservation {
-        id,
-        step: Step::Expire,
-        expected_version: None,
-        cause: Cause::default(),
-    };
+    let command =
+        ChangeReservation { id, step: Step::Expire, precondition: None, cause: Cause::default() };
     Submission {
         payload: Payload::One(Request {
             command: Command::ChangeReservation(command),

@@ -16,7 +16,7 @@ pub struct Reservation {
     pub owner: Label,
     /// Its status.
     pub status: ReservationStatus,
-    /// The expiry of the hold. A confirmed reservation does not expire.
+    /// The expiry of the hold. A confirmed reservation does not expire: see [`ReservationStatus::has_expiry`].
     pub expires_at: Timestamp,
     /// The external document, such as the cart; a confirmation may replace it, such as by the order.
     #[serde(default)]
@@ -44,6 +44,14 @@ pub enum ReservationStatus {
 }
 
 impl ReservationStatus {
+    /// Whether the hold ends, or ended, at the reservation's expiry. A promise does not.
+    pub fn has_expiry(self) -> bool {
+        match self {
+            Self::Held | Self::Released | Self::Expired => true,
+            Self::Confirmed | Self::Fulfilled | Self::Cancelled => false,
+        }
+    }
+
     /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ use super::batches::{batch, issue, keyed, receive, results, send};
 
 trials! {
     an_invalid_batch_gets_all_its_faults,
+    a_malformed_command_of_an_independent_batch_is_refused_alone,
     a_batch_has_a_thousand_commands_at_most,
     a_strict_service_requires_the_keys_of_a_batch,
 }
@@ -36,9 +37,9 @@ async fn an_invalid_batch_gets_all_its_faults(world: Arc<World>) {
             batch("atomic", json!([keyed("k", receive("A", 1))])),
             vec!["/commands/0/idempotency_key"],
         ),
-        (batch("independent", json!([{"type": "confirm_reservation"}])), vec!["/commands/0/id"]),
+        (batch("atomic", json!([{"type": "confirm_reservation"}])), vec!["/commands/0/id"]),
         (
-            batch("independent", json!([{"type": "register_item", "sku": "no spaces"}])),
+            batch("atomic", json!([{"type": "register_item", "sku": "no spaces"}])),
             vec!["/commands/0/sku"],
         ),
     ] {
@@ -46,6 +47,30 @@ async fn an_invalid_batch_gets_all_its_faults(world: Arc<World>) {
         assert_eq!(pointers(&problem), expected, "{problem}");
     }
     assert_eq!(stockbook.heads().await, before, "a refused batch was recorded");
+}
+
+async fn a_malformed_command_of_an_independent_batch_is_refused_alone(world: Arc<World>) {
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 0)]).await;
+    let before = stockbook.recorded().await;
+    let commands = json!([
+        receive("A", 1),
+        receive("A", 0),
+        7,
+        {"type": "make_tea"},
+        keyed("k", receive("A", 0)),
+        {"type": "confirm_reservation"},
+        receive("A", 1),
+    ]);
+    let answer = send(&command, "independent", commands).await.expect_status(200).json();
+    let refused = ["422 validation_failed"; 5].join(", ");
+    assert_eq!(results(&answer), format!("200, {refused}, 200"), "{answer}");
+    let pointers: Vec<Vec<&str>> =
+        (1..6).map(|nth| pointers(&answer["results"][nth]["body"])).collect();
+    assert_eq!(pointers.concat(), ["/lines/0/quantity", "", "/type", "/lines/0/quantity", "/id"]);
+    assert_eq!(stockbook.recorded().await, before + 2);
+    let good = json!([keyed("k", receive("A", 1))]);
+    let answer = send(&command, "independent", good).await.expect_status(200).json();
+    assert_eq!(results(&answer), "200", "a malformed command used up its key: {answer}");
 }
 
 async fn a_batch_has_a_thousand_commands_at_most(world: Arc<World>) {

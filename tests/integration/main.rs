@@ -29,6 +29,7 @@ mod reversal_windows;
 mod reversal_jobs;
 mod batches;
 mod batch_requests;
+mod conditional_requests;
 mod concurrency;
 mod market;
 mod relay;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
         reversal_jobs::TESTS,
         batches::TESTS,
         batch_requests::TESTS,
+        conditional_requests::TESTS,
         concurrency::TESTS,
         market::TESTS,
         relay::TESTS,

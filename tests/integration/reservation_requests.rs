@@ -9,6 +9,8 @@ trials! {
     an_invalid_reservation_gets_all_its_faults,
     reservations_are_listed_by_owner_reference_and_status,
     one_key_makes_one_reservation_and_validate_only_makes_none,
+    a_hold_is_replaced_in_one_transaction,
+    a_confirmed_reservation_has_no_expiry,
     an_accepted_shortage_is_shown_and_missing_units_cannot_be_issued,
 }
 
@@ -49,6 +51,65 @@ async fn an_invalid_reservation_gets_all_its_faults(world: Arc<World>) {
     let unknown = command.post("/v1/reservations", body).await;
     assert_eq!(unknown.expect_problem(404, "unknown_location")["location"], "NONE");
     assert_eq!(stockbook.heads().await, before, "a refusal was recorded");
+}
+
+async fn a_hold_is_replaced_in_one_transaction(world: Arc<World>) {
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5), ("B", 5)]).await;
+    let old = command.reserve("cart", 600, &[("A", 4), ("B", 1)]).await.reservation_id();
+    let replacing = |owner: &str, quantity: i64| {
+        let mut body = reservation(owner, 600, &[("A", quantity)]);
+        body["replaces"] = json!(old);
+        body
+    };
+    let path = "/v1/reservations";
+    let short = command.refused(path, replacing("cart", 6), 409, "insufficient_stock").await;
+    assert_eq!(short["lines"][0]["available"], 5, "{short}");
+    let foreign = command.refused(path, replacing("other", 1), 404, "unknown_reservation").await;
+    assert_eq!(foreign["id"], old);
+    assert_eq!(
+        command.figures("A").await,
+        Figures { on_hand: 5, reserved: 4, allocated: 0, available: 1 }
+    );
+
+    let new = command.post(path, replacing("cart", 5)).await.expect_status(201);
+    assert_eq!(
+        new.types(),
+        [
+            "ReservationReleased",
+            "StockReleased",
+            "StockReleased",
+            "ReservationHeld",
+            "StockReserved"
+        ]
+    );
+    assert_ne!(new.reservation_id(), old);
+    assert_eq!(
+        command.figures("A").await,
+        Figures { on_hand: 5, reserved: 5, allocated: 0, available: 0 }
+    );
+    assert_eq!(
+        command.figures("B").await,
+        Figures { on_hand: 5, reserved: 0, allocated: 0, available: 5 }
+    );
+    let path_of_old = format!("/v1/reservations/{old}");
+    let shown = stockbook.read_at(&path_of_old, &new.position()).await.json();
+    assert_eq!(shown["status"], "released", "{shown}");
+    let again = command.refused(path, replacing("cart", 1), 409, "reservation_state").await;
+    assert_eq!(again["reservation_status"], "released", "{again}");
+}
+
+async fn a_confirmed_reservation_has_no_expiry(world: Arc<World>) {
+    let (stockbook, command) = Stockbook::stocked(&world, &[("A", 5)]).await;
+    let held = command.reserve("cart", 600, &[("A", 1)]).await;
+    let id = held.reservation_id();
+    assert!(held.json()["reservation"]["expires_at"].is_string(), "{held:?}");
+    let confirmed = command.take(&id, "confirm", json!({})).await;
+    assert!(confirmed.json()["reservation"]["expires_at"].is_null(), "{confirmed:?}");
+    let position = confirmed.position();
+    let shown = stockbook.read_at(&format!("/v1/reservations/{id}"), &position).await.json();
+    assert!(shown["expires_at"].is_null(), "{shown}");
+    let listed = stockbook.read_at("/v1/reservations?owner=cart", &position).await.json();
+    assert!(listed["items"][0]["expires_at"].is_null(), "{listed}");
 }
 
 /// The ids that a list of the query side names, page after page.

@@ -42,6 +42,15 @@ pub enum Command {
     Reverse(Reverse),
 }
 
+/// What a caller requires of a stream before the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// The stream is at this version; 0 is no history.
+    Version(Version),
+    /// The stream has history.
+    Exists,
+}
+
 /// Create or update an item. An absent member keeps its value, or gets its default on a new item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterItem {
@@ -56,8 +65,8 @@ pub struct RegisterItem {
     pub reorder_point: Option<i64>,
     /// Default: none.
     pub metadata: Option<BTreeMap<String, String>>,
-    /// Required version of the item's stream.
-    pub expected_version: Option<Version>,
+    /// Required of the item's stream.
+    pub precondition: Option<Precondition>,
 }
 
 /// Create or update a location. An absent member keeps its value, or gets its default on a new
@@ -69,16 +78,16 @@ pub struct RegisterLocation {
     pub name: Option<String>,
     /// Default: none.
     pub kind: Option<Code>,
-    /// Required version of the location's stream.
-    pub expected_version: Option<Version>,
+    /// Required of the location's stream.
+    pub precondition: Option<Precondition>,
 }
 
 /// Stop trading an item. Possible only when no stock of it is left at any location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetireItem {
     pub sku: Sku,
-    /// Required version of the item's stream.
-    pub expected_version: Option<Version>,
+    /// Required of the item's stream.
+    pub precondition: Option<Precondition>,
     pub cause: Cause,
 }
 
@@ -86,8 +95,8 @@ pub struct RetireItem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReinstateItem {
     pub sku: Sku,
-    /// Required version of the item's stream.
-    pub expected_version: Option<Version>,
+    /// Required of the item's stream.
+    pub precondition: Option<Precondition>,
     pub cause: Cause,
 }
 
@@ -148,8 +157,8 @@ pub struct SetStock {
     pub quantity: i64,
     /// Required on_hand before the command.
     pub expected_quantity: Option<i64>,
-    /// Required version of the stock's stream before the command.
-    pub expected_version: Option<Version>,
+    /// Required of the stock's stream.
+    pub precondition: Option<Precondition>,
     /// Whether available may become negative.
     pub accept_shortage: bool,
     pub cause: Cause,
@@ -186,6 +195,8 @@ pub struct ReserveStock {
     /// How long to hold, from the recorded time.
     pub ttl_seconds: u32,
     pub policy: Policy,
+    /// A hold of the same owner that ends with this command: its stock can be held again at once.
+    pub replaces: Option<ReservationId>,
     pub cause: Cause,
 }
 
@@ -203,8 +214,8 @@ pub enum Policy {
 pub struct ChangeReservation {
     pub id: ReservationId,
     pub step: Step,
-    /// Required version of the reservation's stream.
-    pub expected_version: Option<Version>,
+    /// Required of the reservation's stream.
+    pub precondition: Option<Precondition>,
     /// The reference of a confirmation becomes the reservation's reference.
     pub cause: Cause,
 }
@@ -273,19 +284,19 @@ impl Command {
             | Self::RetireItem(RetireItem { sku, .. })
             | Self::ReinstateItem(ReinstateItem { sku, .. }) => Some(Stream::Item(sku.clone())),
             Self::RegisterLocation(location) => Some(Stream::Location(location.code.clone())),
-            Self::ReserveStock(ReserveStock { id, .. })
-            | Self::ChangeReservation(ChangeReservation { id, .. }) => {
-                Some(Stream::Reservation(id.clone()))
-            }
+            Self::ReserveStock(ReserveStock { id, .. }) => Some(Stream::Reservation(id.clone())),
             Self::ReceiveStock(_)
             | Self::IssueStock(_)
             | Self::AdjustStock(_)
             | Self::SetStock(_)
             | Self::MoveStock(_)
+            | Self::ChangeReservation(_)
             | Self::Reverse(_) => None,
         };
         let stock = self.stock_keys().into_iter();
+        let reservation = self.reservation().cloned().map(Stream::Reservation);
         own.into_iter()
+            .chain(reservation)
             .chain(stock.flat_map(|(sku, location)| item_and_stock(sku, location)))
             .collect()
     }
@@ -313,10 +324,11 @@ impl Command {
         }
     }
 
-    /// The reservation whose lines name more streams that decide the command.
+    /// The known reservation whose lines name more streams that decide the command.
     pub fn reservation(&self) -> Option<&ReservationId> {
         match self {
             Self::ChangeReservation(command) => Some(&command.id),
+            Self::ReserveStock(command) => command.replaces.as_ref(),
             _ => None,
         }
     }

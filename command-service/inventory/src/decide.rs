@@ -11,7 +11,7 @@ use shared_events::event::Event;
 use shared_events::lane::Version;
 use shared_events::time::Timestamp;
 
-use super::command::{Command, Request};
+use super::command::{Command, Precondition, Request};
 use super::rejection::Rejection;
 use super::working_set::Inventory;
 
@@ -46,7 +46,9 @@ pub fn decide(
         Command::MoveStock(command) => stock::move_stock(inventory, now, command),
         Command::RetireItem(command) => catalogue::retire_item(inventory, now, command),
         Command::ReinstateItem(command) => catalogue::reinstate_item(inventory, command),
-        Command::ReserveStock(command) => reservation::reserve_stock(inventory, now, command),
+        Command::ReserveStock(command) => {
+            reservation::reserve_stock(inventory, now, command, request.occurred_at)
+        }
         Command::ChangeReservation(command) => {
             reservation::change_reservation(inventory, now, command, request.occurred_at)
         }
@@ -77,6 +79,14 @@ fn check_newest(
             Err(Rejection::OccurredAtOutOfRange { earliest, latest: now + OCCURRED_AHEAD_MAX })
         }
         _ => Ok(()),
+    }
+}
+
+fn check_precondition(expected: Option<Precondition>, actual: Version) -> Result<(), Rejection> {
+    match expected {
+        Some(Precondition::Exists) if actual == Version::default() => Err(Rejection::NoHistory {}),
+        Some(Precondition::Version(version)) => check_version(Some(version), actual),
+        Some(Precondition::Exists) | None => Ok(()),
     }
 }
 

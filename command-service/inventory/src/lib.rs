@@ -16,8 +16,8 @@ mod spec;
 
 pub use command::{
     AdjustLine, AdjustStock, ChangeReservation, Command, IssueStock, MoveLine, MoveStock, Policy,
-    ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Request, ReserveStock, RetireItem,
-    Reverse, SetStock, Step, StockLine, Target, item_and_stock,
+    Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Request,
+    ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, item_and_stock,
 };
 pub use decide::decide;
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};

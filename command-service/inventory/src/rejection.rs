@@ -27,6 +27,9 @@ pub enum Rejection {
     InsufficientStock { lines: Vec<Shortage> },
     #[error("the history is at version {actual}, not at {expected}")]
     VersionConflict { expected: Version, actual: Version },
+    /// The caller changes only what exists.
+    #[error("there is no history yet, so nothing exists that could be changed")]
+    NoHistory {},
     #[error("on_hand is {actual}, not {expected}")]
     StaleQuantity { expected: i64, actual: i64 },
     #[error("no reservation {id} exists")]

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use shared_events::lane::Version;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -30,9 +29,9 @@ use super::answer::{Recorded, Registered};
 use super::json::{Fault, Faults, InQuery, Object, object, parameters};
 use super::openapi::CommandProblems;
 use super::problem::{Code, Problem};
-use super::request::{CommandHeaders, CommandQuery, IncomingRequest, Precondition};
+use super::request::{CommandHeaders, CommandQuery, IncomingRequest, PreconditionHeaders};
 use super::{AppState, WriterState, answer};
-use crate::inventory;
+use crate::inventory::{self, Precondition};
 use crate::log::submission::{Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
@@ -129,7 +128,7 @@ pub(crate) trait Command: Object {
     fn into_request(
         self,
         path: Self::Path,
-        expected_version: Option<Version>,
+        precondition: Option<Precondition>,
     ) -> inventory::Request;
 }
 
@@ -180,7 +179,7 @@ impl<B: RequestBody> IntoParams for CommandParameters<B> {
         all.extend(InQuery::<CommandQuery>::into_params(&place));
         all.extend(CommandHeaders::into_params(&place));
         if Path::<B>::NAMES_A_STREAM {
-            all.extend(Precondition::into_params(&place));
+            all.extend(PreconditionHeaders::into_params(&place));
         }
         all
     }
@@ -249,16 +248,15 @@ fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> 
     let body = incoming.body::<C>(&mut faults)?;
     match (path, body) {
         (Ok(Some(path)), Ok(body)) if faults.is_empty() => {
-            let request = body.into_request(path, metadata.expected_version);
+            let request = body.into_request(path, metadata.precondition);
             Ok(incoming.submission(Payload::One(request), metadata))
         }
         (Err(unknown), Ok(_)) if faults.is_empty() => Err(unknown),
-        _ => Err(refused(faults)),
+        _ => Err(refused(faults.into_vec())),
     }
 }
 
-fn refused(faults: Faults) -> Problem {
-    let faults = faults.into_vec();
+fn refused(faults: Vec<Fault>) -> Problem {
     if faults == [Fault::new("/reason", Fault::MISSING)] {
         return Problem::new(Code::ReasonRequired, "an adjustment says why: `reason` is missing");
     }

@@ -1,5 +1,6 @@
 //! Bodies as types: the members of each, and their faults.
 
+pub(crate) mod numbers;
 mod object;
 pub(crate) mod values;
 

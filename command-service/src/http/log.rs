@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::AppState;
-use super::json::values::IntegerOr;
+use super::json::numbers::IntegerOr;
 use super::json::{Fault, InQuery, object};
 use super::openapi::ReadProblems;
 use super::problem::{Code, Problem};

@@ -156,6 +156,9 @@ impl From<Rejection> for Problem {
             Rejection::VersionConflict { expected, actual } => {
                 refused(Code::VersionConflict).with("expected", expected).with("actual", actual)
             }
+            Rejection::NoHistory {} => {
+                refused(Code::VersionConflict).with("expected", "*").with("actual", 0)
+            }
             Rejection::StaleQuantity { expected, actual } => {
                 refused(Code::StaleQuantity).with("expected", expected).with("actual", actual)
             }

@@ -10,15 +10,17 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 use service_edge::body::{self, BODY_BYTES_MAX};
-use shared_events::lane::Version;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
-pub(crate) use self::header::{CORRELATION_ID, CommandHeaders, Precondition, correlation_id};
+pub(crate) use self::header::{
+    CORRELATION_ID, CommandHeaders, PreconditionHeaders, correlation_id,
+};
 use super::CommandConfig;
 use super::commands::CommandPath;
 use super::json::{self, Faults, JsonPointer, Member, object, read_tree};
 use super::problem::Problem;
+use crate::inventory::Precondition;
 use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
 
 /// Bytes that the body of a batch may have.
@@ -64,7 +66,7 @@ pub(crate) struct IncomingRequest {
 pub(crate) struct RequestMetadata {
     pub(crate) key: Option<Label>,
     pub(crate) origin: Origin,
-    pub(crate) expected_version: Option<Version>,
+    pub(crate) precondition: Option<Precondition>,
     pub(crate) validate_only: bool,
 }
 
@@ -114,10 +116,10 @@ impl IncomingRequest {
             causation_id: None,
             traceparent: header::traceparent(headers),
         };
-        let expected_version = header::if_match(headers, is_of_one_stream, faults);
+        let precondition = header::precondition(headers, is_of_one_stream, faults);
         let query = query::read::<CommandQuery>(&self.head.uri, faults);
         let validate_only = query.is_some_and(|query| query.validate_only);
-        RequestMetadata { key, origin, expected_version, validate_only }
+        RequestMetadata { key, origin, precondition, validate_only }
     }
 
     /// The id made or found when the request came in. A faulty one was replaced then; here it is a

@@ -85,7 +85,7 @@ impl Fixture {
             code: LOCATION.parse().expect("a code"),
             name: None,
             kind: None,
-            expected_version: None,
+            precondition: None,
         };
         apply(&mut inventory, Command::RegisterLocation(location), now);
         for nth in 0..ORDER_LINES {
@@ -148,7 +148,7 @@ fn item(nth: usize) -> RegisterItem {
         unit: None,
         reorder_point: None,
         metadata: None,
-        expected_version: None,
+        precondition: None,
     }
 }
 

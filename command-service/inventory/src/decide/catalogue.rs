@@ -6,7 +6,7 @@ use shared_events::event::{
 use shared_events::time::Timestamp;
 use shared_events::values::{Code, Sku};
 
-use super::check_version;
+use super::check_precondition;
 use crate::command::{RegisterItem, RegisterLocation, ReinstateItem, RetireItem};
 use crate::ledger::Ledger;
 use crate::rejection::Rejection;
@@ -18,7 +18,7 @@ pub(super) fn register_item(
     command: &RegisterItem,
 ) -> Result<Vec<Event>, Rejection> {
     let item = inventory.item(&command.sku).cloned().unwrap_or_default();
-    check_version(command.expected_version, item.version)?;
+    check_precondition(command.precondition, item.version)?;
     if item.retired {
         return Err(Rejection::ItemRetired { sku: command.sku.clone() });
     }
@@ -62,7 +62,7 @@ pub(super) fn register_location(
     command: &RegisterLocation,
 ) -> Result<Vec<Event>, Rejection> {
     let location = inventory.location(&command.code).cloned().unwrap_or_default();
-    check_version(command.expected_version, location.version)?;
+    check_precondition(command.precondition, location.version)?;
     let is_new = location.details.is_none();
     let before = location.details.unwrap_or_else(|| LocationDetails {
         code: command.code.clone(),
@@ -90,7 +90,7 @@ pub(super) fn retire_item(
 ) -> Result<Vec<Event>, Rejection> {
     let sku = || command.sku.clone();
     let (item, _) = registered(inventory, &command.sku)?;
-    check_version(command.expected_version, item.version)?;
+    check_precondition(command.precondition, item.version)?;
     if item.retired {
         return Ok(Vec::new());
     }
@@ -112,7 +112,7 @@ pub(super) fn reinstate_item(
     command: &ReinstateItem,
 ) -> Result<Vec<Event>, Rejection> {
     let (item, details) = registered(inventory, &command.sku)?;
-    check_version(command.expected_version, item.version)?;
+    check_precondition(command.precondition, item.version)?;
     if !item.retired {
         return Ok(Vec::new());
     }

@@ -8,9 +8,10 @@ use shared_events::event::{
 };
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
+use shared_events::values::ReservationId;
 
 use super::stock::check_lines;
-use super::{check_newest, check_version};
+use super::{check_newest, check_precondition};
 use crate::command::{ChangeReservation, Policy, ReserveStock, Step};
 use crate::ledger::Ledger;
 use crate::rejection::{Excess, Rejection};
@@ -21,9 +22,11 @@ pub(super) fn reserve_stock(
     inventory: &Inventory,
     now: Timestamp,
     command: &ReserveStock,
+    occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
     let ledger = Ledger::new(inventory, now);
     check_lines(&ledger, &command.lines)?;
+    let (ledger, replaced) = release_replaced(inventory, ledger, now, command, occurred_at)?;
     let reservation = Reservation {
         id: command.id.clone(),
         owner: command.owner.clone(),
@@ -61,7 +64,50 @@ pub(super) fn reserve_stock(
             draft.ledger.hold(&line.sku, &line.location, line.quantity);
         }
     }
-    draft.record(Event::ReservationHeld)
+    let (ledger, held) = draft.book(Event::ReservationHeld);
+    ledger.finish(replaced.into_iter().chain(held).collect())
+}
+
+/// Releases all that is left of the hold that a new one replaces, if it replaces one.
+fn release_replaced<'a>(
+    inventory: &Inventory,
+    ledger: Ledger<'a>,
+    now: Timestamp,
+    command: &'a ReserveStock,
+    occurred_at: Option<Timestamp>,
+) -> Result<(Ledger<'a>, Vec<Event>), Rejection> {
+    let Some(id) = &command.replaces else {
+        return Ok((ledger, Vec::new()));
+    };
+    let (state, before) = existing(inventory, id)?;
+    if before.owner != command.owner {
+        return Err(Rejection::UnknownReservation { id: id.clone() });
+    }
+    if has_expired(before, now) || before.status == ReservationStatus::Expired {
+        return Err(Rejection::ReservationExpired {});
+    }
+    check_newest(occurred_at, state.newest_at, now)?;
+    let mut draft = Draft::new(ledger, before.clone(), &command.cause);
+    if before.status != ReservationStatus::Held {
+        return Err(draft.wrong_state());
+    }
+    draft.release(None)?;
+    Ok(draft.book(Event::ReservationReleased))
+}
+
+fn existing<'a>(
+    inventory: &'a Inventory,
+    id: &ReservationId,
+) -> Result<(&'a ReservationState, &'a Reservation), Rejection> {
+    let state = inventory.reservation(id);
+    state
+        .and_then(|state| Some((state, state.details.as_ref()?)))
+        .ok_or_else(|| Rejection::UnknownReservation { id: id.clone() })
+}
+
+/// Whether the hold is over, although no command has ended it yet.
+fn has_expired(reservation: &Reservation, now: Timestamp) -> bool {
+    reservation.status == ReservationStatus::Held && reservation.expires_at <= now
 }
 
 pub(super) fn change_reservation(
@@ -70,11 +116,9 @@ pub(super) fn change_reservation(
     command: &ChangeReservation,
     occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
-    let unknown = || Rejection::UnknownReservation { id: command.id.clone() };
-    let state = inventory.reservation(&command.id).ok_or_else(unknown)?;
-    let before = state.details.as_ref().ok_or_else(unknown)?;
-    check_version(command.expected_version, state.version)?;
-    let has_expired = before.status == ReservationStatus::Held && before.expires_at <= now;
+    let (state, before) = existing(inventory, &command.id)?;
+    check_precondition(command.precondition, state.version)?;
+    let has_expired = has_expired(before, now);
     let is_over = has_expired || before.status == ReservationStatus::Expired;
     if is_over && command.step != Step::Expire {
         return Err(Rejection::ReservationExpired {});
@@ -160,16 +204,7 @@ fn release(
         | ReservationStatus::Expired
         | ReservationStatus::Cancelled => return Err(draft.wrong_state()),
     }
-    let lines = &mut draft.reservation.lines;
-    let over = |part| Rejection::OverRelease { part };
-    draft.parts = parts_of(lines, asked, ReservationLine::open, over)?;
-    for (line, quantity) in draft.book_parts(|line, quantity| line.released += quantity) {
-        let after = draft.ledger.change(&line.sku, &line.location, -quantity, 0);
-        draft.stock.push(Event::StockReleased(draft.held(&line, quantity, after)));
-    }
-    if draft.nothing_is_open() {
-        draft.reservation.status = ReservationStatus::Released;
-    }
+    draft.release(asked)?;
     draft.record_parts(Event::ReservationReleased)
 }
 
@@ -350,6 +385,20 @@ impl<'a> Draft<'a> {
         booked
     }
 
+    /// Releases held parts, or all that is left.
+    fn release(&mut self, asked: Option<&[Part]>) -> Result<(), Rejection> {
+        let over = |part| Rejection::OverRelease { part };
+        self.parts = parts_of(&self.reservation.lines, asked, ReservationLine::open, over)?;
+        for (line, quantity) in self.book_parts(|line, quantity| line.released += quantity) {
+            let after = self.ledger.change(&line.sku, &line.location, -quantity, 0);
+            self.stock.push(Event::StockReleased(self.held(&line, quantity, after)));
+        }
+        if self.nothing_is_open() {
+            self.reservation.status = ReservationStatus::Released;
+        }
+        Ok(())
+    }
+
     fn nothing_is_open(&self) -> bool {
         self.reservation.lines.iter().all(|line| line.open() == 0)
     }
@@ -379,11 +428,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The events: ends of expired holds, then the reservation's step, then its stock events.
-    fn record(self, step: fn(ReservationStep) -> Event) -> Result<Vec<Event>, Rejection> {
+    /// The reservation's step and its stock events, with the figures after them.
+    fn book(self, step: fn(ReservationStep) -> Event) -> (Ledger<'a>, Vec<Event>) {
         let Self { ledger, reservation, cause, parts, stock } = self;
         let own = step(ReservationStep { parts, after: reservation, cause: cause.clone() });
-        ledger.finish(std::iter::once(own).chain(stock).collect())
+        (ledger, std::iter::once(own).chain(stock).collect())
+    }
+
+    /// The events: ends of expired holds, then the reservation's step, then its stock events.
+    fn record(self, step: fn(ReservationStep) -> Event) -> Result<Vec<Event>, Rejection> {
+        let (ledger, events) = self.book(step);
+        ledger.finish(events)
     }
 
     /// The same for a step in parts; without parts there is no step.

@@ -6,7 +6,7 @@ use shared_events::event::{
 };
 use shared_events::time::Timestamp;
 
-use super::{check_newest, check_version};
+use super::{check_newest, check_precondition, check_version};
 use crate::command::{
     AdjustStock, IssueStock, MoveLine, MoveStock, ReceiveStock, SetStock, StockLine,
 };
@@ -103,7 +103,7 @@ pub(super) fn set_stock(
     let mut ledger = Ledger::new(inventory, now);
     ledger.check_known(sku, location)?;
     let before = ledger.before(sku, location);
-    check_version(command.expected_version, before.version)?;
+    check_precondition(command.precondition, before.version)?;
     check_newest(occurred_at, before.newest_at, now)?;
     check_quantity(command.expected_quantity, before.figures.on_hand)?;
     let delta = command.quantity - before.figures.on_hand;

@@ -19,7 +19,7 @@ pub(super) struct RandomRequest {
 #[derive(Debug, Clone)]
 pub(super) enum What {
     Command(Command),
-    Reserve { lines: Vec<StockLine>, ttl_seconds: u32, policy: Policy },
+    Reserve { lines: Vec<StockLine>, ttl_seconds: u32, policy: Policy, replaces: Option<Index> },
     Step { of: Index, step: Step },
     Reverse { of: Index, by: By },
 }
@@ -86,8 +86,15 @@ fn reservations() -> impl Strategy<Value = What> {
             StockLine { location: place.parse().unwrap(), ..line(sku, quantity) }
         });
     let policy = select(vec![Policy::All, Policy::Partial]);
-    (prop::collection::vec(line, 1..4), 1_u32..60, policy)
-        .prop_map(|(lines, ttl_seconds, policy)| What::Reserve { lines, ttl_seconds, policy })
+    let replaces = prop::option::weighted(0.25, any::<Index>());
+    (prop::collection::vec(line, 1..4), 1_u32..60, policy, replaces).prop_map(
+        |(lines, ttl_seconds, policy, replaces)| What::Reserve {
+            lines,
+            ttl_seconds,
+            policy,
+            replaces,
+        },
+    )
 }
 
 fn steps() -> impl Strategy<Value = Step> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use proptest::sample::Index;
 use shared_events::event::{Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::time::Timestamp;
@@ -63,22 +64,14 @@ impl World {
         let number = u128::try_from(self.commands).unwrap();
         match what {
             What::Command(command) => Some(command.clone()),
-            What::Reserve { lines, ttl_seconds, policy } => {
+            What::Reserve { lines, ttl_seconds, policy, replaces } => {
                 let (lines, ttl_seconds, policy) = (lines.clone(), *ttl_seconds, *policy);
-                let command = ReserveStock { lines, ttl_seconds, policy, ..reserve(number, &[]) };
+                let replaces = replaces.and_then(|index| self.made(&index)).map(id);
+                let new = reserve(number, &[]);
+                let command = ReserveStock { lines, ttl_seconds, policy, replaces, ..new };
                 Some(Command::ReserveStock(command))
             }
-            What::Step { of, step: next } => {
-                let held = self.log.iter().filter_map(|logged| match &logged.event {
-                    Event::ReservationHeld(held) => Some((logged.command, held.after.id.clone())),
-                    _ => None,
-                });
-                let all: Vec<_> = held.collect();
-                let (made_by, made) = all.get(of.index(all.len().max(1)))?;
-                let made_by = u128::try_from(*made_by).unwrap();
-                assert_eq!(*made, id(made_by));
-                Some(step(made_by, next.clone()))
-            }
+            What::Step { of, step: next } => Some(step(self.made(of)?, next.clone())),
             What::Reverse { of, by } => {
                 let logged = &self.log[of.index(self.log.len())];
                 let of_command = self.log.iter().filter(|other| other.command == logged.command);
@@ -95,6 +88,19 @@ impl World {
                 Some(reverse(number, target))
             }
         }
+    }
+
+    /// The number of one of the reservations that were made, if there are any.
+    fn made(&self, which: &Index) -> Option<u128> {
+        let held = self.log.iter().filter_map(|logged| match &logged.event {
+            Event::ReservationHeld(held) => Some((logged.command, held.after.id.clone())),
+            _ => None,
+        });
+        let all: Vec<_> = held.collect();
+        let (made_by, made) = all.get(which.index(all.len().max(1)))?;
+        let made_by = u128::try_from(*made_by).unwrap();
+        assert_eq!(*made, id(made_by));
+        Some(made_by)
     }
 
     /// Decides a command and folds its events.

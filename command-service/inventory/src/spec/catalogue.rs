@@ -25,6 +25,34 @@ fn registering_again_with_the_same_values_makes_no_event() {
 }
 
 #[test]
+fn what_must_exist_is_not_created_and_what_must_not_exist_is_not_changed() {
+    let inventory = given(&[]);
+    let must_exist = Some(Precondition::Exists);
+    let must_be_new = Some(Precondition::Version(Version(0)));
+    let item = |sku, precondition| {
+        let command = RegisterItem { precondition, name: Some("New".to_owned()), ..register(sku) };
+        when(&inventory, Command::RegisterItem(command))
+    };
+    assert_eq!(item("NEW", must_exist), Err(Rejection::NoHistory {}));
+    assert!(item("A", must_exist).is_ok());
+    assert!(item("NEW", must_be_new).is_ok());
+    let exists = Rejection::VersionConflict { expected: Version(0), actual: Version(1) };
+    assert_eq!(item("A", must_be_new), Err(exists.clone()));
+    let location = |code, precondition| {
+        let command = RegisterLocation { precondition, ..locate(code) };
+        when(&inventory, Command::RegisterLocation(command))
+    };
+    assert_eq!(location("NEW", must_exist), Err(Rejection::NoHistory {}));
+    assert_eq!(location("MAIN", must_be_new), Err(exists));
+    let count = |precondition| {
+        let Command::SetStock(command) = set(3, None, false) else { unreachable!() };
+        when(&inventory, Command::SetStock(SetStock { precondition, ..command }))
+    };
+    assert_eq!(count(must_exist), Err(Rejection::NoHistory {}));
+    assert!(count(must_be_new).is_ok());
+}
+
+#[test]
 fn the_scale_of_an_item_stays_once_stock_events_name_it() {
     let scaled = || Command::RegisterItem(RegisterItem { scale: Some(2), ..register("A") });
     let changed = ItemDetails { scale: 2, ..item("A") };

@@ -50,7 +50,7 @@ pub(crate) fn set(quantity: i64, expected_quantity: Option<i64>, accept_shortage
         location: "MAIN".parse().unwrap(),
         quantity,
         expected_quantity,
-        expected_version: None,
+        precondition: None,
         accept_shortage,
         cause: Cause::default(),
     })
@@ -76,18 +76,18 @@ pub(crate) fn register(sku: &str) -> RegisterItem {
         unit: None,
         reorder_point: None,
         metadata: None,
-        expected_version: None,
+        precondition: None,
     }
 }
 
 pub(crate) fn locate(code: &str) -> RegisterLocation {
-    RegisterLocation { code: code.parse().unwrap(), name: None, kind: None, expected_version: None }
+    RegisterLocation { code: code.parse().unwrap(), name: None, kind: None, precondition: None }
 }
 
 pub(crate) fn retire(sku: &str) -> Command {
     Command::RetireItem(RetireItem {
         sku: sku.parse().unwrap(),
-        expected_version: None,
+        precondition: None,
         cause: Cause::default(),
     })
 }
@@ -95,7 +95,7 @@ pub(crate) fn retire(sku: &str) -> Command {
 pub(crate) fn reinstate(sku: &str) -> Command {
     Command::ReinstateItem(ReinstateItem {
         sku: sku.parse().unwrap(),
-        expected_version: None,
+        precondition: None,
         cause: Cause::default(),
     })
 }
@@ -112,6 +112,7 @@ pub(crate) fn reserve(number: u128, lines: &[(&str, i64)]) -> ReserveStock {
         lines: stock_lines(lines),
         ttl_seconds: 60,
         policy: Policy::All,
+        replaces: None,
         cause: Cause::default(),
     }
 }
@@ -123,7 +124,7 @@ pub(crate) fn reserving(number: u128, lines: &[(&str, i64)]) -> Command {
 /// A step of the reservation with this number.
 pub(crate) fn step(number: u128, step: Step) -> Command {
     let (id, cause) = (id(number), Cause::default());
-    Command::ChangeReservation(ChangeReservation { id, step, expected_version: None, cause })
+    Command::ChangeReservation(ChangeReservation { id, step, precondition: None, cause })
 }
 
 pub(crate) fn parts(parts: &[(u32, i64)]) -> Vec<Part> {

@@ -158,7 +158,7 @@ fn a_reservation_must_exist_and_have_the_expected_version() {
         Command::ChangeReservation(ChangeReservation {
             id: id(number),
             step: Step::Cancel(None),
-            expected_version: Some(Version(version)),
+            precondition: Some(Precondition::Version(Version(version))),
             cause: Cause::default(),
         })
     };
@@ -205,7 +205,7 @@ fn a_repeated_step_for_another_document_is_rejected_with_the_recorded_one() {
     let named = |step: Step, reference: Option<Reference>| {
         let cause = Cause { reference, ..Cause::default() };
         let id = id(1);
-        Command::ChangeReservation(ChangeReservation { id, step, expected_version: None, cause })
+        Command::ChangeReservation(ChangeReservation { id, step, precondition: None, cause })
     };
     let cases = [
         (vec![], Step::Confirm, ReservationStatus::Confirmed),

@@ -113,3 +113,53 @@ fn huge_amounts_are_reported_as_shortages() {
     assert_eq!(when(&inventory, issue(&many)), beyond);
     assert_eq!(when(&inventory, partial(2, &many)), beyond);
 }
+
+fn replacing(number: u128, replaced: u128, lines: &[(&str, i64)]) -> ReserveStock {
+    ReserveStock { replaces: Some(id(replaced)), ..reserve(number, lines) }
+}
+
+#[test]
+fn a_hold_that_is_replaced_gives_its_stock_to_the_new_one_in_the_same_command() {
+    let mut inventory = given(&[receive(&[("A", 5), ("B", 2)]), reserving(1, &[("A", 4)])]);
+    let command = replacing(2, 1, &[("A", 5), ("B", 1)]);
+    let events = then(&mut inventory, 0, Command::ReserveStock(command));
+    let expected = [
+        "ReservationReleased",
+        "StockReleased",
+        "ReservationHeld",
+        "StockReserved",
+        "StockReserved",
+    ];
+    assert_eq!(types(&events), expected);
+    assert_eq!(figures_after(&events), [[5, 0, 0], [5, 5, 0], [2, 1, 0]]);
+    let old = inventory.reservation(&id(1)).unwrap().details.as_ref().unwrap();
+    assert_eq!(old.status, ReservationStatus::Released);
+}
+
+#[test]
+fn a_replacement_that_does_not_fit_leaves_the_old_hold_as_it_is() {
+    let inventory = given(&[receive(&[("A", 5)]), reserving(1, &[("A", 4)])]);
+    let refused = when(&inventory, Command::ReserveStock(replacing(2, 1, &[("A", 6)])));
+    assert_eq!(refused, insufficient(vec![short("A", 6, 5)]));
+}
+
+#[test]
+fn only_a_hold_of_the_same_owner_that_still_holds_can_be_replaced() {
+    let inventory = given(&[receive(&[("A", 5)]), reserving(1, &[("A", 2)])]);
+    let replacing = |replaced| replacing(9, replaced, &[("A", 1)]);
+    let unknown = |number| Err(Rejection::UnknownReservation { id: id(number) });
+    assert_eq!(when(&inventory, Command::ReserveStock(replacing(7))), unknown(7));
+    let another = ReserveStock { owner: "another".parse().unwrap(), ..replacing(1) };
+    assert_eq!(when(&inventory, Command::ReserveStock(another)), unknown(1));
+    let late = when_at(&inventory, 60, Command::ReserveStock(replacing(1)));
+    assert_eq!(late, Err(Rejection::ReservationExpired {}));
+    for (end, status) in [
+        (Step::Confirm, ReservationStatus::Confirmed),
+        (Step::Release(None), ReservationStatus::Released),
+    ] {
+        let mut inventory = inventory.clone();
+        then(&mut inventory, 0, step(1, end));
+        let refused = when(&inventory, Command::ReserveStock(replacing(1)));
+        assert_eq!(refused, wrong_state(status));
+    }
+}

@@ -101,7 +101,8 @@ fn a_failed_precondition_is_rejected_with_both_values() {
         |version| IssueStock { lines: vec![at(version)], purpose: None, cause: Cause::default() };
     assert!(when(&inventory, Command::IssueStock(issue_at(1))).is_ok());
     assert_eq!(when(&inventory, Command::IssueStock(issue_at(2))), Err(conflict.clone()));
-    let item_at_2 = RegisterItem { expected_version: Some(Version(2)), ..register("A") };
+    let at_2 = Some(Precondition::Version(Version(2)));
+    let item_at_2 = RegisterItem { precondition: at_2, ..register("A") };
     assert_eq!(when(&inventory, Command::RegisterItem(item_at_2)), Err(conflict));
 
     let Command::AdjustStock(mut command) = adjust(&[("A", -1)], false) else { unreachable!() };

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde::Serialize;
-use shared_events::event::{DecodeError, Event, StockChange};
+use shared_events::event::{DecodeError, Event, Reference, StockChange};
 use shared_events::lane::{EventId, PositionToken, Version};
 use shared_events::recorded::RecordedEvent;
-use shared_events::reservation::Reservation;
+use shared_events::reservation::{Reservation, ReservationLine, ReservationStatus};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{Label, LocationCode, ReversalId, Sku};
+use shared_events::values::{Label, LocationCode, ReservationId, ReversalId, Sku};
 use utoipa::ToSchema;
 
 use crate::log::submission::Unchanged;
@@ -37,8 +37,8 @@ pub(crate) struct Accepted {
     reversal_id: Option<ReversalId>,
     /// The reservation afterwards, where the command is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = ReservationShape, required = false)]
-    reservation: Option<Reservation>,
+    #[schema(value_type = ReservationAnswer, required = false)]
+    reservation: Option<ReservationAnswer>,
     /// What happened, in the order of the command's lines; nothing where there was nothing to do.
     events: Vec<EventLine>,
     /// The figures afterwards, of every item and location whose stock changed.
@@ -139,7 +139,7 @@ impl Accepted {
         Self {
             position: Some(position),
             recorded_at: Some(recorded_at),
-            reservation,
+            reservation: reservation.map(ReservationAnswer::from),
             ..Effect::default().accepted(Some(correlation_id), Vec::new())
         }
     }
@@ -222,7 +222,7 @@ impl Effect {
             recorded_at: None,
             correlation_id,
             reversal_id: self.reversal_id,
-            reservation: self.reservation,
+            reservation: self.reservation.map(ReservationAnswer::from),
             events,
             figures: self.figures,
         }
@@ -230,22 +230,30 @@ impl Effect {
 }
 
 /// Stock that is held for somebody until a moment, then promised firmly or released.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Reservation)]
-#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
-pub(crate) struct ReservationShape {
-    #[schema(example = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002")]
-    id: String,
-    owner: String,
-    #[schema(inline)]
-    status: Status,
-    /// When the hold ends, or ended.
-    #[schema(format = DateTime)]
-    expires_at: String,
-    #[schema(inline)]
-    reference: Option<ReferenceShape>,
-    #[schema(inline)]
-    lines: Vec<LineShape>,
+struct ReservationAnswer {
+    #[schema(value_type = String, example = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002")]
+    id: ReservationId,
+    #[schema(value_type = String)]
+    owner: Label,
+    #[schema(value_type = Status, inline)]
+    status: ReservationStatus,
+    /// When the hold ends, or ended; null once it was confirmed.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    expires_at: Option<Timestamp>,
+    #[schema(value_type = Option<ReferenceShape>, inline)]
+    reference: Option<Reference>,
+    #[schema(value_type = Vec<LineShape>, inline)]
+    lines: Vec<ReservationLine>,
+}
+
+impl From<Reservation> for ReservationAnswer {
+    fn from(reservation: Reservation) -> Self {
+        let Reservation { id, owner, status, expires_at, reference, lines } = reservation;
+        let expires_at = status.has_expiry().then_some(expires_at);
+        Self { id, owner, status, expires_at, reference, lines }
+    }
 }
 
 #[derive(Debug, ToSchema)]

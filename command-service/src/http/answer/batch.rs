@@ -53,10 +53,16 @@ impl BatchLine {
     }
 }
 
-/// The response to independent commands.
-pub(crate) fn independent(outcomes: Vec<Outcome>, correlation_id: &Label) -> Response {
-    let answers: Vec<Answer> =
-        outcomes.into_iter().map(|outcome| Answer::of(outcome, correlation_id)).collect();
+/// The response to independent commands, of which some may have been refused unread.
+pub(crate) fn independent(
+    outcomes: Vec<Result<Outcome, Problem>>,
+    correlation_id: &Label,
+) -> Response {
+    let answer = |outcome| match outcome {
+        Ok(outcome) => Answer::of(outcome, correlation_id),
+        Err(problem) => Answer::Refused(problem),
+    };
+    let answers: Vec<Answer> = outcomes.into_iter().map(answer).collect();
     let reached = answers.iter().filter_map(Answer::position).flat_map(PositionToken::iter);
     let position: PositionToken = reached.collect();
     let position = (!position.is_empty()).then_some(position);

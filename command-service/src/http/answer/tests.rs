@@ -199,3 +199,21 @@ async fn a_key_in_use_is_answered_with_retry_after() {
     assert_eq!(response.headers()["retry-after"], "1");
     assert!(body(response).await.contains("/problems/idempotency_in_progress"));
 }
+
+#[tokio::test]
+async fn a_confirmed_reservation_is_shown_without_an_expiry() {
+    for (status, ends) in [
+        ("held", true),
+        ("released", true),
+        ("expired", true),
+        ("confirmed", false),
+        ("fulfilled", false),
+        ("cancelled", false),
+    ] {
+        let response = render(Outcome::Valid(vec![Event::ReservationHeld(step(status))]), &id());
+        let shown: serde_json::Value = serde_json::from_str(&body(response).await).expect("JSON");
+        let expires_at = &shown["reservation"]["expires_at"];
+        assert_eq!(expires_at.is_string(), ends, "{status}: {expires_at}");
+        assert_eq!(expires_at.is_null(), !ends, "{status}: {expires_at}");
+    }
+}

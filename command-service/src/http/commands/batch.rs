@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
-use serde::de::{Deserialize as _, Deserializer, Error};
+use serde::de::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
 use shared_events::lane::Version;
 use shared_events::values::Label;
@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{OneOfBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::reversal::Reverse;
-use super::{BATCH_TYPES, Command, CommandParameters, CommandPath, submit};
+use super::{BATCH_TYPES, Command, CommandParameters, CommandPath, refused, submit};
 use crate::http::answer::Executed;
 use crate::http::answer::batch::{independent, together};
 use crate::http::json::values::{Key, List, one_of, words};
@@ -26,7 +26,7 @@ use crate::http::openapi::CommandProblems;
 use crate::http::problem::Problem;
 use crate::http::request::{BATCH_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
 use crate::http::{AppState, CommandConfig};
-use crate::inventory;
+use crate::inventory::{self, Precondition};
 use crate::log::submission::{Payload, Submission};
 
 const COMMANDS_MAX: usize = 1_000;
@@ -51,33 +51,46 @@ object! {
         mode: Mode,
         commands: List<BatchCommand, COMMANDS_MAX>,
     }
-    check Batch::has_keys_where_they_belong
+    check Batch::is_whole
 }
 
 impl Batch {
-    fn has_keys_where_they_belong(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+    /// Finds what only a batch of commands that happen together refuses as a whole.
+    fn is_whole(&self, at: JsonPointer<'_>, faults: &mut Faults) {
         if self.mode == Mode::Independent {
             return;
         }
-        for (index, command) in self.commands.0.iter().enumerate() {
-            if command.key.is_some() {
-                let message = "is for independent batches; an atomic one has a header";
-                let commands = at.member("commands");
-                faults.add(commands.item(index).member("idempotency_key"), message);
+        let commands = at.member("commands");
+        for (index, BatchCommand(command)) in self.commands.0.iter().enumerate() {
+            let at = commands.item(index);
+            match command {
+                Ok(ReadCommand { key: Some(_), .. }) => {
+                    let message = "is for independent batches; an atomic one has a header";
+                    faults.add(at.member("idempotency_key"), message);
+                }
+                Ok(ReadCommand { key: None, .. }) => {}
+                Err(found) => {
+                    for Fault { pointer, message } in found {
+                        faults.add(format_args!("{at}{pointer}"), message);
+                    }
+                }
             }
         }
     }
 }
 
 /// A command of a batch: its `type`, the members of its body, and what a separate request has in its
-/// path and headers.
+/// path and headers. One with faults does not concern the others of an independent batch.
 #[derive(Debug)]
-pub(crate) struct BatchCommand {
+pub(crate) struct BatchCommand(Result<ReadCommand, Vec<Fault>>);
+
+#[derive(Debug)]
+struct ReadCommand {
     request: inventory::Request,
     key: Option<CommandKey>,
 }
 
-impl BatchCommand {
+impl ReadCommand {
     fn parse(command: Value, at: JsonPointer<'_>, faults: &mut Faults) -> Option<Self> {
         let Value::Object(mut members) = command else {
             faults.add(at, "must be an object");
@@ -106,8 +119,8 @@ impl Member for BatchCommand {
         // As a tree: the fingerprint is that of the members in order of their names.
         let Strict(command) = Strict::deserialize(deserializer)?;
         let mut faults = Faults::default();
-        Self::parse(command, JsonPointer::Root, &mut faults)
-            .ok_or_else(|| D::Error::custom("the command has faults"))
+        let read = ReadCommand::parse(command, JsonPointer::Root, &mut faults);
+        Ok(Self(read.ok_or_else(|| faults.into_vec())))
     }
 
     fn schema() -> RefOr<Schema> {
@@ -120,7 +133,7 @@ impl Member for BatchCommand {
     }
 
     fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
-        Self::parse(value.clone(), at, faults);
+        ReadCommand::parse(value.clone(), at, faults);
     }
 }
 
@@ -174,8 +187,9 @@ fn read<C: Command>(
     } else {
         None
     };
+    let precondition = expected_version.map(Precondition::Version);
     let body = read_tree::<C>(&Value::Object(members), at, faults);
-    Some(body?.into_request(path?, expected_version))
+    Some(body?.into_request(path?, precondition))
 }
 
 fn schema<C: Command>(name: &str) -> RefOr<Schema> {
@@ -213,7 +227,7 @@ pub(crate) async fn execute_batch(State(app): State<Arc<AppState>>, request: Req
 #[derive(Debug)]
 pub(super) enum BatchSubmission {
     Atomic(Box<Submission>),
-    Independent { submissions: Vec<Submission>, correlation_id: Label },
+    Independent { submissions: Vec<Result<Submission, Problem>>, correlation_id: Label },
 }
 
 async fn parse_batch(request: Request, config: &CommandConfig) -> Result<BatchSubmission, Problem> {
@@ -257,7 +271,9 @@ fn atomic(
     if require_key && metadata.key.is_none() {
         return Err(Problem::key_missing("the header Idempotency-Key"));
     }
-    let requests = commands.into_iter().map(|command| command.request).collect();
+    let requests = commands.into_iter().map(|BatchCommand(command)| Ok(command?.request));
+    let requests: Result<_, Vec<Fault>> = requests.collect();
+    let requests = requests.map_err(Problem::validation_failed)?;
     let submission = incoming.submission(Payload::Together(requests), metadata);
     Ok(BatchSubmission::Atomic(Box::new(submission)))
 }
@@ -268,18 +284,24 @@ fn independently(
     metadata: RequestMetadata,
     require_key: bool,
 ) -> Result<BatchSubmission, Problem> {
-    if require_key && commands.iter().any(|command| command.key.is_none()) {
+    let lacks_key = |BatchCommand(command): &BatchCommand| {
+        command.as_ref().is_ok_and(|command| command.key.is_none())
+    };
+    if require_key && commands.iter().any(lacks_key) {
         return Err(Problem::key_missing("the `idempotency_key` of each"));
     }
-    let submission = |command: BatchCommand| Submission {
-        payload: Payload::One(command.request),
-        origin: metadata.origin.clone(),
-        key: command.key.map(Into::into),
-        validate_only: metadata.validate_only,
-        deadline: incoming.deadline(),
+    let submission = |BatchCommand(command)| {
+        let command: ReadCommand = command.map_err(refused)?;
+        Ok(Submission {
+            payload: Payload::One(command.request),
+            origin: metadata.origin.clone(),
+            key: command.key.map(Into::into),
+            validate_only: metadata.validate_only,
+            deadline: incoming.deadline(),
+        })
     };
     let submissions = commands.into_iter().map(submission).collect();
-    let correlation_id = metadata.origin.correlation_id;
+    let correlation_id = metadata.origin.correlation_id.clone();
     Ok(BatchSubmission::Independent { submissions, correlation_id })
 }
 
@@ -297,7 +319,10 @@ impl AppState {
             BatchSubmission::Independent { submissions, correlation_id } => {
                 // `buffered` polls them in their order, so they are queued in it. If the client
                 // hangs up, those that were not queued yet are dropped.
-                let waits = submissions.into_iter().map(|one| submit(&writer, one, until));
+                let waits = submissions.into_iter().map(async |one| match one {
+                    Ok(one) => Ok(submit(&writer, one, until).await),
+                    Err(problem) => Err(problem),
+                });
                 let outcomes = stream::iter(waits).buffered(WAITING_MAX).collect().await;
                 independent(outcomes, &correlation_id)
             }

@@ -1,13 +1,13 @@
 //! Items and locations.
 
-use shared_events::lane::Version;
 use shared_events::time::Timestamp;
 use shared_events::values::{Code, Label, LocationCode, Sku};
 
 use super::{Command, CommandPath};
+use crate::http::json::numbers::{Amount, Scale};
 use crate::http::json::object;
-use crate::http::json::values::{Amount, Metadata, Scale, cause};
-use crate::inventory::{self, Request};
+use crate::http::json::values::{Metadata, cause};
+use crate::inventory::{self, Precondition, Request};
 
 object! {
     /// An item's path.
@@ -56,7 +56,7 @@ object! {
 impl Command for RegisterItem {
     type Path = ItemPath;
 
-    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
+    fn into_request(self, path: ItemPath, precondition: Option<Precondition>) -> Request {
         let command = inventory::RegisterItem {
             sku: path.sku,
             name: self.name.map(String::from),
@@ -64,7 +64,7 @@ impl Command for RegisterItem {
             unit: self.unit,
             reorder_point: self.reorder_point.map(|amount| amount.0),
             metadata: self.metadata.map(|metadata| metadata.0),
-            expected_version,
+            precondition,
         };
         let command = inventory::Command::RegisterItem(command);
         Request { command, occurred_at: self.occurred_at }
@@ -80,9 +80,9 @@ object! {
 impl Command for RetireItem {
     type Path = ItemPath;
 
-    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
+    fn into_request(self, path: ItemPath, precondition: Option<Precondition>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
-        let command = inventory::RetireItem { sku: path.sku, expected_version, cause };
+        let command = inventory::RetireItem { sku: path.sku, precondition, cause };
         let command = inventory::Command::RetireItem(command);
         Request { command, occurred_at: self.occurred_at }
     }
@@ -97,9 +97,9 @@ object! {
 impl Command for ReinstateItem {
     type Path = ItemPath;
 
-    fn into_request(self, path: ItemPath, expected_version: Option<Version>) -> Request {
+    fn into_request(self, path: ItemPath, precondition: Option<Precondition>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
-        let command = inventory::ReinstateItem { sku: path.sku, expected_version, cause };
+        let command = inventory::ReinstateItem { sku: path.sku, precondition, cause };
         let command = inventory::Command::ReinstateItem(command);
         Request { command, occurred_at: self.occurred_at }
     }
@@ -123,11 +123,11 @@ object! {
 impl Command for RegisterLocation {
     type Path = LocationPath;
 
-    fn into_request(self, path: LocationPath, expected_version: Option<Version>) -> Request {
+    fn into_request(self, path: LocationPath, precondition: Option<Precondition>) -> Request {
         let LocationPath { code } = path;
         let Self { name, kind, occurred_at } = self;
         let name = name.map(String::from);
-        let command = inventory::RegisterLocation { code, name, kind, expected_version };
+        let command = inventory::RegisterLocation { code, name, kind, precondition };
         Request { command: inventory::Command::RegisterLocation(command), occurred_at }
     }
 }

@@ -1,7 +1,6 @@
 //! Reservations, from the hold to the return.
 
 use serde_json::Value;
-use shared_events::lane::Version;
 use shared_events::reservation::Part;
 use shared_events::slot::slot_of;
 use shared_events::values::{Label, ReservationId};
@@ -9,10 +8,11 @@ use uuid::Uuid;
 
 use super::stock::StockLine;
 use super::{Command, CommandPath, NoPath};
+use crate::http::json::numbers::{LineNumber, Quantity, TtlSeconds};
 use crate::http::json::object;
-use crate::http::json::values::{LineNumber, List, Quantity, TtlSeconds, cause, words};
+use crate::http::json::values::{List, cause, words};
 use crate::http::problem::{Code, Problem};
-use crate::inventory::{self, Policy, Request, Step};
+use crate::inventory::{self, Policy, Precondition, Request, Step};
 
 object! {
     /// A reservation's path.
@@ -44,6 +44,10 @@ object! {
         /// `all` lines or none, or of each line what is there; default `all`.
         #[serde(default)]
         policy: Option<Policy>,
+        /// A hold of the same owner that is released in the same transaction, so that its stock can
+        /// be held again at once.
+        #[serde(default)]
+        replaces: Option<ReservationId>,
     }
     with cause
 }
@@ -51,7 +55,7 @@ object! {
 impl Command for ReserveStock {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         // A reservation of one line stays in the lane of that line's item.
         let lines: Vec<inventory::StockLine> = self.lines.convert();
         let slot = lines.first().map_or(0, |line| slot_of(line.sku.as_str()));
@@ -61,6 +65,7 @@ impl Command for ReserveStock {
             lines,
             ttl_seconds: self.ttl_seconds.0,
             policy: self.policy.unwrap_or(Policy::All),
+            replaces: self.replaces,
             cause: cause(self.reason, self.reference, self.note, self.metadata),
         };
         let command = inventory::Command::ReserveStock(command);
@@ -93,13 +98,13 @@ macro_rules! step {
             fn into_request(
                 self,
                 path: ReservationPath,
-                expected_version: Option<Version>,
+                precondition: Option<Precondition>,
             ) -> Request {
                 let $body = self;
                 let command = inventory::ChangeReservation {
                     id: path.id,
                     step: $step,
-                    expected_version,
+                    precondition,
                     cause: cause($body.reason, $body.reference, $body.note, $body.metadata),
                 };
                 let command = inventory::Command::ChangeReservation(command);

@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use service_edge::problem::ProblemDocument;
-use shared_events::lane::{EventId, PositionToken, Version};
+use shared_events::lane::{EventId, PositionToken};
 use shared_events::time::Timestamp;
 use shared_events::values::{Code, Label, LocationCode, ReversalId, Sku};
 use tokio::time::timeout_at;
@@ -24,7 +24,7 @@ use crate::http::json::{Faults, JsonPointer, object};
 use crate::http::openapi::{CommandProblems, ReadProblems};
 use crate::http::problem::{self, Problem};
 use crate::http::request::{IncomingRequest, PathText, path_text};
-use crate::inventory::{self, Request, Target};
+use crate::inventory::{self, Precondition, Request, Target};
 use crate::log::submission::{Payload, Submission};
 use crate::reversals::{Progress, Refusal, Started, Status, WindowBy, WindowRequest};
 
@@ -67,7 +67,7 @@ fn is_one(targets: impl IntoIterator<Item = bool>) -> bool {
 impl Command for Reverse {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         let event = self.event.map(Target::Event);
         let correlation = self.correlation_id.map(Target::Correlation);
         let target = event.or(correlation).or(self.reversal.map(Target::Reversal));

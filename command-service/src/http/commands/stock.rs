@@ -5,9 +5,10 @@ use shared_events::time::Timestamp;
 use shared_events::values::{Code, LocationCode, Sku};
 
 use super::{Command, CommandPath, NoPath};
-use crate::http::json::values::{Amount, AmountOrNull, Delta, List, Quantity, cause};
+use crate::http::json::numbers::{Amount, AmountOrNull, Delta, Quantity};
+use crate::http::json::values::{List, cause};
 use crate::http::json::{Faults, JsonPointer, object};
-use crate::inventory::{self, Request};
+use crate::inventory::{self, Precondition, Request};
 
 object! {
     /// An amount of an item at a location.
@@ -40,7 +41,7 @@ object! {
 impl Command for ReceiveStock {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
         let lines = self.lines.convert();
         let command = inventory::Command::ReceiveStock(inventory::ReceiveStock { lines, cause });
@@ -62,7 +63,7 @@ object! {
 impl Command for IssueStock {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
         let lines = self.lines.convert();
         let command = inventory::IssueStock { lines, purpose: self.purpose, cause };
@@ -114,7 +115,7 @@ object! {
 impl Command for AdjustStock {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         let cause = cause(Some(self.reason), self.reference, self.note, self.metadata);
         let lines = self.lines.convert();
         let command =
@@ -153,13 +154,13 @@ object! {
 impl Command for SetStock {
     type Path = StockPath;
 
-    fn into_request(self, path: StockPath, expected_version: Option<Version>) -> Request {
+    fn into_request(self, path: StockPath, precondition: Option<Precondition>) -> Request {
         let command = inventory::SetStock {
             sku: path.sku,
             location: path.location,
             quantity: self.quantity.0,
             expected_quantity: self.expected_quantity.0.map(|amount| amount.0),
-            expected_version,
+            precondition,
             accept_shortage: self.accept_shortage,
             cause: cause(self.reason, self.reference, self.note, self.metadata),
         };
@@ -210,7 +211,7 @@ object! {
 impl Command for MoveStock {
     type Path = NoPath;
 
-    fn into_request(self, _: NoPath, _: Option<Version>) -> Request {
+    fn into_request(self, _: NoPath, _: Option<Precondition>) -> Request {
         let cause = cause(self.reason, self.reference, self.note, self.metadata);
         let lines = self.lines.convert();
         let command = inventory::Command::MoveStock(inventory::MoveStock { lines, cause });

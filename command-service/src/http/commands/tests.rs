@@ -7,6 +7,7 @@ mod reversal;
 use axum::body::to_bytes;
 use futures::executor::block_on;
 use serde_json::{Map, Value, json};
+use shared_events::lane::Version;
 
 use super::catalogue::{RegisterItem, RegisterLocation, ReinstateItem, RetireItem};
 use super::reservation::{
@@ -111,16 +112,80 @@ fn every_member_is_part_of_the_command() {
 
 #[test]
 fn an_amount_is_a_positive_integer_that_every_reader_keeps_exact() {
-    for bad in
-        ["0", "-1", "1.5", "1.0", "1e2", "-0", "9007199254740992", "9223372036854775808", "null"]
-    {
-        let body = format!(r#"{{"lines":[{{"sku":"A","location":"B","quantity":{bad}}}]}}"#);
-        let problem = refused::<ReceiveStock>("/", &[], &body);
+    let body =
+        |amount| format!(r#"{{"lines":[{{"sku":"A","location":"B","quantity":{amount}}}]}}"#);
+    for bad in [
+        "0",
+        "-1",
+        "1.5",
+        "1e-1",
+        "-0",
+        "-0.0",
+        "9007199254740992",
+        "9007199254740992.0",
+        "1e300",
+        "9223372036854775808",
+        "null",
+        "\"10\"",
+    ] {
+        let problem = refused::<ReceiveStock>("/", &[], &body(bad));
         assert_eq!(problem["errors"][0]["pointer"], "/lines/0/quantity", "{bad}: {problem}");
         assert_eq!(problem["status"], 422);
     }
-    let most = json!({"lines": [{"sku": "A", "location": "B", "quantity": 9007199254740991i64}]});
-    accepted::<ReceiveStock>(&most);
+    for (good, amount) in [
+        ("10", 10),
+        ("10.0", 10),
+        ("1e3", 1_000),
+        ("1.5E1", 15),
+        ("9007199254740991", 9_007_199_254_740_991),
+        ("9007199254740991.0", 9_007_199_254_740_991),
+    ] {
+        let request = only(parsed::<ReceiveStock>("/", &[], &body(good)).expect("an amount"));
+        let inventory::Command::ReceiveStock(command) = request.command else {
+            panic!("not a receipt: {:?}", request.command);
+        };
+        assert_eq!(command.lines[0].quantity, amount, "{good}");
+    }
+}
+
+#[test]
+fn every_amount_may_be_written_with_an_exponent_or_an_empty_fraction() {
+    for (plain, other) in [
+        (
+            json!({"quantity": 100, "expected_quantity": 3}),
+            r#"{"quantity":1e2,"expected_quantity":3.0}"#,
+        ),
+        (
+            json!({"quantity": 0, "expected_quantity": null}),
+            r#"{"quantity":0.0,"expected_quantity":null}"#,
+        ),
+    ] {
+        let other = only(parsed::<SetStock>("/", &[], other).expect("a count"));
+        assert_eq!(other, accepted::<SetStock>(&plain));
+    }
+    let item = only(
+        parsed::<RegisterItem>("/", &[], r#"{"scale":2.0,"reorder_point":1e1}"#).expect("an item"),
+    );
+    assert_eq!(item, accepted::<RegisterItem>(&json!({"scale": 2, "reorder_point": 10})));
+}
+
+#[test]
+fn texts_may_have_line_breaks_and_tabs_but_no_other_control_characters() {
+    let body = |text: &str| json!({"note": text, "metadata": {"address": text}});
+    accepted::<RetireItem>(&body("1 Main St\n\tBerlin\r\nGermany"));
+    for bad in ["\0", "\u{1b}", "\u{b}", "\u{85}"] {
+        assert_eq!(pointers::<RetireItem>(&body(bad)), ["/note", "/metadata/address"], "{bad:?}");
+    }
+    assert_eq!(pointers::<RetireItem>(&json!({"metadata": {"a\nb": "x"}})), ["/metadata/a\nb"]);
+}
+
+#[test]
+fn a_reference_has_a_type_by_which_queries_find_it() {
+    let body = |kind: &str| json!({"reference": {"type": kind, "id": "eu/7"}});
+    accepted::<RetireItem>(&body("po"));
+    for bad in ["po/eu", "/", "po/"] {
+        assert_eq!(pointers::<RetireItem>(&body(bad)), ["/reference/type"], "{bad}");
+    }
 }
 
 #[test]
@@ -257,10 +322,12 @@ fn a_precondition_is_never_ignored() {
     let inventory::Command::RegisterItem(command) = request.command else {
         panic!("not an item: {:?}", request.command);
     };
-    assert_eq!(command.expected_version, Some(Version(7)));
-    let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]});
-    let problem = refused::<ReceiveStock>("/", &headers, &lines.to_string());
-    assert_eq!(faults_of(&problem), ["/If-Match"]);
+    assert_eq!(command.precondition, Some(Precondition::Version(Version(7))));
+    let lines = json!({"lines": [{"sku": "A", "location": "B", "quantity": 1}]}).to_string();
+    for name in ["If-Match", "If-None-Match", "If-Unmodified-Since"] {
+        let problem = refused::<ReceiveStock>("/", &[(name, "*")], &lines);
+        assert_eq!(faults_of(&problem), [format!("/{name}")]);
+    }
 }
 
 #[test]

@@ -13,15 +13,15 @@ use shared_events::lane::{EventId, PositionToken, Version};
 use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID};
 use shared_events::time::Timestamp;
 use shared_events::values::{
-    AMOUNT_MAX, Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku,
+    Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku,
 };
 use utoipa::openapi::schema::{
-    AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, Object as ObjectSchema, Schema,
-    SchemaFormat, SchemaType, Type,
+    AdditionalProperties, ArrayBuilder, KnownFormat, Schema, SchemaFormat, Type,
 };
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::numbers::Amount;
 use super::{Faults, JsonPointer, Member, Schemas, object};
 
 // Every event of a command repeats these, so they are bounded well below the body.
@@ -30,7 +30,8 @@ const METADATA_LEN_MAX: usize = 20;
 const METADATA_NAME_CHARS_MAX: usize = 64;
 const METADATA_VALUE_CHARS_MAX: usize = 255;
 
-const PRINTABLE_LINES: &str = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$";
+const PRINTABLE_LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+const PRINTABLE_WITHOUT_SLASH: &str = r"^[^/\u0000-\u001f\u007f-\u009f]*$";
 
 /// A member that may be absent. Null is not absent, and is refused.
 impl<T: Member> Member for Option<T> {
@@ -128,112 +129,6 @@ impl<'de, T: Member, const MAX: usize> Visitor<'de> for Reader<List<T, MAX>> {
     }
 }
 
-/// An integer in a range, written without fraction or exponent.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Integer<T, const MIN: i64, const MAX: i64>(pub(crate) T);
-
-/// An amount in base units, more than none.
-pub(crate) type Quantity = Integer<i64, 1, AMOUNT_MAX>;
-/// An amount in base units, perhaps none.
-pub(crate) type Amount = Integer<i64, 0, AMOUNT_MAX>;
-/// Decimal places of a base unit.
-pub(crate) type Scale = Integer<u8, 0, 6>;
-/// How long a hold lasts, at most thirty days.
-pub(crate) type TtlSeconds = Integer<u32, 1, 2_592_000>;
-/// The number of a reservation's line.
-pub(crate) type LineNumber = Integer<u32, 1, { u32::MAX as i64 }>;
-
-impl<T: TryFrom<i64>, const MIN: i64, const MAX: i64> Integer<T, MIN, MAX> {
-    fn check<E: Error>(number: Option<i64>) -> Result<Self, E> {
-        number
-            .filter(|number| (MIN..=MAX).contains(number))
-            .and_then(|number| T::try_from(number).ok().map(Self))
-            .ok_or_else(|| E::custom(format_args!("must be an integer from {MIN} to {MAX}")))
-    }
-
-    fn object_schema() -> ObjectSchema {
-        let format = if size_of::<T>() > 4 { KnownFormat::Int64 } else { KnownFormat::Int32 };
-        ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(format)))
-            .minimum(Some(MIN))
-            // A larger bound is one of our own counters, and not every reader keeps it exact.
-            .maximum((MAX <= AMOUNT_MAX).then_some(MAX))
-            .build()
-    }
-}
-
-impl<T: TryFrom<i64>, const MIN: i64, const MAX: i64> Member for Integer<T, MIN, MAX> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::check(i64::deserialize(deserializer).ok())
-    }
-
-    fn schema() -> RefOr<Schema> {
-        Self::object_schema().into()
-    }
-}
-
-/// An integer with a default.
-#[derive(Debug)]
-pub(crate) struct IntegerOr<const DEFAULT: i64, const MIN: i64, const MAX: i64>(pub(crate) i64);
-
-impl<const DEFAULT: i64, const MIN: i64, const MAX: i64> Default for IntegerOr<DEFAULT, MIN, MAX> {
-    fn default() -> Self {
-        Self(DEFAULT)
-    }
-}
-
-impl<const DEFAULT: i64, const MIN: i64, const MAX: i64> Member for IntegerOr<DEFAULT, MIN, MAX> {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Integer::<i64, MIN, MAX>::read(deserializer).map(|number| Self(number.0))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        let mut schema = Integer::<i64, MIN, MAX>::object_schema();
-        schema.default = Some(DEFAULT.into());
-        schema.into()
-    }
-}
-
-/// A difference in base units, up or down.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Delta(pub(crate) i64);
-
-type SignedAmount = Integer<i64, { -AMOUNT_MAX }, AMOUNT_MAX>;
-
-impl Member for Delta {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match SignedAmount::read(deserializer)? {
-            Integer(0) => Err(D::Error::custom("must not be 0")),
-            Integer(delta) => Ok(Self(delta)),
-        }
-    }
-
-    fn schema() -> RefOr<Schema> {
-        let down = Integer::<i64, { -AMOUNT_MAX }, -1>::object_schema();
-        Schema::from(AnyOfBuilder::new().item(down).item(Quantity::object_schema()).build()).into()
-    }
-}
-
-/// An amount that must be named, if only as null.
-#[derive(Debug)]
-pub(crate) struct AmountOrNull(pub(crate) Option<Amount>);
-
-impl Member for AmountOrNull {
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Option::<i64>::deserialize(deserializer) {
-            Ok(None) => Ok(Self(None)),
-            other => Amount::check(other.ok().flatten()).map(|amount| Self(Some(amount))),
-        }
-    }
-
-    fn schema() -> RefOr<Schema> {
-        let mut schema = Amount::object_schema();
-        schema.schema_type = SchemaType::from_iter([Type::Integer, Type::Null]);
-        schema.into()
-    }
-}
-
 /// The version of a stream; 0 is no history.
 impl Member for Version {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -277,6 +172,7 @@ texts! {
     LocationCode: text().pattern(Some(NAME)),
     Code: text().pattern(Some(CODE)),
     Label: bounded(LABEL_CHARS_MAX, PRINTABLE),
+    ReferenceType: bounded(LABEL_CHARS_MAX, PRINTABLE_WITHOUT_SLASH),
     Note: bounded(NOTE_CHARS_MAX, PRINTABLE_LINES),
     Key: bounded(255, "^[ -~]*$"),
     Timestamp: format(KnownFormat::DateTime),
@@ -321,6 +217,24 @@ impl FromStr for Key {
     }
 }
 
+/// The type of an outside document. Queries name a document as `type/id`, so it has no slash.
+#[derive(Debug)]
+pub(crate) struct ReferenceType(Label);
+
+impl FromStr for ReferenceType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let label = text.parse().ok().filter(|_| !text.contains('/'));
+        label.map(Self).ok_or("must be 1 to 255 printable characters without /")
+    }
+}
+
+/// Whether text for people has nothing but printable characters, tabs and line breaks.
+fn is_text(text: &str) -> bool {
+    text.chars().all(|one| !one.is_control() || matches!(one, '\t' | '\n' | '\r'))
+}
+
 /// A sentence for people, in which lines may be broken.
 #[derive(Debug)]
 pub(crate) struct Note(String);
@@ -329,9 +243,7 @@ impl FromStr for Note {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_allowed =
-            |character: char| !character.is_control() || matches!(character, '\n' | '\t');
-        if (1..=NOTE_CHARS_MAX).contains(&text.chars().count()) && text.chars().all(is_allowed) {
+        if (1..=NOTE_CHARS_MAX).contains(&text.chars().count()) && is_text(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!("must be text of 1 to {NOTE_CHARS_MAX} printable characters"))
@@ -369,13 +281,12 @@ pub(crate) struct Metadata(pub(crate) BTreeMap<String, String>);
 
 impl Metadata {
     fn check(name: &str, value: Option<&str>) -> Result<(), String> {
-        let is_printable = |text: &str, len_max: usize| {
-            text.chars().count() <= len_max && !text.chars().any(char::is_control)
-        };
-        if name.is_empty() || !is_printable(name, METADATA_NAME_CHARS_MAX) {
+        let fits = |text: &str, len_max: usize| text.chars().count() <= len_max && is_text(text);
+        let is_name = !name.is_empty() && !name.contains(char::is_control);
+        if !is_name || !fits(name, METADATA_NAME_CHARS_MAX) {
             let max = METADATA_NAME_CHARS_MAX;
             Err(format!("must be named by 1 to {max} printable characters"))
-        } else if !value.is_some_and(|value| is_printable(value, METADATA_VALUE_CHARS_MAX)) {
+        } else if !value.is_some_and(|value| fits(value, METADATA_VALUE_CHARS_MAX)) {
             let max = METADATA_VALUE_CHARS_MAX;
             Err(format!("must be text of at most {max} printable characters"))
         } else {
@@ -395,7 +306,8 @@ impl Member for Metadata {
 
     fn add_schemas(schemas: &mut Schemas) {
         let name = bounded(METADATA_NAME_CHARS_MAX, PRINTABLE);
-        let value = text().max_length(Some(METADATA_VALUE_CHARS_MAX)).pattern(Some(PRINTABLE));
+        let value =
+            text().max_length(Some(METADATA_VALUE_CHARS_MAX)).pattern(Some(PRINTABLE_LINES));
         let object = ObjectBuilder::new()
             .schema_type(Type::Object)
             .property_names(Some(Schema::from(name)))
@@ -441,7 +353,7 @@ impl<'de> Visitor<'de> for Reader<Metadata> {
 object! {
     /// The outside document behind a command.
     pub(crate) struct Reference {
-        r#type: Label,
+        r#type: ReferenceType,
         id: Label,
         #[serde(default)]
         line: Option<Label>,
@@ -455,8 +367,9 @@ pub(crate) fn cause(
     note: Option<Note>,
     metadata: Option<Metadata>,
 ) -> event::Cause {
-    let reference =
-        reference.map(|Reference { r#type, id, line }| event::Reference { kind: r#type, id, line });
+    let reference = reference.map(|Reference { r#type: ReferenceType(kind), id, line }| {
+        event::Reference { kind, id, line }
+    });
     let note = note.map(|note| note.0);
     let metadata = metadata.map(|metadata| metadata.0).unwrap_or_default();
     let is_empty = note.is_none() && metadata.is_empty();

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::fault;
 use crate::http::AppState;
-use crate::http::json::values::Integer;
+use crate::http::json::numbers::Integer;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::{Code, Problem};

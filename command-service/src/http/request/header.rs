@@ -4,13 +4,14 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
-use axum::http::header::{HeaderName, IF_MATCH};
+use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use shared_events::lane::Version;
 use shared_events::values::{AMOUNT_MAX, Label};
 use utoipa::IntoParams;
 
 use crate::http::json::values::Key;
 use crate::http::json::{Faults, JsonPointer};
+use crate::inventory::Precondition;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const CORRELATION_ID: HeaderName = HeaderName::from_static("correlation-id");
@@ -36,14 +37,18 @@ pub(crate) struct CommandHeaders {
     traceparent: String,
 }
 
-/// The further header of a command of one stream.
+/// The further headers of a command of one stream.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "headers are read one by one")]
-pub(crate) struct Precondition {
-    /// Refuse unless the stream is at this version, such as `"7"`; `"0"` is no history.
-    #[param(rename = "If-Match", required = false, pattern = "^\"[0-9]{1,15}\"$")]
+pub(crate) struct PreconditionHeaders {
+    /// Refuse unless the stream is at this version, such as `"7"`; `"0"` is no history, `*` any
+    /// history.
+    #[param(rename = "If-Match", required = false, pattern = "^(\"[0-9]{1,15}\"|[*])$")]
     if_match: String,
+    /// Only `*`: refuse unless there is no history yet.
+    #[param(rename = "If-None-Match", required = false, pattern = "^[*]$")]
+    if_none_match: String,
 }
 
 pub(crate) fn idempotency_key(headers: &HeaderMap, faults: &mut Faults) -> Option<Label> {
@@ -82,28 +87,53 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<Label> {
     if is_valid { text.parse().ok() } else { None }
 }
 
-/// The version that If-Match names, such as `"7"`, for commands of one stream.
-pub(crate) fn if_match(
+/// What If-Match or If-None-Match requires, for commands of one stream. A condition that cannot be
+/// checked is a fault: ignoring it would execute what the caller wanted guarded.
+pub(crate) fn precondition(
     headers: &HeaderMap,
     is_of_one_stream: bool,
     faults: &mut Faults,
-) -> Option<Version> {
-    let text = only(headers, &IF_MATCH, "If-Match", faults)?;
+) -> Option<Precondition> {
+    if headers.contains_key(IF_UNMODIFIED_SINCE) {
+        add(faults, "If-Unmodified-Since", "is not checked here; name a version with If-Match");
+    }
+    let if_match = only(headers, &IF_MATCH, "If-Match", faults);
+    let if_none_match = only(headers, &IF_NONE_MATCH, "If-None-Match", faults);
     if !is_of_one_stream {
-        // Ignoring it would execute what the caller wanted guarded.
-        add(faults, "If-Match", "is for one stream; name expected_version on a line");
+        for (shown, value) in [("If-Match", if_match), ("If-None-Match", if_none_match)] {
+            if value.is_some() {
+                add(faults, shown, "is for one stream; name expected_version on a line");
+            }
+        }
         return None;
     }
-    let version = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|digits| digits.parse().ok())
-        .filter(|version| *version <= AMOUNT_MAX);
-    if version.is_none() {
-        add(faults, "If-Match", "must be one version in quotes, such as \"7\"");
+    match (if_match, if_none_match) {
+        (None, None) => None,
+        (Some("*"), None) => Some(Precondition::Exists),
+        (Some(text), None) => {
+            let version = quoted_version(text);
+            if version.is_none() {
+                add(faults, "If-Match", "must be one version in quotes, such as \"7\", or *");
+            }
+            version.map(Precondition::Version)
+        }
+        (None, Some("*")) => Some(Precondition::Version(Version(0))),
+        (None, Some(_)) => {
+            add(faults, "If-None-Match", "must be *");
+            None
+        }
+        (Some(_), Some(_)) => {
+            add(faults, "If-None-Match", "must not be given with If-Match");
+            None
+        }
     }
-    version.map(Version)
+}
+
+fn quoted_version(text: &str) -> Option<Version> {
+    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
+    let version =
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<i64>().ok())?;
+    version.filter(|version| *version <= AMOUNT_MAX).map(Version)
 }
 
 fn parsed<T: FromStr<Err: Display>>(
@@ -158,17 +188,39 @@ mod tests {
     }
 
     #[test]
-    fn a_precondition_that_cannot_be_read_is_a_fault() {
-        let read = |text: &str| {
+    fn a_precondition_that_cannot_be_checked_is_a_fault() {
+        let read = |name: HeaderName, text: &str| {
             let mut faults = Faults::default();
-            let version = if_match(&headers(IF_MATCH, text), true, &mut faults);
-            assert_eq!(version.is_none(), !faults.into_vec().is_empty(), "{text}");
-            version.map(|version| version.0)
+            let precondition = precondition(&headers(name, text), true, &mut faults);
+            assert_eq!(precondition.is_none(), !faults.into_vec().is_empty(), "{text}");
+            precondition
         };
-        assert_eq!(read("\"7\""), Some(7));
-        assert_eq!(read("\"0\""), Some(0));
-        for bad in ["7", "W/\"7\"", "*", "\"\"", "\"+7\"", "\"7\", \"8\"", "\"9007199254740992\""] {
-            assert_eq!(read(bad), None, "{bad}");
+        let version = |number| Some(Precondition::Version(Version(number)));
+        assert_eq!(read(IF_MATCH, "\"7\""), version(7));
+        assert_eq!(read(IF_MATCH, "\"0\""), version(0));
+        assert_eq!(read(IF_MATCH, "*"), Some(Precondition::Exists));
+        assert_eq!(read(IF_NONE_MATCH, "*"), version(0));
+        for bad in ["7", "W/\"7\"", "\"\"", "\"+7\"", "\"7\", \"8\"", "\"9007199254740992\""] {
+            assert_eq!(read(IF_MATCH, bad), None, "{bad}");
+        }
+        for bad in ["\"7\"", "", "*, \"7\""] {
+            assert_eq!(read(IF_NONE_MATCH, bad), None, "{bad}");
+        }
+        assert_eq!(read(IF_UNMODIFIED_SINCE, "Sat, 29 Oct 1994 19:43:31 GMT"), None);
+    }
+
+    #[test]
+    fn a_precondition_is_one_and_for_one_stream() {
+        let both = [(IF_MATCH, "\"7\""), (IF_NONE_MATCH, "*")];
+        let both: HeaderMap =
+            both.into_iter().map(|(name, text)| (name, HeaderValue::from_static(text))).collect();
+        for (is_of_one_stream, pointers) in
+            [(true, vec!["/If-None-Match"]), (false, vec!["/If-Match", "/If-None-Match"])]
+        {
+            let mut faults = Faults::default();
+            assert_eq!(precondition(&both, is_of_one_stream, &mut faults), None);
+            let found: Vec<_> = faults.into_vec().into_iter().map(|fault| fault.pointer).collect();
+            assert_eq!(found, pointers);
         }
     }
 

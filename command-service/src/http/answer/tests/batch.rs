@@ -45,7 +45,7 @@ async fn each_command_of_an_independent_batch_is_answered_as_if_it_were_alone() 
         let text = body(render(outcome, &id())).await;
         alone.push(serde_json::from_str::<Value>(&text).expect("JSON"));
     }
-    let response = independent(outcomes, &id());
+    let response = independent(outcomes.into_iter().map(Ok).collect(), &id());
     assert_eq!(response.headers()[STOCK_POSITION], "3:9,7:88");
     let mut shown = shown(response).await;
     assert_eq!(shown["position"], "3:9,7:88");
@@ -60,7 +60,7 @@ async fn each_command_of_an_independent_batch_is_answered_as_if_it_were_alone() 
 
 #[tokio::test]
 async fn a_batch_of_which_nothing_was_accepted_has_no_position() {
-    let response = independent(vec![Outcome::KeyReused], &id());
+    let response = independent(vec![Ok(Outcome::KeyReused)], &id());
     assert!(!response.headers().contains_key(STOCK_POSITION));
     assert!(shown(response).await.get("position").is_none());
 }

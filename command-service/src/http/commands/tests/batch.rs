@@ -19,7 +19,9 @@ fn receipt() -> Value {
 
 fn independent(commands: &[Value]) -> Vec<Submission> {
     match parse(&plain(&json!({"mode": "independent", "commands": commands})), false) {
-        Ok(BatchSubmission::Independent { submissions, .. }) => submissions,
+        Ok(BatchSubmission::Independent { submissions, .. }) => {
+            submissions.into_iter().map(|one| one.expect("a valid command")).collect()
+        }
         other => panic!("not independent: {other:?}"),
     }
 }
@@ -101,7 +103,44 @@ fn a_key_belongs_to_the_header_or_to_each_command_depending_on_the_mode() {
     assert_eq!(faults_of(&problem), ["/commands/0/idempotency_key"]);
     let independent = json!({"mode": "independent", "commands": [receipt(), 7]});
     let header = incoming::<Reverse>("/", &[("Idempotency-Key", "k1")], &independent.to_string());
-    assert_eq!(faults_of(&refused(&header, false)), ["/commands/1", "/Idempotency-Key"]);
+    assert_eq!(faults_of(&refused(&header, false)), ["/Idempotency-Key"]);
+}
+
+#[test]
+fn in_an_independent_batch_a_command_with_faults_is_refused_alone() {
+    let mut bad = receipt();
+    bad["lines"][0]["quantity"] = json!(0);
+    let mut keyed = bad.clone();
+    keyed["idempotency_key"] = json!("");
+    let mut unreasonable = json!({"type": "adjust_stock", "lines": []});
+    unreasonable["lines"] = json!([{"sku": "A", "location": "B", "delta": 1}]);
+    let commands = [
+        bad,
+        receipt(),
+        json!(7),
+        json!({"type": "teleport_stock"}),
+        keyed,
+        unreasonable,
+        json!({"lines": []}),
+    ];
+    let body = json!({"mode": "independent", "commands": commands});
+    let Ok(BatchSubmission::Independent { submissions, .. }) = parse(&plain(&body), false) else {
+        panic!("not independent")
+    };
+    let problems: Vec<_> = submissions.into_iter().map(|one| one.err().map(document)).collect();
+    let pointers = |index: usize| problems[index].as_ref().map(faults_of).unwrap_or_default();
+    assert_eq!(pointers(0), ["/lines/0/quantity"]);
+    assert!(problems[1].is_none());
+    assert_eq!(pointers(2), [""]);
+    assert_eq!(pointers(3), ["/type"]);
+    assert_eq!(pointers(4), ["/idempotency_key", "/lines/0/quantity"]);
+    let code = |index: usize| problems[index].as_ref().map(|problem| problem["type"].clone());
+    assert_eq!(code(5), Some(json!("/problems/reason_required")));
+    assert_eq!(pointers(6), ["/type"]);
+    // Together they stand or fall, so every fault has its place in the body.
+    let body = json!({"mode": "atomic", "commands": commands});
+    let problem = refused(&plain(&body), false);
+    assert_eq!(faults_of(&problem)[..2], ["/commands/0/lines/0/quantity", "/commands/2"]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use shared_events::slot::slot_of;
 
+use shared_events::lane::Version;
+
 use super::*;
 use crate::inventory::{Policy, Step};
 
@@ -94,5 +96,5 @@ fn a_precondition_guards_the_reservation() {
     let inventory::Command::ChangeReservation(command) = request.command else {
         panic!("not a step: {:?}", request.command);
     };
-    assert_eq!(command.expected_version, Some(Version(2)));
+    assert_eq!(command.precondition, Some(Precondition::Version(Version(2))));
 }

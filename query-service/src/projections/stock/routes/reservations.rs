@@ -38,10 +38,10 @@ pub struct Reservation {
     #[schema(value_type = String, example = "held")]
     #[sqlx(try_from = "Text")]
     pub status: ReservationStatus,
-    /// When the hold ends, or ended. A reservation that was confirmed in time does not end.
-    #[schema(value_type = String, format = DateTime)]
-    #[sqlx(try_from = "Time")]
-    pub expires_at: Timestamp,
+    /// When the hold ends, or ended; null once it was confirmed.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[sqlx(flatten, try_from = "ExpiryColumns")]
+    pub expires_at: Option<Timestamp>,
     /// The outside document, such as the cart or the order.
     #[schema(value_type = Option<Object>)]
     #[sqlx(flatten, try_from = "ReferenceColumns")]
@@ -63,6 +63,21 @@ pub struct Reservation {
     #[serde(skip)]
     #[sqlx(try_from = "Time")]
     made_at: Timestamp,
+}
+
+/// The columns that say when a hold ends.
+#[derive(Debug, FromRow)]
+struct ExpiryColumns {
+    #[sqlx(try_from = "Text")]
+    status: ReservationStatus,
+    #[sqlx(try_from = "Time")]
+    expires_at: Timestamp,
+}
+
+impl From<ExpiryColumns> for Option<Timestamp> {
+    fn from(columns: ExpiryColumns) -> Self {
+        columns.status.has_expiry().then_some(columns.expires_at)
+    }
 }
 
 #[derive(Debug, Hash, Serialize, Deserialize)]
