@@ -21,6 +21,7 @@ use crate::http::{self, AppState, CommandConfig, WriterState};
 use crate::log::idempotency::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
+use crate::metrics;
 use crate::relay::{self, RelayConfig};
 use crate::reversals::Reversals;
 
@@ -48,7 +49,7 @@ pub struct App {
 impl App {
     /// Builds the service inside a runtime. Connects to nothing yet.
     pub fn build(config: ServeConfig) -> Self {
-        start_metrics();
+        metrics::start();
         let (writer, writer_seen) = watch::channel(WriterState::Starting);
         let pool = reading_pool(&config, config.http.read_connections_max, "reads");
         let commands = CommandConfig {
@@ -203,17 +204,4 @@ fn reading_pool(config: &ServeConfig, connections_max: u32, purpose: &str) -> Pg
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_MAX)
         .connect_lazy_with(options)
-}
-
-/// Starts recording. Counters of rare faults are there from the start, so that the first fault shows
-/// as an increase.
-fn start_metrics() {
-    recorder::handle();
-    for fault in [
-        "stockbook_writer_forks_total",
-        "stockbook_writer_unknown_commits_total",
-        "stockbook_writer_clock_behind_total",
-    ] {
-        metrics::counter!(fault).increment(0);
-    }
 }

@@ -17,6 +17,7 @@ use crate::inventory::{ChangeReservation, Command, Request, Step};
 use crate::log::append::EXPIRE_RESERVATION;
 use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
+use crate::metrics;
 
 /// Reservations that are expired at a time.
 const SWEEP_MAX: i64 = 500;
@@ -55,7 +56,7 @@ async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<ReservationId>> {
         .fetch_all(pool)
         .await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
-    metrics::gauge!("stockbook_sweeper_lag_seconds").set(overdue);
+    metrics::sweeper_lag(overdue);
     let reservation = |stream: &str| match stream.parse() {
         Ok(Stream::Reservation(id)) => Ok(id),
         Ok(_) => Err(sqlx::Error::Decode(format!("{stream} is not a reservation").into())),
@@ -72,7 +73,7 @@ async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
     let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Decided(Decision::Accepted(_)));
     let expired = outcomes.iter().filter(accepted).count();
-    metrics::counter!("stockbook_sweeper_expired_total").increment(expired as u64);
+    metrics::reservations_expired(expired);
     if decided < asked {
         tracing::warn!(asked, decided, "not every ended hold could be expired");
         return RETRY_PAUSE;

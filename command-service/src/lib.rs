@@ -6,6 +6,7 @@
 //! ground, `verify` looks whether all that was recorded still holds.
 
 pub mod config;
+mod metrics;
 pub mod app;
 pub mod http;
 pub mod log;

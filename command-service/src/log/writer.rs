@@ -33,6 +33,7 @@ use self::queue::{Batches, Bounds, Queued};
 use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
+use crate::metrics;
 use crate::relay::RelaySender;
 
 const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
@@ -152,7 +153,7 @@ impl WriterTask {
     fn report(&self, memory: &Memory) {
         memory.cache.report();
         let waiting = self.config.queue_commands_max.saturating_sub(self.slots.available_permits());
-        metrics::gauge!("stockbook_writer_queue_commands").set(waiting as f64);
+        metrics::queued(waiting);
     }
 
     fn bounds(&self) -> Bounds {

@@ -20,6 +20,7 @@ use super::window::fitting;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
 use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
+use crate::metrics;
 
 /// The first key of the advisory locks of jobs; the second is a hash of the job id.
 const LOCK_CLASS: i32 = 0x0053_4252;
@@ -132,8 +133,8 @@ async fn run_pass(
             }
         }
         let refused = decided.iter().filter(|(_, refusal)| refusal.is_some()).count();
-        count("refused", refused);
-        count("reversed", decided.len() - refused);
+        metrics::reversal_steps("refused", refused);
+        metrics::reversal_steps("reversed", decided.len() - refused);
         jobs::save(connection, &job.id, pass, &decided).await?;
         if is_postponed {
             return Ok(false);
@@ -153,10 +154,6 @@ async fn keep_alive<T>(
             Err(_) => connection.ping().await?,
         }
     }
-}
-
-fn count(how: &'static str, steps: usize) {
-    metrics::counter!("stockbook_reversal_steps_total", "decided" => how).increment(steps as u64);
 }
 
 #[derive(Debug)]

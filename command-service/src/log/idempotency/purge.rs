@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::postgres::PgPool;
 use tokio::time::sleep;
 
+use crate::metrics;
+
 /// Rows per delete, so that each takes only milliseconds.
 const ROWS_MAX: u16 = 1_000;
 
@@ -23,7 +25,7 @@ pub async fn purge(pool: PgPool, retention_days: u16) {
     loop {
         let pause = match delete_some(&pool, retention_days).await {
             Ok(deleted) => {
-                metrics::counter!("stockbook_outcomes_purged_total").increment(deleted);
+                metrics::outcomes_purged(deleted);
                 pause_after(deleted)
             }
             Err(error) => {

@@ -14,6 +14,7 @@ use shared_events::stream::Stream;
 use super::policy::OptimisticPolicy;
 use crate::log::row::LaneHead;
 use crate::log::snapshot::Overdue;
+use crate::metrics;
 
 /// All that the writer remembers between batches.
 pub(crate) struct Memory {
@@ -70,8 +71,7 @@ impl Cache {
     }
 
     pub(crate) fn report(&self) {
-        metrics::gauge!("stockbook_writer_cache_states").set(self.states.len() as f64);
-        metrics::gauge!("stockbook_writer_cache_bytes").set(self.bytes as f64);
+        metrics::cached(self.states.len(), self.bytes);
     }
 
     pub(crate) fn contains(&self, stream: &Stream) -> bool {

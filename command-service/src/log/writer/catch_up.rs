@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::cache::{Cache, Memory};
 use crate::log::load::{LoadError, fold_streams};
 use crate::log::row::{EventRow, LaneHead, lane_number};
+use crate::metrics;
 
 /// A lane with more missed events than this is dropped from the cache instead of caught up.
 const CATCH_UP_MAX: i64 = 2_000;
@@ -53,7 +54,7 @@ pub(crate) async fn load_missing(
             memory.cache.set_head(head);
         }
     }
-    metrics::counter!("stockbook_writer_cold_streams_total").increment(streams.len() as u64);
+    metrics::streams_loaded(streams.len());
     let inventory = fold_streams(connection, streams, &mut memory.overdue).await?;
     memory.cache.put_all(inventory.clone());
     Ok(inventory)

@@ -22,6 +22,7 @@ use crate::log::reversal::Reversals;
 use crate::log::row::LaneHead;
 use crate::log::snapshot;
 use crate::log::submission::{NotExecuted, Outcome};
+use crate::metrics;
 
 /// The state after a batch, which becomes valid with its commit.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl AfterCommit {
         decided: Decided,
     ) -> (Self, Append, Reversals) {
         let Decided { inventory, sequencer, events, mut append, reversals } = decided;
-        metrics::histogram!("stockbook_writer_batch_events").record(events.len() as f64);
+        metrics::batch_decided(events.len());
         let overdue = memory.overdue.among(|stream| plan.is_locked(stream));
         append.snapshots = snapshot::due(&events, overdue, &inventory);
         let after = Self {
@@ -75,9 +76,7 @@ impl AfterCommit {
         memory.cache.put_all(std::mem::take(&mut self.inventory));
         memory.overdue.remove(self.snapshots.iter());
         memory.policy.raise_time(self.recorded_at);
-        metrics::counter!("stockbook_snapshots_saved_total").increment(self.snapshots.len() as u64);
-        metrics::histogram!("stockbook_writer_batch_commands").record(commands as f64);
-        metrics::histogram!("stockbook_writer_batch_seconds").record(since.elapsed());
+        metrics::batch_committed(commands, self.snapshots.len(), since.elapsed());
     }
 }
 
@@ -141,7 +140,7 @@ pub(crate) async fn commit<T>(
     let sent = Instant::now();
     let lost = match timeout(at_most, committing).await {
         Ok(Ok(answer)) => {
-            metrics::histogram!("stockbook_writer_commit_seconds").record(sent.elapsed());
+            metrics::commit_answered(sent.elapsed());
             return Ok(answer);
         }
         Ok(Err(error)) if is_refused(&error) => {
@@ -152,7 +151,7 @@ pub(crate) async fn commit<T>(
         Err(_) => None,
     };
     tracing::error!(?lost, "a commit was not answered; its outcome is unknown");
-    metrics::counter!("stockbook_writer_unknown_commits_total").increment(1);
+    metrics::commit_unknown();
     Err(Failure::Unknown)
 }
 

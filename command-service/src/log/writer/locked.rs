@@ -21,6 +21,7 @@ use crate::log::load::{self, LoadError};
 use crate::log::reversal;
 use crate::log::row::{LaneHead, array, lane_number};
 use crate::log::submission::{IdempotencyKey, Outcome, Submission};
+use crate::metrics;
 
 /// An alert is due if a lane's time is further than this ahead of the database's clock.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(5);
@@ -90,7 +91,7 @@ async fn write(
     // 3. Bring the cache up to the heads, and copy the working set from it.
     for head in &heads {
         if catch_up::catch_up(connection, &mut memory.cache, *head).await? == CaughtUp::Forked {
-            metrics::counter!("stockbook_writer_forks_total").increment(1);
+            metrics::forked();
             tracing::error!(
                 lane = head.lane.0,
                 position = head.position.0,
@@ -164,7 +165,7 @@ impl Locked {
 fn batch_time(heads: &[LaneHead], clock: Timestamp) -> Timestamp {
     let latest = heads.iter().filter_map(|head| head.recorded_at).max().unwrap_or(clock);
     if latest > clock + CLOCK_AHEAD_MAX {
-        metrics::counter!("stockbook_writer_clock_behind_total").increment(1);
+        metrics::clock_behind();
         tracing::error!(
             log = %latest, clock = %clock,
             "the database's clock is behind the log's last time, which is used until the clock has caught up"

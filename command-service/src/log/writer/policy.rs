@@ -5,6 +5,8 @@ use std::time::Duration;
 use shared_events::time::Timestamp;
 use tokio::time::Instant;
 
+use crate::metrics;
+
 /// The most that the time of an optimistic batch may be behind the database's clock when it gets its
 /// locks; `append_foreseen` refuses a later batch. Readers of a moment wait this long after it, so that no
 /// batch with an earlier time is still to come.
@@ -105,13 +107,13 @@ impl OptimisticPolicy {
 
     pub(crate) fn record_success(&mut self) {
         self.pause = 0;
-        metrics::counter!("stockbook_writer_foreseen_total", "log" => "as_foreseen").increment(1);
+        metrics::optimistic(true);
     }
 
     pub(crate) fn record_conflict(&mut self) {
         self.pause = (self.pause * 2).clamp(1, PAUSE_MAX);
         self.paused = self.pause;
-        metrics::counter!("stockbook_writer_foreseen_total", "log" => "other").increment(1);
+        metrics::optimistic(false);
     }
 
     /// Undoes the pause for the last conflict, because a used key caused it and not another writer.

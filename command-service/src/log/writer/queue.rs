@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::deciding::Deferral;
 use crate::log::submission::{NotExecuted, Outcome, Submission};
+use crate::metrics;
 
 /// How long a request may wait for another instance that uses the same key.
 const DEFERRAL_MAX: Duration = Duration::from_secs(1);
@@ -32,7 +33,7 @@ impl Queued {
     /// Frees its slot in the queue and records how long it waited.
     pub(crate) fn leave_queue(&mut self) {
         if self.slot.take().is_some() {
-            metrics::histogram!("stockbook_writer_wait_seconds").record(self.since.elapsed());
+            metrics::left_queue(self.since.elapsed());
         }
     }
 
