@@ -134,6 +134,14 @@ async fn changes_are_sent_once_and_in_order_page_by_page_and_as_a_stream(world: 
     }
     assert_eq!(streamed, log);
     query.get("/v1/changes?after=99:1").await.expect_problem(422, "invalid_position");
+    // Who would rather have a list gets one.
+    let list = "application/x-ndjson;q=0.5, text/event-stream;q=0.4";
+    for accept in ["text/event-stream;q=0", list, "*/*", "application/json"] {
+        let answer = query.get_with("/v1/changes?limit=1", &[("accept", accept)]).await;
+        let answer = answer.expect_status(200);
+        assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{accept}");
+        assert_eq!(answer.header("vary"), Some("accept"));
+    }
 
     // A stream that is open does not keep a service from stopping.
     let request = reqwest::Client::new().get(&url).header("accept", "text/event-stream");

@@ -5,9 +5,11 @@ mod feed;
 mod pages;
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use headers_accept::Accept;
+use mediatype::{MediaType, Name, names};
 use serde::Deserialize;
 use shared_events::lane::{Position, PositionToken};
 use utoipa::IntoParams;
@@ -23,6 +25,13 @@ use crate::projections::view::View;
 
 const LIMIT_DEFAULT: i64 = 1_000;
 pub const LIMIT_MAX: i64 = 10_000;
+
+/// What the events can be sent as.
+const NDJSON: MediaType<'_> = MediaType::new(names::APPLICATION, Name::new_unchecked("x-ndjson"));
+const EVENT_STREAM: MediaType<'_> = MediaType::new(names::TEXT, names::EVENT_STREAM);
+
+/// For caches: which of them is sent is up to this header.
+const BY_ACCEPT: [(HeaderName, HeaderValue); 1] = [(VARY, HeaderValue::from_static("accept"))];
 
 /// The position after which the list continues.
 const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
@@ -45,8 +54,8 @@ pub struct ChangesParameters {
 /// merged.
 ///
 /// The list ends with the last event applied at the time of the request, or when it has grown too large.
-/// Continuing after Next-Position misses nothing and repeats nothing. With `Accept: text/event-stream`
-/// the answer stays open and sends events as they are applied. The id of each is the position after it,
+/// Continuing after Next-Position misses nothing and repeats nothing. If `Accept` would rather have
+/// `text/event-stream` than `application/x-ndjson`, the answer stays open and sends events as they are applied. The id of each is the position after it,
 /// so `Last-Event-ID` continues exactly there.
 #[utoipa::path(
     get, path = "/v1/changes",
@@ -88,7 +97,7 @@ pub async fn follow_changes(
             Some(id) => parse_position(id.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
             None => after,
         };
-        return Ok(feed::open(projections, after, permit));
+        return Ok((BY_ACCEPT, feed::open(projections, after, permit)).into_response());
     }
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0);
     let limit = usize::try_from(limit).expect("a limit is small and positive");
@@ -116,13 +125,61 @@ pub async fn follow_changes(
         (NEXT_POSITION, text(next)),
         (STOCK_POSITION, text(applied)),
     ];
-    Ok((headers, lines).into_response())
+    Ok((BY_ACCEPT, headers, lines).into_response())
 }
 
+/// Whether the caller would rather have a stream than a list. A caller that names no preference, or none of the
+/// two, gets a list.
 fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|kind| {
-        let essence = kind.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
-    })
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted = values.collect::<Vec<_>>().join(",").parse::<Accept>();
+    accepted
+        .is_ok_and(|accepted| accepted.negotiate(&[NDJSON, EVENT_STREAM]) == Some(&EVENT_STREAM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(values: &[&'static str]) -> bool {
+        let values = values.iter().map(|value| (ACCEPT, HeaderValue::from_static(value)));
+        wants_stream(&values.collect())
+    }
+
+    #[test]
+    fn a_stream_is_sent_only_to_those_who_would_rather_have_it() {
+        for stream in [
+            "text/event-stream",
+            "Text/Event-Stream",
+            "text/*",
+            "text/event-stream, */*;q=0.1",
+            "application/x-ndjson;q=0.5, text/event-stream;q=0.6",
+            "application/x-ndjson;q=0, text/event-stream;q=0.001",
+            "application/x-ndjson;q=0, */*",
+            "text/event-stream, application/x-ndjson",
+        ] {
+            assert!(wants(&[stream]), "{stream}");
+        }
+        for list in [
+            "",
+            "*/*",
+            "application/x-ndjson",
+            "application/json",
+            "text/event-stream;q=0",
+            "text/event-stream; Q=0.000",
+            "text/event-stream;q=0, */*",
+            "text/event-stream;q=0, text/*;q=0.5",
+            "text/event-stream;q=0.4, application/x-ndjson;q=0.5",
+            "text/event-stream;q=0.9, application/*",
+            "application/x-ndjson, text/event-stream",
+            "text/event-streams",
+            "text/event-stream;q=0, application/x-ndjson;q=0",
+            "text",
+        ] {
+            assert!(!wants(&[list]), "{list}");
+        }
+        assert!(!wants(&[]));
+        assert!(wants(&["application/x-ndjson;q=0.1", "text/event-stream"]));
+        assert!(!wants(&["text/event-stream;q=0.1", "application/x-ndjson"]));
+    }
 }
