@@ -82,6 +82,7 @@ fn main() -> ExitCode {
         integrity::TESTS,
         views::TESTS,
         time_travel::TESTS,
+        time_travel::lists::TESTS,
         changes::TESTS,
         plans::TESTS,
         filters::TESTS,

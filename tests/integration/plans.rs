@@ -19,7 +19,7 @@ const FEW: i64 = 10_000;
 const SOLD_OUT: i64 = 500;
 
 /// Each list with each of its filters.
-const LISTS: [&str; 24] = [
+const LISTS: [&str; 27] = [
     "/v1/stock",
     "/v1/stock?available=0",
     "/v1/stock?available_below=1",
@@ -28,6 +28,9 @@ const LISTS: [&str; 24] = [
     "/v1/stock?location=L7",
     "/v1/stock?sku_prefix=S00001",
     "/v1/stock?as_of=2026-01-01T00:00:00Z",
+    "/v1/stock?as_of=2026-01-01T00:00:00Z&available=1",
+    "/v1/stock?as_of=2026-01-01T00:00:00Z&available_below=2",
+    "/v1/stock?as_of=2026-01-01T00:00:00Z&low=true",
     "/v1/items",
     "/v1/locations",
     "/v1/movements",
@@ -47,10 +50,13 @@ const LISTS: [&str; 24] = [
 ];
 
 /// Fill the views with rows $1 up to, not including, $2.
-const FILL: [&str; 7] = [
+const FILL: [&str; 8] = [
     "insert into stock_v1.items \
          (sku, name, unit, scale, reorder_point, metadata, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), '', 'piece', 0, 5, '{}', 0, n, 1, now() \
+     from generate_series($1 / 10, $2 / 10 - 1) n",
+    "insert into stock_v1.reorder_points (sku, reorder_point, lane, position, occurred_at) \
+     select 'S' || lpad(n::text, 7, '0'), 5, 0, n, timestamptz '2025-01-01' \
      from generate_series($1 / 10, $2 / 10 - 1) n",
     "insert into stock_v1.stock_levels (sku, location, on_hand, reserved, allocated, \
          reorder_point, lane, position, version, updated_at) \

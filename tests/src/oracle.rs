@@ -13,6 +13,9 @@ use shared_events::time::Timestamp;
 /// On hand, reserved and allocated.
 type Figures = [i64; 3];
 
+/// All that is known.
+pub const LAST: Position = Position(i64::MAX);
+
 /// In, out, returned and adjusted.
 pub type Flow = [i64; 4];
 
@@ -38,7 +41,16 @@ pub struct Item {
     pub sku: String,
     pub lane: Lane,
     pub changes: Vec<Change>,
-    names: Vec<(Position, Timestamp, String)>,
+    descriptions: Vec<Description>,
+}
+
+/// One event about the item itself.
+struct Description {
+    position: Position,
+    recorded_at: Timestamp,
+    occurred_at: Timestamp,
+    /// A retirement has none.
+    name: Option<String>,
     reorder_point: i64,
 }
 
@@ -74,14 +86,16 @@ impl Oracle {
             sku: sku.to_owned(),
             lane: event.lane,
             changes: Vec::new(),
-            names: Vec::new(),
-            reorder_point: 0,
+            descriptions: Vec::new(),
         });
         if !event.event_type.starts_with("Stock") {
-            item.reorder_point = data["reorder_point"].as_i64().unwrap_or(0);
-            if let Some(name) = data["name"].as_str() {
-                item.names.push((event.position, event.recorded_at, name.to_owned()));
-            }
+            item.descriptions.push(Description {
+                position: event.position,
+                recorded_at: event.recorded_at,
+                occurred_at: event.occurred_at,
+                name: data["name"].as_str().map(str::to_owned),
+                reorder_point: data["reorder_point"].as_i64().unwrap_or(0),
+            });
             return;
         }
         let location = data["location"].as_str().expect("a location").to_owned();
@@ -101,7 +115,7 @@ impl Oracle {
     }
 
     fn alert(&mut self, event: &RecordedEvent, sku: &str) {
-        let point = self.items[sku].reorder_point;
+        let point = self.items[sku].reorder_point(LAST, None);
         let levels = self.levels.range_mut((sku.to_owned(), String::new())..);
         for ((_, location), level) in levels.take_while(|((of, _), _)| of == sku) {
             let margin = if level.is_short { (point / 10).max(1) } else { 0 };
@@ -124,7 +138,7 @@ impl Oracle {
     /// The stock levels that are at their reorder point or below at the end, as `sku/location`.
     pub fn low(&self) -> impl Iterator<Item = String> + '_ {
         let low = self.levels.iter().filter(|((sku, _), level)| {
-            let point = self.items[sku].reorder_point;
+            let point = self.items[sku].reorder_point(LAST, None);
             point > 0 && available(level.figures) <= point
         });
         low.map(|((sku, location), _)| format!("{sku}/{location}"))
@@ -156,10 +170,28 @@ impl Item {
         days
     }
 
-    /// The answer about the item as of a position, from the changes that `counts` selects. None if the
-    /// item was not registered by then.
-    pub fn stock(&self, known: Position, counts: impl Fn(&Change) -> bool) -> Option<Value> {
-        let (_, _, name) = self.names.iter().rev().find(|(position, ..)| *position <= known)?;
+    /// The reorder point by what was known at a position and, with a moment, had happened by then.
+    pub fn reorder_point(&self, known: Position, as_of: Option<Timestamp>) -> i64 {
+        self.described(known, as_of, |_| true).map_or(0, |one| one.reorder_point)
+    }
+
+    /// The last description that was known and had happened; before all of them, the first known one.
+    fn described(
+        &self,
+        known: Position,
+        as_of: Option<Timestamp>,
+        counts: fn(&Description) -> bool,
+    ) -> Option<&Description> {
+        let all = || self.descriptions.iter().filter(|one| one.position <= known && counts(one));
+        let happened = |one: &&Description| as_of.is_none_or(|moment| one.occurred_at <= moment);
+        all().rev().find(happened).or_else(|| all().next())
+    }
+
+    /// The answer about the item as of a position, from the changes that had happened by a moment, if one
+    /// is given. None if the item was not registered by then.
+    pub fn stock(&self, known: Position, as_of: Option<Timestamp>) -> Option<Value> {
+        let name = self.described(known, as_of, |one| one.name.is_some())?.name.as_ref();
+        let counts = |one: &Change| as_of.is_none_or(|moment| one.occurred_at <= moment);
         let changes = || self.changes.iter().filter(|one| one.position <= known && counts(one));
         let mut locations: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
         for change in changes() {
@@ -204,8 +236,8 @@ impl Item {
     /// The last position about the item that was recorded at a moment or before.
     pub fn known_at(&self, moment: Timestamp) -> Position {
         let changes = self.changes.iter().map(|one| (one.position, one.recorded_at));
-        let names = self.names.iter().map(|(position, recorded_at, _)| (*position, *recorded_at));
-        let known = changes.chain(names).filter(|(_, recorded_at)| *recorded_at <= moment);
+        let descriptions = self.descriptions.iter().map(|one| (one.position, one.recorded_at));
+        let known = changes.chain(descriptions).filter(|(_, recorded_at)| *recorded_at <= moment);
         known.map(|(position, _)| position).max().unwrap_or_default()
     }
 }

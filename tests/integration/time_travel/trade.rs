@@ -47,6 +47,7 @@ fn step(sku: &str, reservations: &[String], chance: &mut StdRng) -> (String, Val
     let location = LOCATIONS[chance.random_range(0..LOCATIONS.len())];
     let quantity: i64 = chance.random_range(1..20);
     let line = json!({"sku": sku, "location": location, "quantity": quantity});
+    let item = format!("/v1/items/{sku}");
     let (path, mut body) = match chance.random_range(0..10) {
         0..3 => ("/v1/receipts", json!({"lines": [line]})),
         3 => ("/v1/issues", json!({"lines": [line]})),
@@ -76,7 +77,7 @@ fn step(sku: &str, reservations: &[String], chance: &mut StdRng) -> (String, Val
         }
         9 => {
             let name = format!("{sku} renamed {quantity}");
-            return (format!("/v1/items/{sku}"), json!({"name": name}));
+            (item.as_str(), json!({"name": name, "reorder_point": quantity}))
         }
         _ => ("/v1/receipts", json!({"lines": [line]})),
     };

@@ -12,7 +12,7 @@ use super::StockLevel;
 use crate::database;
 use crate::http::Service;
 use crate::http::page::{self, ListRow, Page, PageParameters, PageQuery, PageResponses, PairKey};
-use crate::http::parameters::{Integer, On, invalid};
+use crate::http::parameters::{Integer, On};
 use crate::http::past::{ListPastParameters, Past};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
@@ -25,6 +25,10 @@ const RARE_MAX: i64 = 2_000;
 
 /// How many current pairs may be looked at for each row of a page of the past.
 const PAIRS_PER_ROW: i64 = 20;
+
+/// How many movements may be added up for a page of what had happened by a time, and those of one pair
+/// more.
+const MOVEMENTS_MAX: i64 = 200_000;
 
 /// One page of figures.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,21 +65,26 @@ pub struct StockFilter {
     /// Only skus with this prefix.
     #[param(value_type = Option<String>)]
     sku_prefix: Option<SkuPrefix>,
-    /// Only pairs with exactly this available quantity: 0 is sold out.
+    /// Only pairs with exactly this available quantity. 0 is sold out to the last unit; for all that
+    /// has nothing to sell, ask for `available_below=1`.
     #[param(value_type = Option<i64>)]
     available: Option<Integer>,
-    /// Only pairs with less than this available quantity.
+    /// Only pairs with less than this available quantity. 1 is nothing to sell: 0 and also less than
+    /// 0, where more is promised than is there.
     #[param(value_type = Option<i64>)]
     available_below: Option<Integer>,
-    /// Only pairs whose available quantity is not above the item's reorder point, if it has one.
+    /// Only pairs whose available quantity is not above the item's reorder point, if it has one. A
+    /// retired item has none.
     #[param(value_type = Option<bool>)]
     low: Option<On>,
 }
 
 /// Pairs with a history, by sku and location; with `known_at` or `as_of` the pairs that had one then.
 ///
-/// The past cannot be combined with a filter on figures. A page of the past ends after its rows, or
-/// after a bounded number of pairs without a history then: it may be short, and another may follow.
+/// Filters on figures go by the figures and the reorder points of then. The work for a page of the past
+/// is bounded: at most 20 pairs are looked at for each row that it may have, and `as_of` adds up at most
+/// 200,000 movements and those of one pair. So a page may be short or empty although another follows, as
+/// `next_cursor` says.
 #[utoipa::path(
     get, path = "/v1/stock",
     params(StockFilter, ListPastParameters, PageParameters, ReadParameters),
@@ -96,7 +105,6 @@ pub async fn list_stock_levels(
         let read = || read_current(&service, &filter, after, limit);
         read_when_applied(&service, &options.min_position, read).await?
     } else {
-        filter.must_not_be_on_figures()?;
         let required = past.known.iter().fold(options.min_position.clone(), MinPosition::and);
         let read = || read_past(&service, &filter, &past, after, limit);
         read_when_applied(&service, &required, read).await?
@@ -110,19 +118,6 @@ pub async fn list_stock_levels(
 }
 
 impl StockFilter {
-    /// Fails on a filter on figures, since only current figures can be searched.
-    fn must_not_be_on_figures(&self) -> Result<(), Problem> {
-        let on_figures = [
-            ("available", self.available.is_some()),
-            ("available_below", self.available_below.is_some()),
-            ("low", self.low.is_some()),
-        ];
-        match on_figures.iter().find(|(_, is_given)| *is_given) {
-            Some((name, _)) => Err(invalid(name, "left out when asking for the past")),
-            None => Ok(()),
-        }
-    }
-
     fn push_names(&self, query: &mut PageQuery, after: Option<&PairKey>) {
         query.filter(" and location = ", self.location.as_ref().map(LocationCode::as_str));
         if let Some(prefix) = &self.sku_prefix {
@@ -130,6 +125,11 @@ impl StockFilter {
             query.push(" and sku < ").bind(format!("{}\x7f", prefix.as_str()));
         }
         query.after_pair(after);
+    }
+
+    fn push_figures(&self, query: &mut PageQuery) {
+        query.filter(" and available = ", self.available.map(|number| number.0));
+        query.filter(" and available < ", self.available_below.map(|number| number.0));
     }
 }
 
@@ -146,8 +146,7 @@ async fn read_current(
              from stock_levels where true",
     );
     filter.push_names(&mut query, after);
-    query.filter(" and available = ", filter.available.map(|number| number.0));
-    query.filter(" and available < ", filter.available_below.map(|number| number.0));
+    filter.push_figures(&mut query);
     if filter.low == Some(On::True) {
         query.push(" and low");
     }
@@ -168,9 +167,8 @@ async fn is_rare(service: &Service, filter: &StockFilter) -> Result<bool, Proble
     Ok(query.fetch_one(&service.pool).await?)
 }
 
-/// Looks up in the past each of the current pairs. The page ends when it is full, or when
-/// [`PAIRS_PER_ROW`] pairs for each row were looked at: pairs that are newer than the past must not make
-/// it slow.
+/// Looks up in the past each of the current pairs. The page ends when it is full, or when the bounds of
+/// what may be looked at are reached: pairs that do not belong to the answer must not make it slow.
 async fn read_past(
     service: &Service,
     filter: &StockFilter,
@@ -178,39 +176,32 @@ async fn read_past(
     after: Option<&PairKey>,
     limit: i64,
 ) -> Result<AsOf<Page<StockLevel>>, Problem> {
-    let known = || past.known.iter().flat_map(PositionToken::iter);
-    let lanes: Vec<i16> = known().map(|(lane, _)| database::lane_column(lane)).collect();
-    let positions: Vec<i64> = known().map(|(_, position)| position.0).collect();
     let pairs_max = (limit + 1) * PAIRS_PER_ROW;
     let mut query = PageQuery::new(
-        "with looked_at as materialized (select sku, location, lane from stock_levels where true",
+        "with pairs as materialized (\
+             select next.*, row_number() over walk as place, \
+                 sum(next.version) over walk - next.version as movements_before \
+             from (select sku, location, lane, version from stock_levels where true",
     );
     filter.push_names(&mut query, after);
     query.order_by(StockLevel::ORDER, pairs_max);
     query.push(
-        "), page as (\
-             select true as present, pair.sku, pair.location, pair.lane, figure.on_hand::text, \
-                 figure.reserved::text, figure.allocated::text, figure.available::text, \
-                 figure.version, figure.position, figure.updated_at \
-             from looked_at pair \
-             join checkpoints c on c.projection = 'stock' and c.lane = pair.lane and c.version = ",
+        ") as next window walk as (order by sku, location rows unbounded preceding)\
+         ), looked_at as materialized (select * from pairs where ",
     );
-    query.bind(service.projection.version()).push(" left join unnest(").bind(lanes);
-    query.push(", ").bind(positions).push(
-        ") as known (lane, position) on known.lane = pair.lane \
-         cross join lateral figure_then(\
-             pair.sku, pair.location, coalesce(known.position, c.position), ",
-    );
+    // Where only positions count, one look-up finds the figures of a pair, however long its history is.
     match past.as_of {
-        Some(time) => query.bind(time.to_utc()),
-        None => query.push("null"),
+        Some(_) => query.push(format_args!("movements_before < {MOVEMENTS_MAX}")),
+        None => query.push("true"),
     };
-    query.push(") as figure");
+    query.push("), page as (");
+    push_then(&mut query, service, filter, past);
     query.order_by("pair.sku, pair.location", limit + 1);
     let last_looked_at = format!(
-        ", (select array[last.sku, last.location] \
-            from (select *, row_number() over () as place from looked_at) as last \
-            where last.place = {pairs_max}) as last_looked_at"
+        ", (select array[last.sku, last.location] from looked_at as last \
+            where (select count(*) from looked_at) < (select count(*) from pairs) \
+                or (select count(*) from pairs) = {pairs_max} \
+            order by last.place desc limit 1) as last_looked_at"
     );
     let rows = query.fetch_rows::<StockLevel>(service, &last_looked_at).await?;
     let length = usize::try_from(limit).unwrap_or_default();
@@ -222,4 +213,40 @@ async fn read_past(
         page.value.next_cursor = Some(page::encode::<StockLevel>(key));
     }
     Ok(page)
+}
+
+/// Selects from the pairs `looked_at` those that belong to the answer, with their figures of then.
+fn push_then(query: &mut PageQuery, service: &Service, filter: &StockFilter, past: &Past) {
+    let known = || past.known.iter().flat_map(PositionToken::iter);
+    let lanes: Vec<i16> = known().map(|(lane, _)| database::lane_column(lane)).collect();
+    let positions: Vec<i64> = known().map(|(_, position)| position.0).collect();
+    query.push(
+        "select true as present, pair.sku, pair.location, pair.lane, figure.on_hand::text, \
+             figure.reserved::text, figure.allocated::text, figure.available::text, \
+             figure.version, figure.position, figure.updated_at \
+         from looked_at pair \
+         join checkpoints c on c.projection = 'stock' and c.lane = pair.lane and c.version = ",
+    );
+    query.bind(service.projection.version()).push(" left join unnest(").bind(lanes);
+    query.push(", ").bind(positions);
+    query.push(
+        ") as known (lane, position) on known.lane = pair.lane \
+         cross join lateral (select coalesce(known.position, c.position) as upto, ",
+    );
+    match past.as_of {
+        Some(time) => query.bind(time.to_utc()),
+        None => query.push("null::timestamptz"),
+    };
+    query.push(
+        " as moment) as past \
+         cross join lateral figure_then(pair.sku, pair.location, past.upto, past.moment) as figure",
+    );
+    if filter.low == Some(On::True) {
+        query.push(
+            " join lateral reorder_point_then(pair.sku, past.upto, past.moment) as low \
+              on is_low(figure.available, low.reorder_point)",
+        );
+    }
+    query.push(" where true");
+    filter.push_figures(query);
 }
