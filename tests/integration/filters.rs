@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use integration_tests::{Answer, Api, Stockbook, World, moment, reservation, seeded};
+use rand::RngExt;
 use rand::prelude::IndexedRandom;
 use rand::rngs::StdRng;
 use reqwest::Url;
@@ -65,8 +66,11 @@ fn header(random: &mut StdRng) -> String {
     text(random, &signs, 255)
 }
 
+/// Few have a slash in the type, which commands refuse.
 fn document(random: &mut StdRng) -> Value {
-    json!({"type": text(random, &SIGNS, 255), "id": text(random, &SIGNS, 255)})
+    let without_slash: Vec<char> = SIGNS.into_iter().filter(|sign| *sign != '/').collect();
+    let signs = if random.random_bool(0.1) { &SIGNS[..] } else { &without_slash };
+    json!({"type": text(random, signs, 255), "id": text(random, &SIGNS, 255)})
 }
 
 /// A path of a query-service with parameters, encoded as any client would.
@@ -167,8 +171,10 @@ async fn what_a_command_accepts_is_found_by_every_filter_that_takes_it(world: Ar
     let (seed, mut random) = seeded();
     println!("seed {seed}");
     let (mut received, mut reserved) = (0, 0);
-    while received < COMMANDS || reserved < COMMANDS {
+    while received < COMMANDS {
         received += usize::from(receive(&stockbook, &mut random).await);
+    }
+    while reserved < COMMANDS {
         reserved += usize::from(reserve(&stockbook, &mut random).await);
     }
 }
