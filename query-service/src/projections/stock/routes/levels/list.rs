@@ -127,6 +127,16 @@ impl StockFilter {
         query.after_pair(after);
     }
 
+    /// Finds current figures by the index of their bands.
+    fn push_bands(&self, query: &mut PageQuery) {
+        if let Some(Integer(available)) = self.available {
+            query.push(" and band = band(").bind(available).push(")");
+        }
+        if let Some(Integer(below)) = self.available_below {
+            query.push(" and band <= band(").bind(below.max(0) - 1).push(")");
+        }
+    }
+
     fn push_figures(&self, query: &mut PageQuery) {
         query.filter(" and available = ", self.available.map(|number| number.0));
         query.filter(" and available < ", self.available_below.map(|number| number.0));
@@ -146,6 +156,7 @@ async fn read_current(
              from stock_levels where true",
     );
     filter.push_names(&mut query, after);
+    filter.push_bands(&mut query);
     filter.push_figures(&mut query);
     if filter.low == Some(On::True) {
         query.push(" and low");
