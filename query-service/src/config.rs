@@ -154,8 +154,8 @@ pub struct KafkaConfig {
     #[arg(long, env = "FETCH_QUEUE_KIB", default_value_t = 32 << 10, value_parser = at_least_one())]
     pub fetch_queue_kib: u32,
 
-    /// How long Kafka may deliver nothing, while the log grows, before the client is replaced, in
-    /// milliseconds.
+    /// How long Kafka may deliver nothing, from when the log is first seen ahead, before the client is
+    /// replaced, in milliseconds.
     #[arg(long, env = "KAFKA_SILENCE_MAX_MS", default_value = "15000")]
     pub kafka_silence_max_ms: Milliseconds,
 }

@@ -34,6 +34,7 @@ mod concurrency;
 mod market;
 mod relay;
 mod projection;
+mod idle;
 mod redelivery;
 mod integrity;
 mod views;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         market::TESTS,
         relay::TESTS,
         projection::TESTS,
+        idle::TESTS,
         redelivery::TESTS,
         integrity::TESTS,
         views::TESTS,

@@ -59,7 +59,7 @@ pub async fn run(context: Arc<Context>) {
 enum Failure {
     #[error(transparent)]
     Kafka(#[from] rdkafka::error::KafkaError),
-    #[error("the log grew, but Kafka brought nothing for {} s", .0.as_secs())]
+    #[error("the log is ahead, but Kafka has brought nothing for {} s since then", .0.as_secs())]
     Silent(Duration),
 }
 
@@ -87,7 +87,7 @@ async fn pump(
     let mut commits = tokio::time::interval(COMMIT_INTERVAL);
     let mut applied = context.offsets.subscribe();
     let mut stalled = context.stalled.subscribe();
-    let mut brought_last = Instant::now();
+    let mut silence = Silence::after(Instant::now());
     let mut lingers_from = Instant::now();
     loop {
         tokio::select! {
@@ -95,9 +95,10 @@ async fn pump(
                 let Some(first) = first else { return Ok(()) };
                 sleep_until(lingers_from + context.projection.projection().definition().linger).await;
                 let records = collect(first, &mut stream, &context.config.projection)?;
-                brought_last = Instant::now();
+                let now = Instant::now();
+                silence = Silence::after(now);
                 if records.len() < LINGER_RECORDS_MAX {
-                    lingers_from = brought_last;
+                    lingers_from = now;
                 }
                 metrics::records_received(context.projection, records.len());
                 if !records.is_empty() && context.inbox.send(Delivery::Records(records)).await.is_err() {
@@ -119,13 +120,36 @@ async fn pump(
                 if changed.is_err() {
                     return Ok(());
                 }
-                let silence = brought_last.elapsed();
-                let is_ours = context.assignment.covers(&stalled.borrow_and_update());
-                if is_ours && silence >= context.config.kafka.kafka_silence_max_ms.0 {
-                    return Err(Failure::Silent(silence));
+                let stalled = stalled.borrow_and_update().clone();
+                let is_ours = context.assignment.covers(&stalled.keys().copied().collect());
+                let first = stalled.into_values().min().filter(|_| is_ours);
+                let Some(ahead_since) = first else { continue };
+                let lasts = silence.since(ahead_since).elapsed();
+                if lasts >= context.config.kafka.kafka_silence_max_ms.0 {
+                    return Err(Failure::Silent(lasts));
                 }
             }
         }
+    }
+}
+
+/// How long Kafka has been silent. While nothing is recorded it has nothing to bring: its silence begins
+/// when the log is first seen ahead, and ends with the next record.
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    brought_last: Instant,
+    ahead_since: Option<Instant>,
+}
+
+impl Silence {
+    /// Kafka has just brought something.
+    fn after(brought_last: Instant) -> Self {
+        Self { brought_last, ahead_since: None }
+    }
+
+    /// When the silence began, now that the log is seen ahead since a moment.
+    fn since(&mut self, ahead_since: Instant) -> Instant {
+        *self.ahead_since.get_or_insert(ahead_since.max(self.brought_last))
     }
 }
 
@@ -208,5 +232,24 @@ fn arrival(message: &BorrowedMessage<'_>) -> Arrival {
             place: format!("partition {partition} offset {offset}"),
             error,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_begins_when_the_log_is_first_seen_ahead() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // Two minutes in which nothing was recorded do not count.
+        let mut silence = Silence::after(start);
+        assert_eq!(silence.since(at(120)), at(120));
+        // The log may have been read since, and be ahead again: Kafka is still silent.
+        assert_eq!(silence.since(at(130)), at(120));
+        // What Kafka brings ends the silence, also for lanes that were behind before.
+        let mut silence = Silence::after(at(131));
+        assert_eq!(silence.since(at(129)), at(131));
     }
 }

@@ -1,11 +1,12 @@
 //! What the tasks of one running version share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use shared_events::lane::{Lane, LaneMap};
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServeConfig;
@@ -29,8 +30,9 @@ pub struct Context {
     pub fetches: Semaphore,
     /// Where Kafka should continue, by lane; committed there as a hint.
     pub offsets: watch::Sender<BTreeMap<Lane, i64>>,
-    /// Lanes for which Kafka brought nothing although the log grew.
-    pub stalled: watch::Sender<BTreeSet<Lane>>,
+    /// Lanes for which Kafka brought nothing although the log was ahead, each with the moment since when
+    /// it was.
+    pub stalled: watch::Sender<BTreeMap<Lane, Instant>>,
     /// Ends the tasks after the current batch.
     pub stop: CancellationToken,
 }

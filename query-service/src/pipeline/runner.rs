@@ -32,8 +32,8 @@ struct Stopped {
 struct Compared {
     when: Instant,
     position: Position,
-    /// How many earlier comparisons found it at the same position.
-    unmoved: u32,
+    /// Since when the log has been seen ahead of this position; `None` if it was not.
+    behind_since: Option<Instant>,
 }
 
 /// Keeps one version of a projection up to date.

@@ -1,7 +1,8 @@
 //! Compares lanes with the heads of the log, reads missing events from the log, and stops lanes that
 //! cannot continue.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Lane, Position};
@@ -16,11 +17,11 @@ use crate::pipeline::fetcher::fetch;
 use crate::pipeline::plan::{Arrivals, Stop};
 use crate::pipeline::runner::{Compared, ProjectionRunner, Stopped};
 
-/// After so many comparisons a lane that is behind and did not move is read from the log. This leaves
-/// Kafka the time to assign the lanes after a start.
-const UNMOVED_MAX: u32 = 3;
+/// When a lane has been behind for so long and did not move, it is read from the log. This leaves Kafka the
+/// time to assign the lanes after a start. The time in which nothing was recorded does not count.
+const BEHIND_MAX: Duration = Duration::from_secs(3);
 /// The same while Kafka brings other lanes, because it may have a backlog.
-const UNMOVED_MAX_WHILE_KAFKA_BRINGS: u32 = 10;
+const BEHIND_MAX_WHILE_KAFKA_BRINGS: Duration = Duration::from_secs(10);
 
 impl ProjectionRunner {
     /// Reads a lane from the log until `seen`, a position known to exist, is applied.
@@ -74,8 +75,8 @@ impl ProjectionRunner {
         // Every time, because a crash of the read database may have undone what is remembered here.
         self.reload().await?;
         let kafka_brings = std::mem::take(&mut self.kafka_brings);
-        let unmoved_max = if kafka_brings { UNMOVED_MAX_WHILE_KAFKA_BRINGS } else { UNMOVED_MAX };
-        let mut stalled = BTreeSet::new();
+        let behind_max = if kafka_brings { BEHIND_MAX_WHILE_KAFKA_BRINGS } else { BEHIND_MAX };
+        let mut stalled = BTreeMap::new();
         for (&lane, head) in &lanes {
             let Some(&at) = self.checkpoints.get(&lane) else {
                 self.report_unknown_lane(lane);
@@ -90,7 +91,7 @@ impl ProjectionRunner {
             }
             let known = self.compared.get(&lane).filter(|compared| compared.when < asked_at);
             let known = known.map(|compared| compared.position);
-            let unmoved = self.count_unmoved(lane, at.position);
+            let behind_since = self.compare_head(lane, at.position, head.position);
             metrics::lag(self.context.projection, lane, (head.position.0 - at.position.0).max(0));
             if let Some(error) = contradiction(known, at, head) {
                 if !self.stopped.contains_key(&lane) {
@@ -104,8 +105,8 @@ impl ProjectionRunner {
                     self.resume(lane);
                     self.catch_up(lane, head.position);
                 }
-            } else if unmoved >= unmoved_max {
-                stalled.insert(lane);
+            } else if let Some(since) = behind_since.filter(|since| since.elapsed() >= behind_max) {
+                stalled.insert(lane, since);
                 self.catch_up(lane, head.position);
             }
         }
@@ -115,12 +116,12 @@ impl ProjectionRunner {
         Ok(())
     }
 
-    /// How many comparisons in a row, before this one, found the lane at this position.
-    fn count_unmoved(&mut self, lane: Lane, at: Position) -> u32 {
-        let before = self.compared.get(&lane).filter(|compared| compared.position == at);
-        let unmoved = before.map_or(0, |compared| compared.unmoved + 1);
-        self.compared.insert(lane, Compared { when: Instant::now(), position: at, unmoved });
-        unmoved
+    /// Since when the lane has been behind the head of the log at this position.
+    fn compare_head(&mut self, lane: Lane, at: Position, head: Position) -> Option<Instant> {
+        let when = Instant::now();
+        let behind_since = behind_since(self.compared.get(&lane), at, head, when);
+        self.compared.insert(lane, Compared { when, position: at, behind_since });
+        behind_since
     }
 
     /// Records that a lane is stopped. The other lanes continue.
@@ -148,6 +149,17 @@ impl ProjectionRunner {
         let checkpoint = self.checkpoints.get(&lane);
         checkpoint.map_or(Position(0), |at| at.position)
     }
+}
+
+/// Since when a lane has been behind at this position, given the comparison before. PURE.
+fn behind_since(
+    before: Option<&Compared>,
+    at: Position,
+    head: Position,
+    now: Instant,
+) -> Option<Instant> {
+    let unmoved = before.filter(|compared| compared.position == at);
+    (at < head).then(|| unmoved.and_then(|compared| compared.behind_since).unwrap_or(now))
 }
 
 /// How the log contradicts the applied events, because it is another log or was restored from a backup.
@@ -179,6 +191,27 @@ mod tests {
         assert_eq!(contradiction(Some(Position(5)), at(5, 1), &at(9, 2)), None);
         assert_eq!(contradiction(Some(Position(5)), at(9, 2), &at(7, 3)), None);
         assert_eq!(contradiction(None, at(9, 2), &at(7, 3)), None);
+    }
+
+    #[test]
+    fn a_lane_is_behind_from_the_first_comparison_that_finds_the_log_ahead() {
+        let start = Instant::now();
+        let mut compared: Option<Compared> = None;
+        let mut compare = |second, at, head| {
+            let when = start + Duration::from_secs(second);
+            let since = behind_since(compared.as_ref(), Position(at), Position(head), when);
+            compared = Some(Compared { when, position: Position(at), behind_since: since });
+            since.map(|since| (since - start).as_secs())
+        };
+        // However long nothing was recorded, the first event that is not applied is not late.
+        for second in 0..120 {
+            assert_eq!(compare(second, 5, 5), None);
+        }
+        assert_eq!(compare(120, 5, 6), Some(120));
+        assert_eq!(compare(121, 5, 9), Some(120));
+        assert_eq!(compare(122, 7, 9), Some(122), "it moves");
+        assert_eq!(compare(123, 9, 9), None);
+        assert_eq!(compare(124, 9, 10), Some(124));
     }
 
     #[test]
