@@ -185,8 +185,8 @@ fn writer_config(config: &ServeConfig) -> WriterConfig {
     }
 }
 
-/// A pool that connects when it is first used, and whose statements the server limits. Its writes, a
-/// short-lived lock or a relay mark, need not survive a crash, so none waits for the disk.
+/// A pool that connects when it is first used, and whose statements the server limits. Its only
+/// writes, deletions of old outcomes, need not survive a crash, so none waits for the disk.
 fn reading_pool(config: &ServeConfig, connections_max: u32, purpose: &str) -> PgPool {
     let timeout_ms = config.http.read_timeout_ms.0.as_millis().to_string();
     let options = config

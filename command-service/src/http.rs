@@ -79,7 +79,7 @@ pub struct CommandConfig {
     paths(log::list_stream_events, log::state::read_state),
     components(schemas(Accepted, BatchAnswer, ReversalAnswer, log::EventLine)),
     tags(
-        (name = "commands", description = "What may be asked. All lines of a command or none."),
+        (name = "commands", description = "Change stock. Each command takes effect completely or not at all."),
         (name = "log", description = "What happened, in order. Never changed."),
     ),
 )]

@@ -1,9 +1,9 @@
 //! The write side of Stockbook: decides stock commands and records what happened.
 //!
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
-//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` asks for what time
-//! brings about, `reversals` takes back what a window of it holds. `topic` and `migrate` prepare the
-//! ground, `verify` looks whether all that was recorded still holds.
+//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` expires holds,
+//! `reversals` reverses the events of a time window. `topic` and `migrate` create the topic and the
+//! tables, `verify` checks the whole log.
 
 pub mod config;
 mod metrics;

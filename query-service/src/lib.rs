@@ -9,9 +9,9 @@
 //! - [`projections`]: the views
 //! - [`projection_set`], [`read_model`]: which versions run, and which answer queries
 //! - [`router`], [`endpoints`], [`http`]: all routes, those that belong to no view, and what they share
-//! - [`integrity`]: proves that the views match the log
+//! - [`integrity`]: proves that the view `stock` matches the log
 //! - [`alerts`]: publishes low-stock alerts
-//! - [`rebuild`], [`skip`]: commands for operators
+//! - [`rebuild`], [`skip`]: subcommands for operators
 //! - [`metrics`]
 
 pub mod alerts;

@@ -10,7 +10,7 @@ pub const CODE: &str = "^[a-z0-9_]{1,64}$";
 /// Text on one line.
 pub const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
-/// A lane and a UUID, as [`ReservationId`](crate::values::ReservationId) writes them.
+/// A slot and a UUID, as [`ReservationId`](crate::values::ReservationId) writes them.
 pub const RESERVATION_ID: &str =
     "^[0-9]{1,4}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 

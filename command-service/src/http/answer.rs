@@ -20,8 +20,8 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
 use utoipa::IntoResponses;
 
-pub(crate) use self::accepted::Accepted;
 use self::accepted::Recording;
+pub(crate) use self::accepted::{Accepted, ReservationAnswer};
 pub(crate) use self::batch::{BatchAnswer, BatchLine};
 use super::problem::Problem;
 use crate::log::submission::{Decision, Outcome};

@@ -98,7 +98,7 @@ commands! {
     /// SetStock: sets on_hand to the quantity that was found. The caller says what it expects to be
     /// there, or that it expects nothing in particular.
     put "/v1/stock/{sku}/{location}" set_stock(stock::SetStock) -> Recorded;
-    /// ReserveStock: holds stock for somebody until a moment, only from what is available.
+    /// ReserveStock: holds available stock for an owner until it expires.
     post "/v1/reservations" reserve_stock(reservation::ReserveStock) -> Registered;
     /// ExtendReservation: a held reservation ends at another moment, counted from now.
     post "/v1/reservations/{id}/extend" extend_reservation(reservation::ExtendReservation)

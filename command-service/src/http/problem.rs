@@ -56,7 +56,7 @@ impl Problem {
     pub(super) fn nothing_recorded() -> Self {
         Self::new(
             Code::Unavailable,
-            "Nothing was recorded; the service cannot reach its database now.",
+            "Nothing was recorded; the service is stopping, or cannot reach its database.",
         )
     }
 

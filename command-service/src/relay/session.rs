@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     }
 
     fn taken_over(&mut self, found: Vec<(Lane, Result<Start, TakeOverError>)>) {
-        tracing::info!(lanes = found.len(), "the relay takes over lanes");
+        tracing::info!(lanes = found.len(), "the relay has looked at lanes that it may take over");
         for (lane, found) in found {
             match found {
                 Ok(start) => self.start(lane, start),

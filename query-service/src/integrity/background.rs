@@ -110,7 +110,7 @@ async fn round(
 }
 
 fn report(difference: &Difference) {
-    metrics::integrity_differs(difference.what.as_str());
+    metrics::integrity_differs();
     let event = difference.event.map(|event| event.to_string());
     tracing::error!(event, "the log and the views differ: {difference}");
 }

@@ -156,7 +156,7 @@ enum Unappliable {
     #[error("the chain does not follow from the events applied before")]
     BrokenChain,
     #[error(
-        "its key belongs to lane {belongs_to}: were the two databases made for the same number of lanes?"
+        "its stream belongs to lane {belongs_to}: check that both databases were migrated with the same LANES"
     )]
     WrongLane { belongs_to: Lane },
     #[error("{0}")]

@@ -27,7 +27,7 @@ pub(crate) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, format = DateTime)]
     recorded_at: Option<Timestamp>,
-    /// What belongs together; absent only in a batch that was refused.
+    /// The correlation id; absent only when a batch was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     correlation_id: Option<Label>,
@@ -232,7 +232,7 @@ impl Effect {
 /// Stock that is held for somebody until a moment, then promised firmly or released.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Reservation)]
-struct ReservationAnswer {
+pub(crate) struct ReservationAnswer {
     #[schema(value_type = String, example = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002")]
     id: ReservationId,
     #[schema(value_type = String)]

@@ -308,7 +308,7 @@ pub(crate) struct ReversalProgress {
     reversal_id: ReversalId,
     #[schema(value_type = String, example = "running")]
     status: Status,
-    /// Whether nothing is to happen.
+    /// Whether this is a dry run.
     dry_run: bool,
     /// Events recorded after this are not reversed.
     #[schema(value_type = String, example = "3:1042,7:88")]

@@ -5,7 +5,6 @@ use axum::http::Uri;
 use serde::Serialize;
 use shared_events::event::{ItemDetails, LocationDetails};
 use shared_events::lane::{PositionToken, Version};
-use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::AMOUNT_MAX;
@@ -14,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::fault;
 use crate::http::AppState;
+use crate::http::answer::ReservationAnswer;
 use crate::http::json::numbers::Integer;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
@@ -49,7 +49,7 @@ enum View {
     Item(Option<ItemView>),
     Location(Option<LocationDetails>),
     Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64 },
-    Reservation(Option<Reservation>),
+    Reservation(Option<ReservationAnswer>),
 }
 
 #[derive(Debug, Serialize)]
@@ -73,7 +73,9 @@ impl From<StreamState> for View {
                 allocated: stock.figures.allocated,
                 available: stock.figures.available(),
             },
-            StreamState::Reservation(_, reservation) => Self::Reservation(reservation.details),
+            StreamState::Reservation(_, reservation) => {
+                Self::Reservation(reservation.details.map(ReservationAnswer::from))
+            }
         }
     }
 }

@@ -7,11 +7,11 @@ problem_catalogue! {
         "An adjustment needs a reason: a code of your own such as `count` or `damaged`."
     OccurredAtOutOfRange "occurred_at_out_of_range" UNPROCESSABLE_ENTITY
         "The time of the event is not plausible"
-        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock. What compares \
-         with the present is not dated before it: a count or an `expected_quantity` not before the \
-         newest change of that stock, a step of a reservation not before the step it follows, and an \
-         event ahead of the clock is not reversed before its time. The moment must lie between \
-         `earliest` and `latest`."
+        "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock. A count, \
+         or an adjustment with `expected_quantity`, cannot be dated before the newest change of that \
+         stock; a step of a reservation cannot be dated before the previous step; an event ahead of \
+         the clock cannot be reversed before its time. The moment must lie between `earliest` and \
+         `latest`."
     QuantityOverflow "quantity_overflow" UNPROCESSABLE_ENTITY "A figure would be too large"
         "A figure would pass 2^53 − 1, the largest integer that every JSON reader keeps exact."
     UnknownSku "unknown_sku" NOT_FOUND "The item is not known"

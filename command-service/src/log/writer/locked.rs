@@ -23,7 +23,7 @@ use crate::log::row::{LaneHead, array, lane_number};
 use crate::log::submission::{IdempotencyKey, Outcome, Submission};
 use crate::metrics;
 
-/// An alert is due if a lane's time is further than this ahead of the database's clock.
+/// Raise the alarm if the lane's last time is more than this ahead of the database's clock.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(5);
 
 impl WriterTask {
