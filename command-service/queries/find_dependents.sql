@@ -9,7 +9,7 @@ cross join lateral (
     where events.stream = asked.stream
         and events.version > asked.version
         and (
-            events.type in ('StockIssued', 'StockMovedOut', 'StockFulfilled')
+            events.type in ('StockIssued', 'StockMovedOut', 'StockFulfilled', 'StockDispatched')
             or (
                 events.type in ('StockAdjusted', 'StockSet', 'StockReversed')
                 and (events.data ->> 'delta')::bigint < 0

@@ -1,6 +1,7 @@
--- At most $2 streams whose deadline has passed, the longest overdue first, with the seconds since then.
-select stream, extract(epoch from clock_timestamp() - due_at)::float8 as overdue
+-- At most $1 streams whose deadline has passed, the longest overdue first, with what is due and the seconds
+-- since then.
+select stream, what, extract(epoch from clock_timestamp() - due_at)::float8 as overdue
 from deadlines
-where what = $1 and due_at <= clock_timestamp()
+where due_at <= clock_timestamp()
 order by due_at
-limit $2
+limit $1

@@ -1,25 +1,26 @@
-//! The sweeper: asks the writer to expire reservations whose hold has ended.
+//! The sweeper: asks the writer to expire reservations whose hold has ended, and to mark transfers that are
+//! overdue.
 //!
 //! The writer decides, as for any command, and leaves a reservation alone that was confirmed or extended
-//! meanwhile. Several sweepers at once do no harm.
+//! meanwhile, and a transfer that is done. Several sweepers at once do no harm.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use shared_events::event::Cause;
 use shared_events::stream::Stream;
-use shared_events::values::{Label, ReservationId};
+use shared_events::values::Label;
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 use tokio::time::{Instant, sleep};
 
-use crate::inventory::{ChangeReservation, Command, Request, Step};
-use crate::log::append::EXPIRE_RESERVATION;
+use crate::inventory::{ChangeReservation, ChangeTransfer, Command, Request, Step, TransferChange};
+use crate::log::append::{EXPIRE_RESERVATION, OVERDUE_TRANSFER};
 use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 use crate::metrics;
 
-/// Reservations that are expired at a time.
+/// Streams that are swept at a time.
 const SWEEP_MAX: i64 = 500;
 
 /// The pause when no more deadlines have passed.
@@ -28,17 +29,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the writer may take for an expiry.
+/// How long the writer may take for a command.
 const REQUEST_MAX: Duration = Duration::from_secs(10);
 
 /// The actor in the events of the sweeper.
 const ACTOR: &str = "stockbook";
 
-/// Expires reservations, and never returns.
+/// Sweeps what is due, and never returns.
 pub async fn sweep(pool: PgPool, writer: Writer) {
     loop {
         let pause = match find_due(&pool).await {
-            Ok(due) => expire(&writer, due).await,
+            Ok(due) => submit_all(&writer, due).await,
             Err(error) => {
                 tracing::warn!(%error, "the deadlines cannot be read, trying again in {RETRY_PAUSE:?}");
                 RETRY_PAUSE
@@ -48,48 +49,66 @@ pub async fn sweep(pool: PgPool, writer: Writer) {
     }
 }
 
-/// Reservations whose deadline has passed, the oldest deadline first.
-async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<ReservationId>> {
+/// The commands for deadlines that have passed, the oldest deadline first.
+async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<Command>> {
     let rows = sqlx::query(include_str!("../queries/find_due.sql"))
-        .bind(EXPIRE_RESERVATION)
         .bind(SWEEP_MAX)
         .fetch_all(pool)
         .await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
     metrics::sweeper_lag(overdue);
-    let reservation = |stream: &str| match stream.parse() {
-        Ok(Stream::Reservation(id)) => Ok(id),
-        Ok(_) => Err(sqlx::Error::Decode(format!("{stream} is not a reservation").into())),
-        Err(error) => Err(sqlx::Error::Decode(Box::new(error))),
-    };
-    rows.iter().map(|row| reservation(row.try_get("stream")?)).collect()
+    rows.iter().map(|row| command(row.try_get("stream")?, row.try_get("what")?)).collect()
 }
 
-/// Asks the writer to expire reservations; returns the pause before the next search.
-async fn expire(writer: &Writer, due: Vec<ReservationId>) -> Duration {
+/// What is asked of the writer when a stream is due.
+fn command(stream: &str, what: &str) -> sqlx::Result<Command> {
+    let (precondition, cause) = (None, Cause::default());
+    match (stream.parse(), what) {
+        (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION) => {
+            let step = Step::Expire;
+            Ok(Command::ChangeReservation(ChangeReservation { id, step, precondition, cause }))
+        }
+        (Ok(Stream::Transfer(id)), OVERDUE_TRANSFER) => {
+            let change = TransferChange::MarkOverdue;
+            Ok(Command::ChangeTransfer(ChangeTransfer { id, change, precondition, cause }))
+        }
+        (Ok(_), _) => Err(sqlx::Error::Decode(format!("{stream} has no deadline {what}").into())),
+        (Err(error), _) => Err(sqlx::Error::Decode(Box::new(error))),
+    }
+}
+
+/// Asks the writer for all that is due; returns the pause before the next search.
+async fn submit_all(writer: &Writer, due: Vec<Command>) -> Duration {
     let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
     let asked = due.len();
-    let outcomes = join_all(due.into_iter().map(|id| writer.submit(expiry(id)))).await;
+    let outcomes = join_all(due.into_iter().map(|one| writer.submit(submission(one)))).await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
-    let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Decided(Decision::Accepted(_)));
-    let expired = outcomes.iter().filter(accepted).count();
-    metrics::reservations_expired(expired);
+    let accepted = |outcome: &Outcome| match outcome {
+        Outcome::Decided(Decision::Accepted(events)) => events.last().cloned(),
+        _ => None,
+    };
+    let (overdue, expired): (Vec<_>, Vec<_>) = outcomes
+        .iter()
+        .filter_map(accepted)
+        .partition(|event| matches!(event.stream, Stream::Transfer(_)));
+    metrics::reservations_expired(expired.len());
+    metrics::transfers_overdue(overdue.len());
     if decided < asked {
-        tracing::warn!(asked, decided, "not every ended hold could be expired");
+        tracing::warn!(asked, decided, "not every passed deadline could be handled");
         return RETRY_PAUSE;
     }
     if is_full { Duration::ZERO } else { POLL_INTERVAL }
 }
 
-fn expiry(id: ReservationId) -> Submission {
-    let correlation_id = label(id.as_str());
-    let command =
-        ChangeReservation { id, step: Step::Expire, precondition: None, cause: Cause::default() };
+fn submission(command: Command) -> Submission {
+    // What happens by itself to a reservation or a transfer is correlated by its id.
+    let correlation_id = match &command {
+        Command::ChangeTransfer(change) => label(change.id.as_str()),
+        Command::ChangeReservation(change) => label(change.id.as_str()),
+        _ => label(ACTOR),
+    };
     Submission {
-        payload: Payload::One(Request {
-            command: Command::ChangeReservation(command),
-            occurred_at: None,
-        }),
+        payload: Payload::One(Request { command, occurred_at: None }),
         origin: Origin {
             actor: Some(label(ACTOR)),
             correlation_id,

@@ -41,6 +41,7 @@ fn describe() {
     describe_counter!("stockbook_reversal_steps_total", "Steps of window reversals, by decision");
     describe_gauge!("stockbook_sweeper_lag_seconds", "How long the oldest deadline has passed");
     describe_counter!("stockbook_sweeper_expired_total", "Reservations that the sweeper expired");
+    describe_counter!("stockbook_sweeper_overdue_total", "Transfers that became overdue");
 }
 
 pub(crate) fn queued(commands: usize) {
@@ -102,6 +103,10 @@ pub(crate) fn reversal_steps(decided: &'static str, steps: usize) {
 
 pub(crate) fn sweeper_lag(seconds: f64) {
     gauge!("stockbook_sweeper_lag_seconds").set(seconds);
+}
+
+pub(crate) fn transfers_overdue(transfers: usize) {
+    counter!("stockbook_sweeper_overdue_total").increment(transfers as u64);
 }
 
 pub(crate) fn reservations_expired(reservations: usize) {

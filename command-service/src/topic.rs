@@ -46,8 +46,8 @@ impl From<KafkaError> for TopicError {
     }
 }
 
-/// The largest record. An event of a reservation repeats all its lines, up to 5,000, and is at most a
-/// third of this.
+/// The largest record. An event of a reservation or a transfer repeats all its lines, up to 5,000, and is
+/// at most a third of this.
 pub(crate) const RECORD_BYTES_MAX: usize = 8 << 20;
 
 /// Creates the topic with one partition for each lane, and waits until every partition has a leader. A

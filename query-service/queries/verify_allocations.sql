@@ -1,7 +1,8 @@
--- Every stock stream whose reserved or allocated figure is not the sum over the lines of open reservations,
--- in the views as applied now; of one sku only, if $1 names it. At most $2 rows. The sum of held lines
--- lies between held_least and held_most, for the stock stream may have recorded the expiry of a hold that
--- the reservation has not. `seen` changes whenever one of these rows changes.
+-- Every stock stream whose reserved or allocated figure is not the sum over the lines of open reservations, or
+-- whose incoming figure is not the sum over the lines of transfers under way, in the views as applied now; of
+-- one sku only, if $1 names it. At most $2 rows. The sum of held lines lies between held_least and
+-- held_most, for the stock stream may have recorded the expiry of a hold that the reservation has not.
+-- `seen` changes whenever one of these rows changes.
 with open_lines as (
     select
         line.sku collate "C" as sku,
@@ -17,8 +18,21 @@ with open_lines as (
     )
     where held.status in ('held', 'confirmed') and ($1::text is null or line.sku = $1)
 ),
+under_way as (
+    select
+        line.sku collate "C" as sku,
+        line."to" collate "C" as location,
+        sum(line.quantity - line.received - line.lost - line.returned) as quantity,
+        string_agg(id || '/' || version, ' ' order by id, version) as seen
+    from transfers
+    cross join lateral json_to_recordset(lines) as line (
+        sku text, "to" text, quantity bigint, received bigint, lost bigint, returned bigint
+    )
+    where status in ('in_transit', 'partially_received') and ($1::text is null or line.sku = $1)
+    group by 1, 2
+),
 levels as (
-    select sku, location, lane, position, version, updated_at, reserved, allocated
+    select sku, location, lane, position, version, updated_at, reserved, allocated, incoming
     from stock_levels
     where $1::text is null or sku = $1
 ),
@@ -30,6 +44,7 @@ sums as (
         levels.position,
         coalesce(reserved, 0) as reserved,
         coalesce(allocated, 0) as allocated,
+        coalesce(incoming, 0) as incoming,
         coalesce(sum(quantity) filter (
             where status = 'held' and coalesce(expires_at > levels.updated_at, true)
         ), 0) as held_least,
@@ -43,12 +58,27 @@ sums as (
     from levels
     full join open_lines using (sku, location)
     group by
-        sku, location, lane, levels.position, levels.version, levels.reserved, levels.allocated
+        sku, location, lane, levels.position, levels.version, levels.reserved, levels.allocated,
+        levels.incoming
 )
 select
-    sku, location, lane, position, reserved::text, allocated::text, held_least::text, held_most::text,
-    promised::text, seen
+    sku,
+    location,
+    lane,
+    position,
+    coalesce(reserved, 0)::text as reserved,
+    coalesce(allocated, 0)::text as allocated,
+    coalesce(incoming, 0)::text as incoming,
+    coalesce(held_least, 0)::text as held_least,
+    coalesce(held_most, 0)::text as held_most,
+    coalesce(promised, 0)::text as promised,
+    coalesce(under_way.quantity, 0)::text as under_way,
+    concat_ws(' ', sums.seen, under_way.seen) as seen
 from sums
-where reserved < held_least or reserved > held_most or allocated <> promised
+full join under_way using (sku, location)
+where reserved < held_least
+    or reserved > held_most
+    or allocated <> promised
+    or coalesce(incoming, 0) <> coalesce(under_way.quantity, 0)
 order by sku, location
 limit $2

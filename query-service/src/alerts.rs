@@ -1,8 +1,11 @@
-//! Publishes alerts to Kafka. The projection `low_stock` puts them into an outbox, in the transaction
-//! that writes its rows. One instance at a time publishes them, and deletes those that are acknowledged.
+//! Publishes alerts to Kafka. The projection `low_stock` puts them into outboxes, one for items that are
+//! short and one for transfers that are overdue, in the transaction that writes its rows. One instance at a
+//! time publishes them, and deletes those that are acknowledged.
 //!
 //! At least once, and in order for each item. The id of an alert never changes, so that readers can drop
 //! repetitions. While the brokers are away the outbox grows and the projection continues.
+
+mod record;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,31 +15,22 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::BaseRecord;
-use serde::Serialize;
 use service_edge::kafka::{Logs, Producer};
 use service_edge::retry::Backoff;
-use shared_events::lane::{EventId, Lane, Position, PositionToken};
-use shared_events::stream::Stream;
-use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku, ValueError};
-use sqlx::postgres::{PgListener, PgPoolOptions, PgRow};
-use sqlx::{PgExecutor, Row};
+use shared_events::values::ValueError;
+use sqlx::PgExecutor;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use self::record::{Alert, Outbox};
 use crate::config::{DatabaseConfig, KafkaConfig};
-use crate::projections::low_stock::{AlertId, AlertState};
 use crate::{database, metrics};
 
-/// `ce_source` of every alert.
-const SOURCE: &str = "/stockbook/low_stock";
-
-/// Alerts that are in flight at once.
+/// Alerts of each outbox that are in flight at once.
 const IN_FLIGHT_MAX: i64 = 500;
 
-/// The channel of Postgres on which `insert_alerts.sql` announces alerts.
+/// The channel of Postgres on which `insert_alerts.sql` and `insert_overdue.sql` announce alerts.
 const CHANNEL: &str = "alert_outbox";
 
 /// How often an empty outbox is read although no alert was announced.
@@ -134,21 +128,41 @@ async fn lock(connection: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar(include_str!("../queries/lock_alerts.sql")).fetch_one(connection).await
 }
 
-async fn load(connection: impl PgExecutor<'_>) -> Result<Vec<Alert>, Failure> {
-    let rows = sqlx::query(include_str!("../queries/load_alerts.sql"))
-        .bind(IN_FLIGHT_MAX)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(Alert::of).collect()
+async fn load(connection: &mut PgListener) -> Result<Vec<Alert>, Failure> {
+    let mut alerts = Vec::new();
+    for (outbox, statement) in [
+        (Outbox::LowStock, include_str!("../queries/load_alerts.sql")),
+        (Outbox::Overdue, include_str!("../queries/load_overdue.sql")),
+    ] {
+        let query = sqlx::query(statement).bind(IN_FLIGHT_MAX);
+        for row in query.fetch_all(&mut *connection).await? {
+            alerts.push(Alert::of(outbox, &row)?);
+        }
+    }
+    Ok(alerts)
 }
 
-async fn delete(connection: impl PgExecutor<'_>, alerts: &[Alert]) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../queries/delete_alerts.sql"))
-        .bind(alerts.iter().map(Alert::lane).collect::<Vec<i16>>())
-        .bind(alerts.iter().map(Alert::position).collect::<Vec<i64>>())
-        .bind(alerts.iter().map(|alert| alert.location.as_str()).collect::<Vec<&str>>())
-        .execute(connection)
-        .await?;
+async fn delete(connection: &mut PgListener, alerts: &[Alert]) -> sqlx::Result<()> {
+    let (low, overdue): (Vec<&Alert>, Vec<&Alert>) =
+        alerts.iter().partition(|alert| alert.outbox == Outbox::LowStock);
+    let lanes = |alerts: &[&Alert]| alerts.iter().map(|alert| alert.lane()).collect::<Vec<i16>>();
+    let positions =
+        |alerts: &[&Alert]| alerts.iter().map(|alert| alert.position()).collect::<Vec<i64>>();
+    if !low.is_empty() {
+        sqlx::query(include_str!("../queries/delete_alerts.sql"))
+            .bind(lanes(&low))
+            .bind(positions(&low))
+            .bind(low.iter().map(|alert| alert.place.as_str()).collect::<Vec<&str>>())
+            .execute(&mut *connection)
+            .await?;
+    }
+    if !overdue.is_empty() {
+        sqlx::query(include_str!("../queries/delete_overdue.sql"))
+            .bind(lanes(&overdue))
+            .bind(positions(&overdue))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }
 
@@ -224,82 +238,5 @@ impl Drop for AlertProducer {
     fn drop(&mut self) {
         let producer = self.0.take();
         tokio::task::spawn_blocking(move || drop(producer));
-    }
-}
-
-/// An alert in the outbox, as a Kafka record: CloudEvents 1.0 in binary mode, as for the events.
-#[derive(Debug)]
-struct Alert {
-    event: EventId,
-    location: LocationCode,
-    sku: String,
-    payload: String,
-    headers: Vec<(&'static str, String)>,
-}
-
-/// The value of the record.
-#[derive(Serialize)]
-struct Payload<'a> {
-    id: String,
-    sku: &'a Sku,
-    location: &'a LocationCode,
-    state: AlertState,
-    available: i64,
-    reorder_point: i64,
-    position: PositionToken,
-}
-
-impl Alert {
-    fn of(row: &PgRow) -> Result<Self, Failure> {
-        let lane = database::lane(row.try_get("lane")?);
-        let position = Position(row.try_get("position")?);
-        let sku: Sku = row.try_get::<String, _>("sku")?.parse()?;
-        let location: LocationCode = row.try_get::<String, _>("location")?.parse()?;
-        let recorded_at = row.try_get("recorded_at").map(Timestamp::new)?;
-        let state = AlertState::of(row.try_get("raised")?);
-        let event = EventId(lane, position);
-        let payload = Payload {
-            id: AlertId(event, location.clone()).to_string(),
-            sku: &sku,
-            location: &location,
-            state,
-            available: row.try_get("available")?,
-            reorder_point: row.try_get("reorder_point")?,
-            position: [(lane, position)].into_iter().collect(),
-        };
-        let kind = match state {
-            AlertState::Raised => "LowStockRaised",
-            AlertState::Cleared => "LowStockCleared",
-        };
-        let headers = vec![
-            ("ce_specversion", "1.0".to_owned()),
-            ("ce_id", payload.id.clone()),
-            ("ce_source", SOURCE.to_owned()),
-            ("ce_type", kind.to_owned()),
-            ("ce_time", recorded_at.to_string()),
-            ("ce_subject", Stream::Stock(sku.clone(), location.clone()).to_string()),
-            ("content-type", "application/json".to_owned()),
-        ];
-        let payload = serde_json::to_string(&payload).expect("an alert is text and integers");
-        Ok(Self { event, location, sku: sku.to_string(), payload, headers })
-    }
-
-    fn lane(&self) -> i16 {
-        let Self { event: EventId(lane, _), .. } = self;
-        database::lane_column(Lane(lane.0))
-    }
-
-    fn position(&self) -> i64 {
-        let Self { event: EventId(_, position), .. } = self;
-        position.0
-    }
-
-    fn record<'a>(&'a self, topic: &'a str) -> BaseRecord<'a, String, String> {
-        let headers =
-            self.headers.iter().fold(
-                OwnedHeaders::new_with_capacity(self.headers.len()),
-                |headers, (key, value)| headers.insert(Header { key, value: Some(value) }),
-            );
-        BaseRecord::to(topic).key(&self.sku).payload(&self.payload).headers(headers)
     }
 }

@@ -1,11 +1,12 @@
 //! A small log for tests: events as the command-service records them, with consistent figures, versions
 //! and chains.
 
+mod actions;
+mod transfers;
+
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use proptest::prelude::*;
-use proptest::sample::{Index, select};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared_events::chain::Chain;
@@ -16,9 +17,12 @@ use shared_events::reservation::{Part, Reservation, ReservationLine, Reservation
 use shared_events::slot::slot_of;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::transfer::Transfer;
 use shared_events::values::ReservationId;
 use uuid::Uuid;
 
+pub(crate) use self::actions::{actions, log_of};
+pub(crate) use self::transfers::TransferChange;
 use crate::projections::view::View;
 
 /// Lanes of the logs that [`log_of`] makes.
@@ -32,6 +36,7 @@ pub(crate) struct Log {
     versions: BTreeMap<Stream, Version>,
     figures: BTreeMap<Stream, Figures>,
     reservations: Vec<Reservation>,
+    transfers: Vec<Transfer>,
     occurred_at: Option<Timestamp>,
 }
 
@@ -60,7 +65,12 @@ impl Step {
 
     /// The event of the reservation, the events of its lines, and how these change the stock.
     fn effect(self, quantity: i64) -> (&'static str, &'static str, Figures) {
-        let delta = |on_hand, reserved, allocated| Figures { on_hand, reserved, allocated };
+        let delta = |on_hand, reserved, allocated| Figures {
+            on_hand,
+            reserved,
+            allocated,
+            ..Figures::default()
+        };
         let q = quantity;
         match self {
             Self::Extend => ("ReservationExtended", "StockHoldExtended", delta(0, 0, 0)),
@@ -83,6 +93,7 @@ impl Log {
             versions: BTreeMap::new(),
             figures: BTreeMap::new(),
             reservations: Vec::new(),
+            transfers: Vec::new(),
             occurred_at: None,
         }
     }
@@ -313,6 +324,7 @@ impl Log {
         figures.on_hand += delta.on_hand;
         figures.reserved += delta.reserved;
         figures.allocated += delta.allocated;
+        figures.incoming += delta.incoming;
         data["sku"] = json!(sku);
         data["location"] = json!(location);
         data["after"] = json!(figures);
@@ -405,80 +417,4 @@ pub(crate) fn given<V: View>(record: impl FnOnce(&mut Log)) -> V::Changes {
     let mut log = Log::with_lanes(1);
     record(&mut log);
     folded::<V>(&log.events)
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ActionKind {
-    /// Later events happened on this day, whenever they are recorded.
-    Day,
-    Item,
-    Location,
-    Receive,
-    Issue,
-    Adjust,
-    Move,
-    Retire,
-    Reinstate,
-    Set,
-    Reverse,
-    Reserve,
-    Step(Step),
-}
-
-/// What happens next: a kind, a sku, a location, an amount, an earlier reservation, and whether only
-/// half of that is meant.
-pub(crate) type Action = (ActionKind, u8, u8, i64, Index, bool);
-
-pub(crate) fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Action>> {
-    use ActionKind::{
-        Adjust, Day, Issue, Item, Location, Move, Receive, Reinstate, Retire, Reverse, Set,
-    };
-    let plain =
-        [Day, Item, Location, Receive, Issue, Adjust, Move, Retire, Reinstate, Set, Reverse];
-    let kind = prop_oneof![
-        4 => select(plain.to_vec()),
-        1 => Just(ActionKind::Reserve),
-        3 => select(&Step::ALL[..]).prop_map(ActionKind::Step),
-    ];
-    let action = (kind, 0..6u8, 0..3u8, 1..100i64, any::<Index>(), any::<bool>());
-    prop::collection::vec(action, count)
-}
-
-pub(crate) fn log_of(actions: &[Action]) -> Log {
-    let mut log = Log::with_lanes(LANES);
-    for (kind, sku, location, amount, reservation, half) in actions {
-        let (sku, next_sku) = (format!("S{sku}"), format!("S{}", (sku + 1) % 6));
-        let (location, amount) = (format!("L{location}"), *amount);
-        let delta = amount % 19 - 9;
-        match kind {
-            ActionKind::Day => log.happened_at(at(amount % 5 * 86_400 + 40_000)),
-            ActionKind::Item => log.register_item(&sku, amount % 9),
-            ActionKind::Location => log.register_location(&location),
-            ActionKind::Receive => log.receive(&sku, &location, amount),
-            ActionKind::Issue => log.issue(&sku, &location, amount),
-            ActionKind::Adjust => log.adjust(&sku, &location, delta),
-            ActionKind::Move => log.move_stock(&sku, "L0", "L1", amount),
-            ActionKind::Retire => log.retire_item(&sku),
-            ActionKind::Reinstate => log.reinstate_item(&sku, amount % 9),
-            ActionKind::Set => log.set(&sku, &location, delta),
-            ActionKind::Reverse => log.reverse(&sku, &location, delta),
-            ActionKind::Step(step) if log.reservations() > 0 => {
-                let number = reservation.index(log.reservations());
-                let mut parts = log.whole(number, *step);
-                if *half {
-                    parts.iter_mut().for_each(|part| part.quantity = (part.quantity + 1) / 2);
-                }
-                log.step(number, *step, &parts);
-            }
-            ActionKind::Reserve | ActionKind::Step(_) => {
-                // The two skus are mostly in different lanes.
-                let held = amount % 8 + 1;
-                log.reserve(&[
-                    (&sku, &location, held + 3, held),
-                    (&next_sku, &location, held, held),
-                ]);
-            }
-        }
-    }
-    log
 }

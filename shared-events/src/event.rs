@@ -1,22 +1,25 @@
 //! Every event with its published version.
 //!
 //! A stock event carries the figures after it, so that readers of the topic see balances and projections
-//! write absolute values.
+//! write absolute values. Since they may contain `incoming`, the stock events of before have a new version;
+//! without it they read as before.
 
 mod about;
 mod data;
 mod hold;
+mod transfer;
 mod upcast;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-pub use self::about::{About, ReservationRef, StockChange};
+pub use self::about::{About, ReservationRef, StockChange, TransferRef};
 pub use self::data::{
     Cause, Context, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails, Reference,
     StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
     StockSet,
 };
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
+pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 
 /// An event that this binary cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -85,9 +88,7 @@ macro_rules! events {
                 let event = match (event_type, schema_version) {
                     $((stringify!($name), $version) => serde_json::from_str(json).map(Self::$name),)+
                     $((stringify!($name), old) if upcast::is_older(old, $version) => {
-                        upcast::upcast(event_type, schema_version, json)
-                            .and_then(serde_json::from_value)
-                            .map(Self::$name)
+                        upcast::read(event_type, schema_version, json).map(Self::$name)
                     })+
                     _ => {
                         return Err(DecodeError::UnknownType {
@@ -116,39 +117,39 @@ events! {
     /// The details of a location changed.
     LocationChanged(LocationDetails) = 1,
     /// Goods came in.
-    StockReceived(StockReceived) = 1,
+    StockReceived(StockReceived) = 2,
     /// Goods went out.
-    StockIssued(StockIssued) = 1,
+    StockIssued(StockIssued) = 2,
     /// on_hand was corrected by a difference.
-    StockAdjusted(StockAdjusted) = 2,
+    StockAdjusted(StockAdjusted) = 3,
     /// on_hand was set to a counted quantity.
-    StockSet(StockSet) = 1,
+    StockSet(StockSet) = 2,
     /// Goods left for another location.
-    StockMovedOut(StockMovedOut) = 1,
+    StockMovedOut(StockMovedOut) = 2,
     /// Goods came from another location.
-    StockMovedIn(StockMovedIn) = 1,
+    StockMovedIn(StockMovedIn) = 2,
     /// An item is no longer traded.
     ItemRetired(ItemRetired) = 1,
     /// A retired item is traded again.
     ItemReinstated(ItemReinstated) = 1,
     /// An earlier event was undone by its exact opposite.
-    StockReversed(StockReversed) = 1,
+    StockReversed(StockReversed) = 2,
     /// A quantity was reserved.
-    StockReserved(HeldStock) = 1,
+    StockReserved(HeldStock) = 2,
     /// The expiry of a hold changed.
-    StockHoldExtended(HoldExtended) = 1,
+    StockHoldExtended(HoldExtended) = 2,
     /// A reserved quantity was released.
-    StockReleased(HeldStock) = 1,
+    StockReleased(HeldStock) = 2,
     /// A hold expired.
-    StockHoldExpired(HeldStock) = 1,
+    StockHoldExpired(HeldStock) = 2,
     /// A reserved quantity was allocated.
-    StockAllocated(HeldStock) = 1,
+    StockAllocated(HeldStock) = 2,
     /// An allocated quantity was cancelled.
-    StockDeallocated(AllocatedStock) = 1,
+    StockDeallocated(AllocatedStock) = 2,
     /// An allocated quantity was fulfilled: it left the stock.
-    StockFulfilled(AllocatedStock) = 1,
+    StockFulfilled(AllocatedStock) = 2,
     /// A fulfilled quantity was returned.
-    StockReturned(AllocatedStock) = 1,
+    StockReturned(AllocatedStock) = 2,
     /// A reservation was created.
     ReservationHeld(ReservationStep) = 1,
     /// The expiry of the reservation changed.
@@ -165,4 +166,26 @@ events! {
     ReservationCancelled(ReservationStep) = 1,
     /// Fulfilled parts of the reservation were returned.
     ReservationReturned(ReservationStep) = 1,
+    /// Goods left for another location, on a transfer.
+    StockDispatched(SentStock) = 1,
+    /// Goods are on their way here, on a transfer.
+    StockExpected(ExpectedStock) = 1,
+    /// Goods that were on their way here came in.
+    StockArrived(ExpectedStock) = 1,
+    /// Goods that were on their way here are lost.
+    StockLost(ExpectedStock) = 1,
+    /// Goods that were on their way here went back.
+    StockRecalled(ExpectedStock) = 1,
+    /// Goods that had left on a transfer came back.
+    StockBroughtBack(SentStock) = 1,
+    /// A transfer began: its goods left.
+    TransferDispatched(TransferStep) = 1,
+    /// The transfer, or parts of it, was received.
+    TransferReceived(TransferStep) = 1,
+    /// The transfer was closed: the rest of it is lost.
+    TransferClosed(TransferStep) = 1,
+    /// The rest of the transfer, or parts of it, went back.
+    TransferReturned(TransferStep) = 1,
+    /// The transfer was not done when it was expected.
+    TransferOverdue(TransferStep) = 1,
 }

@@ -153,19 +153,19 @@ impl LaneCheck {
 }
 
 fn check_figures(before: Option<Figures>, change: StockChange<'_>) -> Option<Violation> {
-    let members = |figures: Figures| [figures.on_hand, figures.reserved, figures.allocated];
-    let after = members(change.after);
+    let after = change.after.amounts();
     // Saturates, for nothing beyond 64 bits can be stored.
     let expected = before.map_or(after, |before| {
-        let (before, delta) = (members(before), members(change.delta));
-        [0, 1, 2].map(|nth| before[nth].saturating_add(delta[nth]))
+        let (before, delta) = (before.amounts(), change.delta.amounts());
+        std::array::from_fn(|nth| before[nth].saturating_add(delta[nth]))
     });
-    let names = ["on_hand", "reserved", "allocated"];
-    names.into_iter().zip(expected.into_iter().zip(after)).find_map(|(name, (expected, after))| {
-        let broken = differs(Rule::Figures, expected, after)
-            .or_else(|| (after < 0).then(|| violation(Rule::Figures, "0 or more", after)))?;
-        Some(Violation { member: Some(name), ..broken })
-    })
+    Figures::NAMES.into_iter().zip(expected.into_iter().zip(after)).find_map(
+        |(name, (expected, after))| {
+            let broken = differs(Rule::Figures, expected, after)
+                .or_else(|| (after < 0).then(|| violation(Rule::Figures, "0 or more", after)))?;
+            Some(Violation { member: Some(name), ..broken })
+        },
+    )
 }
 
 fn differs<T: PartialEq + Display>(rule: Rule, expected: T, found: T) -> Option<Violation> {

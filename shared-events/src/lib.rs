@@ -3,7 +3,7 @@
 //!
 //! - [`values`], [`time`]: checked text and times
 //! - [`slot`], [`stream`], [`lane`]: where an event belongs
-//! - [`event`], [`reservation`]: what happened
+//! - [`event`], [`reservation`], [`transfer`]: what happened
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
@@ -21,6 +21,7 @@ pub mod stream;
 pub mod lane;
 pub mod event;
 pub mod reservation;
+pub mod transfer;
 pub mod chain;
 pub mod recorded;
 pub mod lane_check;

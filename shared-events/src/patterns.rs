@@ -14,6 +14,9 @@ pub const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 pub const RESERVATION_ID: &str =
     "^[0-9]{1,4}-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
+/// As [`TransferId`](crate::values::TransferId) writes it.
+pub const TRANSFER_ID: &str = RESERVATION_ID;
+
 /// Positions of one lane or several, as [`PositionToken`](crate::lane::PositionToken) writes them.
 pub const POSITION_TOKEN: &str = "^[0-9]{1,4}:[0-9]{1,18}(,[0-9]{1,4}:[0-9]{1,18})*$";
 

@@ -100,7 +100,7 @@ impl ReservationLine {
     }
 }
 
-/// A part of a reservation.
+/// A part of a reservation or of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {

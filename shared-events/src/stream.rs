@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::slot::slot_of;
-use crate::values::{LocationCode, ReservationId, Sku, ValueError, serde_as_text};
+use crate::values::{LocationCode, ReservationId, Sku, TransferId, ValueError, serde_as_text};
 
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,16 +17,19 @@ pub enum Stream {
     Stock(Sku, LocationCode),
     /// `reservation/{id}`
     Reservation(ReservationId),
+    /// `transfer/{id}`
+    Transfer(TransferId),
 }
 
 impl Stream {
     /// The slot, which decides the lane. An item and its stock share one, so all their events are ordered
-    /// in one lane. The id of a reservation contains its slot.
+    /// in one lane. The id of a reservation or a transfer contains its slot.
     pub fn slot(&self) -> u16 {
         match self {
             Self::Item(sku) | Self::Stock(sku, _) => slot_of(sku.as_str()),
             Self::Location(code) => slot_of(code.as_str()),
             Self::Reservation(id) => id.slot(),
+            Self::Transfer(id) => id.slot(),
         }
     }
 }
@@ -38,6 +41,7 @@ impl fmt::Display for Stream {
             Self::Location(code) => write!(out, "location/{code}"),
             Self::Stock(sku, location) => write!(out, "stock/{sku}/{location}"),
             Self::Reservation(id) => write!(out, "reservation/{id}"),
+            Self::Transfer(id) => write!(out, "transfer/{id}"),
         }
     }
 }
@@ -56,6 +60,7 @@ impl FromStr for Stream {
                 Self::Stock(sku.parse()?, location.parse()?)
             }
             (Some("reservation"), Some(id), None) => Self::Reservation(id.parse()?),
+            (Some("transfer"), Some(id), None) => Self::Transfer(id.parse()?),
             _ => return Err(NOT_A_STREAM),
         };
         if parts.next().is_some() { Err(NOT_A_STREAM) } else { Ok(stream) }
@@ -63,7 +68,8 @@ impl FromStr for Stream {
 }
 
 const NOT_A_STREAM: ValueError = ValueError {
-    expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location} or reservation/{id}",
+    expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location}, reservation/{id} \
+               or transfer/{id}",
 };
 
 #[cfg(test)]
@@ -73,7 +79,8 @@ mod tests {
     #[test]
     fn a_stream_reads_back_from_its_name() {
         let reservation = "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
-        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation] {
+        let transfer = "transfer/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation, transfer] {
             let stream: Stream = name.parse().expect("a stream's name");
             assert_eq!(stream.to_string(), name);
         }

@@ -119,24 +119,35 @@ text_value! {
 text_value! {
     /// The id of a reservation, made by the server: `{slot}-{uuid}` with the slot of the first line's sku,
     /// so that a reservation of one line stays in one lane.
-    ReservationId, is_reservation_id, "a reservation's id"
+    ReservationId, is_id_with_slot, "a reservation's id"
+}
+text_value! {
+    /// The id of a transfer, made by the server like a [`ReservationId`].
+    TransferId, is_id_with_slot, "a transfer's id"
 }
 text_value! {
     /// The id of a reversal, made by the server.
     ReversalId, is_uuid, "a reversal's id"
 }
 
-impl ReservationId {
-    /// A new id with the slot of the first line's sku.
-    pub fn new(slot: u16, uuid: Uuid) -> Self {
-        Self(format!("{}-{}", slot % SLOTS, uuid.hyphenated()).into())
-    }
+macro_rules! id_with_slot {
+    ($($name:ident),+) => {$(
+        impl $name {
+            /// A new id with the slot of the first line's sku.
+            pub fn new(slot: u16, uuid: Uuid) -> Self {
+                Self(format!("{}-{}", slot % SLOTS, uuid.hyphenated()).into())
+            }
 
-    /// The slot, which decides the reservation's lane.
-    pub fn slot(&self) -> u16 {
-        slot_and_uuid(&self.0).map(|(slot, _)| slot).expect("it was checked when it was parsed")
-    }
+            /// The slot, which decides the lane.
+            pub fn slot(&self) -> u16 {
+                let parts = slot_and_uuid(&self.0);
+                parts.map(|(slot, _)| slot).expect("it was checked when it was parsed")
+            }
+        }
+    )+};
 }
+
+id_with_slot!(ReservationId, TransferId);
 
 impl ReversalId {
     /// A new id.
@@ -161,7 +172,7 @@ fn is_label(text: &str) -> bool {
     (1..=LABEL_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-fn is_reservation_id(text: &str) -> bool {
+fn is_id_with_slot(text: &str) -> bool {
     slot_and_uuid(text).is_some_and(|(_, uuid)| is_uuid(uuid))
 }
 

@@ -22,7 +22,7 @@ type Members = &'static [&'static str];
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The published table: code, status, members.
-const TABLE: [(&str, u16, Members); 37] = [
+const TABLE: [(&str, u16, Members); 40] = [
     ("malformed_body", 400, &[]),
     ("validation_failed", 422, &["errors"]),
     ("reason_required", 422, &[]),
@@ -31,6 +31,7 @@ const TABLE: [(&str, u16, Members); 37] = [
     ("unknown_sku", 404, &["sku"]),
     ("unknown_location", 404, &["location"]),
     ("unknown_reservation", 404, &["id"]),
+    ("unknown_transfer", 404, &["id"]),
     ("unknown_stream", 404, &["id"]),
     ("unknown_event", 404, &["id"]),
     ("not_found", 404, &[]),
@@ -46,6 +47,8 @@ const TABLE: [(&str, u16, Members); 37] = [
     ("over_release", 409, &["line", "asked", "possible"]),
     ("over_fulfil", 409, &["line", "asked", "possible"]),
     ("over_return", 409, &["line", "asked", "possible"]),
+    ("over_receive", 409, &["line", "asked", "possible"]),
+    ("transfer_state", 409, &["transfer_status"]),
     ("already_reversed", 409, &["dependents"]),
     ("not_reversible", 409, &["dependents"]),
     ("batch_refused", 409, &["results"]),
@@ -94,6 +97,7 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     unreadable(&command, &mut met).await;
     of_stock(&command, &mut met).await;
     of_reservations(&command, &mut met).await;
+    of_transfers(&command, &mut met).await;
     of_reversals(&command, &mut met).await;
     pressure::of_keys(&mut stockbook, &mut met).await;
     pressure::of_time_and_space(&mut stockbook, &mut met).await;
@@ -211,6 +215,24 @@ async fn of_reservations(command: &Api, met: &mut Met) {
     let is_over = |answer: &Answer| !answer.body.contains("over_release");
     let late = eventually("the hold ends", release, is_over).await;
     met.meet(late, "reservation_expired");
+}
+
+async fn of_transfers(command: &Api, met: &mut Met) {
+    command.put("/v1/locations/WEST", json!({})).await.expect_status(201);
+    let lines = json!([{"sku": "A", "from": "MAIN", "to": "WEST", "quantity": 1}]);
+    let sent = command.post("/v1/transfers", json!({"lines": lines})).await.expect_status(201);
+    let id = sent.json()["transfer"]["id"].as_str().expect("an id").to_owned();
+    let step = async |id: &str, step: &str, body: Value| {
+        command.post(&format!("/v1/transfers/{id}/{step}"), body).await
+    };
+    let more = json!({"lines": [{"line": 1, "quantity": 2}]});
+    let more = met.meet(step(&id, "receive", more).await, "over_receive");
+    assert_has(&more, json!({"line": 1, "asked": 2, "possible": 1}));
+    met.meet(step(&id, "close", json!({})).await, "reason_required");
+    step(&id, "return", json!({})).await.expect_status(200);
+    let done = met.meet(step(&id, "close", json!({"reason": "lost"})).await, "transfer_state");
+    assert_eq!(done["transfer_status"], "returned");
+    met.meet(step("17", "return", json!({})).await, "unknown_transfer");
 }
 
 async fn of_reversals(command: &Api, met: &mut Met) {

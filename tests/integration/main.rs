@@ -24,6 +24,7 @@ mod reservations;
 mod reservation_requests;
 mod reservation_steps;
 mod expiry;
+mod transfers;
 mod reversals;
 mod reversal_windows;
 mod reversal_jobs;
@@ -69,6 +70,8 @@ fn main() -> ExitCode {
         reservation_requests::TESTS,
         reservation_steps::TESTS,
         expiry::TESTS,
+        transfers::TESTS,
+        transfers::conserved::TESTS,
         reversals::TESTS,
         reversal_windows::TESTS,
         reversal_jobs::TESTS,

@@ -20,7 +20,7 @@ const FEW: i64 = 10_000;
 const SOLD_OUT: i64 = 500;
 
 /// Each list with each of its filters.
-const LISTS: [&str; 27] = [
+const LISTS: [&str; 34] = [
     "/v1/stock",
     "/v1/stock?available=0",
     "/v1/stock?available_below=1",
@@ -46,12 +46,19 @@ const LISTS: [&str; 27] = [
     "/v1/reservations?owner=w7",
     "/v1/reservations?status=held",
     "/v1/reservations?reference=order/o7",
+    "/v1/transfers",
+    "/v1/transfers?status=in_transit",
+    "/v1/transfers?overdue=true",
+    "/v1/transfers?reference=order/o7",
+    "/v1/transfers?from=L7",
+    "/v1/transfers?to=W7",
+    "/v1/transfers?from=L7&to=W7",
     "/v1/alerts?state=raised",
     "/v1/flow/S0000001?from=2026-01-01&to=2026-02-01",
 ];
 
 /// Fill the views with rows $1 up to, not including, $2.
-const FILL: [&str; 8] = [
+const FILL: [&str; 10] = [
     "insert into stock_v1.items \
          (sku, name, unit, scale, reorder_point, metadata, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), '', 'piece', 0, 5, '{}', 0, n, 1, now() \
@@ -77,6 +84,16 @@ const FILL: [&str; 8] = [
          case when n % 5000 = 0 then 'held' else 'fulfilled' end, 'order', 'o' || n, '[]', 0, n, 1, \
          now(), timestamptz '2025-01-01' + n * interval '1 s', now() \
      from generate_series($1, $2 - 1) n",
+    "insert into stock_v1.transfers (id, status, overdue, reference_type, reference_id, lines, lane, \
+         position, version, updated_at, made_at) \
+     select '0-' || md5(n::text)::uuid, \
+         case when n % 5000 = 0 then 'in_transit' else 'received' end, n % 5000 = 0, 'order', 'o' || n, \
+         '[]', 0, n, 1, now(), timestamptz '2025-01-01' + n * interval '1 s' \
+     from generate_series($1, $2 - 1) n",
+    "insert into stock_v1.transfer_places (id, lane, leaves, location, made_at) \
+     select '0-' || md5(n::text)::uuid, 0, leaves, case when leaves then 'L' else 'W' end || n % 1000, \
+         timestamptz '2025-01-01' + n * interval '1 s' \
+     from generate_series($1, $2 - 1) n cross join (values (true), (false)) as side (leaves)",
     "insert into daily_flow_v1.items (sku, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), 0, n, 1, now() \
      from generate_series($1 / 10, $2 / 10 - 1) n",

@@ -10,14 +10,14 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 
-/// On hand, reserved and allocated.
-type Figures = [i64; 3];
+/// On hand, reserved, allocated and incoming.
+type Figures = [i64; 4];
 
 /// All that is known.
 pub const LAST: Position = Position(i64::MAX);
 
-/// In, out, returned and adjusted.
-pub type Flow = [i64; 4];
+/// In, out, returned, adjusted and transferred.
+pub type Flow = [i64; 5];
 
 /// The state of all views after a log.
 #[derive(Default)]
@@ -100,9 +100,12 @@ impl Oracle {
         }
         let location = data["location"].as_str().expect("a location").to_owned();
         let level = self.levels.entry((sku.to_owned(), location.clone())).or_default();
-        let after = ["on_hand", "reserved", "allocated"]
-            .map(|name| data["after"][name].as_i64().expect("a figure"));
-        let delta = [0, 1, 2].map(|nth| after[nth] - level.figures[nth]);
+        let figure = |name: &str| data["after"][name].as_i64();
+        let [on_hand, reserved, allocated] =
+            ["on_hand", "reserved", "allocated"].map(|name| figure(name).expect("a figure"));
+        // It is left out where nothing is on its way.
+        let after = [on_hand, reserved, allocated, figure("incoming").unwrap_or(0)];
+        let delta = [0, 1, 2, 3].map(|nth| after[nth] - level.figures[nth]);
         level.figures = after;
         item.changes.push(Change {
             position: event.position,
@@ -162,6 +165,7 @@ impl Item {
                 "StockIssued" | "StockFulfilled" => (1, -on_hand),
                 "StockReturned" => (2, on_hand),
                 "StockAdjusted" | "StockSet" | "StockReversed" => (3, on_hand),
+                "StockDispatched" | "StockArrived" | "StockBroughtBack" => (4, on_hand),
                 _ => continue,
             };
             let day = change.occurred_at.to_utc().date_naive();
@@ -216,17 +220,18 @@ impl Item {
         let mut figures = Figures::default();
         let (mut version, mut last) = (0, None);
         for change in changes {
-            figures = [0, 1, 2].map(|nth| figures[nth] + change.delta[nth]);
+            figures = [0, 1, 2, 3].map(|nth| figures[nth] + change.delta[nth]);
             version += 1;
             last = last.max(Some((change.position, change.recorded_at)));
         }
-        let [on_hand, reserved, allocated] = figures;
+        let [on_hand, reserved, allocated, incoming] = figures;
         let position = last.map_or(Position(0), |(position, _)| position);
         json!({
             "on_hand": on_hand,
             "reserved": reserved,
             "allocated": allocated,
             "available": available(figures),
+            "incoming": incoming,
             "version": version,
             "position": format!("{}:{position}", self.lane),
             "updated_at": last.map(|(_, recorded_at)| recorded_at),
@@ -242,15 +247,16 @@ impl Item {
     }
 }
 
-fn available([on_hand, reserved, allocated]: Figures) -> i64 {
+fn available([on_hand, reserved, allocated, _]: Figures) -> i64 {
     on_hand - reserved - allocated
 }
 
 /// Fails unless an answer about the flow of an item has these days.
 #[track_caller]
 pub fn assert_flow(answer: &Value, days: &BTreeMap<NaiveDate, Flow>) {
-    let net =
-        |[incoming, outgoing, returned, adjusted]: Flow| incoming - outgoing + returned + adjusted;
+    let net = |[incoming, outgoing, returned, adjusted, transferred]: Flow| {
+        incoming - outgoing + returned + adjusted + transferred
+    };
     let date =
         |value: &Value| value.as_str().expect("a date").parse::<NaiveDate>().expect("a date");
     let mut closing: i64 = days.range(..date(&answer["from"])).map(|(_, day)| net(*day)).sum();
@@ -258,7 +264,8 @@ pub fn assert_flow(answer: &Value, days: &BTreeMap<NaiveDate, Flow>) {
     for day in answer["days"].as_array().expect("days") {
         let expected = days.get(&date(&day["day"])).copied().unwrap_or_default();
         closing += net(expected);
-        let found = ["in", "out", "returned", "adjusted"].map(|name| day[name].as_i64());
+        let found = ["in", "out", "returned", "adjusted", "transferred"];
+        let found = found.map(|name| day[name].as_i64());
         assert_eq!((found, &day["closing"]), (expected.map(Some), &json!(closing)), "{answer}");
     }
     assert_eq!(answer["closing"], closing, "{answer}");

@@ -9,7 +9,9 @@ use shared_events::lane::{EventId, Version};
 use shared_events::reservation::Part;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{Code, Label, LocationCode, ReservationId, ReversalId, Sku};
+use shared_events::values::{
+    Code, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
+};
 
 /// A command with the members that every kind of command has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum Command {
     ReinstateItem(ReinstateItem),
     ReserveStock(ReserveStock),
     ChangeReservation(ChangeReservation),
+    DispatchTransfer(DispatchTransfer),
+    ChangeTransfer(ChangeTransfer),
     Reverse(Reverse),
 }
 
@@ -239,6 +243,42 @@ pub enum Step {
     Expire,
 }
 
+/// Send available goods on their way to other locations; all lines or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DispatchTransfer {
+    /// The id of the new transfer. It carries the slot of the first line's sku.
+    pub id: TransferId,
+    /// Numbered from 1 in this order.
+    pub lines: Vec<MoveLine>,
+    /// When all of it should be there; later than now.
+    pub expected_at: Option<Timestamp>,
+    pub cause: Cause,
+}
+
+/// Change an existing transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeTransfer {
+    pub id: TransferId,
+    pub change: TransferChange,
+    /// Required of the transfer's stream.
+    pub precondition: Option<Precondition>,
+    pub cause: Cause,
+}
+
+/// What becomes of goods that are on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransferChange {
+    /// These parts came in.
+    Receive(Vec<Part>),
+    /// All that is on its way is lost.
+    Close,
+    /// Parts, or all that is on its way, go back to where they left.
+    Return(Option<Vec<Part>>),
+    /// Note that it is not done although it was expected, else do nothing. Only the deadline sweeper asks
+    /// for this.
+    MarkOverdue,
+}
+
 /// Record the exact opposites of earlier events; all of them or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reverse {
@@ -276,8 +316,8 @@ impl fmt::Display for Target {
 
 impl Command {
     /// The streams that the command itself names, whose exact state decides it and to which it may
-    /// add; with duplicates. [`Self::reservation`] and [`Self::reversal`] lead to more streams, which
-    /// only the log knows.
+    /// add; with duplicates. [`Self::changed`] and [`Self::reversal`] lead to more streams, which only
+    /// the log knows.
     pub fn streams(&self) -> Vec<Stream> {
         let own = match self {
             Self::RegisterItem(RegisterItem { sku, .. })
@@ -285,18 +325,19 @@ impl Command {
             | Self::ReinstateItem(ReinstateItem { sku, .. }) => Some(Stream::Item(sku.clone())),
             Self::RegisterLocation(location) => Some(Stream::Location(location.code.clone())),
             Self::ReserveStock(ReserveStock { id, .. }) => Some(Stream::Reservation(id.clone())),
+            Self::DispatchTransfer(command) => Some(Stream::Transfer(command.id.clone())),
             Self::ReceiveStock(_)
             | Self::IssueStock(_)
             | Self::AdjustStock(_)
             | Self::SetStock(_)
             | Self::MoveStock(_)
             | Self::ChangeReservation(_)
+            | Self::ChangeTransfer(_)
             | Self::Reverse(_) => None,
         };
         let stock = self.stock_keys().into_iter();
-        let reservation = self.reservation().cloned().map(Stream::Reservation);
         own.into_iter()
-            .chain(reservation)
+            .chain(self.changed())
             .chain(stock.flat_map(|(sku, location)| item_and_stock(sku, location)))
             .collect()
     }
@@ -306,6 +347,7 @@ impl Command {
     pub fn new_stream(&self) -> Option<Stream> {
         match self {
             Self::ReserveStock(command) => Some(Stream::Reservation(command.id.clone())),
+            Self::DispatchTransfer(command) => Some(Stream::Transfer(command.id.clone())),
             _ => None,
         }
     }
@@ -324,12 +366,21 @@ impl Command {
         }
     }
 
-    /// The known reservation whose lines name more streams that decide the command.
+    /// The known reservation that the command changes or ends.
     pub fn reservation(&self) -> Option<&ReservationId> {
         match self {
             Self::ChangeReservation(command) => Some(&command.id),
             Self::ReserveStock(command) => command.replaces.as_ref(),
             _ => None,
+        }
+    }
+
+    /// The stream of the known reservation or transfer that the command changes. Its lines name more
+    /// streams that decide the command.
+    pub fn changed(&self) -> Option<Stream> {
+        match self {
+            Self::ChangeTransfer(command) => Some(Stream::Transfer(command.id.clone())),
+            _ => self.reservation().cloned().map(Stream::Reservation),
         }
     }
 
@@ -354,6 +405,8 @@ impl Command {
             | Self::ReinstateItem(ReinstateItem { cause, .. })
             | Self::ReserveStock(ReserveStock { cause, .. })
             | Self::ChangeReservation(ChangeReservation { cause, .. })
+            | Self::DispatchTransfer(DispatchTransfer { cause, .. })
+            | Self::ChangeTransfer(ChangeTransfer { cause, .. })
             | Self::Reverse(Reverse { cause, .. }) => Some(cause),
         }
     }
@@ -366,6 +419,7 @@ impl Command {
             | Self::RetireItem(_)
             | Self::ReinstateItem(_)
             | Self::ChangeReservation(_)
+            | Self::ChangeTransfer(_)
             | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })
             | Self::IssueStock(IssueStock { lines, .. })
@@ -376,7 +430,8 @@ impl Command {
                 lines.iter().map(|line| (&line.sku, &line.location)).collect()
             }
             Self::SetStock(SetStock { sku, location, .. }) => vec![(sku, location)],
-            Self::MoveStock(MoveStock { lines, .. }) => lines
+            Self::MoveStock(MoveStock { lines, .. })
+            | Self::DispatchTransfer(DispatchTransfer { lines, .. }) => lines
                 .iter()
                 .flat_map(|line| [(&line.sku, &line.from), (&line.sku, &line.to)])
                 .collect(),

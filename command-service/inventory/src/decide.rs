@@ -2,7 +2,9 @@
 
 mod catalogue;
 mod stock;
+mod parts;
 mod reservation;
+mod transfer;
 mod reversal;
 
 use std::time::Duration;
@@ -21,7 +23,7 @@ const OCCURRED_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 /// Decides a request at the log's time `now`: its events, none if there is nothing to do.
 ///
 /// The inventory must hold every state that [`Command::streams`], [`Command::locations`],
-/// [`Command::item_everywhere`] and the lines of [`Command::reservation`] name, and the events that
+/// [`Command::item_everywhere`] and the lines of [`Command::changed`] name, and the events that
 /// [`Command::reversal`] targets with the states of their stock.
 ///
 /// Expired holds on stock that the request changes end first: their ends are its first events, and its
@@ -51,6 +53,10 @@ pub fn decide(
         }
         Command::ChangeReservation(command) => {
             reservation::change_reservation(inventory, now, command, request.occurred_at)
+        }
+        Command::DispatchTransfer(command) => transfer::dispatch(inventory, now, command),
+        Command::ChangeTransfer(command) => {
+            transfer::change_transfer(inventory, now, command, request.occurred_at)
         }
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }

@@ -95,6 +95,49 @@ impl<'a> Ledger<'a> {
         location: &LocationCode,
         quantity: i64,
     ) -> Result<Figures, Rejection> {
+        self.add(sku, location, quantity, |figures| &mut figures.on_hand)
+    }
+
+    /// Notes a quantity that is on its way here, with the same conditions.
+    pub(super) fn expect(
+        &mut self,
+        sku: &Sku,
+        location: &LocationCode,
+        quantity: i64,
+    ) -> Result<Figures, Rejection> {
+        self.add(sku, location, quantity, |figures| &mut figures.incoming)
+    }
+
+    /// Adds a quantity that was on its way here, with the same conditions.
+    pub(super) fn arrive(
+        &mut self,
+        sku: &Sku,
+        location: &LocationCode,
+        quantity: i64,
+    ) -> Result<Figures, Rejection> {
+        self.put_in(sku, location, quantity)?;
+        Ok(self.expect_less(sku, location, quantity))
+    }
+
+    /// Takes back a quantity that a transfer has on its way here, so there is always enough.
+    pub(super) fn expect_less(
+        &mut self,
+        sku: &Sku,
+        location: &LocationCode,
+        quantity: i64,
+    ) -> Figures {
+        let figures = &mut self.running(sku, location).figures;
+        figures.incoming -= quantity;
+        *figures
+    }
+
+    fn add(
+        &mut self,
+        sku: &Sku,
+        location: &LocationCode,
+        quantity: i64,
+        figure: fn(&mut Figures) -> &mut i64,
+    ) -> Result<Figures, Rejection> {
         if self.inventory.item(sku).is_some_and(|item| item.retired) {
             return Err(Rejection::ItemRetired { sku: sku.clone() });
         }
@@ -102,10 +145,10 @@ impl<'a> Ledger<'a> {
         if running.limit.is_some() {
             return Ok(running.figures);
         }
-        let on_hand = running.figures.on_hand.checked_add(quantity);
-        match on_hand.filter(|on_hand| *on_hand <= AMOUNT_MAX) {
-            Some(on_hand) => {
-                running.figures.on_hand = on_hand;
+        let amount = figure(&mut running.figures);
+        match amount.checked_add(quantity).filter(|sum| *sum <= AMOUNT_MAX) {
+            Some(sum) => {
+                *amount = sum;
                 Ok(running.figures)
             }
             None => {

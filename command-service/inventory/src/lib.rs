@@ -15,13 +15,15 @@ mod properties;
 mod spec;
 
 pub use command::{
-    AdjustLine, AdjustStock, ChangeReservation, Command, IssueStock, MoveLine, MoveStock, Policy,
-    Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Request,
-    ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, item_and_stock,
+    AdjustLine, AdjustStock, ChangeReservation, ChangeTransfer, Command, DispatchTransfer,
+    IssueStock, MoveLine, MoveStock, Policy, Precondition, ReceiveStock, RegisterItem,
+    RegisterLocation, ReinstateItem, Request, ReserveStock, RetireItem, Reverse, SetStock, Step,
+    StockLine, Target, TransferChange, item_and_stock,
 };
 pub use decide::decide;
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
     FOLD_VERSION, Hold, Holds, ItemState, LocationState, ReservationState, StockState, StreamState,
+    TransferState,
 };
 pub use working_set::{Inventory, TargetEvent};

@@ -5,7 +5,8 @@ use shared_events::event::Reference;
 use shared_events::lane::{EventId, Version};
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::transfer::TransferStatus;
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 
 /// Why a command was rejected. Stored with the command's idempotency key, so a released variant must
 /// stay readable.
@@ -19,7 +20,9 @@ pub enum Rejection {
     /// The scale gives stock events their meaning, so it cannot change once there are any.
     #[error("item {sku} has stock history, so its scale cannot change")]
     ItemInUse { sku: Sku },
-    #[error("item {sku} still has stock or reservations, so it cannot be retired")]
+    #[error(
+        "item {sku} still has stock or reservations, or is on its way, so it cannot be retired"
+    )]
     ItemHasStock { sku: Sku },
     #[error("item {sku} is retired")]
     ItemRetired { sku: Sku },
@@ -61,6 +64,21 @@ pub enum Rejection {
         #[serde(flatten)]
         part: Excess,
     },
+    #[error("no transfer {id} exists")]
+    UnknownTransfer { id: TransferId },
+    #[error("the transfer is {}", status.as_str())]
+    TransferState { status: TransferStatus },
+    #[error("line {} has {} on its way", part.line, part.possible)]
+    OverReceive {
+        #[serde(flatten)]
+        part: Excess,
+    },
+    /// A transfer cannot be expected before it begins.
+    #[error("expected_at is not later than now, {now}")]
+    ExpectedAtPassed {
+        /// The log's clock.
+        now: Timestamp,
+    },
     #[error("nothing is recorded under {id}")]
     UnknownEvent { id: String },
     #[error("it is already reversed")]
@@ -82,7 +100,7 @@ pub enum Rejection {
         dependents: Vec<EventId>,
     },
     /// A figure would exceed 2^53 − 1, the largest integer that JSON carries exactly.
-    #[error("on_hand of {sku} at {location} would exceed 9007199254740991")]
+    #[error("a figure of {sku} at {location} would exceed 9007199254740991")]
     QuantityOverflow { sku: Sku, location: LocationCode },
     #[error("occurred_at is outside {earliest} to {latest}")]
     OccurredAtOutOfRange {
@@ -100,7 +118,7 @@ fn for_reference(reference: &Option<Reference>) -> String {
     }
 }
 
-/// A part of a reservation that exceeds its line, in base units.
+/// A part of a reservation or a transfer that exceeds its line, in base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excess {
     /// The line, from 1.
@@ -118,6 +136,8 @@ pub enum Irreversible {
     Description,
     /// They are steps of a reservation, which has its own commands to undo them.
     Reservation,
+    /// They are steps of a transfer, which has its own commands to undo them.
+    Transfer,
     /// The goods that they added are gone.
     MovedOn,
 }
@@ -129,6 +149,7 @@ impl Irreversible {
             Self::Reservation => {
                 "it is a step of a reservation; extend, release, cancel or return that"
             }
+            Self::Transfer => "it is a step of a transfer; return or move what it moved",
             Self::MovedOn => "the goods that it added are gone",
         }
     }

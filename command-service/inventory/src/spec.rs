@@ -8,6 +8,7 @@ mod reserve;
 mod held;
 mod confirmed;
 mod expiry;
+mod transfer;
 mod reversal;
 
 use std::time::Duration;

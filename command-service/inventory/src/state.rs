@@ -7,7 +7,8 @@ use shared_events::lane::Version;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::transfer::Transfer;
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 
 /// The version of the fold, stored with every snapshot. Raise it when a history folds to another
 /// state than before.
@@ -56,6 +57,15 @@ pub struct ReservationState {
     pub ended_for: Option<Box<Reference>>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferState {
+    pub version: Version,
+    /// None until it is dispatched.
+    pub details: Option<Transfer>,
+    /// The newest moment at which one of its events happened.
+    pub newest_at: Option<Timestamp>,
+}
+
 /// The state of one stream of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +74,7 @@ pub enum StreamState {
     Location(LocationCode, LocationState),
     Stock((Sku, LocationCode), StockState),
     Reservation(ReservationId, ReservationState),
+    Transfer(TransferId, TransferState),
 }
 
 impl StreamState {
@@ -76,6 +87,7 @@ impl StreamState {
                 Self::Stock((sku.clone(), location.clone()), StockState::default())
             }
             Stream::Reservation(id) => Self::Reservation(id.clone(), ReservationState::default()),
+            Stream::Transfer(id) => Self::Transfer(id.clone(), TransferState::default()),
         }
     }
 
@@ -85,6 +97,7 @@ impl StreamState {
             Self::Location(code, _) => Stream::Location(code.clone()),
             Self::Stock((sku, location), _) => Stream::Stock(sku.clone(), location.clone()),
             Self::Reservation(id, _) => Stream::Reservation(id.clone()),
+            Self::Transfer(id, _) => Stream::Transfer(id.clone()),
         }
     }
 
@@ -95,6 +108,7 @@ impl StreamState {
             Self::Location(_, location) => location.version,
             Self::Stock(_, stock) => stock.version,
             Self::Reservation(_, reservation) => reservation.version,
+            Self::Transfer(_, transfer) => transfer.version,
         }
     }
 }

@@ -3,17 +3,20 @@
 use std::collections::HashMap;
 
 use shared_events::event::{
-    AllocatedStock, Event, HeldStock, HoldExtended, ItemReinstated, ItemRetired, StockAdjusted,
-    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
+    AllocatedStock, Event, ExpectedStock, HeldStock, HoldExtended, ItemReinstated, ItemRetired,
+    ReservationStep, SentStock, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
+    StockReceived, StockReversed, StockSet,
 };
 use shared_events::lane::{EventId, Version};
-use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::transfer::Transfer;
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 
-use super::command::Target;
-use super::state::{Hold, ItemState, LocationState, ReservationState, StockState, StreamState};
+use super::command::{Target, item_and_stock};
+use super::state::{
+    Hold, ItemState, LocationState, ReservationState, StockState, StreamState, TransferState,
+};
 
 /// The working set: the states of all streams that the current decisions depend on, and the targets of
 /// their reversals. A stream that is absent has no history.
@@ -23,6 +26,7 @@ pub struct Inventory {
     locations: HashMap<LocationCode, LocationState>,
     stock: HashMap<(Sku, LocationCode), StockState>,
     reservations: HashMap<ReservationId, ReservationState>,
+    transfers: HashMap<TransferId, TransferState>,
     selections: HashMap<Target, Vec<EventId>>,
     target_events: HashMap<EventId, TargetEvent>,
 }
@@ -35,7 +39,8 @@ pub struct TargetEvent {
     pub is_reversed: bool,
     /// The reversing event, once it has a position in the log.
     pub reversed_by: Option<EventId>,
-    /// The first hundred later events of its stream that reduced on_hand and are not reversed.
+    /// The first hundred later events of its stream that reduced on_hand and are not reversed; of a
+    /// dispatch the later steps of its transfer.
     pub dependents: Vec<EventId>,
     /// At most a hundred events of its stream that made promises which still stand.
     pub promises: Vec<EventId>,
@@ -75,7 +80,13 @@ impl Inventory {
             | Event::StockMovedIn(StockMovedIn { sku, location, after, .. })
             | Event::StockDeallocated(AllocatedStock { sku, location, after, .. })
             | Event::StockFulfilled(AllocatedStock { sku, location, after, .. })
-            | Event::StockReturned(AllocatedStock { sku, location, after, .. }) => {
+            | Event::StockReturned(AllocatedStock { sku, location, after, .. })
+            | Event::StockDispatched(SentStock { sku, location, after, .. })
+            | Event::StockBroughtBack(SentStock { sku, location, after, .. })
+            | Event::StockExpected(ExpectedStock { sku, location, after, .. })
+            | Event::StockArrived(ExpectedStock { sku, location, after, .. })
+            | Event::StockLost(ExpectedStock { sku, location, after, .. })
+            | Event::StockRecalled(ExpectedStock { sku, location, after, .. }) => {
                 let stock = self.next_stock(sku, location, occurred_at);
                 stock.figures = *after;
                 stock.version
@@ -96,22 +107,16 @@ impl Inventory {
             Event::ReservationHeld(step)
             | Event::ReservationExtended(step)
             | Event::ReservationConfirmed(step)
+            | Event::ReservationReleased(step)
             | Event::ReservationExpired(step)
             | Event::ReservationFulfilled(step)
-            | Event::ReservationReturned(step) => {
-                self.fold_reservation(&step.after, occurred_at).version
-            }
-            Event::ReservationReleased(step) => {
-                let reservation = self.fold_reservation(&step.after, occurred_at);
-                reservation.ended_for = step.cause.reference.clone().map(Box::new);
-                reservation.version
-            }
-            Event::ReservationCancelled(step) => {
-                let reservation = self.fold_reservation(&step.after, occurred_at);
-                reservation.cancelled = true;
-                reservation.ended_for = step.cause.reference.clone().map(Box::new);
-                reservation.version
-            }
+            | Event::ReservationCancelled(step)
+            | Event::ReservationReturned(step) => self.fold_reservation(event, step, occurred_at),
+            Event::TransferDispatched(step)
+            | Event::TransferReceived(step)
+            | Event::TransferClosed(step)
+            | Event::TransferReturned(step)
+            | Event::TransferOverdue(step) => self.fold_transfer(&step.after, occurred_at),
         }
     }
 
@@ -148,14 +153,28 @@ impl Inventory {
 
     fn fold_reservation(
         &mut self,
-        after: &Reservation,
+        event: &Event,
+        step: &ReservationStep,
         occurred_at: Timestamp,
-    ) -> &mut ReservationState {
-        let reservation = self.reservations.entry(after.id.clone()).or_default();
+    ) -> Version {
+        let reservation = self.reservations.entry(step.after.id.clone()).or_default();
         reservation.version = reservation.version.next();
         reservation.newest_at = reservation.newest_at.max(Some(occurred_at));
-        reservation.details = Some(after.clone());
-        reservation
+        reservation.details = Some(step.after.clone());
+        let is_cancelled = matches!(event, Event::ReservationCancelled(_));
+        reservation.cancelled |= is_cancelled;
+        if is_cancelled || matches!(event, Event::ReservationReleased(_)) {
+            reservation.ended_for = step.cause.reference.clone().map(Box::new);
+        }
+        reservation.version
+    }
+
+    fn fold_transfer(&mut self, after: &Transfer, occurred_at: Timestamp) -> Version {
+        let transfer = self.transfers.entry(after.id.clone()).or_default();
+        transfer.version = transfer.version.next();
+        transfer.newest_at = transfer.newest_at.max(Some(occurred_at));
+        transfer.details = Some(after.clone());
+        transfer.version
     }
 
     pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
@@ -168,6 +187,29 @@ impl Inventory {
 
     pub fn reservation(&self, id: &ReservationId) -> Option<&ReservationState> {
         self.reservations.get(id)
+    }
+
+    pub fn transfer(&self, id: &TransferId) -> Option<&TransferState> {
+        self.transfers.get(id)
+    }
+
+    /// The streams that the lines of a reservation or a transfer name, if it is known.
+    pub fn streams_of_lines(&self, of: &Stream) -> Vec<Stream> {
+        match of {
+            Stream::Reservation(id) => {
+                let known = self.reservation(id).and_then(|state| state.details.as_ref());
+                let lines = known.into_iter().flat_map(|details| &details.lines);
+                lines.flat_map(|line| item_and_stock(&line.sku, &line.location)).collect()
+            }
+            Stream::Transfer(id) => {
+                let known = self.transfer(id).and_then(|state| state.details.as_ref());
+                let lines = known.into_iter().flat_map(|details| &details.lines);
+                let places =
+                    lines.flat_map(|line| [(&line.sku, &line.from), (&line.sku, &line.to)]);
+                places.flat_map(|(sku, location)| item_and_stock(sku, location)).collect()
+            }
+            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) => Vec::new(),
+        }
     }
 
     /// The stock of an item at a location; all zeros without history.
@@ -200,6 +242,7 @@ impl Inventory {
             StreamState::Location(code, location) => drop(self.locations.insert(code, location)),
             StreamState::Stock(key, stock) => drop(self.stock.insert(key, stock)),
             StreamState::Reservation(id, state) => drop(self.reservations.insert(id, state)),
+            StreamState::Transfer(id, state) => drop(self.transfers.insert(id, state)),
         }
     }
 
@@ -259,6 +302,7 @@ impl Inventory {
                 self.stock.contains_key(&(sku.clone(), location.clone()))
             }
             Stream::Reservation(id) => self.reservations.contains_key(id),
+            Stream::Transfer(id) => self.transfers.contains_key(id),
         }
     }
 
@@ -279,6 +323,9 @@ impl Inventory {
                 .reservations
                 .get(id)
                 .map(|state| StreamState::Reservation(id.clone(), state.clone())),
+            Stream::Transfer(id) => {
+                self.transfers.get(id).map(|state| StreamState::Transfer(id.clone(), state.clone()))
+            }
         }
     }
 
@@ -290,6 +337,8 @@ impl Inventory {
         let stock = self.stock.into_iter().map(|(key, stock)| StreamState::Stock(key, stock));
         let reservations = self.reservations.into_iter();
         let reservations = reservations.map(|(id, state)| StreamState::Reservation(id, state));
-        items.chain(locations).chain(stock).chain(reservations)
+        let transfers = self.transfers.into_iter();
+        let transfers = transfers.map(|(id, state)| StreamState::Transfer(id, state));
+        items.chain(locations).chain(stock).chain(reservations).chain(transfers)
     }
 }

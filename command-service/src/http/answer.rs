@@ -5,6 +5,7 @@
 
 mod accepted;
 pub(crate) mod batch;
+mod shapes;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 pub(crate) mod reservation;
 pub(crate) mod reversal;
 pub(crate) mod stock;
+pub(crate) mod transfer;
 #[cfg(test)]
 mod tests;
 
@@ -119,6 +120,14 @@ commands! {
     /// ReturnReservation: fulfilled stock, or parts of it, comes back.
     post "/v1/reservations/{id}/return" return_reservation(reservation::ReturnReservation)
         -> Recorded;
+    /// DispatchTransfer: goods leave for other locations, only from available; all lines or none.
+    post "/v1/transfers" dispatch_transfer(transfer::DispatchTransfer) -> Registered;
+    /// ReceiveTransfer: goods that were on their way, or parts of them, come in.
+    post "/v1/transfers/{id}/receive" receive_transfer(transfer::ReceiveTransfer) -> Recorded;
+    /// CloseTransfer: what is still on its way is lost.
+    post "/v1/transfers/{id}/close" close_transfer(transfer::CloseTransfer) -> Recorded;
+    /// ReturnTransfer: what is still on its way, or parts of it, goes back to where it left.
+    post "/v1/transfers/{id}/return" return_transfer(Option<transfer::ReturnTransfer>) -> Recorded;
 }
 
 /// The body of a command.
@@ -258,7 +267,7 @@ fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> 
 
 fn refused(faults: Vec<Fault>) -> Problem {
     if faults == [Fault::new("/reason", Fault::MISSING)] {
-        return Problem::new(Code::ReasonRequired, "an adjustment says why: `reason` is missing");
+        return Problem::new(Code::ReasonRequired, "this command says why: `reason` is missing");
     }
     Problem::validation_failed(faults)
 }

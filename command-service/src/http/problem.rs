@@ -10,6 +10,7 @@ use shared_events::reservation::ReservationStatus;
 
 pub use self::catalogue::{Code, Problem};
 use super::answer::BatchLine;
+use super::json::Fault;
 use crate::inventory::{Excess, Rejection};
 use crate::log::read::ReadError;
 use crate::log::submission::NotExecuted;
@@ -176,6 +177,15 @@ impl From<Rejection> for Problem {
             Rejection::OverRelease { part } => refused(Code::OverRelease).with_excess(part),
             Rejection::OverFulfil { part } => refused(Code::OverFulfil).with_excess(part),
             Rejection::OverReturn { part } => refused(Code::OverReturn).with_excess(part),
+            Rejection::UnknownTransfer { id } => refused(Code::UnknownTransfer).with("id", id),
+            Rejection::TransferState { status } => {
+                refused(Code::TransferState).with("transfer_status", status)
+            }
+            Rejection::OverReceive { part } => refused(Code::OverReceive).with_excess(part),
+            Rejection::ExpectedAtPassed { now } => {
+                let message = format!("must be later than now, {now}");
+                Self::validation_failed(vec![Fault::new("/expected_at", message)])
+            }
             Rejection::UnknownEvent { id } => refused(Code::UnknownEvent).with("id", id),
             Rejection::AlreadyReversed { dependents } => {
                 refused(Code::AlreadyReversed).with("dependents", dependents)

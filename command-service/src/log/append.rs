@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use inventory::StreamState;
 use shared_events::chain::data_hash;
+use shared_events::event::About;
 use shared_events::event::Event;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::ReservationStatus;
@@ -21,6 +22,9 @@ use super::submission::{Decision, IdempotencyKey, Unchanged};
 
 /// The deadline at which a reservation's hold expires.
 pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
+
+/// The deadline at which a transfer becomes overdue.
+pub(crate) const OVERDUE_TRANSFER: &str = "overdue_transfer";
 
 /// The rows that a batch writes.
 #[derive(Debug, Default)]
@@ -118,24 +122,28 @@ pub(crate) async fn claim_key(
     Ok(true)
 }
 
-/// The deadlines that a batch sets, or removes where the time is absent.
+/// The deadlines that a batch sets, or removes where the time is absent, with what is due.
 #[derive(Debug, Default)]
-pub(crate) struct Deadlines(BTreeMap<Stream, Option<Timestamp>>);
+pub(crate) struct Deadlines(BTreeMap<Stream, (&'static str, Option<Timestamp>)>);
 
 impl Deadlines {
     pub(crate) fn add(&mut self, event: &Event) {
-        let Some(step) = event.reservation_step() else {
-            return;
+        let deadline = match event.about() {
+            About::Reservation(step) => {
+                let is_held = step.after.status == ReservationStatus::Held;
+                (EXPIRE_RESERVATION, is_held.then_some(step.after.expires_at))
+            }
+            About::Transfer(step) => (OVERDUE_TRANSFER, step.after.due_at()),
+            About::Item(_) | About::RetiredItem(_) | About::Location(_) | About::Stock(_) => return,
         };
-        let is_held = step.after.status == ReservationStatus::Held;
-        self.0.insert(event.stream(), is_held.then_some(step.after.expires_at));
+        self.0.insert(event.stream(), deadline);
     }
 
     fn bind(self, statement: Statement) -> Statement {
         let streams: Vec<String> = self.0.keys().map(Stream::to_string).collect();
-        let times: Vec<Option<DateTime<Utc>>> =
-            self.0.into_values().map(|time| time.map(Timestamp::to_utc)).collect();
-        statement.bind(EXPIRE_RESERVATION).bind(streams).bind(times)
+        let (whats, times): (Vec<&str>, Vec<Option<DateTime<Utc>>>) =
+            self.0.into_values().map(|(what, time)| (what, time.map(Timestamp::to_utc))).unzip();
+        statement.bind(whats.join(",")).bind(streams).bind(times)
     }
 }
 

@@ -91,7 +91,9 @@ pub(crate) fn is_stored(decision: &Decision) -> bool {
 fn is_lasting(rejection: &Rejection) -> bool {
     !matches!(
         rejection,
-        Rejection::OccurredAtOutOfRange { .. } | Rejection::QuantityOverflow { .. }
+        Rejection::OccurredAtOutOfRange { .. }
+            | Rejection::ExpectedAtPassed { .. }
+            | Rejection::QuantityOverflow { .. }
     )
 }
 

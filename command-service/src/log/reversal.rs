@@ -7,7 +7,7 @@ mod move_halves;
 use std::collections::{HashMap, HashSet};
 
 use inventory::{Inventory, Target, TargetEvent, item_and_stock};
-use shared_events::event::{Event, StockChange};
+use shared_events::event::{Event, StockChange, TransferRef};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -100,6 +100,7 @@ pub(crate) async fn insert_targets(
         events.iter().copied().filter(|event| short.contains(&event.recorded.stream)).collect();
     let dependents = find_dependents(connection, &on_short).await?;
     let promises = find_promises(connection, &short).await?;
+    let later_steps = find_later_steps(connection, &events).await?;
     for (target, selection) in selections {
         let targets = selection.events().iter().map(|selected| {
             let id = selected.recorded.id();
@@ -108,7 +109,11 @@ pub(crate) async fn insert_targets(
                 occurred_at: selected.recorded.occurred_at,
                 is_reversed: reversed.contains_key(&id),
                 reversed_by: reversed.get(&id).copied(),
-                dependents: dependents.get(&id).cloned().unwrap_or_default(),
+                dependents: dispatched(&selected.event)
+                    .and_then(|transfer| later_steps.get(&transfer))
+                    .or_else(|| dependents.get(&id))
+                    .cloned()
+                    .unwrap_or_default(),
                 promises: promises.get(&selected.recorded.stream).cloned().unwrap_or_default(),
             };
             (id, event)
@@ -203,6 +208,45 @@ async fn find_promises(
         }
     }
     Ok(promises)
+}
+
+/// The transfer that an event dispatched.
+fn dispatched(event: &Event) -> Option<Stream> {
+    let id = match event {
+        Event::TransferDispatched(step) => &step.after.id,
+        Event::StockDispatched(_) | Event::StockExpected(_) => {
+            event.stock_change()?.transfer.map(|TransferRef { id, .. }| id)?
+        }
+        _ => return None,
+    };
+    Some(Stream::Transfer(id.clone()))
+}
+
+/// What became of the transfers that events dispatched: their later steps.
+async fn find_later_steps(
+    connection: &mut PgConnection,
+    events: &[&SelectedEvent],
+) -> Result<HashMap<Stream, Vec<EventId>>, LoadError> {
+    let mut later: HashMap<Stream, Vec<EventId>> = HashMap::new();
+    let transfers: HashMap<String, Stream> = events
+        .iter()
+        .filter_map(|selected| dispatched(&selected.event))
+        .map(|stream| (stream.to_string(), stream))
+        .collect();
+    if transfers.is_empty() {
+        return Ok(later);
+    }
+    let rows = sqlx::query(include_str!("../../queries/find_later_steps.sql"))
+        .bind(transfers.keys().cloned().collect::<Vec<String>>())
+        .fetch_all(connection)
+        .await?;
+    for row in &rows {
+        if let Some(stream) = transfers.get(row.try_get::<&str, _>("stream")?) {
+            let step = row::event_id(row, "lane", "position")?;
+            later.entry(stream.clone()).or_default().push(step);
+        }
+    }
+    Ok(later)
 }
 
 fn ids(events: &[&SelectedEvent]) -> (Vec<i16>, Vec<i64>) {

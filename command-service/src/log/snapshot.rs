@@ -33,7 +33,10 @@ pub(crate) async fn restore(
         .iter()
         .map(|stream| match stream {
             Stream::Item(sku) => Some(sku.as_str()),
-            Stream::Location(_) | Stream::Stock(..) | Stream::Reservation(_) => None,
+            Stream::Location(_)
+            | Stream::Stock(..)
+            | Stream::Reservation(_)
+            | Stream::Transfer(_) => None,
         })
         .collect();
     let rows = sqlx::query(include_str!("../../queries/find_snapshots.sql"))
@@ -114,6 +117,9 @@ fn size(state: &StreamState) -> i64 {
         StreamState::Stock(_, stock) => stock.holds.len(),
         StreamState::Reservation(_, reservation) => {
             reservation.details.as_ref().map_or(0, |details| details.lines.len())
+        }
+        StreamState::Transfer(_, transfer) => {
+            transfer.details.as_ref().map_or(0, |details| details.lines.len())
         }
     };
     i64::try_from(parts).unwrap_or(i64::MAX / 2)

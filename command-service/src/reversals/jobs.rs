@@ -26,7 +26,7 @@ pub struct Progress {
     pub dry_run: bool,
     /// Events recorded after this position are not reversed.
     pub position: PositionToken,
-    /// Events to reverse, and events of reservations, which refuse their correlation.
+    /// Events to reverse, and events of reservations and transfers, which refuse their correlation.
     pub events: u64,
     /// Correlations of these events; each is reversed as a whole or not at all. One of more than 5,000
     /// events counts as several.

@@ -19,8 +19,9 @@ use crate::log::row::lane_number;
 const EVENTS_MAX: usize = 100_000;
 
 /// The event types that a reversal of a window selects: those that change on_hand, which it reverses,
-/// and those of reservations, which refuse their correlation. Expiries and reversals are left alone.
-const TYPES: [&str; 20] = [
+/// and those of reservations and transfers, which refuse their correlation. What time brings about and
+/// reversals are left alone.
+const TYPES: [&str; 30] = [
     "StockReceived",
     "StockIssued",
     "StockAdjusted",
@@ -41,6 +42,16 @@ const TYPES: [&str; 20] = [
     "ReservationFulfilled",
     "ReservationCancelled",
     "ReservationReturned",
+    "StockDispatched",
+    "StockExpected",
+    "StockArrived",
+    "StockLost",
+    "StockRecalled",
+    "StockBroughtBack",
+    "TransferDispatched",
+    "TransferReceived",
+    "TransferClosed",
+    "TransferReturned",
 ];
 
 /// The contents of a window.
@@ -275,6 +286,7 @@ mod tests {
             "ReservationExpired",
             "StockHoldExpired",
             "StockReversed",
+            "TransferOverdue",
         ];
         assert_eq!(left_alone, BTreeSet::from(expected));
     }

@@ -31,6 +31,8 @@ pub struct Figure {
     pub allocated: i128,
     /// on_hand − reserved − allocated.
     pub available: i128,
+    /// On its way here by transfers; not part of available.
+    pub incoming: i128,
     /// How many events made these figures.
     pub version: i64,
     /// The position of the last of them.
@@ -42,11 +44,19 @@ pub struct Figure {
 }
 
 /// The columns of a figure, in the order of its members.
-pub type FigureColumns = [&'static str; 7];
+pub type FigureColumns = [&'static str; 8];
 
 /// The columns of a pair's figure.
-pub const LEVEL: FigureColumns =
-    ["on_hand", "reserved", "allocated", "available", "version", "position", "updated_at"];
+pub const LEVEL: FigureColumns = [
+    "on_hand",
+    "reserved",
+    "allocated",
+    "available",
+    "incoming",
+    "version",
+    "position",
+    "updated_at",
+];
 
 /// The columns of a sku's totals, in rows that also have the columns of a pair.
 pub const TOTAL: FigureColumns = [
@@ -54,6 +64,7 @@ pub const TOTAL: FigureColumns = [
     "total_reserved",
     "total_allocated",
     "total_available",
+    "total_incoming",
     "total_version",
     "total_position",
     "total_updated_at",
@@ -62,7 +73,8 @@ pub const TOTAL: FigureColumns = [
 impl Figure {
     /// Reads a figure. The columns of a pair without history are null, and its figures 0.
     pub fn of(row: &PgRow, lane: Lane, columns: &FigureColumns) -> sqlx::Result<Self> {
-        let [on_hand, reserved, allocated, available, version, position, updated_at] = *columns;
+        let [on_hand, reserved, allocated, available, incoming, version, position, updated_at] =
+            *columns;
         let number = |column| -> sqlx::Result<i64> {
             Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or_default())
         };
@@ -74,6 +86,7 @@ impl Figure {
             reserved: sum(reserved)?,
             allocated: sum(allocated)?,
             available: sum(available)?,
+            incoming: sum(incoming)?,
             version: number(version)?,
             position: token(lane, number(position)?),
             updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
@@ -87,6 +100,7 @@ impl Figure {
             reserved: 0,
             allocated: 0,
             available: 0,
+            incoming: 0,
             version: 0,
             position: token(lane, 0),
             updated_at: None,
@@ -101,6 +115,7 @@ impl Figure {
             sum.reserved += one.reserved;
             sum.allocated += one.allocated;
             sum.available += one.available;
+            sum.incoming += one.incoming;
             sum.version += one.version;
             for (lane, position) in one.position.iter() {
                 sum.position.reach(lane, position);

@@ -41,6 +41,10 @@ fn form(path: &str, name: &str) -> Form {
     let words = |words: &[&str]| Form::AnyOf(words.iter().map(|word| Value::from(*word)).collect());
     match (path, name) {
         ("/v1/flow/{sku}", "from" | "to") => Form::Day,
+        ("/v1/transfers", "from" | "to") => Form::Pattern(NAME, "MAIN"),
+        ("/v1/transfers", "status") => {
+            words(&["in_transit", "partially_received", "received", "closed", "returned"])
+        }
         ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
         (_, "limit") => Form::Range(1, page::LIMIT_MAX),
         (_, "sku") => Form::Pattern(NAME, "85123A"),
@@ -64,6 +68,7 @@ fn form(path: &str, name: &str) -> Form {
         (_, "wait_ms") => Form::Range(0, wait::WAIT_MAX.as_millis() as i64),
         (_, "available" | "available_below") => Form::Range(i64::MIN, i64::MAX),
         (_, "low") => Form::AnyOf(vec![Value::from(true)]),
+        (_, "overdue") => Form::AnyOf(vec![Value::from(true), Value::from(false)]),
         (_, "state") => words(&["raised", "cleared"]),
         (_, "status") => {
             words(&["held", "confirmed", "fulfilled", "released", "expired", "cancelled"])

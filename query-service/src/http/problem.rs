@@ -25,6 +25,11 @@ impl Problem {
         Self::new(Code::UnknownReservation, detail).with("id", id)
     }
 
+    pub fn unknown_transfer(id: impl Into<String>) -> Self {
+        let id = id.into();
+        Self::new(Code::UnknownTransfer, format!("no transfer has the id {id:?}")).with("id", id)
+    }
+
     /// The requested position is not applied yet; `position` is.
     pub fn not_yet_applied(position: &PositionToken) -> Self {
         Self::new(Code::NotYetApplied, format!("the views are at {position}"))

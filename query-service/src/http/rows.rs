@@ -10,7 +10,8 @@ use shared_events::event::Reference;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku, ValueError};
+use shared_events::transfer::TransferStatus;
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId, ValueError};
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, FromRow, Postgres, Row, Type, ValueRef};
@@ -76,9 +77,17 @@ macro_rules! text_column {
     )*};
 }
 
-text_column!(Sku, LocationCode, ReservationId);
+text_column!(Sku, LocationCode, ReservationId, TransferId);
 
 impl TryFrom<Text> for ReservationStatus {
+    type Error = serde::de::value::Error;
+
+    fn try_from(Text(text): Text) -> Result<Self, Self::Error> {
+        Self::deserialize(text.into_deserializer())
+    }
+}
+
+impl TryFrom<Text> for TransferStatus {
     type Error = serde::de::value::Error;
 
     fn try_from(Text(text): Text) -> Result<Self, Self::Error> {

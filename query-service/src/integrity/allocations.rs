@@ -1,6 +1,7 @@
-//! Compares the lines of open reservations with the reserved and allocated figures.
+//! Compares the lines of open reservations with the reserved and allocated figures, and those of transfers
+//! under way with the incoming ones.
 //!
-//! A reservation and its stock may be in different lanes, so the views may show half of a command for a
+//! A reservation or a transfer and its stock may be in different lanes, so the views may show half of a command for a
 //! moment. A mismatch therefore counts only if all rows involved are still the same after everything
 //! was applied that had been recorded when it was first seen. If the rows keep changing, or a lane
 //! does not get there in time, nothing is reported.
@@ -27,7 +28,7 @@ const ATTEMPTS_MAX: usize = 3;
 /// How long the views may take to apply what was recorded.
 const APPLIED_MAX: Duration = Duration::from_secs(3);
 
-/// A stock stream whose figures are not the sum of the open reservations. Sums may be beyond 64 bits, and
+/// A stock stream whose figures are not the sum of the open reservations and transfers. Sums may be beyond 64 bits, and
 /// the database has compared them.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 struct Mismatch {
@@ -38,9 +39,11 @@ struct Mismatch {
     position: Option<i64>,
     reserved: String,
     allocated: String,
+    incoming: String,
     held_least: String,
     held_most: String,
     promised: String,
+    under_way: String,
     /// The versions of all rows involved.
     seen: String,
 }
@@ -85,7 +88,9 @@ async fn find_mismatches(
 impl Mismatch {
     fn difference(&self) -> Difference {
         let Self { held_least, held_most, reserved, allocated, promised, .. } = self;
-        let (member, expected, found) = if allocated != promised {
+        let (member, expected, found) = if self.incoming != self.under_way {
+            ("incoming", self.under_way.clone(), &self.incoming)
+        } else if allocated != promised {
             ("allocated", promised.clone(), allocated)
         } else if held_least == held_most {
             ("reserved", held_most.clone(), reserved)

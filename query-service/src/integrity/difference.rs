@@ -43,7 +43,10 @@ pub enum Kind {
     Location,
     /// A row of `reservations`.
     Reservation,
-    /// What open reservations hold or promise is not what the figures say.
+    /// A row of `transfers`.
+    Transfer,
+    /// What open reservations hold or promise, or transfers have on their way, is not what the figures
+    /// say.
     Promise,
 }
 
@@ -65,6 +68,7 @@ impl Kind {
             Self::Item => "item",
             Self::Location => "location",
             Self::Reservation => "reservation",
+            Self::Transfer => "transfer",
             Self::Promise => "promise",
         }
     }
@@ -133,7 +137,7 @@ impl Difference {
     pub fn of(self, stream: &Stream) -> Self {
         let sku = match stream {
             Stream::Item(sku) | Stream::Stock(sku, _) => Some(sku.to_string()),
-            Stream::Location(_) | Stream::Reservation(_) => None,
+            Stream::Location(_) | Stream::Reservation(_) | Stream::Transfer(_) => None,
         };
         Self { sku, stream: Some(stream.to_string()), ..self }
     }

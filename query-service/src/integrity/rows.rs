@@ -8,9 +8,10 @@ use shared_events::event::{Context, Event, ItemDetails, LocationDetails};
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
+use shared_events::transfer::Transfer;
 use sqlx::FromRow;
 
-use crate::projections::stock::Totals;
+use crate::projections::stock::{Totals, places};
 
 /// Columns with their values as text, in a fixed order. A missing value is empty; no stored one is.
 pub type Columns = Vec<(&'static str, String)>;
@@ -41,6 +42,10 @@ pub struct MovementRow {
     pub reservation: Option<String>,
     pub reservation_line: Option<i64>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub incoming: i64,
+    pub incoming_delta: i64,
+    pub transfer: Option<String>,
+    pub transfer_line: Option<i64>,
 }
 
 /// A row of any other view.
@@ -51,7 +56,7 @@ pub struct ViewRow {
     pub version: i64,
     pub position: i64,
     pub updated_at: DateTime<Utc>,
-    /// Only reservations have it.
+    /// Only reservations and transfers have it.
     pub made_at: Option<DateTime<Utc>>,
     /// False for all but items.
     pub retired: bool,
@@ -87,6 +92,10 @@ impl MovementRow {
             reservation: change.reservation.map(|one| one.id.to_string()),
             reservation_line: change.reservation.map(|one| i64::from(one.line)),
             expires_at: change.reservation.and_then(|one| one.expires_at).map(Timestamp::to_utc),
+            incoming: change.after.incoming,
+            incoming_delta: change.delta.incoming,
+            transfer: change.transfer.map(|one| one.id.to_string()),
+            transfer_line: change.transfer.map(|one| i64::from(one.line)),
         })
     }
 
@@ -118,6 +127,10 @@ impl MovementRow {
             ("reservation", text(self.reservation.as_ref())),
             ("reservation_line", text(self.reservation_line.as_ref())),
             ("expires_at", self.expires_at.map(time).unwrap_or_default()),
+            ("incoming", self.incoming.to_string()),
+            ("incoming_delta", self.incoming_delta.to_string()),
+            ("transfer", text(self.transfer.as_ref())),
+            ("transfer_line", text(self.transfer_line.as_ref())),
         ]
     }
 }
@@ -141,6 +154,7 @@ pub fn figure_contents(figures: Totals, reorder_point: Option<i64>) -> Columns {
         ("on_hand", figures.on_hand.to_string()),
         ("reserved", figures.reserved.to_string()),
         ("allocated", figures.allocated.to_string()),
+        ("incoming", figures.incoming.to_string()),
     ];
     columns.extend(reorder_point.map(|point| ("reorder_point", point.to_string())));
     columns
@@ -178,6 +192,26 @@ pub fn reservation_contents(reservation: &Reservation) -> Columns {
         ("reference_id", text(reference.map(|one| &one.id))),
         ("reference_line", text(reference.and_then(|one| one.line.as_ref()))),
         ("lines", lines.expect("a list of text and integers is always JSON")),
+    ]
+}
+
+/// The contents of a transfer, and the places it is found by.
+pub fn transfer_contents(transfer: &Transfer) -> Columns {
+    let reference = transfer.reference.as_ref();
+    let lines = serde_json::to_string(&transfer.lines);
+    let places: Vec<String> = places(transfer)
+        .into_iter()
+        .map(|(leaves, location)| format!("{} {location}", if leaves { "from" } else { "to" }))
+        .collect();
+    vec![
+        ("status", transfer.status.as_str().to_owned()),
+        ("expected_at", text(transfer.expected_at.as_ref())),
+        ("overdue", transfer.overdue.to_string()),
+        ("reference_type", text(reference.map(|one| &one.kind))),
+        ("reference_id", text(reference.map(|one| &one.id))),
+        ("reference_line", text(reference.and_then(|one| one.line.as_ref()))),
+        ("lines", lines.expect("a list of text and integers is always JSON")),
+        ("places", places.join(" ")),
     ]
 }
 

@@ -205,12 +205,13 @@ impl Scan {
 }
 
 /// The views with a row for each stream or sku, and the statements that read those of one lane.
-const VIEWS: [(Kind, &str); 5] = [
+const VIEWS: [(Kind, &str); 6] = [
     (Kind::Level, include_str!("../../queries/verify_levels.sql")),
     (Kind::Total, include_str!("../../queries/verify_totals.sql")),
     (Kind::Item, include_str!("../../queries/verify_items.sql")),
     (Kind::Location, include_str!("../../queries/verify_locations.sql")),
     (Kind::Reservation, include_str!("../../queries/verify_reservations.sql")),
+    (Kind::Transfer, include_str!("../../queries/verify_transfers.sql")),
 ];
 
 impl Pace {

@@ -24,7 +24,8 @@ use shared_events::values::Sku;
 pub use self::compare::{Comparison, compare_contents};
 use super::difference::{Difference, Kind};
 use super::rows::{
-    Columns, MovementRow, digest, item_contents, location_contents, reservation_contents, values,
+    Columns, MovementRow, digest, item_contents, location_contents, reservation_contents,
+    transfer_contents, values,
 };
 use crate::pipeline::delivery::Fact;
 use crate::projections::reorder_point::reorder_point;
@@ -72,7 +73,7 @@ enum Content {
     Description(Description),
 }
 
-/// The description of an item, a location or a reservation.
+/// The description of an item, a location, a reservation or a transfer.
 #[derive(Debug, Clone, Copy)]
 struct Description {
     digest: [u8; 32],
@@ -232,12 +233,13 @@ impl Verification {
     }
 }
 
-/// The contents that an event states of an item, a location or a reservation.
+/// The contents that an event states of an item, a location, a reservation or a transfer.
 fn contents(event: &Event) -> Option<Columns> {
     match event.about() {
         About::Item(item) => Some(item_contents(item)),
         About::Location(location) => Some(location_contents(location)),
         About::Reservation(step) => Some(reservation_contents(&step.after)),
+        About::Transfer(step) => Some(transfer_contents(&step.after)),
         About::RetiredItem(_) | About::Stock(_) => None,
     }
 }
@@ -268,7 +270,9 @@ impl Scope {
         match (self, stream) {
             (Self::Lane, _) => true,
             (Self::Sku(sku), Stream::Item(of) | Stream::Stock(of, _)) => sku == of,
-            (Self::Sku(_), Stream::Location(_) | Stream::Reservation(_)) => false,
+            (Self::Sku(_), Stream::Location(_) | Stream::Reservation(_) | Stream::Transfer(_)) => {
+                false
+            }
         }
     }
 }

@@ -8,14 +8,14 @@ use proptest::prelude::*;
 use shared_events::event::{Figures, ItemDetails, LocationDetails};
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Fact};
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{EventPosition, Projection};
 use crate::projections::stock::{
-    Changes, Movement, Name, ReorderPoint, ReservationRow, Stock, Totals,
+    Changes, Movement, Name, ReorderPoint, ReservationRow, Stock, Totals, TransferRow,
 };
 use crate::projections::view::{View, ViewChanges};
 use crate::sample_log::{LANES, Log, actions, log_of};
@@ -33,6 +33,7 @@ struct Tables {
     names: BTreeMap<(Lane, Position), Name>,
     reorder_points: BTreeMap<(Lane, Position), ReorderPoint>,
     reservations: BTreeMap<ReservationId, ReservationRow>,
+    transfers: BTreeMap<TransferId, TransferRow>,
 }
 
 impl Tables {
@@ -55,6 +56,7 @@ impl Tables {
             names,
             reorder_points,
             reservations,
+            transfers,
         } = changes_of::<Stock>(plan).clone();
         // As the statement that describes items does.
         self.retired.retain(|sku, _| !items.contains_key(sku));
@@ -68,6 +70,7 @@ impl Tables {
             figures.on_hand += added.delta.on_hand;
             figures.reserved += added.delta.reserved;
             figures.allocated += added.delta.allocated;
+            figures.incoming += added.delta.incoming;
             *version += added.events;
             *position = added.at.position;
         }
@@ -89,6 +92,13 @@ impl Tables {
                 row.made_at = kept.made_at;
             }
             self.reservations.insert(id, row);
+        }
+        for (id, mut row) in transfers {
+            if let Some(kept) = self.transfers.get(&id) {
+                assert!(kept.at.position < row.at.position);
+                row.made_at = kept.made_at;
+            }
+            self.transfers.insert(id, row);
         }
     }
 

@@ -58,6 +58,7 @@ impl View for DailyFlow {
             outgoing: flow.outgoing.to_string(),
             returned: flow.returned.to_string(),
             adjusted: flow.adjusted.to_string(),
+            transferred: flow.transferred.to_string(),
             position: at.position.0,
         });
         Ok(())

@@ -1,4 +1,4 @@
-//! The view `stock`: levels, totals, movements, reservations, items and locations.
+//! The view `stock`: levels, totals, movements, reservations, transfers, items and locations.
 
 pub mod fold;
 pub mod routes;
@@ -17,20 +17,23 @@ use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use self::fold::{Changes, Movement, Name, ReorderPoint, ReservationRow, Totals};
+pub use self::fold::{
+    Changes, Movement, Name, ReorderPoint, ReservationRow, Totals, TransferRow, places,
+};
 use crate::integrity::check::Subject;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 use crate::read_model::ReadModel;
 
-/// Levels, totals, movements, reservations, items and locations.
+/// Levels, totals, movements, reservations, transfers, items and locations.
 #[derive(Debug)]
 pub struct Stock;
 
 impl View for Stock {
     const NAME: &'static str = "stock";
-    const SUMMARY: &'static str = "Levels, totals, movements, reservations, items and locations";
+    const SUMMARY: &'static str =
+        "Levels, totals, movements, reservations, transfers, items and locations";
     const LINGER: Duration = Duration::from_millis(4);
     const FETCH_MIN_BYTES: u32 = 1;
 

@@ -1,13 +1,13 @@
 //! The subject of an event, so that most code need not know every type.
 
 use super::{
-    AllocatedStock, Cause, Event, Figures, HeldStock, HoldExtended, ItemDetails, ItemRetired,
-    LocationDetails, ReservationStep, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
-    StockReceived, StockReversed, StockSet,
+    AllocatedStock, Cause, Event, ExpectedStock, Figures, HeldStock, HoldExtended, ItemDetails,
+    ItemRetired, LocationDetails, ReservationStep, SentStock, StockAdjusted, StockIssued,
+    StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet, TransferStep,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
-use crate::values::{LocationCode, ReservationId, Sku};
+use crate::values::{LocationCode, ReservationId, Sku, TransferId};
 
 /// The subject of an event and its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum About<'a> {
     Stock(StockChange<'a>),
     /// A step in the life of a reservation.
     Reservation(&'a ReservationStep),
+    /// A step in the life of a transfer.
+    Transfer(&'a TransferStep),
 }
 
 /// A change of the stock of an item at a location.
@@ -39,6 +41,8 @@ pub struct StockChange<'a> {
     pub cause: &'a Cause,
     /// The reservation that caused it, if any.
     pub reservation: Option<ReservationRef<'a>>,
+    /// The transfer that caused it, if any.
+    pub transfer: Option<TransferRef<'a>>,
 }
 
 /// The line of a reservation that a change of stock is for.
@@ -50,6 +54,15 @@ pub struct ReservationRef<'a> {
     pub line: u32,
     /// The expiry of the hold, if the change concerns one.
     pub expires_at: Option<Timestamp>,
+}
+
+/// The line of a transfer that a change of stock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransferRef<'a> {
+    /// The transfer.
+    pub id: &'a TransferId,
+    /// Its line, from 1.
+    pub line: u32,
 }
 
 impl Event {
@@ -103,6 +116,27 @@ impl Event {
             | Self::ReservationFulfilled(step)
             | Self::ReservationCancelled(step)
             | Self::ReservationReturned(step) => About::Reservation(step),
+            Self::StockDispatched(stock) => {
+                sent(stock, Figures { on_hand: minus(stock.quantity), ..none })
+            }
+            Self::StockBroughtBack(stock) => {
+                sent(stock, Figures { on_hand: stock.quantity, ..none })
+            }
+            Self::StockExpected(stock) => {
+                expected(stock, Figures { incoming: stock.quantity, ..none })
+            }
+            Self::StockArrived(stock) => {
+                let (on_hand, incoming) = (stock.quantity, minus(stock.quantity));
+                expected(stock, Figures { on_hand, incoming, ..none })
+            }
+            Self::StockLost(stock) | Self::StockRecalled(stock) => {
+                expected(stock, Figures { incoming: minus(stock.quantity), ..none })
+            }
+            Self::TransferDispatched(step)
+            | Self::TransferReceived(step)
+            | Self::TransferClosed(step)
+            | Self::TransferReturned(step)
+            | Self::TransferOverdue(step) => About::Transfer(step),
         }
     }
 
@@ -117,15 +151,17 @@ impl Event {
                 Stream::Stock(sku.clone(), location.clone())
             }
             About::Reservation(step) => Stream::Reservation(step.after.id.clone()),
+            About::Transfer(step) => Stream::Transfer(step.after.id.clone()),
         }
     }
 
-    /// The time of an event that no caller chooses: a hold ends at its expiry, even if that is recorded
-    /// later.
+    /// The time of an event that no caller chooses: a hold ends at its expiry, and a transfer is overdue
+    /// from the moment it was expected at, even if that is recorded later.
     pub fn own_time(&self) -> Option<Timestamp> {
         match self {
             Self::StockHoldExpired(hold) => Some(hold.expires_at),
             Self::ReservationExpired(step) => Some(step.after.expires_at),
+            Self::TransferOverdue(step) => step.after.expected_at,
             _ => None,
         }
     }
@@ -142,6 +178,14 @@ impl Event {
     pub fn reservation_step(&self) -> Option<&ReservationStep> {
         match self.about() {
             About::Reservation(step) => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The step of a transfer, if it is an event of a transfer.
+    pub fn transfer_step(&self) -> Option<&TransferStep> {
+        match self.about() {
+            About::Transfer(step) => Some(step),
             _ => None,
         }
     }
@@ -162,28 +206,63 @@ fn booked<'a>(
     cause: &'a Cause,
 ) -> About<'a> {
     let delta = Figures { on_hand, ..Figures::default() };
-    About::Stock(StockChange { sku, location, delta, after, cause, reservation: None })
+    let (reservation, transfer) = (None, None);
+    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
+}
+
+fn sent(stock: &SentStock, delta: Figures) -> About<'_> {
+    let SentStock { sku, location, transfer, line, after, cause, .. } = stock;
+    of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
+}
+
+fn expected(stock: &ExpectedStock, delta: Figures) -> About<'_> {
+    let ExpectedStock { sku, location, transfer, line, after, cause, .. } = stock;
+    of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
+}
+
+fn of_transfer<'a>(
+    sku: &'a Sku,
+    location: &'a LocationCode,
+    delta: Figures,
+    after: Figures,
+    cause: &'a Cause,
+    transfer: TransferRef<'a>,
+) -> About<'a> {
+    let (reservation, transfer) = (None, Some(transfer));
+    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
+}
+
+/// A change for a reservation.
+fn of_reservation<'a>(
+    sku: &'a Sku,
+    location: &'a LocationCode,
+    delta: Figures,
+    after: Figures,
+    cause: &'a Cause,
+    reservation: ReservationRef<'a>,
+) -> About<'a> {
+    let (reservation, transfer) = (Some(reservation), None);
+    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
 }
 
 fn held(hold: &HeldStock, delta: Figures) -> About<'_> {
     let HeldStock { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
     let reservation =
-        Some(ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) });
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
+        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
+    of_reservation(sku, location, delta, *after, cause, reservation)
 }
 
 fn extended(hold: &HoldExtended) -> About<'_> {
     let HoldExtended { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
     let reservation =
-        Some(ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) });
-    let delta = Figures::default();
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
+        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
+    of_reservation(sku, location, Figures::default(), *after, cause, reservation)
 }
 
 fn allocated(stock: &AllocatedStock, delta: Figures) -> About<'_> {
     let AllocatedStock { sku, location, reservation, line, after, cause, .. } = stock;
-    let reservation = Some(ReservationRef { id: reservation, line: *line, expires_at: None });
-    About::Stock(StockChange { sku, location, delta, after: *after, cause, reservation })
+    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
+    of_reservation(sku, location, delta, *after, cause, reservation)
 }
 
 #[cfg(test)]

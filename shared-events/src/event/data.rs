@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lane::EventId;
 use crate::values::{Code, Label, LocationCode, ReversalId, Sku};
 
-/// The three stored figures of an item at a location, in base units; none is ever negative.
+/// The stored figures of an item at a location, in base units; none is ever negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
@@ -17,9 +17,39 @@ pub struct Figures {
     pub reserved: i64,
     /// Promised to confirmed reservations.
     pub allocated: i64,
+    /// On its way here by transfers; not part of available. Absent means none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub incoming: i64,
+}
+
+fn is_none(amount: &i64) -> bool {
+    *amount == 0
 }
 
 impl Figures {
+    /// The names of the figures, in the order of [`Self::amounts`].
+    pub const NAMES: [&'static str; 4] = ["on_hand", "reserved", "allocated", "incoming"];
+
+    /// All figures.
+    pub fn amounts(self) -> [i64; 4] {
+        let Self { on_hand, reserved, allocated, incoming } = self;
+        [on_hand, reserved, allocated, incoming]
+    }
+
+    /// The figures with these amounts.
+    pub fn of_amounts([on_hand, reserved, allocated, incoming]: [i64; 4]) -> Self {
+        Self { on_hand, reserved, allocated, incoming }
+    }
+
+    /// The figures less others; none if one overflows.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        let mut amounts = self.amounts();
+        for (amount, other) in amounts.iter_mut().zip(other.amounts()) {
+            *amount = amount.checked_sub(other)?;
+        }
+        Some(Self::of_amounts(amounts))
+    }
+
     /// on_hand − reserved − allocated. Negative after an accepted shortage.
     pub fn available(self) -> i64 {
         self.on_hand - self.reserved - self.allocated

@@ -1,6 +1,5 @@
 //! Rules of reservations: make, extend, confirm, release, cancel, fulfil, return, expire.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared_events::event::{
@@ -11,7 +10,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::ReservationId;
 
 use super::stock::check_lines;
-use super::{check_newest, check_precondition};
+use super::{check_newest, check_precondition, parts};
 use crate::command::{ChangeReservation, Policy, ReserveStock, Step};
 use crate::ledger::Ledger;
 use crate::rejection::{Excess, Rejection};
@@ -306,33 +305,14 @@ fn hold(draft: &mut Draft<'_>, line: ReservationLine) {
     draft.reservation.lines.push(line);
 }
 
-/// The quantity for each line, by ascending line: the sum of the parts that name it, or, without parts,
-/// all that is possible. Of an unknown line nothing is possible.
+/// The parts of a step, none more than is `possible` of its line.
 fn parts_of(
     lines: &[ReservationLine],
     asked: Option<&[Part]>,
     possible: fn(&ReservationLine) -> i64,
     over: fn(Excess) -> Rejection,
 ) -> Result<Vec<Part>, Rejection> {
-    let Some(asked) = asked else {
-        let all = lines.iter().map(|line| Part { line: line.line, quantity: possible(line) });
-        return Ok(all.filter(|part| part.quantity > 0).collect());
-    };
-    let mut sums: BTreeMap<u32, i64> = BTreeMap::new();
-    for part in asked {
-        let sum = sums.entry(part.line).or_default();
-        *sum = sum.saturating_add(part.quantity);
-    }
-    let possible: BTreeMap<u32, i64> =
-        lines.iter().map(|line| (line.line, possible(line))).collect();
-    let check = |(line, asked)| {
-        let possible = possible.get(&line).copied().unwrap_or_default();
-        if asked > possible {
-            return Err(over(Excess { line, asked, possible }));
-        }
-        Ok(Part { line, quantity: asked })
-    };
-    sums.into_iter().map(check).collect()
+    parts::parts_of(lines.iter().map(|line| (line.line, possible(line))), asked, over)
 }
 
 /// A step of a reservation in the making: the reservation after it and its stock events.

@@ -101,18 +101,26 @@ fn undo(
 fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Rejection> {
     let mut booked = BTreeMap::new();
     let mut of_reservations = Vec::new();
+    let mut of_transfers = BTreeSet::new();
     let mut is_described = false;
-    for (id, TargetEvent { event, .. }) in targets {
+    let is_one = matches!(target, Target::Event(_));
+    for (id, TargetEvent { event, dependents, .. }) in targets {
         match kind(event) {
             Kind::Booking(change) => drop(booked.insert(*id, change)),
             Kind::Reservation => of_reservations.push(*id),
+            Kind::Transfer => {
+                of_transfers.extend(dependents);
+                of_transfers.extend((!is_one).then_some(*id));
+            }
             Kind::Description => is_described = true,
             Kind::Expiry => {}
         }
     }
     let not_reversible = |why, dependents| Err(Rejection::NotReversible { why, dependents });
+    if targets.values().any(|target| matches!(kind(&target.event), Kind::Transfer)) {
+        return not_reversible(Irreversible::Transfer, of_transfers.into_iter().collect());
+    }
     if !of_reservations.is_empty() {
-        let is_one = matches!(target, Target::Event(_));
         let in_the_way = if is_one { Vec::new() } else { of_reservations };
         return not_reversible(Irreversible::Reservation, in_the_way);
     }
@@ -128,6 +136,8 @@ enum Kind<'a> {
     Booking(StockChange<'a>),
     /// A step of a reservation, or its effect on stock.
     Reservation,
+    /// A step of a transfer, or its effect on stock.
+    Transfer,
     /// It describes an item or a location.
     Description,
     /// A hold expired, which nothing can undo.
@@ -135,10 +145,10 @@ enum Kind<'a> {
 }
 
 fn kind(event: &Event) -> Kind<'_> {
-    if event.own_time().is_some() {
-        return Kind::Expiry;
-    }
     match event.about() {
+        About::Transfer(_) => Kind::Transfer,
+        About::Stock(change) if change.transfer.is_some() => Kind::Transfer,
+        _ if event.own_time().is_some() => Kind::Expiry,
         About::Stock(change) if change.reservation.is_none() => Kind::Booking(change),
         About::Stock(_) | About::Reservation(_) => Kind::Reservation,
         About::Item(_) | About::RetiredItem(_) | About::Location(_) => Kind::Description,

@@ -15,12 +15,14 @@ pub(super) struct RandomRequest {
     pub(super) what: What,
 }
 
-/// A request; the index chooses among the existing reservations or events.
+/// A request; the index chooses among the existing reservations, transfers or events.
 #[derive(Debug, Clone)]
 pub(super) enum What {
     Command(Command),
     Reserve { lines: Vec<StockLine>, ttl_seconds: u32, policy: Policy, replaces: Option<Index> },
     Step { of: Index, step: Step },
+    Dispatch { lines: Vec<(&'static str, &'static str, &'static str, i64)>, seconds: Option<u64> },
+    Transfer { of: Index, change: TransferChange },
     Reverse { of: Index, by: By },
 }
 
@@ -110,6 +112,21 @@ fn steps() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn transfers() -> impl Strategy<Value = What> {
+    (moves(), prop::option::of(1_u64..40))
+        .prop_map(|(lines, seconds)| What::Dispatch { lines, seconds })
+}
+
+fn transfer_changes() -> impl Strategy<Value = TransferChange> {
+    let some = || prop::collection::vec((1_u32..4, 1_i64..20), 1..4).prop_map(|some| parts(&some));
+    prop_oneof![
+        6 => some().prop_map(TransferChange::Receive),
+        1 => Just(TransferChange::Close),
+        2 => prop::option::of(some()).prop_map(TransferChange::Return),
+        2 => Just(TransferChange::MarkOverdue),
+    ]
+}
+
 /// A list of any requests; some accept a shortage if allowed.
 pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomRequest>> {
     let by = select(vec![By::Event, By::Command, By::Reversal, By::Some]);
@@ -118,6 +135,9 @@ pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomReque
         1 => descriptions().prop_map(What::Command),
         4 => reservations(),
         8 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
+        2 => transfers(),
+        6 => (any::<Index>(), transfer_changes())
+            .prop_map(|(of, change)| What::Transfer { of, change }),
         3 => (any::<Index>(), by).prop_map(|(of, by)| What::Reverse { of, by }),
     ];
     // Most holds are still active when the next request comes, some have expired.

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use shared_events::event::{Event, Figures};
+use shared_events::event::Event;
 use shared_events::reservation::{Reservation, ReservationStatus};
 use shared_events::time::Timestamp;
+use shared_events::transfer::{Transfer, TransferLine, TransferStatus};
 
 use crate::*;
 
@@ -22,13 +23,8 @@ pub(super) fn check_change(inventory: &Inventory, command: &Command, event: &Eve
     let Some(change) = event.stock_change() else { return };
     let before = inventory.stock(change.sku, change.location).figures;
     let after = change.after;
-    let sum = Figures {
-        on_hand: before.on_hand + change.delta.on_hand,
-        reserved: before.reserved + change.delta.reserved,
-        allocated: before.allocated + change.delta.allocated,
-    };
-    assert_eq!(sum, after, "{event:?}");
-    assert!(after.on_hand >= 0 && after.reserved >= 0 && after.allocated >= 0, "{event:?}");
+    assert_eq!(after.checked_sub(change.delta), Some(before), "{event:?}");
+    assert!(after.amounts().into_iter().all(|amount| amount >= 0), "{event:?}");
     let accepts_shortage = match command {
         Command::AdjustStock(adjust) => adjust.accept_shortage,
         Command::SetStock(set) => set.accept_shortage,
@@ -67,7 +63,7 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
                     }
                 }
             }
-            StreamState::Item(..) | StreamState::Location(..) => {}
+            StreamState::Item(..) | StreamState::Location(..) | StreamState::Transfer(..) => {}
         }
     }
     for (key, stock) in stocks {
@@ -78,6 +74,59 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
         assert_eq!(reserved, holds.iter().map(|(_, quantity)| quantity).sum::<i64>());
     }
     assert!(open.values().all(|open| *open == (0, 0)), "{open:?}");
+}
+
+/// A transfer moves goods and loses some, but makes none: what is there and on its way of each item
+/// becomes less by what is lost.
+pub(super) fn check_transfer_balance(command: &Command, events: &[Event]) {
+    if !matches!(command, Command::DispatchTransfer(_) | Command::ChangeTransfer(_)) {
+        return;
+    }
+    let mut balance: HashMap<_, i64> = HashMap::new();
+    for event in events {
+        let Some(change) = event.stock_change() else { continue };
+        let lost = if let Event::StockLost(stock) = event { stock.quantity } else { 0 };
+        *balance.entry(change.sku.clone()).or_default() +=
+            change.delta.on_hand + change.delta.incoming + lost;
+    }
+    assert!(balance.values().all(|sum| *sum == 0), "{events:?}");
+}
+
+/// Incoming is what the transfers have on their way, and their status fits.
+pub(super) fn check_transfers(inventory: &Inventory) {
+    let mut open: HashMap<_, i64> = HashMap::new();
+    for state in inventory.clone().into_states() {
+        match state {
+            StreamState::Stock((sku, location), stock) => {
+                *open.entry((sku, location)).or_default() -= stock.figures.incoming;
+            }
+            StreamState::Transfer(_, state) => {
+                let transfer = state.details.expect("a transfer has details");
+                check_transfer_status(&transfer);
+                for line in transfer.lines {
+                    *open.entry((line.sku.clone(), line.to.clone())).or_default() += line.open();
+                }
+            }
+            StreamState::Item(..) | StreamState::Location(..) | StreamState::Reservation(..) => {}
+        }
+    }
+    assert!(open.values().all(|open| *open == 0), "{open:?}");
+}
+
+fn check_transfer_status(transfer: &Transfer) {
+    for line in &transfer.lines {
+        let shares = [line.open(), line.received, line.lost, line.returned];
+        assert!(shares.into_iter().all(|share| share >= 0), "{line:?}");
+    }
+    let any = |share: fn(&TransferLine) -> i64| transfer.lines.iter().any(|line| share(line) > 0);
+    let (received, lost) = (any(|line| line.received), any(|line| line.lost));
+    let fits = match transfer.status {
+        TransferStatus::InTransit => !received && !lost,
+        TransferStatus::PartiallyReceived | TransferStatus::Received => received && !lost,
+        TransferStatus::Closed => lost,
+        TransferStatus::Returned => !lost && any(|line| line.returned),
+    };
+    assert!(fits && any(TransferLine::open) != transfer.is_done(), "{transfer:?}");
 }
 
 /// The status matches the open and fulfilled quantities, and no line exceeds its quantity.

@@ -8,8 +8,12 @@ use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::time::Timestamp;
 
 use super::requests::{By, RandomRequest, What};
-use super::rules::{check_change, check_order, check_reservations};
-use crate::spec::commands::{correlation, id, reserve, reverse, step};
+use super::rules::{
+    check_change, check_order, check_reservations, check_transfer_balance, check_transfers,
+};
+use crate::spec::commands::{
+    correlation, dispatch, id, reserve, reverse, step, transfer, transfer_id,
+};
 use crate::spec::{at, beginning, when_at};
 use crate::*;
 
@@ -72,6 +76,11 @@ impl World {
                 Some(Command::ReserveStock(command))
             }
             What::Step { of, step: next } => Some(step(self.made(of)?, next.clone())),
+            What::Dispatch { lines, seconds } => {
+                let expected_at = seconds.map(|seconds| at(self.now + seconds));
+                Some(dispatch(number, lines, expected_at))
+            }
+            What::Transfer { of, change } => Some(transfer(self.dispatched(of)?, change.clone())),
             What::Reverse { of, by } => {
                 let logged = &self.log[of.index(self.log.len())];
                 let of_command = self.log.iter().filter(|other| other.command == logged.command);
@@ -100,6 +109,19 @@ impl World {
         let (made_by, made) = all.get(which.index(all.len().max(1)))?;
         let made_by = u128::try_from(*made_by).unwrap();
         assert_eq!(*made, id(made_by));
+        Some(made_by)
+    }
+
+    /// The number of the command that dispatched a transfer, if there is one.
+    fn dispatched(&self, which: &Index) -> Option<u128> {
+        let transfers = self.log.iter().filter_map(|logged| match &logged.event {
+            Event::TransferDispatched(step) => Some((logged.command, &step.after.id)),
+            _ => None,
+        });
+        let all: Vec<_> = transfers.collect();
+        let (made_by, made) = all.get(which.index(all.len().max(1)))?;
+        let made_by = u128::try_from(*made_by).unwrap();
+        assert_eq!(**made, transfer_id(made_by));
         Some(made_by)
     }
 
@@ -182,6 +204,7 @@ impl World {
 
     fn accept(&mut self, command: &Command, events: &[Event]) {
         check_order(events);
+        check_transfer_balance(command, events);
         for event in events {
             check_change(&self.inventory, command, event);
             self.fold(event.clone());
@@ -195,6 +218,7 @@ impl World {
             );
         }
         check_reservations(&self.inventory, at(self.now));
+        check_transfers(&self.inventory);
     }
 
     fn fold(&mut self, event: Event) {

@@ -3,7 +3,8 @@
 use shared_events::event::Cause;
 use shared_events::lane::EventId;
 use shared_events::reservation::Part;
-use shared_events::values::{Label, ReservationId, ReversalId};
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, ReservationId, ReversalId, TransferId};
 use uuid::Uuid;
 
 use crate::*;
@@ -56,7 +57,8 @@ pub(crate) fn set(quantity: i64, expected_quantity: Option<i64>, accept_shortage
     })
 }
 
-pub(crate) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
+/// Lines of sku, from, to and quantity.
+fn move_lines(lines: &[(&str, &str, &str, i64)]) -> Vec<MoveLine> {
     let line = |(sku, from, to, quantity): &(&str, &str, &str, i64)| MoveLine {
         sku: sku.parse().unwrap(),
         from: from.parse().unwrap(),
@@ -64,8 +66,30 @@ pub(crate) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
         quantity: *quantity,
         expected_version: None,
     };
-    let lines = lines.iter().map(line).collect();
-    Command::MoveStock(MoveStock { lines, cause: Cause::default() })
+    lines.iter().map(line).collect()
+}
+
+pub(crate) fn moving(lines: &[(&str, &str, &str, i64)]) -> Command {
+    Command::MoveStock(MoveStock { lines: move_lines(lines), cause: Cause::default() })
+}
+
+pub(crate) fn transfer_id(number: u128) -> TransferId {
+    TransferId::new(0, Uuid::from_u128(number))
+}
+
+pub(crate) fn dispatch(
+    number: u128,
+    lines: &[(&str, &str, &str, i64)],
+    expected_at: Option<Timestamp>,
+) -> Command {
+    let (id, lines, cause) = (transfer_id(number), move_lines(lines), Cause::default());
+    Command::DispatchTransfer(DispatchTransfer { id, lines, expected_at, cause })
+}
+
+/// A change of the transfer with this number.
+pub(crate) fn transfer(number: u128, change: TransferChange) -> Command {
+    let (id, cause) = (transfer_id(number), Cause::default());
+    Command::ChangeTransfer(ChangeTransfer { id, change, precondition: None, cause })
 }
 
 pub(crate) fn register(sku: &str) -> RegisterItem {

@@ -247,6 +247,42 @@ fn the_expiry_of_a_hold_is_skipped() {
 }
 
 #[test]
+fn transfers_are_not_reversed_and_what_became_of_a_dispatch_is_named() {
+    let mut logged = Logged::new();
+    let booked = logged.then(receive(&[("A", 5)]))[0];
+    let lines = [("A", "MAIN", "WEST", 4)];
+    let ids = logged.then(dispatch(1, &lines, Some(at(60))));
+    let [own, sent, expected] = ids[..] else { panic!("{ids:?}") };
+    // Alone: nothing stands in the way, it has its own commands.
+    logged.select(&event(expected), &[(expected, &[])]);
+    let refused = logged.when(reverse(1, event(expected)));
+    assert_eq!(refused, not_reversible(Irreversible::Transfer, &[]));
+    // With what happened since, also where it was undone.
+    let received = logged.then(transfer(1, TransferChange::Receive(parts(&[(1, 3)]))))[0];
+    let back = logged.then(transfer(1, TransferChange::Return(None)))[0];
+    logged.select(&event(sent), &[(sent, &[received, back])]);
+    let refused = logged.when(reverse(1, event(sent)));
+    assert_eq!(refused, not_reversible(Irreversible::Transfer, &[received, back]));
+    // Among other events of one correlation: none of them, and the transfer's are named.
+    let all = [(booked, &[][..]), (own, &[received, back]), (sent, &[received, back])];
+    logged.select(&correlation(1), &all);
+    let refused = logged.when(reverse(1, correlation(1)));
+    assert_eq!(refused, not_reversible(Irreversible::Transfer, &[own, sent, received, back]));
+}
+
+#[test]
+fn goods_that_left_on_a_transfer_are_gone_until_they_come_back() {
+    let mut logged = Logged::new();
+    let received = logged.then(receive(&[("A", 5)]))[0];
+    let sent = logged.then(dispatch(1, &[("A", "MAIN", "WEST", 4)], None))[1];
+    logged.select(&event(received), &[(received, &[sent])]);
+    let refused = logged.when(reverse(1, event(received)));
+    assert_eq!(refused, not_reversible(Irreversible::MovedOn, &[sent]));
+    logged.then(transfer(1, TransferChange::Return(None)));
+    assert_eq!(on_hand_after(&logged.when(reverse(1, event(received))).unwrap()), [0]);
+}
+
+#[test]
 fn a_reversal_first_ends_expired_holds() {
     let mut logged = Logged::new();
     let received = logged.then(receive(&[("A", 5)]))[0];

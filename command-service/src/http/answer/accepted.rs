@@ -11,9 +11,11 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::{Reservation, ReservationLine, ReservationStatus};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::transfer::Transfer;
 use shared_events::values::{Label, LocationCode, ReservationId, ReversalId, Sku};
 use utoipa::ToSchema;
 
+use super::shapes::{LineShape, ReferenceShape, Status, TransferShape};
 use crate::log::submission::Unchanged;
 
 /// What an accepted command did.
@@ -39,6 +41,10 @@ pub(crate) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ReservationAnswer, required = false)]
     reservation: Option<ReservationAnswer>,
+    /// The transfer afterwards, where the command is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = TransferShape, required = false)]
+    transfer: Option<Box<Transfer>>,
     /// What happened, in the order of the command's lines; nothing where there was nothing to do.
     events: Vec<EventLine>,
     /// The figures afterwards, of every item and location whose stock changed.
@@ -76,6 +82,8 @@ struct FigureLine {
     allocated: i64,
     /// on_hand − reserved − allocated.
     available: i64,
+    /// On its way here by transfers.
+    incoming: i64,
     /// Absent when the command was only validated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, required = false)]
@@ -170,6 +178,7 @@ impl EventLine {
 struct Effect {
     names_something_new: bool,
     reservation: Option<Reservation>,
+    transfer: Option<Transfer>,
     reversal_id: Option<ReversalId>,
     /// The last figures of every stock stream, in the order in which the streams first appear.
     figures: Vec<FigureLine>,
@@ -180,10 +189,16 @@ impl Effect {
     fn follow(&mut self, event: &Event, version: Option<Version>) {
         self.names_something_new |= matches!(
             event,
-            Event::ItemRegistered(_) | Event::LocationRegistered(_) | Event::ReservationHeld(_)
+            Event::ItemRegistered(_)
+                | Event::LocationRegistered(_)
+                | Event::ReservationHeld(_)
+                | Event::TransferDispatched(_)
         );
         if let Some(step) = event.reservation_step() {
             self.reservation = Some(step.after.clone());
+        }
+        if let Some(step) = event.transfer_step() {
+            self.transfer = Some(step.after.clone());
         }
         if let Event::StockReversed(reversed) = event {
             self.reversal_id = Some(reversed.reversal.clone());
@@ -202,6 +217,7 @@ impl Effect {
             reserved: after.reserved,
             allocated: after.allocated,
             available: after.available(),
+            incoming: after.incoming,
             version,
         };
         let next = self.figures.len();
@@ -223,6 +239,7 @@ impl Effect {
             correlation_id,
             reversal_id: self.reversal_id,
             reservation: self.reservation.map(ReservationAnswer::from),
+            transfer: self.transfer.map(Box::new),
             events,
             figures: self.figures,
         }
@@ -254,48 +271,4 @@ impl From<Reservation> for ReservationAnswer {
         let expires_at = status.has_expiry().then_some(expires_at);
         Self { id, owner, status, expires_at, reference, lines }
     }
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
-enum Status {
-    Held,
-    Confirmed,
-    Fulfilled,
-    Released,
-    Expired,
-    Cancelled,
-}
-
-/// The outside document behind it.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
-struct ReferenceShape {
-    #[schema(rename = "type")]
-    kind: String,
-    id: String,
-    #[schema(required = false)]
-    line: String,
-}
-
-/// All amounts in base units.
-#[derive(Debug, ToSchema)]
-#[expect(dead_code, reason = "describes `Reservation`, which the contract crate serializes")]
-struct LineShape {
-    /// Its number, from 1.
-    #[schema(minimum = 1)]
-    line: u32,
-    sku: String,
-    location: String,
-    /// What was asked for.
-    requested: i64,
-    /// What was held.
-    quantity: i64,
-    /// What of it was given back to available: released, cancelled or expired.
-    released: i64,
-    /// What of it left the stock.
-    fulfilled: i64,
-    /// What of the fulfilled part came back.
-    returned: i64,
 }

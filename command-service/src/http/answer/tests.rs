@@ -30,7 +30,7 @@ fn received(sku: &str, on_hand: i64) -> Event {
         sku: sku.parse().expect("a sku"),
         location: "MAIN".parse().expect("a location"),
         quantity: 1,
-        after: Figures { on_hand, reserved: 2, allocated: 1 },
+        after: Figures { on_hand, reserved: 2, allocated: 1, incoming: 4 },
         cause: Cause::default(),
     })
 }
@@ -60,8 +60,8 @@ async fn an_accepted_command_is_answered_with_its_events_and_the_last_figures() 
         r#"{"id":"3-7","stream":"stock/B/MAIN","version":1,"type":"StockReceived"},"#,
         r#"{"id":"3-8","stream":"stock/A/MAIN","version":4,"type":"StockReceived"},"#,
         r#"{"id":"3-9","stream":"stock/B/MAIN","version":2,"type":"StockReceived"}],"figures":["#,
-        r#"{"sku":"B","location":"MAIN","on_hand":6,"reserved":2,"allocated":1,"available":3,"version":2},"#,
-        r#"{"sku":"A","location":"MAIN","on_hand":9,"reserved":2,"allocated":1,"available":6,"version":4}]}"#,
+        r#"{"sku":"B","location":"MAIN","on_hand":6,"reserved":2,"allocated":1,"available":3,"incoming":4,"version":2},"#,
+        r#"{"sku":"A","location":"MAIN","on_hand":9,"reserved":2,"allocated":1,"available":6,"incoming":4,"version":4}]}"#,
     );
     assert_eq!(body(response).await, expected);
 }
@@ -107,7 +107,7 @@ async fn a_command_that_is_only_validated_has_no_place_in_the_log() {
     assert!(!response.headers().contains_key(STOCK_POSITION));
     let expected = concat!(
         r#"{"correlation_id":"c-2","events":[{"stream":"stock/A/MAIN","type":"StockReceived"}],"#,
-        r#""figures":[{"sku":"A","location":"MAIN","on_hand":9,"reserved":2,"allocated":1,"available":6}]}"#,
+        r#""figures":[{"sku":"A","location":"MAIN","on_hand":9,"reserved":2,"allocated":1,"available":6,"incoming":4}]}"#,
     );
     assert_eq!(body(response).await, expected);
 }

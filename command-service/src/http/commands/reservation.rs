@@ -74,9 +74,9 @@ impl Command for ReserveStock {
 }
 
 object! {
-    /// A part of a reservation.
+    /// A part of a reservation or a transfer.
     pub(crate) struct PartLine as "Part" {
-        /// The reservation's line, from 1.
+        /// The line, from 1.
         line: LineNumber,
         /// How much of it, in base units.
         quantity: Quantity,

@@ -3,6 +3,7 @@
 mod batch;
 mod reservation;
 mod reversal;
+mod transfer;
 
 use axum::body::to_bytes;
 use futures::executor::block_on;
@@ -16,6 +17,7 @@ use super::reservation::{
 };
 use super::reversal::Reverse;
 use super::stock::{AdjustStock, IssueStock, MoveStock, ReceiveStock, SetStock};
+use super::transfer::{CloseTransfer, DispatchTransfer, ReceiveTransfer, ReturnTransfer};
 use super::*;
 
 const RESERVATION: &str = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";

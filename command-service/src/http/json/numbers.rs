@@ -24,7 +24,7 @@ pub(crate) type Amount = Integer<i64, 0, AMOUNT_MAX>;
 pub(crate) type Scale = Integer<u8, 0, 6>;
 /// How long a hold lasts, at most thirty days.
 pub(crate) type TtlSeconds = Integer<u32, 1, 2_592_000>;
-/// The number of a reservation's line.
+/// The number of a line of a reservation or a transfer.
 pub(crate) type LineNumber = Integer<u32, 1, { u32::MAX as i64 }>;
 
 impl<T: TryFrom<i64>, const MIN: i64, const MAX: i64> Integer<T, MIN, MAX> {

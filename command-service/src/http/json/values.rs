@@ -10,10 +10,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 use shared_events::event;
 use shared_events::lane::{EventId, PositionToken, Version};
-use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID};
+use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TRANSFER_ID};
 use shared_events::time::Timestamp;
 use shared_events::values::{
-    Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku,
+    Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
 };
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, Schema, SchemaFormat, Type,
@@ -179,6 +179,7 @@ texts! {
     EventId: text().pattern(Some("^[0-9]+-[0-9]+$")),
     ReversalId: text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
     ReservationId: text().pattern(Some(RESERVATION_ID)),
+    TransferId: text().pattern(Some(TRANSFER_ID)),
     PositionToken: text().pattern(Some(POSITION_TOKEN)),
 }
 

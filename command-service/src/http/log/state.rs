@@ -7,6 +7,7 @@ use shared_events::event::{ItemDetails, LocationDetails};
 use shared_events::lane::{PositionToken, Version};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::transfer::Transfer;
 use shared_events::values::AMOUNT_MAX;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -48,8 +49,9 @@ pub(crate) struct StateAnswer {
 enum View {
     Item(Option<ItemView>),
     Location(Option<LocationDetails>),
-    Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64 },
+    Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64, incoming: i64 },
     Reservation(Option<ReservationAnswer>),
+    Transfer(Option<Transfer>),
 }
 
 #[derive(Debug, Serialize)]
@@ -72,10 +74,12 @@ impl From<StreamState> for View {
                 reserved: stock.figures.reserved,
                 allocated: stock.figures.allocated,
                 available: stock.figures.available(),
+                incoming: stock.figures.incoming,
             },
             StreamState::Reservation(_, reservation) => {
                 Self::Reservation(reservation.details.map(ReservationAnswer::from))
             }
+            StreamState::Transfer(_, transfer) => Self::Transfer(transfer.details),
         }
     }
 }
@@ -93,7 +97,7 @@ pub(crate) struct StreamStateBody {
     #[schema(example = "3:1042")]
     position: String,
     /// An item or a location: its details, null before it was registered. Stock: its figures. A
-    /// reservation: what it is, null before it was made.
+    /// reservation or a transfer: what it is, null before it was made.
     state: serde_json::Value,
 }
 
@@ -157,10 +161,11 @@ mod tests {
 
     #[test]
     fn stock_is_shown_with_its_available_quantity() {
-        let figures = Figures { on_hand: 10, reserved: 3, allocated: 2 };
+        let figures = Figures { on_hand: 10, reserved: 3, allocated: 2, incoming: 4 };
         let key = ("A".parse().unwrap(), "MAIN".parse().unwrap());
         let state = StreamState::Stock(key, StockState { figures, ..StockState::default() });
-        let expected = json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5});
+        let expected =
+            json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5, "incoming": 4});
         assert_eq!(shown(state), expected);
     }
 
@@ -178,7 +183,8 @@ mod tests {
         expected["retired"] = json!(true);
         assert_eq!(shown(StreamState::Item("A".parse().unwrap(), item)), expected);
         let reservation = "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
-        for stream in ["item/A", "location/MAIN", reservation] {
+        let transfer = "transfer/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        for stream in ["item/A", "location/MAIN", reservation, transfer] {
             let initial = StreamState::initial(&stream.parse().unwrap());
             assert_eq!(shown(initial), Value::Null, "{stream}");
         }

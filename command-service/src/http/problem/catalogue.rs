@@ -4,7 +4,8 @@ use service_edge::problem_catalogue;
 
 problem_catalogue! {
     ReasonRequired "reason_required" UNPROCESSABLE_ENTITY "A reason is required"
-        "An adjustment needs a reason: a code of your own such as `count` or `damaged`."
+        "An adjustment, and giving up what a transfer has on its way, need a reason: a code of your own \
+         such as `count` or `damaged`."
     OccurredAtOutOfRange "occurred_at_out_of_range" UNPROCESSABLE_ENTITY
         "The time of the event is not plausible"
         "`occurred_at` lies between 1970-01-01 and five minutes ahead of the log's clock. A count, \
@@ -21,14 +22,17 @@ problem_catalogue! {
          first."
     UnknownReservation "unknown_reservation" NOT_FOUND "The reservation is not known"
         "No reservation has the id `id`. The answer to `POST /v1/reservations` contains the id."
+    UnknownTransfer "unknown_transfer" NOT_FOUND "The transfer is not known"
+        "No transfer has the id `id`. The answer to `POST /v1/transfers` contains the id."
     UnknownStream "unknown_stream" NOT_FOUND "The stream is not known"
         "Nothing was ever recorded in the stream `id`. Streams are `item/{sku}`, `location/{code}`, \
-         `stock/{sku}/{location}` and `reservation/{id}`."
+         `stock/{sku}/{location}`, `reservation/{id}` and `transfer/{id}`."
     UnknownEvent "unknown_event" NOT_FOUND "There is nothing to reverse"
         "No event, correlation or reversal is recorded under `id`."
     ItemInUse "item_in_use" CONFLICT "The item is in use"
         "The item has stock history, so its scale, which gives that history its meaning, cannot \
-         change. Or some of it is still on hand, reserved or allocated, so it cannot be retired."
+         change. Or some of it is still on hand, reserved, allocated or on its way, so it cannot be \
+         retired."
     ItemRetired "item_retired" CONFLICT "The item is retired"
         "The item `sku` was retired. It cannot be changed, and no stock of it can come in, until \
          `POST /v1/items/{sku}/reinstate`."
@@ -57,14 +61,22 @@ problem_catalogue! {
         "The parts name more of `line` than is promised: `asked`, but only `possible`. Nothing was \
          recorded."
     OverReturn "over_return" CONFLICT "More would be returned than went out"
-        "The parts name more of `line` than was fulfilled and not yet returned: `asked`, but only \
-         `possible`. Nothing was recorded."
+        "The parts name more of `line` than was fulfilled and not yet returned, or, of a transfer, than \
+         is on its way: `asked`, but only `possible`. Nothing was recorded."
+    OverReceive "over_receive" CONFLICT "More would be received than is on its way"
+        "The parts name more of `line` than is on its way: `asked`, but only `possible`. Nothing was \
+         recorded. Goods beyond that are a separate receipt, `POST /v1/receipts`."
+    TransferState "transfer_state" CONFLICT "The transfer is in another state"
+        "Nothing of the transfer is on its way any more: it is `transfer_status`. Only what is on its \
+         way can be received, returned or given up."
     AlreadyReversed "already_reversed" CONFLICT "It is already reversed"
         "The events in `dependents` have already reversed it. A reversal can itself be reversed."
     NotReversible "not_reversible" CONFLICT "It cannot be reversed"
         "An exact opposite is not possible: the event describes an item or a location, is a step of \
-         a reservation, or the stock that it brought in is gone. `dependents` lists the later events \
-         that prevent it; reverse those first. Nothing was recorded."
+         a reservation or a transfer, or the stock that it brought in is gone. `dependents` lists the \
+         events that prevent it; reverse those first. Reservations and transfers have commands of their \
+         own instead: what a transfer has on its way can be returned, and what was received can be \
+         moved back; of a dispatch, `dependents` lists what has become of it since. Nothing was recorded."
     BatchRefused "batch_refused" CONFLICT "The batch is refused"
         "The commands of an atomic batch happen together or not at all, and at least one was \
          refused. `results` has the outcome that each would have had. Nothing was recorded."
@@ -102,12 +114,14 @@ mod tests {
         let published = [
             (400, "malformed_body idempotency_key_missing"),
             (404, "unknown_sku unknown_location unknown_reservation unknown_stream unknown_event"),
+            (404, "unknown_transfer"),
             (403, "forbidden_host forbidden_origin"),
             (404, "not_found"),
             (405, "method_not_allowed"),
             (409, "item_in_use item_retired insufficient_stock stale_quantity batch_refused"),
             (409, "reservation_expired reservation_state over_release over_fulfil over_return"),
             (409, "already_reversed not_reversible idempotency_in_progress"),
+            (409, "over_receive transfer_state"),
             (412, "version_conflict"),
             (413, "body_too_large batch_too_large"),
             (415, "unsupported_media_type"),

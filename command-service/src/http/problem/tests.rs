@@ -5,7 +5,8 @@ use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use shared_events::lane::{EventId, Version};
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, ReservationId, Sku};
+use shared_events::transfer::TransferStatus;
+use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 
 use super::*;
 use crate::inventory::{Irreversible, Shortage};
@@ -103,6 +104,28 @@ fn a_rejection_of_a_reservation_or_reversal_has_its_code_and_members() {
         (irreversible, "not_reversible", of_dependents),
         (promised, "insufficient_stock", json!({"lines": [], "dependents": ["3-9"]})),
         (for_another, "reservation_state", of_another),
+    ]);
+}
+
+#[test]
+fn a_rejection_of_a_transfer_has_its_code_and_members() {
+    let id: TransferId = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("an id");
+    let of_id = json!({"id": id});
+    let part = Excess { line: 2, asked: 5, possible: 3 };
+    let excess = json!({"line": 2, "asked": 5, "possible": 3});
+    let status = TransferStatus::PartiallyReceived;
+    let now: Timestamp = "2010-12-01T08:26:00Z".parse().expect("a time");
+    let message = "must be later than now, 2010-12-01T08:26:00.000000Z";
+    let errors = json!({"errors": [{"pointer": "/expected_at", "message": message}]});
+    assert_problems([
+        (Rejection::UnknownTransfer { id }, "unknown_transfer", of_id),
+        (
+            Rejection::TransferState { status },
+            "transfer_state",
+            json!({"transfer_status": "partially_received"}),
+        ),
+        (Rejection::OverReceive { part }, "over_receive", excess),
+        (Rejection::ExpectedAtPassed { now }, "validation_failed", errors),
     ]);
 }
 

@@ -150,9 +150,9 @@ impl OpenBatch {
             if command.reversal().is_some() || command.item_everywhere().is_some() {
                 return None;
             }
-            // The lines of a reservation name more streams.
-            if let Some(id) = command.reservation() {
-                self.load_stream(&Stream::Reservation(id.clone()), latest)?;
+            // The lines of a reservation or a transfer name more streams.
+            if let Some(changed) = command.changed() {
+                self.load_stream(&changed, latest)?;
             }
             let inventory = &self.decider.decided().inventory;
             let streams: Vec<Stream> = self.plan.required(command, inventory).collect();

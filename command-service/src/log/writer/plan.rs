@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use inventory::{Command, Inventory, Target, item_and_stock};
+use inventory::{Command, Inventory, Target};
 use shared_events::lane::{Lane, LaneMap};
 use shared_events::stream::Stream;
 use shared_events::values::Sku;
@@ -48,7 +48,8 @@ pub(crate) enum Admission {
 }
 
 impl Plan {
-    /// Plans a batch. Reads the lines of reservations and the reversal targets without a lock.
+    /// Plans a batch. Reads the lines of reservations and transfers and the reversal targets without a
+    /// lock.
     pub(crate) async fn of(
         connection: &mut PgConnection,
         memory: &mut Memory,
@@ -57,9 +58,8 @@ impl Plan {
     ) -> Result<Self, LoadError> {
         let mut plan = Self::default();
         let all = batch.iter().flat_map(|submission| submission.commands());
-        let reservations: BTreeSet<Stream> =
-            all.filter_map(Command::reservation).cloned().map(Stream::Reservation).collect();
-        let known = catch_up::states(connection, memory, reservations.iter()).await?;
+        let changed: BTreeSet<Stream> = all.filter_map(Command::changed).collect();
+        let known = catch_up::states(connection, memory, changed.iter()).await?;
         let mut bytes = 0;
         for submission in batch {
             let (size, streams) = plan.estimate(connection, submission, &known, bytes_max).await?;
@@ -146,13 +146,13 @@ impl Plan {
     ) -> impl Iterator<Item = Stream> {
         let targets = command.reversal().and_then(|target| self.reversals.get(target));
         let targets = targets.into_iter().flat_map(Selection::streams);
-        command.streams().into_iter().chain(reserved(command, known)).chain(targets)
+        command.streams().into_iter().chain(of_lines(command, known)).chain(targets)
     }
 
-    /// Whether all streams that decide the command are locked. Only the lines of a reservation can be
-    /// new since the batch was planned.
+    /// Whether all streams that decide the command are locked. Only the lines of a reservation or a
+    /// transfer can be new since the batch was planned.
     pub(crate) fn covers(&self, command: &Command, known: &Inventory) -> bool {
-        reserved(command, known).all(|stream| self.streams.contains(&stream))
+        of_lines(command, known).all(|stream| self.streams.contains(&stream))
     }
 
     /// The streams that a scratch copy for a command needs, except for an item's stock everywhere.
@@ -182,10 +182,8 @@ impl Plan {
     }
 }
 
-/// The streams of the lines of the reservation that a command changes, if it is known.
-fn reserved(command: &Command, known: &Inventory) -> impl Iterator<Item = Stream> {
-    let reservation = command.reservation().and_then(|id| known.reservation(id));
-    let details = reservation.and_then(|state| state.details.as_ref());
-    let lines = details.into_iter().flat_map(|details| &details.lines);
-    lines.flat_map(|line| item_and_stock(&line.sku, &line.location))
+/// The streams of the lines of the reservation or transfer that a command changes, if it is known.
+fn of_lines(command: &Command, known: &Inventory) -> impl Iterator<Item = Stream> {
+    let changed = command.changed().map(|changed| known.streams_of_lines(&changed));
+    changed.into_iter().flatten()
 }

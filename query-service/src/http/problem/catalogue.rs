@@ -10,6 +10,8 @@ problem_catalogue! {
          `min_position`."
     UnknownReservation "unknown_reservation" NOT_FOUND "The reservation is not known"
         "The views know no reservation `id`. If it was just made, ask again with `min_position`."
+    UnknownTransfer "unknown_transfer" NOT_FOUND "The transfer is not known"
+        "The views know no transfer `id`. If it was just dispatched, ask again with `min_position`."
     NotYetApplied "not_yet_applied" SERVICE_UNAVAILABLE "The position is not applied yet"
         "The views did not reach `min_position` within `wait_ms`. They are at `position`. Ask again."
     ProjectionUnavailable "projection_unavailable" SERVICE_UNAVAILABLE
@@ -45,6 +47,7 @@ mod tests {
                 ("unknown_sku", 404),
                 ("unknown_location", 404),
                 ("unknown_reservation", 404),
+                ("unknown_transfer", 404),
                 ("not_yet_applied", 503),
                 ("projection_unavailable", 503),
                 ("overloaded", 503),

@@ -138,5 +138,6 @@ fn kind_of(stream: &Stream) -> Kind {
         Stream::Location(_) => Kind::Location,
         Stream::Stock(..) => Kind::Level,
         Stream::Reservation(_) => Kind::Reservation,
+        Stream::Transfer(_) => Kind::Transfer,
     }
 }

@@ -9,7 +9,7 @@ use super::{Comparison, Scope, Verification, compare_contents};
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{
     Columns, MovementRow, ViewRow, figure_contents, item_contents, location_contents,
-    reservation_contents, values,
+    reservation_contents, transfer_contents, values,
 };
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::Fact;
@@ -156,6 +156,11 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
         let row = row(format!("reservation/{id}"), &one.at, contents);
         let made_at = Some(Timestamp::to_utc(one.made_at));
         rows.push((Kind::Reservation, ViewRow { made_at, ..row }));
+    }
+    for (id, one) in &changes.transfers {
+        let row = row(format!("transfer/{id}"), &one.at, transfer_contents(&one.transfer));
+        let made_at = Some(Timestamp::to_utc(one.made_at));
+        rows.push((Kind::Transfer, ViewRow { made_at, ..row }));
     }
     rows
 }

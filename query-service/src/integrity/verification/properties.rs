@@ -12,6 +12,7 @@ use super::fixture::Fixture;
 use crate::integrity::difference::Kind;
 use crate::sample_log::Log;
 use crate::sample_log::Step;
+use crate::sample_log::TransferChange;
 
 const LANES: u16 = 3;
 
@@ -26,11 +27,14 @@ enum Change {
     Move(u8, i64),
     Reserve(u8, u8, i64),
     Step(Index, Step, bool),
+    Dispatch(u8, i64),
+    Transfer(Index, TransferChange, i64),
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let (sku, location, amount) = (0..6u8, 0..3u8, 1..100i64);
     let step = prop::sample::select(&Step::ALL[..]);
+    let transfer = prop::sample::select(&TransferChange::ALL[..]);
     prop_oneof![
         1 => (sku.clone(), 0..9i64).prop_map(|(s, n)| Change::Item(s, n)),
         1 => location.clone().prop_map(Change::Location),
@@ -40,7 +44,9 @@ fn change() -> impl Strategy<Value = Change> {
             .prop_map(|(s, l, n)| Change::Issue(s, l, n)),
         1 => (sku.clone(), location.clone(), amount.clone())
             .prop_map(|(s, l, n)| Change::Count(s, l, n)),
-        1 => (sku.clone(), amount).prop_map(|(s, n)| Change::Move(s, n)),
+        1 => (sku.clone(), amount.clone()).prop_map(|(s, n)| Change::Move(s, n)),
+        1 => (sku.clone(), amount).prop_map(|(s, n)| Change::Dispatch(s, n)),
+        2 => (any::<Index>(), transfer, 1..9i64).prop_map(|(w, c, n)| Change::Transfer(w, c, n)),
         1 => (sku, location, 1..9i64).prop_map(|(s, l, n)| Change::Reserve(s, l, n)),
         3 => (any::<Index>(), step, any::<bool>()).prop_map(|(w, s, h)| Change::Step(w, s, h)),
     ]
@@ -72,6 +78,17 @@ fn log_of(changes: &[Change]) -> Log {
                     log.move_stock(&sku, "L0", "L1", most.min(*n));
                 }
             }
+            Change::Dispatch(s, n) => {
+                let (one, other) = (format!("S{s}"), format!("S{}", (s + 1) % 6));
+                for sku in [&one, &other] {
+                    log.receive(sku, "L0", *n);
+                }
+                log.dispatch(&[(&one, "L0", "L1", *n), (&other, "L0", "L2", *n)]);
+            }
+            Change::Transfer(which, change, most) if log.transfers() > 0 => {
+                log.transfer(which.index(log.transfers()), *change, *most);
+            }
+            Change::Transfer(..) => {}
             Change::Reserve(s, l, n) => reserve(&mut log, *s, *l, *n),
             Change::Step(which, step, half) => take_step(&mut log, which, *step, *half),
         }

@@ -8,7 +8,7 @@ use super::fixture::Fixture;
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{MovementRow, ViewRow};
 use crate::sample_log::Log;
-use crate::sample_log::Step;
+use crate::sample_log::{Step, TransferChange};
 
 /// Two items at a location, one of them sold and reserved.
 fn fixture() -> Fixture {
@@ -116,7 +116,7 @@ fn lost_repeated_and_misplaced_events_are_reported() {
 fn a_changed_row_is_reported_with_its_column_and_its_last_event() {
     type Case = (fn(&mut Fixture), Kind, &'static str, i64, &'static str);
     let stock = "stock/A/MAIN";
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
         (
             |it| it.row(Kind::Level, "stock/A").contents[1] = "1".into(),
             Kind::Level,
@@ -126,6 +126,13 @@ fn a_changed_row_is_reported_with_its_column_and_its_last_event() {
         ),
         (
             |it| it.row(Kind::Level, "stock/A").contents[3] = "6".into(),
+            Kind::Level,
+            stock,
+            10,
+            "incoming",
+        ),
+        (
+            |it| it.row(Kind::Level, "stock/A").contents[4] = "6".into(),
             Kind::Level,
             stock,
             10,
@@ -151,6 +158,27 @@ fn a_changed_row_is_reported_with_its_column_and_its_last_event() {
     let reservation = damaged(changed).first();
     assert_eq!((reservation.what, reservation.event), (Kind::Reservation, event(9)));
     assert_values(&reservation, "confirmed", "held");
+}
+
+#[test]
+fn a_changed_row_of_a_transfer_is_reported_with_its_column() {
+    let mut log = Log::with_lanes(1);
+    log.receive("A", "MAIN", 10);
+    let which = log.dispatch(&[("A", "MAIN", "SHOP", 4)]);
+    log.transfer(which, TransferChange::Receive, 1);
+    let fixture = Fixture::of(&log, 1, Lane(0));
+    assert_eq!(fixture.differences(&Scope::Lane), []);
+    for (column, member) in [(0, "status"), (1, "expected_at"), (2, "overdue"), (7, "places")] {
+        let mut damaged = fixture.clone();
+        damaged.row(Kind::Transfer, "").contents[column] = "other".into();
+        let first = damaged.first();
+        let reported = (first.what, first.event, first.member.as_deref());
+        assert_eq!(reported, (Kind::Transfer, event(5), Some(member)), "{first}");
+    }
+    let mut damaged = fixture.clone();
+    damaged.movements[2].incoming_delta = 5;
+    let first = damaged.first();
+    assert_reported(&first, Kind::Movement, "stock/A/SHOP", 4, Some("incoming_delta"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! How much of each item came in and went out on each day. PURE.
 //!
 //! Days are days of UTC. An event belongs to the day it happened on, even if it was recorded later.
-//! Moves between locations do not change an item as a whole and are left out.
+//! Moves between locations do not change an item as a whole and are left out. Transfers take a while: what
+//! left on them and has not come in is missing meanwhile, and for good if it is lost.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ pub struct Flow {
     pub returned: i128,
     /// Adjustments, counts and reversals; negative if the books had too much.
     pub adjusted: i128,
+    /// What came in or came back on transfers, less what left on them.
+    pub transferred: i128,
 }
 
 impl Flow {
@@ -45,6 +48,7 @@ impl Flow {
             outgoing: self.outgoing + other.outgoing,
             returned: self.returned + other.returned,
             adjusted: self.adjusted + other.adjusted,
+            transferred: self.transferred + other.transferred,
         }
     }
 }
@@ -68,6 +72,15 @@ impl Changes {
             Event::StockAdjusted(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
             Event::StockSet(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
             Event::StockReversed(one) => (&one.sku, Flow { adjusted: one.delta.into(), ..flow }),
+            Event::StockDispatched(one) => {
+                (&one.sku, Flow { transferred: -i128::from(one.quantity), ..flow })
+            }
+            Event::StockBroughtBack(one) => {
+                (&one.sku, Flow { transferred: one.quantity.into(), ..flow })
+            }
+            Event::StockArrived(one) => {
+                (&one.sku, Flow { transferred: one.quantity.into(), ..flow })
+            }
             Event::StockMovedOut(_)
             | Event::StockMovedIn(_)
             | Event::StockReserved(_)
@@ -88,7 +101,15 @@ impl Changes {
             | Event::ReservationExpired(_)
             | Event::ReservationFulfilled(_)
             | Event::ReservationCancelled(_)
-            | Event::ReservationReturned(_) => return,
+            | Event::ReservationReturned(_)
+            | Event::StockExpected(_)
+            | Event::StockLost(_)
+            | Event::StockRecalled(_)
+            | Event::TransferDispatched(_)
+            | Event::TransferReceived(_)
+            | Event::TransferClosed(_)
+            | Event::TransferReturned(_)
+            | Event::TransferOverdue(_) => return,
         };
         let day = (sku.clone(), recorded.occurred_at.to_utc().date_naive());
         let known = self.days.get(&day).map_or(Flow::default(), |(_, known)| *known);

@@ -13,6 +13,7 @@ select
     coalesce(days.outgoing, 0)::text as outgoing,
     coalesce(days.returned, 0)::text as returned,
     coalesce(days.adjusted, 0)::text as adjusted,
+    coalesce(days.transferred, 0)::text as transferred,
     before.net::text as opening,
     (before.net + sum(coalesce(days.net, 0)) over (order by calendar.day))::text as closing
 from checkpoints c

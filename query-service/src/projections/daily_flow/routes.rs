@@ -73,6 +73,9 @@ pub struct DayFlow {
     /// Adjusted, counted and reversed; negative when the books had too much.
     #[sqlx(try_from = "Sum")]
     pub adjusted: i128,
+    /// What came in or came back on transfers, less what left on them; what is lost stays missing.
+    #[sqlx(try_from = "Sum")]
+    pub transferred: i128,
     /// The quantity on hand at the end of the day.
     #[sqlx(try_from = "Sum")]
     pub closing: i128,

@@ -12,7 +12,7 @@ use crate::pipeline::properties::{changes_of, delivered};
 use crate::projections::daily_flow::DailyFlow;
 use crate::projections::daily_flow::fold::{Changes, Flow};
 use crate::projections::view::View;
-use crate::sample_log::{self, Log, Step, actions, at, log_of};
+use crate::sample_log::{self, Log, Step, TransferChange, actions, at, log_of};
 
 const DAY: i64 = 86_400;
 
@@ -26,7 +26,7 @@ fn days(changes: &Changes) -> Vec<(String, Flow)> {
 }
 
 fn flow(incoming: i128, outgoing: i128, returned: i128, adjusted: i128) -> Flow {
-    Flow { incoming, outgoing, returned, adjusted }
+    Flow { incoming, outgoing, returned, adjusted, transferred: 0 }
 }
 
 #[test]
@@ -81,6 +81,22 @@ fn a_move_does_not_count() {
 }
 
 #[test]
+fn a_transfer_counts_when_goods_leave_and_when_they_come_in_or_back() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 20);
+        let which = log.dispatch(&[("A", "MAIN", "SHOP", 9)]);
+        log.happened_at(at(DAY));
+        log.transfer(which, TransferChange::Receive, 4);
+        log.transfer(which, TransferChange::Return, 2);
+        log.transfer(which, TransferChange::Close, 3);
+    });
+    let first = Flow { transferred: -9, ..flow(20, 0, 0, 0) };
+    let second = Flow { transferred: 6, ..flow(0, 0, 0, 0) };
+    let expected = [("1970-01-01".to_owned(), first), ("1970-01-02".to_owned(), second)];
+    assert_eq!(days(&changes), expected);
+}
+
+#[test]
 fn a_day_of_the_largest_amounts_is_summed_beyond_64_bits() {
     let changes = given(|log| {
         for _ in 0..1_025 {
@@ -109,6 +125,7 @@ fn written(plans: &[Plan]) -> Days {
             flow.outgoing += added.outgoing;
             flow.returned += added.returned;
             flow.adjusted += added.adjusted;
+            flow.transferred += added.transferred;
         }
     }
     rows.into_iter().map(|(day, (_, flow))| (day, flow)).collect()
@@ -128,6 +145,8 @@ fn counted(log: &Log) -> Days {
             "StockAdjusted" | "StockSet" | "StockReversed" => {
                 Flow { adjusted: number("delta"), ..flow }
             }
+            "StockDispatched" => Flow { transferred: -number("quantity"), ..flow },
+            "StockArrived" | "StockBroughtBack" => Flow { transferred: number("quantity"), ..flow },
             _ => continue,
         };
         let sku: Sku = data["sku"].as_str().expect("a sku").parse().expect("a sku");
@@ -151,7 +170,7 @@ proptest! {
         let mut closing: BTreeMap<&Sku, i128> = BTreeMap::new();
         for ((sku, _), flow) in &days {
             *closing.entry(sku).or_default() +=
-                flow.incoming - flow.outgoing + flow.returned + flow.adjusted;
+                flow.incoming - flow.outgoing + flow.returned + flow.adjusted + flow.transferred;
         }
         for (sku, closing) in closing {
             prop_assert_eq!(closing, i128::from(log.on_hand_everywhere(sku.as_str())), "{}", sku);

@@ -1,4 +1,4 @@
-//! Which item is short at which location, and the alerts about it. PURE.
+//! Which item is short at which location, and the alerts about it; and which transfers are overdue. PURE.
 //!
 //! An alert depends on the state before it. So a batch is folded into the ordered changes of each item
 //! ([`Changes`]), and [`evaluate`] applies them to the stored state one by one: the alerts do not
@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use shared_events::event::{About, Event};
+use shared_events::event::{About, Event, Reference};
 use shared_events::lane::{EventId, Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku};
+use shared_events::values::{LocationCode, Sku, TransferId};
 
 use crate::projection::{EventPosition, Unfit};
 use crate::projections::reorder_point::reorder_point;
@@ -21,6 +21,16 @@ use crate::projections::reorder_point::reorder_point;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub items: BTreeMap<Sku, Vec<Change>>,
+    pub overdue: Vec<Overdue>,
+}
+
+/// A transfer that was not done when it was expected. The log says so once for each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    pub at: EventPosition,
+    pub transfer: TransferId,
+    pub expected_at: Timestamp,
+    pub reference: Option<Reference>,
 }
 
 /// One change that may make an item short.
@@ -100,6 +110,12 @@ impl Changes {
         if let About::Stock(change) = about {
             let available = change.after.checked_available().ok_or(Unfit::Overflow)?;
             self.add(change.sku, Change::Available(at, change.location.clone(), available));
+        }
+        if let Event::TransferOverdue(step) = event
+            && let Some(expected_at) = step.after.expected_at
+        {
+            let (transfer, reference) = (step.after.id.clone(), step.after.reference.clone());
+            self.overdue.push(Overdue { at, transfer, expected_at, reference });
         }
         Ok(())
     }

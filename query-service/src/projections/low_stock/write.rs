@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use crate::database::{self, lane_column, write_rows};
+use crate::projection::EventPosition;
 use crate::projections::low_stock::fold::{Alert, Changes, Item, Level, evaluate};
 
 type Items = BTreeMap<Sku, Item>;
@@ -30,8 +31,21 @@ pub(super) async fn write(
         write_levels(&items, connection).await?;
     }
     let marks = move_marks(ends, connection).await?;
-    alerts.retain(|alert| marks.get(&alert.at.lane) < Some(&alert.at.position));
-    write_alerts(&alerts, connection).await
+    let is_new = |at: EventPosition| marks.get(&at.lane) < Some(&at.position);
+    alerts.retain(|alert| is_new(alert.at));
+    write_alerts(&alerts, connection).await?;
+    let overdue = changes.overdue.iter().filter(|one| is_new(one.at));
+    write_rows!(connection, "insert_overdue.sql", for one in overdue => {
+        lane: lane_column(one.at.lane),
+        position: one.at.position.0,
+        transfer: one.transfer.as_str(),
+        expected_at: one.expected_at.to_utc(),
+        recorded_at: one.at.recorded_at.to_utc(),
+        reference_type: one.reference.as_ref().map(|document| document.kind.as_str()),
+        reference_id: one.reference.as_ref().map(|document| document.id.as_str()),
+        reference_line: one.reference.as_ref().and_then(|document| Some(document.line.as_ref()?.as_str())),
+    });
+    Ok(())
 }
 
 async fn load(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<Items> {

@@ -1,16 +1,17 @@
 //! What each event changes in the tables of `stock`. PURE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_events::event::{
     About, Cause, Event, Figures, ItemDetails, LocationDetails, ReservationRef, ReservationStep,
-    StockChange,
+    StockChange, TransferRef, TransferStep,
 };
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{Label, LocationCode, ReservationId, Sku};
+use shared_events::transfer::Transfer;
+use shared_events::values::{Label, LocationCode, ReservationId, Sku, TransferId};
 
 use crate::projection::{EventPosition, Unfit};
 use crate::projections::reorder_point::reorder_point;
@@ -28,6 +29,7 @@ pub struct Changes {
     pub names: Vec<Name>,
     pub reorder_points: Vec<ReorderPoint>,
     pub reservations: BTreeMap<ReservationId, ReservationRow>,
+    pub transfers: BTreeMap<TransferId, TransferRow>,
 }
 
 /// What is added to the totals of a sku.
@@ -46,6 +48,7 @@ pub struct Totals {
     pub on_hand: i128,
     pub reserved: i128,
     pub allocated: i128,
+    pub incoming: i128,
 }
 
 impl Totals {
@@ -54,6 +57,7 @@ impl Totals {
             on_hand: self.on_hand + i128::from(delta.on_hand),
             reserved: self.reserved + i128::from(delta.reserved),
             allocated: self.allocated + i128::from(delta.allocated),
+            incoming: self.incoming + i128::from(delta.incoming),
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct Movement {
     pub after: Figures,
     /// The reservation's id, its line and when the hold ends, if the change is for a reservation.
     pub promise: Option<(ReservationId, u32, Option<Timestamp>)>,
+    /// The transfer's id and its line, if the change is for a transfer.
+    pub transfer: Option<(TransferId, u32)>,
 }
 
 /// The name of an item or a location from one position on.
@@ -109,6 +115,22 @@ pub struct ReservationRow {
     pub reservation: Reservation,
 }
 
+/// A transfer after its last step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransferRow {
+    pub at: EventPosition,
+    /// When the first folded step was recorded. It counts for new rows only; a stored row keeps the
+    /// time it has.
+    pub made_at: Timestamp,
+    pub transfer: Transfer,
+}
+
+/// The locations that a transfer leaves (true) and goes to (false), each once.
+pub fn places(transfer: &Transfer) -> BTreeSet<(bool, &LocationCode)> {
+    let lines = transfer.lines.iter();
+    lines.flat_map(|line| [(true, &line.from), (false, &line.to)]).collect()
+}
+
 impl Changes {
     /// Adds one event, after all earlier events of its lane. An error changes nothing.
     pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
@@ -134,6 +156,7 @@ impl Changes {
             }
             About::Stock(change) => self.fold_stock(recorded, event.event_type(), change)?,
             About::Reservation(step) => self.fold_reservation(at, step),
+            About::Transfer(step) => self.fold_transfer(at, step),
         }
         Ok(())
     }
@@ -142,11 +165,11 @@ impl Changes {
         &mut self,
         recorded: &RecordedEvent,
         event_type: &'static str,
-        StockChange { sku, location, delta, after, cause, reservation }: StockChange<'_>,
+        StockChange { sku, location, delta, after, cause, reservation, transfer }: StockChange<'_>,
     ) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
         // A movement shows the figures before it, so they have to exist; what is available too.
-        let before = difference(after, delta).ok_or(Unfit::Overflow)?;
+        let before = after.checked_sub(delta).ok_or(Unfit::Overflow)?;
         for figures in [before, delta, after] {
             figures.checked_available().ok_or(Unfit::Overflow)?;
         }
@@ -170,6 +193,7 @@ impl Changes {
             delta,
             after,
             promise: reservation.map(owned),
+            transfer: transfer.map(|TransferRef { id, line }| (id.clone(), line)),
         });
         Ok(())
     }
@@ -187,12 +211,11 @@ impl Changes {
         let row = ReservationRow { at, made_at, reservation };
         self.reservations.insert(step.after.id.clone(), row);
     }
-}
 
-fn difference(left: Figures, right: Figures) -> Option<Figures> {
-    Some(Figures {
-        on_hand: left.on_hand.checked_sub(right.on_hand)?,
-        reserved: left.reserved.checked_sub(right.reserved)?,
-        allocated: left.allocated.checked_sub(right.allocated)?,
-    })
+    fn fold_transfer(&mut self, at: EventPosition, step: &TransferStep) {
+        let transfer = step.after.clone();
+        let earlier = self.transfers.get(&transfer.id);
+        let made_at = earlier.map_or(at.recorded_at, |row| row.made_at);
+        self.transfers.insert(transfer.id.clone(), TransferRow { at, made_at, transfer });
+    }
 }

@@ -12,6 +12,7 @@ select
     level.reserved::text,
     level.allocated::text,
     level.available::text,
+    level.incoming::text,
     level.version,
     level.position,
     level.updated_at

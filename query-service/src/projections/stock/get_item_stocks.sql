@@ -11,6 +11,7 @@ select
     total.reserved::text as total_reserved,
     total.allocated::text as total_allocated,
     total.available::text as total_available,
+    total.incoming::text as total_incoming,
     total.version as total_version,
     total.position as total_position,
     total.updated_at as total_updated_at,
@@ -19,6 +20,7 @@ select
     level.reserved,
     level.allocated,
     level.available,
+    level.incoming,
     level.version,
     level.position,
     level.updated_at

@@ -24,6 +24,7 @@ select
     figure.reserved::text,
     figure.allocated::text,
     figure.available::text,
+    figure.incoming::text,
     figure.version,
     figure.position,
     figure.updated_at
@@ -31,11 +32,11 @@ from unnest($2::text[], $3::text[], $4::smallint[], $5::smallint[])
     with ordinality as asked (sku, location, lane, location_lane, place)
 join checkpoints c on c.projection = 'stock' and c.version = $1 and c.lane = asked.lane
 left join lateral (
-    select on_hand, reserved, allocated, available, version, position, updated_at
+    select on_hand, reserved, allocated, available, incoming, version, position, updated_at
     from stock_levels
     where sku = asked.sku and location = asked.location
     union all
-    select on_hand, reserved, allocated, available, version, position, updated_at
+    select on_hand, reserved, allocated, available, incoming, version, position, updated_at
     from stock_totals
     where asked.location is null and sku = asked.sku
 ) as figure on true

@@ -28,6 +28,7 @@ select
     figure.reserved::text,
     figure.allocated::text,
     figure.available::text,
+    figure.incoming::text,
     figure.version,
     figure.position,
     figure.updated_at
@@ -46,6 +47,7 @@ left join lateral (
         sum(one.reserved),
         sum(one.allocated),
         sum(one.available),
+        sum(one.incoming),
         sum(one.version)::bigint,
         max(one.position),
         max(one.updated_at)

@@ -7,6 +7,7 @@ pub mod items;
 pub mod levels;
 pub mod movements;
 pub mod reservations;
+pub mod transfers;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +25,8 @@ pub fn routes() -> OpenApiRouter<ProjectionSet> {
         .routes(routes!(diff::diff))
         .routes(routes!(reservations::get_reservation))
         .routes(routes!(reservations::list_reservations))
+        .routes(routes!(transfers::get_transfer))
+        .routes(routes!(transfers::list_transfers))
         .routes(routes!(items::get_item))
         .routes(routes!(items::list_items))
         .routes(routes!(items::list_locations))

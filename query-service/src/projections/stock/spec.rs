@@ -7,11 +7,12 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::{Part, ReservationStatus};
 use shared_events::stream::Stream;
+use shared_events::transfer::TransferStatus;
 use shared_events::values::{AMOUNT_MAX, LocationCode, Sku};
 
 use crate::projection::Unfit;
-use crate::projections::stock::{Changes, ReservationRow, Stock};
-use crate::sample_log::{self, Log, Step, at};
+use crate::projections::stock::{Changes, ReservationRow, Stock, TransferRow, places};
+use crate::sample_log::{self, Log, Step, TransferChange, at};
 
 fn given(record: impl FnOnce(&mut Log)) -> Changes {
     sample_log::given::<Stock>(record)
@@ -22,7 +23,7 @@ fn folded(events: &[RecordedEvent]) -> Changes {
 }
 
 fn on_hand(on_hand: i64) -> Figures {
-    Figures { on_hand, reserved: 0, allocated: 0 }
+    Figures { on_hand, ..Figures::default() }
 }
 
 fn pair(sku: &str, location: &str) -> (Sku, LocationCode) {
@@ -162,8 +163,7 @@ fn a_reversal_and_a_count_change_only_on_hand() {
         log.reverse("A", "MAIN", -1);
         log.set("A", "MAIN", 3);
     });
-    let figures = changes.levels[&pair("A", "MAIN")].1;
-    assert_eq!(figures, Figures { on_hand: 7, reserved: 2, allocated: 0 });
+    assert_eq!(changes.levels[&pair("A", "MAIN")].1, figures(7, 2, 0));
     let deltas: Vec<i64> = changes.movements.iter().map(|one| one.delta.on_hand).collect();
     assert_eq!(deltas, [5, 0, -1, 3]);
     let types: Vec<&str> = changes.movements.iter().map(|one| one.event_type).collect();
@@ -208,7 +208,7 @@ fn movements_of_a_reservation_name_its_line_and_the_end_of_the_hold() {
 }
 
 fn figures(on_hand: i64, reserved: i64, allocated: i64) -> Figures {
-    Figures { on_hand, reserved, allocated }
+    Figures { on_hand, reserved, allocated, incoming: 0 }
 }
 
 fn only_row(changes: &Changes) -> &ReservationRow {
@@ -291,6 +291,47 @@ fn an_expired_hold_releases_its_stock() {
 }
 
 #[test]
+fn a_transfer_goes_from_one_location_to_the_other_in_parts() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 10);
+        let which = log.dispatch(&[("A", "MAIN", "SHOP", 9)]);
+        log.transfer(which, TransferChange::Receive, 4);
+        log.transfer(which, TransferChange::Return, 2);
+        log.transfer(which, TransferChange::Overdue, 0);
+        log.transfer(which, TransferChange::Close, 3);
+    });
+    let figures = |on_hand, incoming| Figures { on_hand, incoming, ..Figures::default() };
+    assert_eq!(
+        moved(&changes, "A")[1..],
+        [
+            ("StockDispatched", figures(-9, 0), figures(1, 0)),
+            ("StockExpected", figures(0, 9), figures(0, 9)),
+            ("StockArrived", figures(4, -4), figures(4, 5)),
+            ("StockRecalled", figures(0, -2), figures(4, 3)),
+            ("StockBroughtBack", figures(2, 0), figures(3, 0)),
+            ("StockLost", figures(0, -3), figures(4, 0)),
+        ]
+    );
+    assert_eq!(changes.levels[&pair("A", "SHOP")].1, figures(4, 0));
+    assert_eq!(changes.levels[&pair("A", "MAIN")].1, figures(3, 0));
+    let total = changes.totals[&pair("A", "MAIN").0];
+    assert_eq!((total.delta, total.events), (figures(7, 0).into(), 7));
+    assert!(changes.movements[1..].iter().all(|one| one.transfer.is_some()));
+
+    assert_eq!(changes.transfers.len(), 1);
+    let TransferRow { at: last, made_at, transfer } = changes.transfers.values().next().unwrap();
+    assert_eq!((last.version.0, transfer.status), (5, TransferStatus::Closed));
+    assert_eq!((*made_at, transfer.expected_at, transfer.overdue), (at(1), Some(at(1_000)), true));
+    let line = &transfer.lines[0];
+    assert_eq!((line.received, line.lost, line.returned, line.open()), (4, 3, 2, 0));
+    let places: Vec<(bool, &str)> = places(transfer)
+        .into_iter()
+        .map(|(leaves, location)| (leaves, location.as_str()))
+        .collect();
+    assert_eq!(places, [(false, "SHOP"), (true, "MAIN")]);
+}
+
+#[test]
 fn the_reservations_lane_writes_its_row_and_the_skus_lanes_write_the_figures() {
     let mut log = Log::with_lanes(2);
     let lane =
@@ -325,6 +366,10 @@ fn the_sample_log_has_every_type_of_event() {
     log.set("A", "MAIN", 1);
     log.move_stock("A", "MAIN", "SHOP", 1);
     log.reverse("A", "MAIN", -1);
+    let which = log.dispatch(&[("A", "MAIN", "SHOP", 9)]);
+    for change in TransferChange::ALL {
+        log.transfer(which, change, 3);
+    }
     let which = log.reserve(&[("A", "MAIN", 8, 8)]);
     for step in Step::ALL {
         log.step(which, step, &[Part { line: 1, quantity: 1 }]);

@@ -5,7 +5,8 @@ select
     count(*) as events,
     sum(on_hand_delta)::text as on_hand,
     sum(reserved_delta)::text as reserved,
-    sum(allocated_delta)::text as allocated
+    sum(allocated_delta)::text as allocated,
+    sum(incoming_delta)::text as incoming
 from movements
 where sku = $1 and location = $2 and position <= $3
 group by type

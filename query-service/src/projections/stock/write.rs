@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use shared_events::event::{Context, Reference};
-use shared_events::values::{Code, Label};
+use shared_events::values::{Code, Label, LocationCode};
 use sqlx::PgConnection;
 
 use crate::database::{lane_column, write_rows};
-use crate::projections::stock::Changes;
+use crate::projections::stock::{Changes, TransferRow, places};
 
 /// Writes every table that has rows to write.
 pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -14,6 +14,7 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     write_stock(changes, connection).await?;
     write_movements(changes, connection).await?;
     write_reservations(changes, connection).await?;
+    write_transfers(changes, connection).await?;
     write_rows!(connection, "copy_reorder_points.sql", for one in &changes.reorder_points => {
         sku: one.sku.as_str(),
     });
@@ -74,6 +75,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
         on_hand: figures.on_hand,
         reserved: figures.reserved,
         allocated: figures.allocated,
+        incoming: figures.incoming,
         version: at.version.0,
         position: at.position.0,
         updated_at: at.recorded_at.to_utc(),
@@ -84,6 +86,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
         on_hand: total.delta.on_hand.to_string(),
         reserved: total.delta.reserved.to_string(),
         allocated: total.delta.allocated.to_string(),
+        incoming: total.delta.incoming.to_string(),
         version: total.events,
         position: total.at.position.0,
         updated_at: total.at.recorded_at.to_utc(),
@@ -116,6 +119,10 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
         reservation: one.promise.as_ref().map(|(reservation, _, _)| reservation.as_str()),
         reservation_line: one.promise.as_ref().map(|(_, line, _)| i64::from(*line)),
         expires_at: one.promise.as_ref().and_then(|(_, _, expires_at)| Some(expires_at.as_ref()?.to_utc())),
+        incoming: one.after.incoming,
+        incoming_delta: one.delta.incoming,
+        transfer: one.transfer.as_ref().map(|(transfer, _)| transfer.as_str()),
+        transfer_line: one.transfer.as_ref().map(|(_, line)| i64::from(*line)),
     });
     Ok(())
 }
@@ -136,6 +143,40 @@ async fn write_reservations(changes: &Changes, connection: &mut PgConnection) ->
         version: row.at.version.0,
         position: row.at.position.0,
         updated_at: row.at.recorded_at.to_utc(),
+    });
+    Ok(())
+}
+
+async fn write_transfers(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let rows = changes.transfers.values();
+    write_rows!(connection, "upsert_transfers.sql", for row in rows => {
+        id: row.transfer.id.as_str(),
+        lane: lane_column(row.at.lane),
+        status: row.transfer.status.as_str(),
+        expected_at: row.transfer.expected_at.map(|moment| moment.to_utc()),
+        overdue: row.transfer.overdue,
+        reference_type: row.transfer.reference.as_ref().map(|document| document.kind.as_str()),
+        reference_id: row.transfer.reference.as_ref().map(|document| document.id.as_str()),
+        reference_line: reference_line(row.transfer.reference.as_ref()),
+        lines: json(&row.transfer.lines),
+        made_at: row.made_at.to_utc(),
+        version: row.at.version.0,
+        position: row.at.position.0,
+        updated_at: row.at.recorded_at.to_utc(),
+    });
+    let of_row = |row: &TransferRow| {
+        let (id, lane) = (row.transfer.id.to_string(), lane_column(row.at.lane));
+        let place = |(leaves, location): (bool, &LocationCode)| {
+            (id.clone(), lane, leaves, location.to_string())
+        };
+        places(&row.transfer).into_iter().map(place).collect::<Vec<_>>()
+    };
+    let places = changes.transfers.values().flat_map(of_row);
+    write_rows!(connection, "insert_transfer_places.sql", for (id, lane, leaves, location) in places => {
+        id: id,
+        lane: lane,
+        leaves: leaves,
+        location: location,
     });
     Ok(())
 }

@@ -180,8 +180,8 @@ fn reads_the_same<C: Command>(names: &[&str], body: Value) {
         }
         let in_batch = only(independent(&[command]).remove(0));
         assert_eq!(in_batch.occurred_at, alone.occurred_at, "{name}");
-        // The ids of reservations and reversals are made for each.
-        if !matches!(*name, "reserve_stock" | "reverse") {
+        // The ids of reservations, transfers and reversals are made for each.
+        if !matches!(*name, "reserve_stock" | "dispatch_transfer" | "reverse") {
             assert_eq!(in_batch, alone, "{name}");
         }
     }
@@ -220,7 +220,12 @@ fn every_type_of_command_is_read_as_its_own_request_would_be() {
     reads_the_same::<ReleaseReservation>(&["release_reservation"], parts.clone());
     reads_the_same::<CancelReservation>(&["cancel_reservation"], parts.clone());
     reads_the_same::<FulfilReservation>(&["fulfil_reservation"], parts.clone());
-    reads_the_same::<ReturnReservation>(&["return_reservation"], parts);
+    reads_the_same::<ReturnReservation>(&["return_reservation"], parts.clone());
+    let sent = json!({"lines": [path], "expected_at": "2030-01-01T00:00:00Z"});
+    reads_the_same::<DispatchTransfer>(&["dispatch_transfer"], with_cause(sent));
+    reads_the_same::<ReceiveTransfer>(&["receive_transfer"], parts.clone());
+    reads_the_same::<CloseTransfer>(&["close_transfer"], with_cause(json!({})));
+    reads_the_same::<ReturnTransfer>(&["return_transfer"], parts);
     let event = json!({"event": "3-1042", "reason": "count", "note": "wrong", "metadata": {}});
     reads_the_same::<Reverse>(&["reverse"], event);
 }

@@ -155,6 +155,7 @@ impl Change {
             reserved: to.reserved - from.reserved,
             allocated: to.allocated - from.allocated,
             available: to.available - from.available,
+            incoming: to.incoming - from.incoming,
         };
         Self { from, to, difference }
     }

@@ -16,14 +16,14 @@ use crate::http::page::{ListRow, PageParameters, PageResponses};
 use crate::http::past::KnownParameters;
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
-use crate::http::rows::NullableTime;
+use crate::http::rows::{NullableTime, Sum};
 use crate::http::subject::{location, sku};
 use crate::http::wait::AsOf;
 use crate::projections::stock::routes::levels::figures::Subject;
 use crate::projections::stock::routes::levels::level::read_past;
 use crate::projections::stock::routes::movements::{Amounts, Movement, MovementKey, of_item};
 
-/// The promises of each kind that are listed one by one.
+/// The promises of each kind, and the arrivals, that are listed one by one.
 const PROMISES_MAX: i64 = 200;
 
 /// A figure with what made it.
@@ -62,8 +62,9 @@ pub struct Step {
     pub movement: Movement,
     /// The reservation that the movement belongs to.
     pub reservation: Option<String>,
-    /// The line of that reservation, from 1.
-    #[sqlx(rename = "reservation_line")]
+    /// The transfer that the movement belongs to.
+    pub transfer: Option<String>,
+    /// The line of that reservation or transfer, from 1.
     pub line: Option<i64>,
 }
 
@@ -76,6 +77,8 @@ pub struct Summary {
     pub reserved_by: Promises,
     /// The promises that make up allocated.
     pub allocated_by: Promises,
+    /// The transfers that make up incoming.
+    pub incoming_by: Arrivals,
 }
 
 /// The sum of the events of one type.
@@ -115,6 +118,29 @@ pub struct Promise {
     #[schema(value_type = Option<String>, format = DateTime)]
     #[sqlx(try_from = "NullableTime")]
     pub expires_at: Option<Timestamp>,
+}
+
+/// Lines of transfers that are on their way here.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Arrivals {
+    /// How many lines in all.
+    pub lines: i64,
+    /// The quantity of all lines.
+    pub quantity: i128,
+    /// The first 200 lines.
+    pub items: Vec<Arrival>,
+}
+
+/// One line of a transfer.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+pub struct Arrival {
+    /// The transfer's id.
+    pub transfer: String,
+    /// The line, from 1.
+    #[sqlx(rename = "transfer_line")]
+    pub line: i64,
+    /// The quantity that is on its way.
+    pub quantity: i64,
 }
 
 impl ListRow for Step {
@@ -209,11 +235,24 @@ async fn read_summary(
         .bind(PROMISES_MAX)
         .fetch_all(&service.pool)
         .await?;
+    let incoming = sqlx::query(include_str!("../list_incoming.sql"))
+        .bind(sku.as_str())
+        .bind(location.as_str())
+        .bind(upto.0)
+        .bind(PROMISES_MAX)
+        .fetch_all(&service.pool)
+        .await?;
     let mut summary = Summary {
         by_type: sums.iter().map(type_sum).collect::<sqlx::Result<_>>()?,
         reserved_by: Promises::default(),
         allocated_by: Promises::default(),
+        incoming_by: Arrivals::default(),
     };
+    for row in &incoming {
+        summary.incoming_by.lines = row.try_get("lines")?;
+        summary.incoming_by.quantity = row.try_get::<Sum, _>("total")?.into();
+        summary.incoming_by.items.push(Arrival::from_row(row)?);
+    }
     for row in &promises {
         let is_hold: bool = row.try_get("is_hold")?;
         let kind = if is_hold { &mut summary.reserved_by } else { &mut summary.allocated_by };
@@ -228,6 +267,6 @@ fn type_sum(row: &PgRow) -> sqlx::Result<TypeSum> {
     Ok(TypeSum {
         event_type: row.try_get("type")?,
         events: row.try_get("events")?,
-        delta: Amounts::of(row, ["on_hand", "reserved", "allocated"])?,
+        delta: Amounts::of(row, ["on_hand", "reserved", "allocated", "incoming"])?,
     })
 }

@@ -23,7 +23,8 @@ use crate::http::subject::DocumentId;
 /// The columns of a movement, and of a step of an explanation.
 const COLUMNS: &str = "lane, position, sku, location, type, reason, reference_type, reference_id, \
     reference_line, actor, correlation_id, occurred_at, recorded_at, on_hand, reserved, allocated, \
-    on_hand_delta, reserved_delta, allocated_delta, version, reservation, reservation_line";
+    incoming, on_hand_delta, reserved_delta, allocated_delta, incoming_delta, version, reservation, \
+    transfer, coalesce(reservation_line, transfer_line) as line";
 
 /// One change of stock.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,31 +78,38 @@ pub struct Amounts {
     pub allocated: i128,
     /// on_hand − reserved − allocated.
     pub available: i128,
+    /// On its way here by transfers.
+    pub incoming: i128,
 }
 
 impl Amounts {
-    fn new(on_hand: i128, reserved: i128, allocated: i128) -> Self {
-        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated }
+    fn new([on_hand, reserved, allocated, incoming]: [i128; 4]) -> Self {
+        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated, incoming }
     }
 
-    pub(super) fn of(row: &PgRow, columns: [&str; 3]) -> sqlx::Result<Self> {
-        let [on_hand, reserved, allocated] = columns.map(|column| row.try_get::<Sum, _>(column));
-        Ok(Self::new(on_hand?.into(), reserved?.into(), allocated?.into()))
+    pub(super) fn of(row: &PgRow, columns: [&str; 4]) -> sqlx::Result<Self> {
+        let mut amounts = [0; 4];
+        for (amount, column) in amounts.iter_mut().zip(columns) {
+            *amount = row.try_get::<Sum, _>(column)?.into();
+        }
+        Ok(Self::new(amounts))
     }
 
     fn minus(self, delta: Self) -> Self {
-        Self::new(
+        Self::new([
             self.on_hand - delta.on_hand,
             self.reserved - delta.reserved,
             self.allocated - delta.allocated,
-        )
+            self.incoming - delta.incoming,
+        ])
     }
 }
 
 impl FromRow<'_, PgRow> for Movement {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let after = Amounts::of(row, ["on_hand", "reserved", "allocated"])?;
-        let delta = Amounts::of(row, ["on_hand_delta", "reserved_delta", "allocated_delta"])?;
+        let after = Amounts::of(row, ["on_hand", "reserved", "allocated", "incoming"])?;
+        let delta = ["on_hand_delta", "reserved_delta", "allocated_delta", "incoming_delta"];
+        let delta = Amounts::of(row, delta)?;
         let invalid = |error: ValueError| sqlx::Error::Decode(error.into());
         let event: EventId = LanePosition::from_row(row)?.into();
         Ok(Self {

@@ -152,7 +152,7 @@ async fn read_current(
     let mut query = PageQuery::new(
         "with page as (\
              select true as present, lane, position, sku, location, on_hand, reserved, allocated, \
-                 available, version, updated_at \
+                 available, incoming, version, updated_at \
              from stock_levels where true",
     );
     filter.push_names(&mut query, after);
@@ -234,7 +234,7 @@ fn push_then(query: &mut PageQuery, service: &Service, filter: &StockFilter, pas
     query.push(
         "select true as present, pair.sku, pair.location, pair.lane, figure.on_hand::text, \
              figure.reserved::text, figure.allocated::text, figure.available::text, \
-             figure.version, figure.position, figure.updated_at \
+             figure.incoming::text, figure.version, figure.position, figure.updated_at \
          from looked_at pair \
          join checkpoints c on c.projection = 'stock' and c.lane = pair.lane and c.version = ",
     );

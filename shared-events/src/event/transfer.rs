@@ -1,0 +1,65 @@
+//! The content of transfer events and of their stock events.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Figures};
+use crate::reservation::Part;
+use crate::transfer::Transfer;
+use crate::values::{LocationCode, Sku, TransferId};
+
+/// Stock at the location that a transfer leaves: it is dispatched, or comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentStock {
+    /// The item.
+    pub sku: Sku,
+    /// The location it leaves.
+    pub location: LocationCode,
+    /// The location it goes to.
+    pub to: LocationCode,
+    /// The transfer.
+    pub transfer: TransferId,
+    /// Its line, from 1.
+    pub line: u32,
+    /// In base units, positive.
+    pub quantity: i64,
+    /// The figures after the event.
+    pub after: Figures,
+    /// The cause.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Stock at the location that a transfer goes to: it is expected, arrives, is lost or goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedStock {
+    /// The item.
+    pub sku: Sku,
+    /// The location it goes to.
+    pub location: LocationCode,
+    /// The location it left.
+    pub from: LocationCode,
+    /// The transfer.
+    pub transfer: TransferId,
+    /// Its line, from 1.
+    pub line: u32,
+    /// In base units, positive.
+    pub quantity: i64,
+    /// The figures after the event.
+    pub after: Figures,
+    /// The cause.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// A step in the life of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferStep {
+    /// The received, lost or returned parts; empty for a dispatch and for an overdue transfer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+    /// The transfer after the step.
+    pub after: Transfer,
+    /// The cause.
+    #[serde(flatten)]
+    pub cause: Cause,
+}

@@ -1,0 +1,104 @@
+//! Transfers: goods on their way from one location to another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Reference;
+use crate::time::Timestamp;
+use crate::values::{LocationCode, Sku, TransferId};
+
+/// A transfer after one of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// Its id.
+    pub id: TransferId,
+    /// Its status.
+    pub status: TransferStatus,
+    /// When all of it should be there, if the caller said so.
+    pub expected_at: Option<Timestamp>,
+    /// Whether it was not done by then; it stays so.
+    pub overdue: bool,
+    /// The external document, such as the delivery note.
+    pub reference: Option<Reference>,
+    /// Numbered from 1.
+    pub lines: Vec<TransferLine>,
+}
+
+impl Transfer {
+    /// Whether nothing of it is on its way any more.
+    pub fn is_done(&self) -> bool {
+        self.status.is_final()
+    }
+
+    /// The moment at which it becomes overdue, unless it is overdue or done.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.expected_at.filter(|_| !self.overdue && !self.is_done())
+    }
+}
+
+/// The status of a transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferStatus {
+    /// On its way; nothing was received yet.
+    InTransit,
+    /// A part was received, another is on its way.
+    PartiallyReceived,
+    /// Nothing is on its way: the last part was received.
+    Received,
+    /// Nothing is on its way: the rest was lost.
+    Closed,
+    /// Nothing is on its way: the rest went back.
+    Returned,
+}
+
+impl TransferStatus {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InTransit => "in_transit",
+            Self::PartiallyReceived => "partially_received",
+            Self::Received => "received",
+            Self::Closed => "closed",
+            Self::Returned => "returned",
+        }
+    }
+
+    /// Whether nothing is on its way any more.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::InTransit | Self::PartiallyReceived => false,
+            Self::Received | Self::Closed | Self::Returned => true,
+        }
+    }
+}
+
+/// One line of a transfer. All amounts in base units; none is ever negative, and
+/// quantity ≥ received + lost + returned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferLine {
+    /// Its number, from 1.
+    pub line: u32,
+    /// The item.
+    pub sku: Sku,
+    /// The location it leaves.
+    pub from: LocationCode,
+    /// The location it goes to.
+    pub to: LocationCode,
+    /// The dispatched quantity.
+    pub quantity: i64,
+    /// The part that was received.
+    pub received: i64,
+    /// The part that was lost.
+    pub lost: i64,
+    /// The part that went back.
+    pub returned: i64,
+}
+
+impl TransferLine {
+    /// The quantity that is still on its way.
+    pub fn open(&self) -> i64 {
+        self.quantity - self.received - self.lost - self.returned
+    }
+}
