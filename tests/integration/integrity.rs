@@ -34,7 +34,7 @@ pub(crate) fn assert_ok(report: &Value) {
     assert_eq!(report["first_difference"], Value::Null, "{report}");
 }
 
-/// Two items with a history of everything: counted, moved, held, promised, fulfilled, let go.
+/// Two items with a history of everything: counted, moved, held, promised, fulfilled, let go, on their way.
 async fn trade(stockbook: &Stockbook) {
     stockbook.register(&["A", "B", "C"]).await;
     let command = stockbook.command();
@@ -58,6 +58,12 @@ async fn trade(stockbook: &Stockbook) {
         }
     }
     command.done("/v1/items/C/retire", json!({})).await;
+    let line = |sku: &str| json!({"sku": sku, "from": "MAIN", "to": "WEST", "quantity": 4});
+    let sent = json!({"lines": [line("A"), line("B")], "expected_at": "2200-01-01T00:00:00Z"});
+    let sent = command.post("/v1/transfers", sent).await.expect_status(201).json();
+    let part = json!({"lines": [{"line": 1, "quantity": 1}]});
+    let id = sent["transfer"]["id"].as_str().unwrap();
+    command.done(&format!("/v1/transfers/{id}/receive"), part).await;
 }
 
 async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) {
@@ -92,13 +98,16 @@ async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) 
 
 /// What is done to a view behind the services' back: the table, the rows, the column, what it becomes
 /// and what it was; then the difference that a check finds: its kind, and how the stream begins.
-const DAMAGES: [&str; 13] = [
+const DAMAGES: [&str; 19] = [
     "stock_levels|sku = 'A' and location = 'MAIN'|reserved|reserved + 1|reserved - 1|level|stock/A/MAIN",
     "stock_levels|sku = 'A' and location = 'MAIN'|version|version + 1|version - 1|level|stock/A/MAIN",
     "stock_levels|sku = 'A' and location = 'MAIN'|reorder_point|6|5|level|stock/A/MAIN",
     "stock_levels|sku = 'A' and location = 'MAIN'|lane|(lane + 1) % 4|(lane + 3) % 4|level|stock/A/MAIN",
     "stock_totals|sku = 'A'|on_hand|on_hand + 1|on_hand - 1|total|",
-    "movements|sku = 'A' and location = 'WEST'|on_hand_delta|9|8|movement|stock/A/",
+    "movements|sku = 'A' and type = 'StockMovedIn'|on_hand_delta|9|8|movement|stock/A/",
+    "movements|sku = 'A' and type = 'StockExpected'|incoming_delta|5|4|movement|stock/A/WEST",
+    "stock_levels|sku = 'A' and location = 'WEST'|incoming|incoming + 1|incoming - 1|level|stock/A/WEST",
+    "stock_totals|sku = 'A'|incoming|incoming + 1|incoming - 1|total|",
     "movements|sku = 'A' and reference_type = 'invoice'|reference_id|'i-2'|'i-1'|movement|stock/A/",
     "movements|sku = 'A' and location = 'WEST'|position|position + 1000000|position - 1000000|movement|stock/A/",
     "items|sku = 'A'|name|'Ham'|'Jam'|item|item/A",
@@ -106,6 +115,9 @@ const DAMAGES: [&str; 13] = [
     "locations|code = 'WEST'|name|'EAST'|'WEST'|location|location/WEST",
     "reservations|version = 3|status|'held'|'confirmed'|reservation|reservation/",
     "reservations|version in (3, 7)|version|7|3|reservation|reservation/",
+    "transfers|version = 2|status|'closed'|'partially_received'|transfer|transfer/",
+    "transfers|version = 2|expected_at|null|'2200-01-01T00:00:00Z'|transfer|transfer/",
+    "transfer_places|leaves|location|'EAST'|'MAIN'|transfer|transfer/",
 ];
 
 async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
@@ -130,7 +142,7 @@ async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {
             let of_a = check(&stockbook, "/v1/integrity/A").await;
             assert_eq!(of_a["first_difference"]["what"], what, "{of_a}");
         }
-        // A reservation that is not what it was promises another quantity of the items it is of.
+        // A reservation or transfer that is not what it was has another quantity of the items it is of.
         let of_b = check(&stockbook, "/v1/integrity/B").await;
         match column {
             "status" => assert_eq!(of_b["first_difference"]["what"], "promise", "{of_b}"),

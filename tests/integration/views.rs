@@ -69,7 +69,7 @@ async fn run(stockbook: &Stockbook, arguments: &[&str]) -> (bool, String) {
 }
 
 /// Runs a subcommand that has to succeed.
-async fn done(stockbook: &Stockbook, arguments: &[&str]) -> String {
+pub(crate) async fn done(stockbook: &Stockbook, arguments: &[&str]) -> String {
     let (is_done, said) = run(stockbook, arguments).await;
     assert!(is_done, "{arguments:?}: {said}");
     said

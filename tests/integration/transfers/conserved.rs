@@ -11,10 +11,13 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use shared_events::recorded::RecordedEvent;
 
+use super::super::relay::assert_topic_equals_log;
+use super::super::views::done as run_done;
 use super::{amounts, id, line, parts, step};
 
 trials! {
     random_transfers_between_twenty_locations_lose_only_what_they_say,
+    the_largest_transfer_reaches_the_topic_and_the_views,
 }
 
 const LOCATIONS: usize = 20;
@@ -149,4 +152,31 @@ async fn random_transfers_between_twenty_locations_lose_only_what_they_say(world
     let checked = stockbook.query().json("/v1/integrity").await;
     assert_eq!(checked["ok"], true, "seed {seed}: {checked}");
     stockbook.verify().await;
+    for view in ["stock", "daily_flow", "low_stock"] {
+        run_done(&stockbook, &["rebuild", view, "--compare"]).await;
+    }
+}
+
+/// A transfer of as many lines as there may be, with long names: each of its steps says all of it.
+async fn the_largest_transfer_reaches_the_topic_and_the_views(world: Arc<World>) {
+    const LINES: usize = 5_000;
+    const EACH: i64 = 100_000_000_000;
+    let stockbook = Stockbook::start(&world).await;
+    let (sku, to) = ("x".repeat(64), "y".repeat(64));
+    stockbook.stock(&[(&sku, EACH * 5_000)]).await;
+    let command = stockbook.command();
+    command.put(&format!("/v1/locations/{to}"), json!({})).await.expect_status(201);
+    let lines = vec![line(&sku, "MAIN", &to, EACH); LINES];
+    let sent = command.post("/v1/transfers", json!({"lines": lines})).await.expect_status(201);
+    let all: Vec<(u32, i64)> = (1..).zip(vec![EACH; LINES]).collect();
+    let received = step(&command, &id(&sent), "receive", parts(&all)).await.expect_status(200);
+    let largest = stockbook.log().await.iter().map(|event| event.data.get().len()).max();
+    println!("the largest event has {} bytes", largest.expect("an event"));
+    assert_topic_equals_log(&stockbook).await;
+    let path = format!("/v1/transfers/{}", id(&sent));
+    let seen = stockbook.read_at(&path, &received.position()).await.json();
+    assert_eq!(seen["status"], "received");
+    let stock =
+        stockbook.read_at(&format!("/v1/stock/{sku}/{to}"), &received.position()).await.json();
+    assert_eq!(amounts(&stock), (EACH * 5_000, 0));
 }

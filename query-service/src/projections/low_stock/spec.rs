@@ -11,7 +11,7 @@ use crate::pipeline::properties::{changes_of, delivered};
 use crate::projections::low_stock::fold::{Alert, Item, evaluate};
 use crate::projections::low_stock::{AlertId, AlertState, LowStock};
 use crate::projections::view::View;
-use crate::sample_log::{Log, actions, given, log_of};
+use crate::sample_log::{Log, TransferChange, actions, at, given, log_of};
 
 /// Every alert of a log of one item, as id, state, available and reorder point.
 fn alerts(record: impl FnOnce(&mut Log)) -> Vec<(String, bool, i64, i64)> {
@@ -102,6 +102,34 @@ fn a_retired_item_is_no_longer_short() {
         log.retire_item("A");
     });
     assert_eq!(alerts, [alert("0-2-MAIN", true, 1, 5), alert("0-4-MAIN", false, 0, 0)]);
+}
+
+#[test]
+fn an_overdue_transfer_is_reported_once_with_the_time_it_was_expected_at() {
+    let changes = given::<LowStock>(|log| {
+        log.receive("A", "MAIN", 9);
+        let late = log.dispatch(&[("A", "MAIN", "SHOP", 4)]);
+        log.dispatch(&[("A", "MAIN", "SHOP", 4)]);
+        log.transfer(late, TransferChange::Overdue, 0);
+        log.transfer(late, TransferChange::Receive, 4);
+    });
+    let [overdue] = changes.overdue.as_slice() else { panic!("{:?}", changes.overdue) };
+    assert_eq!((overdue.at.position.0, overdue.expected_at), (8, at(1_000)));
+    let document = overdue.reference.as_ref().map(|document| document.id.as_str());
+    assert_eq!(document, Some("d-1"));
+}
+
+#[test]
+fn what_is_on_its_way_is_not_available() {
+    let alerts = alerts(|log| {
+        log.register_item("A", 5);
+        log.receive("A", "MAIN", 10);
+        let which = log.dispatch(&[("A", "MAIN", "SHOP", 7)]);
+        log.transfer(which, TransferChange::Receive, 7);
+    });
+    let of = |event: &str, raised, available| alert(event, raised, available, 5);
+    let ends = [of("0-4-MAIN", true, 3), of("0-5-SHOP", true, 0), of("0-7-SHOP", false, 7)];
+    assert_eq!(alerts, ends);
 }
 
 #[test]
