@@ -104,8 +104,8 @@ pub async fn list_alerts(
     let after = page.after::<AlertRow>()?;
     let statement = || {
         let mut query = PageQuery::new(
-            "with page as (\
-                 select true as present, lane, position, sku, location, raised, available, \
+            "with page as not materialized (\
+                 select lane, position, sku, location, raised, available, \
                      alert_position, alerted_at, coalesce((\
                          select reorder_point from items where items.sku = levels.sku\
                      ), 0) as reorder_point \

@@ -160,8 +160,8 @@ pub async fn list_items(
     let after = page.after::<Item>()?;
     let statement = || {
         let mut query = PageQuery::new(
-            "with page as (\
-                 select true as present, lane, position, sku, name, scale, unit, reorder_point, \
+            "with page as not materialized (\
+                 select lane, position, sku, name, scale, unit, reorder_point, \
                      metadata, retired, version, updated_at \
                  from items where true",
         );
@@ -185,8 +185,8 @@ pub async fn list_locations(
     let after = page.after::<Location>()?;
     let statement = || {
         let mut query = PageQuery::new(
-            "with page as (\
-                 select true as present, lane, position, code, name, kind, metadata, version, updated_at \
+            "with page as not materialized (\
+                 select lane, position, code, name, kind, metadata, version, updated_at \
                  from locations where true",
         );
         query.filter(" and code > ", after.as_ref().map(|key| key.code.as_str()));

@@ -278,7 +278,7 @@ impl MovementFilter {
 /// `position > 0`, so only a page without such a filter can use it.
 fn of_all(filter: &MovementFilter, limit: i64, after: Option<&MovementKey>) -> PageQuery {
     let mut query =
-        PageQuery::new(&format!("with page as (select true as present, {COLUMNS} from movements"));
+        PageQuery::new(&format!("with page as not materialized (select {COLUMNS} from movements"));
     query.push(if filter.has_value() { " where true" } else { " where position > 0" });
     query.filter(" and location = ", filter.location.as_ref().map(LocationCode::as_str));
     filter.push(&mut query, "type", "reason", after);
@@ -297,9 +297,9 @@ pub(super) fn of_item(
     conditions: impl FnOnce(&mut PageQuery),
 ) -> PageQuery {
     let mut query = PageQuery::new(&format!(
-        "with page as (\
+        "with page as not materialized (\
              select one.* from stock_levels as level cross join lateral (\
-                 select true as present, {COLUMNS} from movements \
+                 select {COLUMNS} from movements \
                  where movements.sku = level.sku and movements.location = level.location"
     ));
     conditions(&mut query);

@@ -9,7 +9,7 @@ use shared_events::reservation::ReservationStatus;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku};
-use sqlx::{FromRow, Row};
+use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::database;
@@ -20,9 +20,6 @@ use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, ReferenceColumns, Text, Time, lookup};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
-
-/// A page ends with the reservation that brings it to so many lines, as many as one may have.
-const PAGE_LINES: i64 = 5_000;
 
 /// A reservation, as it stands after its last step.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
@@ -191,7 +188,7 @@ pub async fn list_reservations(
     Ok(options.answer(&position, &value.tag(), &value))
 }
 
-/// The page ends after `limit` reservations, or with the one that brings it to [`PAGE_LINES`] lines.
+/// The page ends after `limit` reservations, or with the one that brings it to [`LINES_MAX`](crate::http::page::LINES_MAX) lines.
 async fn read_reservations(
     service: &Service,
     filter: &ReservationFilter,
@@ -210,23 +207,7 @@ async fn read_reservations(
         query.push(", ").bind(id.as_str()).push(")");
     }
     query.order_by(Reservation::ORDER, limit + 1);
-    query.push(
-        "), counted as (\
-             select found.*, row_number() over newest as place, \
-                 sum(line_count) over newest - line_count as lines_before \
-             from found \
-             window newest as (order by made_at desc, id desc rows unbounded preceding)\
-         ), page as (\
-             select true as present, lane, position, id, owner, status, expires_at, \
-                 reference_type, reference_id, reference_line, lines, made_at, version, updated_at \
-             from counted where ",
-    );
-    query.push(format_args!("place <= {limit} and lines_before < {PAGE_LINES}"));
-    let goes_on = format!(
-        ", exists (select from counted where place > {limit} or lines_before >= {PAGE_LINES}) \
-         as goes_on"
-    );
-    let rows = query.fetch_rows::<Reservation>(service, &goes_on).await?;
-    let goes_on = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get("goes_on")?;
-    Page::of_rows(&rows, usize::MAX, goes_on)
+    let columns = "lane, position, id, owner, status, expires_at, reference_type, reference_id, \
+                   reference_line, lines, made_at, version, updated_at";
+    query.fetch_with_lines(service, columns, limit).await
 }

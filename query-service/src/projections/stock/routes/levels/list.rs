@@ -5,7 +5,6 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use shared_events::lane::PositionToken;
 use shared_events::values::LocationCode;
-use sqlx::Row;
 use utoipa::{IntoParams, ToSchema};
 
 use super::StockLevel;
@@ -150,8 +149,8 @@ async fn read_current(
     limit: i64,
 ) -> Result<AsOf<Page<StockLevel>>, Problem> {
     let mut query = PageQuery::new(
-        "with page as (\
-             select true as present, lane, position, sku, location, on_hand, reserved, allocated, \
+        "with page as not materialized (\
+             select lane, position, sku, location, on_hand, reserved, allocated, \
                  available, incoming, version, updated_at \
              from stock_levels where true",
     );
@@ -205,20 +204,19 @@ async fn read_past(
         Some(_) => query.push(format_args!("movements_before < {MOVEMENTS_MAX}")),
         None => query.push("true"),
     };
-    query.push("), page as (");
+    query.push("), page as not materialized (");
     push_then(&mut query, service, filter, past);
     query.order_by("pair.sku, pair.location", limit + 1);
     let last_looked_at = format!(
-        ", (select array[last.sku, last.location] from looked_at as last \
+        "(select array[last.sku, last.location] from looked_at as last \
             where (select count(*) from looked_at) < (select count(*) from pairs) \
                 or (select count(*) from pairs) = {pairs_max} \
-            order by last.place desc limit 1) as last_looked_at"
+            order by last.place desc limit 1)"
     );
-    let rows = query.fetch_rows::<StockLevel>(service, &last_looked_at).await?;
+    let found = query.fetch_rows(service, &last_looked_at).await?;
     let length = usize::try_from(limit).unwrap_or_default();
-    let mut page = Page::of_rows(&rows, length, rows.len() > length)?;
-    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let last: Option<Vec<String>> = first.try_get("last_looked_at")?;
+    let mut page = Page::of_rows(&found, length, found.rows.len() > length)?;
+    let last: Option<Vec<String>> = found.about()?;
     if let (None, Some([sku, location])) = (&page.value.next_cursor, last.as_deref()) {
         let key = PairKey { sku: parsed(sku)?, location: parsed(location)? };
         page.value.next_cursor = Some(page::encode::<StockLevel>(key));
@@ -232,7 +230,7 @@ fn push_then(query: &mut PageQuery, service: &Service, filter: &StockFilter, pas
     let lanes: Vec<i16> = known().map(|(lane, _)| database::lane_column(lane)).collect();
     let positions: Vec<i64> = known().map(|(_, position)| position.0).collect();
     query.push(
-        "select true as present, pair.sku, pair.location, pair.lane, figure.on_hand::text, \
+        "select pair.sku, pair.location, pair.lane, figure.on_hand::text, \
              figure.reserved::text, figure.allocated::text, figure.available::text, \
              figure.incoming::text, figure.version, figure.position, figure.updated_at \
          from looked_at pair \
