@@ -19,6 +19,7 @@ mod backdated;
 mod append_only;
 mod log;
 mod operations;
+mod resting;
 mod optimistic_append;
 mod reservations;
 mod reservation_requests;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
         append_only::TESTS,
         log::TESTS,
         operations::TESTS,
+        resting::TESTS,
         optimistic_append::TESTS,
         reservations::TESTS,
         reservation_requests::TESTS,

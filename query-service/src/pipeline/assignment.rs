@@ -23,11 +23,6 @@ pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> C
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
     let group = format!("{}.{}", settings.consumer_group, projection.schema());
     let definition = projection.projection().definition();
-    // A broker that waits for one byte answers with the first record, however long it may wait.
-    let wait = match definition.fetch_min_bytes {
-        ..=1 => settings.fetch_wait_ms.0,
-        _ => definition.linger,
-    };
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.kafka_brokers)
@@ -47,9 +42,11 @@ pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> C
         .set("auto.offset.reset", "earliest")
         // How often a missing or recreated topic is looked for.
         .set("topic.metadata.refresh.interval.ms", "2000")
-        // Fetch as soon as the linger allows, and soon again after the queue was full.
-        .set("fetch.min.bytes", definition.fetch_min_bytes.to_string())
-        .set("fetch.wait.max.ms", wait.as_millis().to_string())
+        // A broker that waits for one byte answers with the first record, however long it may wait.
+        .set("fetch.min.bytes", "1")
+        .set("fetch.wait.max.ms", milliseconds(settings.fetch_wait_ms))
+        // Fetch soon again after so many records waited.
+        .set("queued.min.messages", definition.records_ahead.to_string())
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", settings.fetch_queue_kib.to_string())

@@ -18,7 +18,7 @@ pub enum Delivery {
 }
 
 /// The last event of every lane.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Heads {
     /// When the log was asked. Later events may be applied by now.
     pub asked_at: Instant,

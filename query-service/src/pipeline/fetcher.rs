@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use service_edge::retry::Backoff;
 use shared_events::lane::{Lane, Position};
-use tokio::time::MissedTickBehavior;
 
 use crate::pipeline::context::Context;
 use crate::pipeline::delivery::Delivery;
@@ -38,14 +37,11 @@ async fn fetch_once(context: &Context, lane: Lane, after: Position) -> Result<()
     Ok(())
 }
 
-/// Sends the heads of the log to the runner at a steady pace.
+/// Sends the heads of the log to the runner at a steady pace, which is that of all projections.
 pub async fn watch_heads(context: Arc<Context>) {
     let watch = async {
-        let mut ticks = tokio::time::interval(context.config.log.heads_interval_ms.0);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
-            match context.log.heads().await {
+            match context.log.heads_of_round().await {
                 Ok(heads) => {
                     if context.inbox.send(Delivery::Heads(heads)).await.is_err() {
                         return;
@@ -53,6 +49,7 @@ pub async fn watch_heads(context: Arc<Context>) {
                 }
                 Err(error) => tracing::debug!(%error, "the log's heads cannot be read"),
             }
+            context.log.next_round().await;
         }
     };
     context.stop.run_until_cancelled(watch).await;

@@ -10,7 +10,8 @@ use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use tokio::time::Instant;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::LogConfig;
 use crate::pipeline::checkpoint::Checkpoint;
@@ -27,6 +28,15 @@ pub struct LogClient {
     http: Client,
     bases: Arc<[Url]>,
     page_max: u32,
+    rounds: Arc<Rounds>,
+}
+
+/// When all projections ask for the heads of the log, and what the first of them was answered.
+#[derive(Debug)]
+struct Rounds {
+    began: Instant,
+    interval: Duration,
+    answer: Mutex<Option<Heads>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +76,33 @@ impl LogClient {
             http,
             bases: settings.command_url.clone().into(),
             page_max: settings.log_page_events,
+            rounds: Arc::new(Rounds {
+                began: Instant::now(),
+                interval: settings.heads_interval_ms.0,
+                answer: Mutex::new(None),
+            }),
         })
+    }
+
+    /// The heads of the log, which projections that ask in the same round get from one answer.
+    pub async fn heads_of_round(&self) -> Result<Heads, LogError> {
+        let Rounds { interval, answer, .. } = &*self.rounds;
+        let mut answer = answer.lock().await;
+        if let Some(heads) =
+            answer.as_ref().filter(|heads| heads.asked_at.elapsed() < *interval / 2)
+        {
+            return Ok(heads.clone());
+        }
+        let heads = self.heads().await?;
+        *answer = Some(heads.clone());
+        Ok(heads)
+    }
+
+    /// Waits until the next round begins.
+    pub async fn next_round(&self) {
+        let Rounds { began, interval, .. } = *self.rounds;
+        let rounds = began.elapsed().div_duration_f64(interval).floor() + 1.0;
+        sleep_until(began + interval.mul_f64(rounds)).await;
     }
 
     pub async fn heads(&self) -> Result<Heads, LogError> {

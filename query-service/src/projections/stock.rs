@@ -35,7 +35,7 @@ impl View for Stock {
     const SUMMARY: &'static str =
         "Levels, totals, movements, reservations, transfers, items and locations";
     const LINGER: Duration = Duration::from_millis(4);
-    const FETCH_MIN_BYTES: u32 = 1;
+    const RECORDS_AHEAD: u32 = 100_000;
 
     type Changes = Changes;
 
