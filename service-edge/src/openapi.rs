@@ -6,8 +6,9 @@ use std::{env, fs};
 
 use axum::Router;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::{
-    Content, HttpMethod, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    Content, HttpMethod, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +30,9 @@ where
             let refused = || ResponseBuilder::new().description(refusals).build().into();
             let responses = &mut operation.responses.responses;
             responses.entry("403".to_owned()).or_insert_with(refused);
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                leave_out_null(body);
+            }
             for (status, response) in responses {
                 if let RefOr::T(response) = response {
                     complete(status, response);
@@ -52,6 +56,19 @@ pub fn operations(path: &mut PathItem) -> impl Iterator<Item = (HttpMethod, &mut
         (HttpMethod::Patch, patch),
     ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// A body that may be left out is described as one that may be null, and null is refused.
+fn leave_out_null(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(one_of))) = &mut content.schema
+            && let [named @ RefOr::Ref(_), RefOr::T(_)] | [RefOr::T(_), named @ RefOr::Ref(_)] =
+                one_of.items.as_slice()
+        {
+            content.schema = Some(named.clone());
+        }
+    }
 }
 
 /// Gives every refusal its document, and every response the description that OpenAPI requires.

@@ -21,5 +21,7 @@ pub const TRANSFER_ID: &str = RESERVATION_ID;
 pub const POSITION_TOKEN: &str = "^[0-9]{1,4}:[0-9]{1,18}(,[0-9]{1,4}:[0-9]{1,18})*$";
 
 /// A time in UTC, to the microsecond at most.
-pub const TIMESTAMP: &str =
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$";
+pub const TIMESTAMP: &str = concat!(
+    "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?Z$",
+);

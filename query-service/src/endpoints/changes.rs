@@ -84,19 +84,17 @@ pub async fn follow_changes(
     if is_stream && limit.is_some() {
         return Err(invalid("limit", "left out with text/event-stream"));
     }
-    let after = match after {
-        Some(text) => parse_position(&text, "after", &service)?,
-        None => PositionToken::default(),
-    };
+    let position = |text: &str, name| parse_position(text, name, &service);
+    let seen = headers.get(LAST_EVENT_ID).map(|id| id.to_str().unwrap_or("?"));
+    let seen = seen.map(|id| position(id, "Last-Event-ID")).transpose()?;
+    let after = after.map(|text| position(&text, "after")).transpose()?;
+    // What a browser that connects again has seen is newer than what its page asked for first.
+    let after = seen.or(after).unwrap_or_default();
     let Ok(permit) = service.feeds.clone().try_acquire_owned() else {
         return Err(Problem::overloaded());
     };
     let applied = wait_until_applied(&service, &options.min_position).await?;
     if is_stream {
-        let after = match headers.get(LAST_EVENT_ID) {
-            Some(id) => parse_position(id.to_str().unwrap_or("?"), "Last-Event-ID", &service)?,
-            None => after,
-        };
         return Ok((BY_ACCEPT, feed::open(projections, after, permit)).into_response());
     }
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0);

@@ -27,7 +27,7 @@ enum Form {
     Pattern(&'static str, &'static str),
     /// Valid only for the list or the log that it comes from.
     Given(&'static str),
-    Day,
+    Day(&'static str),
     Label(&'static str),
     Range(i64, i64),
     AnyOf(Vec<Value>),
@@ -40,7 +40,8 @@ enum Form {
 fn form(path: &str, name: &str) -> Form {
     let words = |words: &[&str]| Form::AnyOf(words.iter().map(|word| Value::from(*word)).collect());
     match (path, name) {
-        ("/v1/flow/{sku}", "from" | "to") => Form::Day,
+        ("/v1/flow/{sku}", "from") => Form::Day("2026-11-01"),
+        ("/v1/flow/{sku}", "to") => Form::Day("2026-12-01"),
         ("/v1/transfers", "from" | "to") => Form::Pattern(NAME, "MAIN"),
         ("/v1/transfers", "status") => {
             words(&["in_transit", "partially_received", "received", "closed", "returned"])
@@ -50,7 +51,7 @@ fn form(path: &str, name: &str) -> Form {
         (_, "sku") => Form::Pattern(NAME, "85123A"),
         (_, "sku_prefix") => Form::Pattern(NAME_PREFIX, "85123"),
         (_, "location") => Form::Pattern(NAME, "MAIN"),
-        (_, "id") => Form::Pattern(RESERVATION_ID, "3-019a5b1c-7d2e-7c3a-9f00-5a1b2c3d4e5f"),
+        (_, "id") => Form::Given(RESERVATION_ID),
         (_, "reason") => Form::Pattern(CODE, "damaged"),
         (_, "reference") => Form::Pattern(DOCUMENT, "invoice/536365"),
         (_, "cursor") => Form::Given(CURSOR),
@@ -105,9 +106,10 @@ fn describe(path: &str, parameter: &mut Parameter) {
             schema.schema_type = Type::String.into();
             schema.pattern = Some(pattern.to_owned());
         }
-        Form::Day => {
+        Form::Day(example) => {
             schema.schema_type = Type::String.into();
             schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
+            schema.examples = vec![Value::from(example)];
         }
         Form::Label(example) => {
             schema.schema_type = Type::String.into();

@@ -10,14 +10,14 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 use shared_events::event;
 use shared_events::lane::{EventId, PositionToken, Version};
-use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TRANSFER_ID};
+use shared_events::patterns::{
+    CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TIMESTAMP, TRANSFER_ID,
+};
 use shared_events::time::Timestamp;
 use shared_events::values::{
     Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
 };
-use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, KnownFormat, Schema, SchemaFormat, Type,
-};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -148,10 +148,6 @@ fn bounded(len_max: usize, pattern: &str) -> ObjectBuilder {
     text().min_length(Some(1)).max_length(Some(len_max)).pattern(Some(pattern))
 }
 
-fn format(format: KnownFormat) -> ObjectBuilder {
-    text().format(Some(SchemaFormat::KnownFormat(format)))
-}
-
 /// Implements [`Member`] for text that is parsed into a checked value.
 macro_rules! texts {
     ($($type:ty: $schema:expr,)+) => {$(
@@ -168,15 +164,16 @@ macro_rules! texts {
 }
 
 texts! {
-    Sku: text().pattern(Some(NAME)),
-    LocationCode: text().pattern(Some(NAME)),
+    Sku: text().pattern(Some(NAME)).examples(["85123A"]),
+    LocationCode: text().pattern(Some(NAME)).examples(["MAIN"]),
     Code: text().pattern(Some(CODE)),
     Label: bounded(LABEL_CHARS_MAX, PRINTABLE),
     ReferenceType: bounded(LABEL_CHARS_MAX, PRINTABLE_WITHOUT_SLASH),
     Note: bounded(NOTE_CHARS_MAX, PRINTABLE_LINES),
     Key: bounded(255, "^[ -~]*$"),
-    Timestamp: format(KnownFormat::DateTime),
-    EventId: text().pattern(Some("^[0-9]+-[0-9]+$")),
+    // Not the format date-time: clients then write an offset, and only UTC is taken.
+    Timestamp: text().pattern(Some(TIMESTAMP)),
+    EventId: text().pattern(Some("^[0-9]{1,4}-[0-9]{1,18}$")),
     ReversalId: text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
     ReservationId: text().pattern(Some(RESERVATION_ID)),
     TransferId: text().pattern(Some(TRANSFER_ID)),

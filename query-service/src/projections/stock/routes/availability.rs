@@ -89,6 +89,7 @@ pub enum Outcome {
 
 /// Which pairs are asked for.
 #[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Question {
     /// 1 to 5,000.
     #[schema(min_items = 1, max_items = 5_000)]
@@ -97,6 +98,7 @@ pub struct Question {
 
 /// One pair, or one sku at all locations.
 #[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct AskedPair {
     /// The item.
     sku: String,

@@ -23,6 +23,7 @@ use crate::projections::stock::routes::movements::{Amounts, of_item};
 
 /// What changed of one sku between two positions of its lane.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockDifference)]
 pub struct Difference {
     /// The item.
     #[schema(value_type = String)]

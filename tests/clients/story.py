@@ -1,0 +1,171 @@
+"""Plays the README's story with the generated Python clients: story.py COMMAND QUERY FOLDER.
+
+Leaves the names of what it made in FOLDER, for schemathesis to ask for.
+"""
+
+import json
+import sys
+import uuid
+from pathlib import Path
+
+from stockbook_command import Client as CommandClient
+from stockbook_command.api.commands import (
+    confirm_reservation,
+    fulfil_reservation,
+    issue_stock,
+    read_progress,
+    receive_stock,
+    register_item,
+    register_location,
+    reserve_stock,
+    reverse,
+)
+from stockbook_command.api.log import list_lane_events, read_state
+from stockbook_command.models import (
+    Accepted,
+    Issue,
+    Item,
+    Location,
+    Problem,
+    Receipt,
+    ReservationRequest,
+    Reversal,
+    ReversalProgress,
+    StockLine,
+    StreamState,
+    Window,
+    WindowBy,
+)
+from stockbook_query import Client as QueryClient
+from stockbook_query.api.default import (
+    ask_availability,
+    explain,
+    get_item_stock,
+    get_reservation,
+    get_stock_level,
+    list_movements,
+)
+from stockbook_query.models import AskedPair, Availability, Explanation, ItemStock, PageMovement
+from stockbook_query.models import Question, StockLevel
+from stockbook_query.models import Reservation as KnownReservation
+
+SKU = "85123A"
+EMPTY = "85123B"
+
+
+def expect(kind, response, status=200):
+    assert response.status_code == status, (response.status_code, response.content)
+    assert isinstance(response.parsed, kind), response.parsed
+    return response.parsed
+
+
+def line(quantity):
+    return StockLine(sku=SKU, location="MAIN", quantity=quantity)
+
+
+def hold_more(command, *steps):
+    hold = ReservationRequest(owner="cart-8", lines=[line(5)], ttl_seconds=86_400)
+    held = expect(Accepted, reserve_stock.sync_detailed(client=command, body=hold), 201)
+    for step in steps:
+        expect(Accepted, step.sync_detailed(held.reservation.id, client=command))
+    return held.reservation.id
+
+
+def play(command, query):
+    for code in ("MAIN", "SHOP"):
+        location = register_location.sync_detailed(code, client=command, body=Location())
+        assert location.status_code in (200, 201), location.content
+    for sku in (SKU, EMPTY):
+        item = register_item.sync_detailed(sku, client=command, body=Item(name="T-light holder"))
+        assert item.status_code in (200, 201), item.content
+
+    # What the README's demo leaves.
+    stock = Receipt(lines=[line(100)])
+    expect(Accepted, receive_stock.sync_detailed(client=command, body=stock))
+
+    # Receive ten, then sell six. Repeat the last command: one effect, the same answer.
+    receipt = Receipt(lines=[line(10)])
+    received = expect(Accepted, receive_stock.sync_detailed(client=command, body=receipt))
+    issue = Issue(lines=[line(6)], purpose="sale")
+    key = f"order-{uuid.uuid4()}"
+    sell = lambda: issue_stock.sync_detailed(client=command, body=issue, idempotency_key=key)
+    sold, again = sell(), sell()
+    position = expect(Accepted, sold).position
+    assert again.content == sold.content
+    assert again.headers["Idempotency-Replayed"] == "true", again.headers
+
+    # Read your own write, and how it came about.
+    level = get_stock_level.sync_detailed(SKU, "MAIN", client=query, min_position=position)
+    level = expect(StockLevel, level)
+    assert level.on_hand == received.figures[0].on_hand - 6, level
+    stock = expect(ItemStock, get_item_stock.sync_detailed(SKU, client=query))
+    assert "MAIN" in [place.location for place in stock.locations], stock
+    explained = expect(Explanation, explain.sync_detailed(SKU, "MAIN", client=query))
+    assert explained.figures.on_hand == level.on_hand, explained
+    movements = list_movements.sync_detailed(client=query, sku=SKU, limit=3)
+    newest = expect(PageMovement, movements).items[0]
+    assert (newest.type_, newest.delta.on_hand) == ("StockIssued", -6), newest
+    question = Question(pairs=[AskedPair(sku=SKU, location="MAIN"), AskedPair(sku="NONE")])
+    asked = expect(Availability, ask_availability.sync_detailed(client=query, body=question))
+    assert asked.items[0].available == level.available, asked
+    assert asked.items[1].error == "unknown_sku", asked
+
+    # Sell more than there is: refused, with the numbers.
+    issue = Issue(lines=[line(1_000_000)])
+    refused = expect(Problem, issue_stock.sync_detailed(client=command, body=issue), 409)
+    assert refused.type_ == "/problems/insufficient_stock", refused
+    assert refused["lines"][0]["available"] == level.available, refused
+
+    # Hold two for a cart for ten minutes, then confirm the order, without a body.
+    hold = ReservationRequest(owner="cart-7", lines=[line(2)], ttl_seconds=600)
+    held = expect(Accepted, reserve_stock.sync_detailed(client=command, body=hold), 201)
+    reservation = held.reservation.id
+    confirmed = confirm_reservation.sync_detailed(reservation, client=command)
+    position = expect(Accepted, confirmed).position
+    known = get_reservation.sync_detailed(reservation, client=query, min_position=position)
+    assert expect(KnownReservation, known).status == "confirmed", known
+
+    # What would undoing everything under one correlation id do?
+    undo = Reversal(correlation_id=received.correlation_id, reason="booked_twice", dry_run=True)
+    dry = expect(Accepted, reverse.sync_detailed(client=command, body=undo))
+    assert dry.figures[0].on_hand == level.on_hand - 10, dry
+    window = Window(by=WindowBy.RECORDED_AT, from_="1970-01-01T00:00:00Z", to="1970-01-02T00:00:00Z")
+    job = reverse.sync_detailed(client=command, body=Reversal(window=window))
+    job = expect(ReversalProgress, job, 202).reversal_id
+    expect(ReversalProgress, read_progress.sync_detailed(job, client=command))
+
+    # The events themselves.
+    lane = int(received.position.split(":")[0])
+    lines = list_lane_events.sync_detailed(lane, client=command, limit=10_000).parsed
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert received.events[0].id in [event["id"] for event in events], events
+    stream = f"stock/{SKU}/MAIN"
+    state = expect(StreamState, read_state.sync_detailed(stream, client=command))
+    assert state.state["on_hand"] == level.on_hand, state
+    return {
+        "skus": [SKU, SKU, EMPTY],
+        "locations": ["MAIN", "SHOP"],
+        "reservations": [reservation],
+        "held": [hold_more(command)],
+        "confirmed": [hold_more(command, confirm_reservation)],
+        "fulfilled": [hold_more(command, confirm_reservation, fulfil_reservation)],
+        "empty": [EMPTY],
+        "reversals": [job],
+        "events": [received.events[0].id],
+        "streams": [stream, f"item/{SKU}", f"reservation/{reservation}"],
+        "positions": [received.position],
+        "times": [events[-1]["recorded_at"]],
+    }
+
+
+def main():
+    command_url, query_url, folder = sys.argv[1:]
+    with CommandClient(base_url=command_url) as command, QueryClient(base_url=query_url) as query:
+        made = play(command, query)
+    for name, values in made.items():
+        lines = [json.dumps(value) + "\n" for value in values]
+        (Path(folder) / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
+    print("the story was played in Python")
+
+
+main()
