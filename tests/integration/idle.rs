@@ -24,7 +24,7 @@ const AT_ONCE: &str = "2500";
 
 /// The lines of both services that say that something is wrong, or that lanes change hands.
 fn notable(logs: &[PathBuf]) -> Vec<String> {
-    let words = ["WARN", "ERROR", "assigned", "takes over"];
+    let words = ["WARN", "ERROR", "assigned", "take over"];
     let text =
         logs.iter().map(|log| std::fs::read_to_string(log).expect("a log")).collect::<String>();
     text.lines()
@@ -58,7 +58,7 @@ async fn after_any_pause_the_next_event_is_applied_at_once_and_nothing_is_replac
         (gaps, query.metric::<u64>("stockbook_consumer_rebuilds_total").await)
     };
     let before = (notable(&logs), replaced().await);
-    assert!(before.0.iter().any(|line| line.contains("takes over")), "{before:?}");
+    assert!(before.0.iter().any(|line| line.contains("take over")), "{before:?}");
     for pause in [LONG_PAUSE].into_iter().chain([PAUSE; 8]) {
         let since = Instant::now();
         eventually("nothing happens", async || since.elapsed(), |idle| *idle > pause).await;

@@ -71,8 +71,11 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
         command.json(&path).await
     };
     let now = state("").await;
-    let figures =
-        |on_hand| json!({"on_hand": on_hand, "reserved": 0, "allocated": 0, "available": on_hand});
+    let figures = |on_hand| {
+        json!({
+            "on_hand": on_hand, "reserved": 0, "allocated": 0, "available": on_hand, "incoming": 0,
+        })
+    };
     assert_eq!((&now["version"], &now["state"]), (&json!(2), &figures(12)), "{now}");
     assert_eq!(state("?version=2").await, now);
     assert_eq!(state("?version=1").await["state"], figures(5));
