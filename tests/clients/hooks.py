@@ -25,6 +25,8 @@ BEYOND_SCHEMA_FAULTS = (
     "must be a reservation's id",
     "must be an event's id",
     "must be a time that has passed",
+    "must be a transfer's id",
+    "must be later than now",
     "must be after `from`",
     "is for atomic batches",
     "is for independent batches",
@@ -67,19 +69,27 @@ def before_call(_context, case, _kwargs):
     if "at_position" in query:
         query.pop("known_at", None)
     step = case.path.rsplit("/", 1)[-1]
-    if step in STATES:
-        path["sku" if "sku" in path else "id"] = known(STATES[step])
+    states = TRANSFER_STATES if "/transfers/" in case.path else STATES
+    if step in states:
+        path["sku" if "sku" in path else "id"] = known(states[step])
         # So that the next request finds the same state.
         case.query = {**query, "validate_only": "true"}
     if isinstance(case.body, dict):
         leave_conditions_out(case.body)
-        if case.path == "/v1/reversals" and not case.body.keys() & WAYS:
-            case.body["event"] = known("events")
+        if case.path == "/v1/reversals":
+            # An event can be reversed once; a day on which nothing happened, always.
+            for way in WAYS:
+                case.body.pop(way, None)
+            case.body["window"] = {
+                "by": "recorded_at",
+                "from": "1970-01-01T00:00:00Z",
+                "to": "1970-01-02T00:00:00Z",
+            }
         if "expected_quantity" in case.body:
             case.body["expected_quantity"] = None
-        if step == "return":
+        if step in ("return", "receive"):
             case.body["lines"] = [{"line": 1, "quantity": 1}]
-        elif step in STATES:
+        elif step in states:
             case.body.pop("lines", None)
     if by_dictionary:
         return
@@ -87,8 +97,8 @@ def before_call(_context, case, _kwargs):
         headers["Last-Event-ID"] = known("positions")
     for name in query.keys() & {"at_position", "from_position", "to_position"}:
         query[name] = known("positions")
-    if "id" in path and step not in STATES:
-        path["id"] = known("reversals" if "reversals" in case.path else "reservations")
+    if "id" in path and step not in states:
+        path["id"] = known(case.path.split("/")[2])
     if "stream" in path:
         path["stream"] = quote(known("streams"), safe="")
 
@@ -104,13 +114,14 @@ STATES = {
     "retire": "empty",
     "reinstate": "empty",
 }
+TRANSFER_STATES = {"receive": "in_transit", "close": "in_transit", "return": "in_transit"}
 
 # A reversal has exactly one of them.
 WAYS = ("event", "correlation_id", "reversal", "window")
 
 
 def leave_conditions_out(body):
-    for name in ("occurred_at", "expected_version", "idempotency_key"):
+    for name in ("occurred_at", "expected_at", "expected_version", "idempotency_key"):
         body.pop(name, None)
     for other in [way for way in WAYS if way in body][1:]:
         del body[other]

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from stockbook_command import Client as CommandClient
 from stockbook_command.api.commands import (
+    close_transfer,
     confirm_reservation,
+    dispatch_transfer,
     fulfil_reservation,
     issue_stock,
     read_progress,
     receive_stock,
+    receive_transfer,
     register_item,
     register_location,
     reserve_stock,
@@ -26,6 +29,8 @@ from stockbook_command.models import (
     Issue,
     Item,
     Location,
+    MoveLine,
+    Part,
     Problem,
     Receipt,
     ReservationRequest,
@@ -33,6 +38,9 @@ from stockbook_command.models import (
     ReversalProgress,
     StockLine,
     StreamState,
+    TransferClosing,
+    TransferReceipt,
+    TransferRequest,
     Window,
     WindowBy,
 )
@@ -69,6 +77,13 @@ def hold_more(command, *steps):
     for step in steps:
         expect(Accepted, step.sync_detailed(held.reservation.id, client=command))
     return held.reservation.id
+
+
+def send(command):
+    lines = [MoveLine(sku=SKU, from_="MAIN", to="SHOP", quantity=5)]
+    request = TransferRequest(lines=lines)
+    sent = expect(Accepted, dispatch_transfer.sync_detailed(client=command, body=request), 201)
+    return sent.transfer.id
 
 
 def play(command, query):
@@ -142,6 +157,15 @@ def play(command, query):
     stream = f"stock/{SKU}/MAIN"
     state = expect(StreamState, read_state.sync_detailed(stream, client=command))
     assert state.state["on_hand"] == level.on_hand, state
+
+    # Send five to another shop: four come in, the rest is lost.
+    transfer = send(command)
+    part = TransferReceipt(lines=[Part(line=1, quantity=4)])
+    expect(Accepted, receive_transfer.sync_detailed(transfer, client=command, body=part))
+    closing = TransferClosing(reason="broken")
+    closed = close_transfer.sync_detailed(transfer, client=command, body=closing)
+    closed = expect(Accepted, closed).transfer
+    assert (closed.status, closed.lines[0].lost) == ("closed", 1), closed
     return {
         "skus": [SKU, SKU, EMPTY],
         "locations": ["MAIN", "SHOP"],
@@ -150,6 +174,8 @@ def play(command, query):
         "confirmed": [hold_more(command, confirm_reservation)],
         "fulfilled": [hold_more(command, confirm_reservation, fulfil_reservation)],
         "empty": [EMPTY],
+        "transfers": [transfer],
+        "in_transit": [send(command)],
         "reversals": [job],
         "events": [received.events[0].id],
         "streams": [stream, f"item/{SKU}", f"reservation/{reservation}"],
