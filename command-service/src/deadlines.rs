@@ -49,28 +49,30 @@ pub async fn sweep(pool: PgPool, writer: Writer) {
     }
 }
 
-/// The commands for deadlines that have passed, the oldest deadline first.
-async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<Command>> {
+/// What to ask for deadlines that have passed, the oldest deadline first.
+async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<Submission>> {
     let rows = sqlx::query(include_str!("../queries/find_due.sql"))
         .bind(SWEEP_MAX)
         .fetch_all(pool)
         .await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
     metrics::sweeper_lag(overdue);
-    rows.iter().map(|row| command(row.try_get("stream")?, row.try_get("what")?)).collect()
+    rows.iter().map(|row| due(row.try_get("stream")?, row.try_get("what")?)).collect()
 }
 
 /// What is asked of the writer when a stream is due.
-fn command(stream: &str, what: &str) -> sqlx::Result<Command> {
+fn due(stream: &str, what: &str) -> sqlx::Result<Submission> {
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
         (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION) => {
-            let step = Step::Expire;
-            Ok(Command::ChangeReservation(ChangeReservation { id, step, precondition, cause }))
+            let (correlation_id, step) = (label(id.as_str()), Step::Expire);
+            let command = ChangeReservation { id, step, precondition, cause };
+            Ok(submission(Command::ChangeReservation(command), correlation_id))
         }
         (Ok(Stream::Transfer(id)), OVERDUE_TRANSFER) => {
-            let change = TransferChange::MarkOverdue;
-            Ok(Command::ChangeTransfer(ChangeTransfer { id, change, precondition, cause }))
+            let (correlation_id, change) = (label(id.as_str()), TransferChange::MarkOverdue);
+            let command = ChangeTransfer { id, change, precondition, cause };
+            Ok(submission(Command::ChangeTransfer(command), correlation_id))
         }
         (Ok(_), _) => Err(sqlx::Error::Decode(format!("{stream} has no deadline {what}").into())),
         (Err(error), _) => Err(sqlx::Error::Decode(Box::new(error))),
@@ -78,10 +80,10 @@ fn command(stream: &str, what: &str) -> sqlx::Result<Command> {
 }
 
 /// Asks the writer for all that is due; returns the pause before the next search.
-async fn submit_all(writer: &Writer, due: Vec<Command>) -> Duration {
+async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
     let asked = due.len();
-    let outcomes = join_all(due.into_iter().map(|one| writer.submit(submission(one)))).await;
+    let outcomes = join_all(due.into_iter().map(|one| writer.submit(one))).await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
     let accepted = |outcome: &Outcome| match outcome {
         Outcome::Decided(Decision::Accepted(events)) => events.last().cloned(),
@@ -100,13 +102,8 @@ async fn submit_all(writer: &Writer, due: Vec<Command>) -> Duration {
     if is_full { Duration::ZERO } else { POLL_INTERVAL }
 }
 
-fn submission(command: Command) -> Submission {
-    // What happens by itself to a reservation or a transfer is correlated by its id.
-    let correlation_id = match &command {
-        Command::ChangeTransfer(change) => label(change.id.as_str()),
-        Command::ChangeReservation(change) => label(change.id.as_str()),
-        _ => label(ACTOR),
-    };
+/// What happens by itself to a reservation or a transfer is correlated by its id.
+fn submission(command: Command, correlation_id: Label) -> Submission {
     Submission {
         payload: Payload::One(Request { command, occurred_at: None }),
         origin: Origin {

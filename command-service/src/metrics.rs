@@ -5,6 +5,21 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 use service_edge::recorder;
 
+const OUTCOMES_PURGED: &str = "stockbook_outcomes_purged_total";
+const REVERSAL_STEPS: &str = "stockbook_reversal_steps_total";
+const SNAPSHOTS_SAVED: &str = "stockbook_snapshots_saved_total";
+const SWEEPER_EXPIRED: &str = "stockbook_sweeper_expired_total";
+const SWEEPER_LAG_SECONDS: &str = "stockbook_sweeper_lag_seconds";
+const SWEEPER_OVERDUE: &str = "stockbook_sweeper_overdue_total";
+const BATCH_COMMANDS: &str = "stockbook_writer_batch_commands";
+const BATCH_EVENTS: &str = "stockbook_writer_batch_events";
+const BATCH_SECONDS: &str = "stockbook_writer_batch_seconds";
+const CACHE_BYTES: &str = "stockbook_writer_cache_bytes";
+const CACHE_STATES: &str = "stockbook_writer_cache_states";
+const COLD_STREAMS: &str = "stockbook_writer_cold_streams_total";
+const COMMIT_SECONDS: &str = "stockbook_writer_commit_seconds";
+const QUEUE_COMMANDS: &str = "stockbook_writer_queue_commands";
+const WAIT_SECONDS: &str = "stockbook_writer_wait_seconds";
 const FORKS: &str = "stockbook_writer_forks_total";
 const UNKNOWN_COMMITS: &str = "stockbook_writer_unknown_commits_total";
 const CLOCK_BEHIND: &str = "stockbook_writer_clock_behind_total";
@@ -23,56 +38,56 @@ pub(crate) fn start() {
 
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_gauge!("stockbook_writer_queue_commands", "Requests that wait for the writer");
-    describe_histogram!("stockbook_writer_wait_seconds", "Time of a request in the writer's queue");
-    describe_gauge!("stockbook_writer_cache_states", "States of streams that the writer remembers");
-    describe_gauge!("stockbook_writer_cache_bytes", "Estimated bytes of those states");
-    describe_counter!("stockbook_writer_cold_streams_total", "Streams read from the log");
-    describe_histogram!("stockbook_writer_batch_commands", "Requests in one transaction");
-    describe_histogram!("stockbook_writer_batch_events", "Events in one transaction");
-    describe_histogram!("stockbook_writer_batch_seconds", "Time of one batch, commit included");
-    describe_histogram!("stockbook_writer_commit_seconds", "Time of one commit");
+    describe_gauge!(QUEUE_COMMANDS, "Requests that wait for the writer");
+    describe_histogram!(WAIT_SECONDS, "Time of a request in the writer's queue");
+    describe_gauge!(CACHE_STATES, "States of streams that the writer remembers");
+    describe_gauge!(CACHE_BYTES, "Estimated bytes of those states");
+    describe_counter!(COLD_STREAMS, "Streams read from the log");
+    describe_histogram!(BATCH_COMMANDS, "Requests in one transaction");
+    describe_histogram!(BATCH_EVENTS, "Events in one transaction");
+    describe_histogram!(BATCH_SECONDS, "Time of one batch, commit included");
+    describe_histogram!(COMMIT_SECONDS, "Time of one commit");
     describe_counter!(UNKNOWN_COMMITS, "Commits that the database did not answer");
     describe_counter!(FORKS, "Lanes whose log is not the one that the writer remembers");
     describe_counter!(CLOCK_BEHIND, "Batches while the database's clock was behind the log");
     describe_counter!(OPTIMISTIC, "Optimistic batches: as_foreseen, or other after a conflict");
-    describe_counter!("stockbook_snapshots_saved_total", "Snapshots of streams saved");
-    describe_counter!("stockbook_outcomes_purged_total", "Stored outcomes deleted by age");
-    describe_counter!("stockbook_reversal_steps_total", "Steps of window reversals, by decision");
-    describe_gauge!("stockbook_sweeper_lag_seconds", "How long the oldest deadline has passed");
-    describe_counter!("stockbook_sweeper_expired_total", "Reservations that the sweeper expired");
-    describe_counter!("stockbook_sweeper_overdue_total", "Transfers that became overdue");
+    describe_counter!(SNAPSHOTS_SAVED, "Snapshots of streams saved");
+    describe_counter!(OUTCOMES_PURGED, "Stored outcomes deleted by age");
+    describe_counter!(REVERSAL_STEPS, "Steps of window reversals, by decision");
+    describe_gauge!(SWEEPER_LAG_SECONDS, "How long the oldest deadline has passed");
+    describe_counter!(SWEEPER_EXPIRED, "Reservations that the sweeper expired");
+    describe_counter!(SWEEPER_OVERDUE, "Transfers that became overdue");
 }
 
 pub(crate) fn queued(commands: usize) {
-    gauge!("stockbook_writer_queue_commands").set(commands as f64);
+    gauge!(QUEUE_COMMANDS).set(commands as f64);
 }
 
 pub(crate) fn left_queue(after: Duration) {
-    histogram!("stockbook_writer_wait_seconds").record(after);
+    histogram!(WAIT_SECONDS).record(after);
 }
 
 pub(crate) fn cached(states: usize, bytes: usize) {
-    gauge!("stockbook_writer_cache_states").set(states as f64);
-    gauge!("stockbook_writer_cache_bytes").set(bytes as f64);
+    gauge!(CACHE_STATES).set(states as f64);
+    gauge!(CACHE_BYTES).set(bytes as f64);
 }
 
 pub(crate) fn streams_loaded(streams: usize) {
-    counter!("stockbook_writer_cold_streams_total").increment(streams as u64);
+    counter!(COLD_STREAMS).increment(streams as u64);
 }
 
 pub(crate) fn batch_decided(events: usize) {
-    histogram!("stockbook_writer_batch_events").record(events as f64);
+    histogram!(BATCH_EVENTS).record(events as f64);
 }
 
 pub(crate) fn batch_committed(commands: usize, snapshots: usize, taken: Duration) {
-    counter!("stockbook_snapshots_saved_total").increment(snapshots as u64);
-    histogram!("stockbook_writer_batch_commands").record(commands as f64);
-    histogram!("stockbook_writer_batch_seconds").record(taken);
+    counter!(SNAPSHOTS_SAVED).increment(snapshots as u64);
+    histogram!(BATCH_COMMANDS).record(commands as f64);
+    histogram!(BATCH_SECONDS).record(taken);
 }
 
 pub(crate) fn commit_answered(after: Duration) {
-    histogram!("stockbook_writer_commit_seconds").record(after);
+    histogram!(COMMIT_SECONDS).record(after);
 }
 
 pub(crate) fn commit_unknown() {
@@ -94,21 +109,21 @@ pub(crate) fn optimistic(as_expected: bool) {
 }
 
 pub(crate) fn outcomes_purged(outcomes: u64) {
-    counter!("stockbook_outcomes_purged_total").increment(outcomes);
+    counter!(OUTCOMES_PURGED).increment(outcomes);
 }
 
 pub(crate) fn reversal_steps(decided: &'static str, steps: usize) {
-    counter!("stockbook_reversal_steps_total", "decided" => decided).increment(steps as u64);
+    counter!(REVERSAL_STEPS, "decided" => decided).increment(steps as u64);
 }
 
 pub(crate) fn sweeper_lag(seconds: f64) {
-    gauge!("stockbook_sweeper_lag_seconds").set(seconds);
+    gauge!(SWEEPER_LAG_SECONDS).set(seconds);
 }
 
 pub(crate) fn transfers_overdue(transfers: usize) {
-    counter!("stockbook_sweeper_overdue_total").increment(transfers as u64);
+    counter!(SWEEPER_OVERDUE).increment(transfers as u64);
 }
 
 pub(crate) fn reservations_expired(reservations: usize) {
-    counter!("stockbook_sweeper_expired_total").increment(reservations as u64);
+    counter!(SWEEPER_EXPIRED).increment(reservations as u64);
 }

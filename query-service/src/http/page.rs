@@ -190,9 +190,7 @@ impl PageQuery {
         let limit = usize::try_from(limit).unwrap_or_default();
         Page::of_rows(&found, limit, found.rows.len() > limit)
     }
-}
 
-impl PageQuery {
     /// The page of things with lines, of a statement that begins with `with found as (select …` and asks
     /// for one more than the limit. It ends after `limit` things, or with the one that brings it to
     /// [`LINES_MAX`] lines.

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, IntoResponses};
 
 use crate::http::Service;
 use crate::http::answer::{Tag, answer};
-use crate::http::page::{ListRow, PageQuery};
+use crate::http::page::{ListRow, Page, PageQuery};
 use crate::http::parameters::{Integer, Parameters};
 use crate::http::problem::Problem;
 use crate::http::wait::{AsOf, Lookup, MinPosition, WAIT_MAX, read_when_applied};
@@ -95,7 +95,19 @@ impl ReadOptions {
         limit: i64,
         statement: impl Fn() -> PageQuery,
     ) -> Result<Response, Problem> {
-        let read = || statement().fetch::<T>(service, limit);
+        self.list(service, || statement().fetch::<T>(service, limit)).await
+    }
+
+    /// Answers with the page that is read.
+    pub async fn list<T, F>(
+        &self,
+        service: &Service,
+        read: impl Fn() -> F,
+    ) -> Result<Response, Problem>
+    where
+        T: ListRow,
+        F: Future<Output = Result<AsOf<Page<T>>, Problem>>,
+    {
         let AsOf { position, value } = read_when_applied(service, &self.min_position, read).await?;
         Ok(self.answer(&position, &value.tag(), &value))
     }

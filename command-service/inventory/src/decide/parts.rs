@@ -32,3 +32,23 @@ pub(super) fn parts_of(
     };
     sums.into_iter().map(check).collect()
 }
+
+/// Books the parts on their lines, each by its number, and returns those lines with the booked
+/// quantities.
+pub(super) fn book<L: Clone>(
+    lines: &mut [L],
+    number: fn(&L) -> u32,
+    parts: &[Part],
+    book: fn(&mut L, i64),
+) -> Vec<(L, i64)> {
+    let mut parts = parts.iter().peekable();
+    let mut booked = Vec::with_capacity(parts.len());
+    for line in lines {
+        // Both are sorted by line.
+        if let Some(part) = parts.next_if(|part| part.line == number(line)) {
+            book(line, part.quantity);
+            booked.push((line.clone(), part.quantity));
+        }
+    }
+    booked
+}

@@ -353,16 +353,7 @@ impl<'a> Draft<'a> {
 
     /// Books the parts on their lines and returns those lines with the booked quantities.
     fn book_parts(&mut self, book: fn(&mut ReservationLine, i64)) -> Vec<(ReservationLine, i64)> {
-        let mut parts = self.parts.iter().peekable();
-        let mut booked = Vec::with_capacity(self.parts.len());
-        for line in &mut self.reservation.lines {
-            // Both are sorted by line.
-            if let Some(part) = parts.next_if(|part| part.line == line.line) {
-                book(line, part.quantity);
-                booked.push((line.clone(), part.quantity));
-            }
-        }
-        booked
+        parts::book(&mut self.reservation.lines, |line| line.line, &self.parts, book)
     }
 
     /// Releases held parts, or all that is left.

@@ -153,16 +153,7 @@ impl<'a> Draft<'a> {
 
     /// Books the parts on their lines and returns those lines with the booked quantities.
     fn book_parts(&mut self, book: fn(&mut TransferLine, i64)) -> Vec<(TransferLine, i64)> {
-        let mut parts = self.parts.iter().peekable();
-        let mut booked = Vec::with_capacity(self.parts.len());
-        for line in &mut self.transfer.lines {
-            // Both are sorted by line.
-            if let Some(part) = parts.next_if(|part| part.line == line.line) {
-                book(line, part.quantity);
-                booked.push((line.clone(), part.quantity));
-            }
-        }
-        booked
+        parts::book(&mut self.transfer.lines, |line| line.line, &self.parts, book)
     }
 
     fn nothing_is_open(&self) -> bool {

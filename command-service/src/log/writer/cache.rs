@@ -83,9 +83,9 @@ impl Cache {
         self.states.get(stream)
     }
 
-    /// Caches the states of a working set, except for unknown locations, reservations and transfers. A location is
-    /// read without locking its lane, so its registration would go unnoticed, and callers can name any
-    /// number of unknown reservations and transfers.
+    /// Caches the states of a working set, except for unknown locations, reservations and transfers. A
+    /// location is read without locking its lane, so its registration would go unnoticed, and callers can
+    /// name any number of unknown reservations and transfers.
     pub(crate) fn put_all(&mut self, inventory: Inventory) {
         for state in inventory.into_states() {
             let stream = state.stream();

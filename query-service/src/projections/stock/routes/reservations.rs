@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, ReferenceColumns, Text, Time, lookup};
 use crate::http::subject::DocumentId;
-use crate::http::wait::{AsOf, Lookup, read_when_applied};
+use crate::http::wait::{AsOf, Lookup};
 
 /// A reservation, as it stands after its last step.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
@@ -184,11 +184,10 @@ pub async fn list_reservations(
 ) -> Result<Response, Problem> {
     let after = page.after::<Reservation>()?;
     let read = || read_reservations(&service, &filter, after.as_ref(), page.limit());
-    let AsOf { position, value } = read_when_applied(&service, &options.min_position, read).await?;
-    Ok(options.answer(&position, &value.tag(), &value))
+    options.list(&service, read).await
 }
 
-/// The page ends after `limit` reservations, or with the one that brings it to [`LINES_MAX`](crate::http::page::LINES_MAX) lines.
+/// One page, bounded as [`PageQuery::fetch_with_lines`] says.
 async fn read_reservations(
     service: &Service,
     filter: &ReservationFilter,

@@ -19,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, lookup};
 use crate::http::subject::DocumentId;
-use crate::http::wait::{AsOf, Lookup, read_when_applied};
+use crate::http::wait::{AsOf, Lookup};
 
 /// A transfer, as it stands after its last step.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
@@ -179,11 +179,10 @@ pub async fn list_transfers(
 ) -> Result<Response, Problem> {
     let after = page.after::<Transfer>()?;
     let read = || read_transfers(&service, &filter, after.as_ref(), page.limit());
-    let AsOf { position, value } = read_when_applied(&service, &options.min_position, read).await?;
-    Ok(options.answer(&position, &value.tag(), &value))
+    options.list(&service, read).await
 }
 
-/// The page ends after `limit` transfers, or with the one that brings it to [`LINES_MAX`](crate::http::page::LINES_MAX) lines.
+/// One page, bounded as [`PageQuery::fetch_with_lines`] says.
 async fn read_transfers(
     service: &Service,
     filter: &TransferFilter,
