@@ -17,8 +17,9 @@ COPY tests/Cargo.toml tests/
 COPY load/Cargo.toml load/
 COPY load/baselines/Cargo.toml load/baselines/
 COPY load/gate/Cargo.toml load/gate/
+COPY examples/payment-service/Cargo.toml examples/payment-service/
 RUN for folder in command-service command-service/inventory query-service service-edge \
-            shared-events stack tests load load/baselines load/gate; do \
+            shared-events stack tests load load/baselines load/gate examples/payment-service; do \
         mkdir -p "$folder/src" && touch "$folder/src/lib.rs" || exit; \
     done \
     && for folder in command-service/src query-service/src tests/integration tests/compose; do \

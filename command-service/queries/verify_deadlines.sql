@@ -1,5 +1,6 @@
 -- The first held reservation whose deadline is not the end of its hold, transfer under way whose deadline is
--- not the moment it is expected at, or deadline without either.
+-- not the moment it is expected at, order whose deadline is not the moment it goes on at, or deadline without
+-- any of them.
 with reservations as materialized (
     select distinct on (stream)
         stream,
@@ -27,10 +28,23 @@ transfers as materialized (
     where stream >= 'transfer/' and stream < 'transfer0'
     order by stream, version desc
 ),
+orders as materialized (
+    select distinct on (stream)
+        stream,
+        lane,
+        position,
+        'continue_order' as what,
+        (data -> 'after' ->> 'due_at')::timestamptz as due_at
+    from events
+    where stream >= 'order/' and stream < 'order0'
+    order by stream, version desc
+),
 streams as (
     select * from reservations
     union all
     select * from transfers
+    union all
+    select * from orders
 )
 select
     coalesce(streams.lane, 0::smallint) as lane,

@@ -22,6 +22,7 @@ use crate::log::idempotency::purge::purge;
 use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::metrics;
+use crate::payments::{self, Payments};
 use crate::relay::{self, RelayConfig};
 use crate::reversals::Reversals;
 
@@ -84,9 +85,11 @@ impl App {
         let mut parts = Parts::default();
         parts.spawn("metrics", recorder::upkeep());
         let relay_stop = CancellationToken::new();
+        let payments_stop = CancellationToken::new();
         let working = async {
             let lanes = learn_lanes(&log, config.lanes).await?;
-            let writer = start_parts(&mut parts, &config, lanes, reversals, &relay_stop);
+            let stops = Stops { relay: &relay_stop, payments: &payments_stop };
+            let writer = start_parts(&mut parts, &config, lanes, reversals, stops);
             writer_state.send_replace(WriterState::Running(writer));
             tracing::info!("accepting commands");
             Err(parts.ended().await)
@@ -105,6 +108,10 @@ impl App {
         for part in ["purge", "sweeper", "reversals", "metrics"] {
             parts.abort(part);
         }
+        payments_stop.cancel();
+        for part in ["payment requests", "payment replies"] {
+            parts.finish(part, STOP_SLACK).await;
+        }
         let writer = &config.writer;
         let writer_max = writer.batch_timeout_ms.0 + writer.commit_timeout_ms.0 + STOP_SLACK;
         parts.finish("writer", writer_max).await;
@@ -114,18 +121,31 @@ impl App {
     }
 }
 
+/// What ends the parts that stop in their own time.
+struct Stops<'a> {
+    relay: &'a CancellationToken,
+    payments: &'a CancellationToken,
+}
+
 /// Starts the writer and everything that works with it.
 fn start_parts(
     parts: &mut Parts,
     config: &ServeConfig,
     lanes: LaneMap,
     reversals: Reversals,
-    relay_stop: &CancellationToken,
+    stops: Stops<'_>,
 ) -> writer::Writer {
     let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
     let (sender, relay) = relay::relay(relay_config(config, &lanes), pool);
+    let payments = Payments {
+        brokers: config.kafka_brokers.clone(),
+        config: config.payments.clone(),
+        database: config.write_database_url.clone(),
+        pool: reading_pool(config, 1, "payments"),
+        lanes: all_lanes(&lanes),
+    };
     let (writer, task) = writer::start(writer_config(config), lanes, sender);
-    parts.spawn("relay", relay.run(relay_stop.clone()));
+    parts.spawn("relay", relay.run(stops.relay.clone()));
     // On the shared threads, the writer would wait behind all tasks that woke before it: with hundreds of
     // connections that takes milliseconds.
     parts.add("writer", LocalPoolHandle::new(1).spawn_pinned(move || task.run()));
@@ -133,6 +153,10 @@ fn start_parts(
     parts.spawn("purge", purge);
     parts.spawn("sweeper", sweep(reading_pool(config, 1, "sweeper"), writer.clone()));
     parts.spawn("reversals", reversals.work(writer.clone()));
+    let requests = payments::requests::publish(payments.clone(), stops.payments.clone());
+    parts.spawn("payment requests", requests);
+    let replies = payments::replies::consume(payments, writer.clone(), stops.payments.clone());
+    parts.spawn("payment replies", replies);
     writer
 }
 

@@ -5,13 +5,14 @@ mod tests;
 
 use std::ffi::OsString;
 
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use service_edge::callers::CallerConfig;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::config::{at_least_one, lanes};
 use service_edge::process::with_default_action;
+use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
 
 /// Stockbook's command-service: decides stock commands and records what happened.
@@ -34,7 +35,7 @@ pub enum Action {
     Serve(Box<ServeConfig>),
     /// Migrate the write database to this version. The first migration fixes the number of lanes.
     Migrate(MigrateConfig),
-    /// Create the Kafka topic with one partition for each lane, unless it exists.
+    /// Create the Kafka topics of events and of payments with one partition for each lane, unless they exist.
     CreateTopic(CreateTopicConfig),
     /// Check the whole log from its first event; fail at the first difference.
     Verify(VerifyConfig),
@@ -72,6 +73,9 @@ pub struct ServeConfig {
     pub outcome_retention_days: u16,
 
     #[command(flatten)]
+    pub payments: PaymentConfig,
+
+    #[command(flatten)]
     pub callers: CallerConfig,
 
     #[command(flatten)]
@@ -79,6 +83,37 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub writer: WriterBounds,
+}
+
+/// The topics that the payment service reads and writes.
+#[derive(Debug, Clone, Args)]
+pub struct PaymentTopics {
+    /// The topic of requests to the payment service.
+    #[arg(long, env = "PAYMENT_REQUESTS_TOPIC", default_value = REQUESTS_TOPIC, value_parser = NonEmptyStringValueParser::new())]
+    pub payment_requests_topic: String,
+
+    /// The topic of its replies. Those that cannot be read go to a topic named like it with `.rejected`.
+    #[arg(long, env = "PAYMENT_REPLIES_TOPIC", default_value = REPLIES_TOPIC, value_parser = NonEmptyStringValueParser::new())]
+    pub payment_replies_topic: String,
+}
+
+impl PaymentTopics {
+    /// The topic of replies that cannot be read.
+    #[must_use]
+    pub fn rejected(&self) -> String {
+        format!("{}.rejected", self.payment_replies_topic)
+    }
+}
+
+/// How orders are paid.
+#[derive(Debug, Clone, Args)]
+pub struct PaymentConfig {
+    #[command(flatten)]
+    pub topics: PaymentTopics,
+
+    /// The consumer group of replies, the same for all instances.
+    #[arg(long, env = "PAYMENT_REPLIES_GROUP", default_value = "stockbook-payments", value_parser = NonEmptyStringValueParser::new())]
+    pub payment_replies_group: String,
 }
 
 /// Settings of HTTP.
@@ -163,6 +198,9 @@ pub struct CreateTopicConfig {
     /// The topic.
     #[arg(long, env = "TOPIC", default_value = TOPIC)]
     pub topic: String,
+
+    #[command(flatten)]
+    pub payments: PaymentTopics,
 
     /// The number of lanes of the log, and so of partitions.
     #[arg(long, env = "LANES", default_value_t = 16, value_parser = lanes())]

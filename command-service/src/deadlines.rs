@@ -1,21 +1,26 @@
-//! The sweeper: asks the writer to expire reservations whose hold has ended, and to mark transfers that are
-//! overdue.
+//! The sweeper: asks the writer to expire reservations whose hold has ended, to mark transfers that are
+//! overdue, and to let orders go on.
 //!
 //! The writer decides, as for any command, and leaves a reservation alone that was confirmed or extended
-//! meanwhile, and a transfer that is done. Several sweepers at once do no harm.
+//! meanwhile, a transfer that is done, and an order that went on. Several sweepers at once do no harm.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use shared_events::event::Cause;
+use shared_events::lane::EventId;
 use shared_events::stream::Stream;
 use shared_events::values::Label;
 use sqlx::Row;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgPool, PgRow};
 use tokio::time::{Instant, sleep};
 
-use crate::inventory::{ChangeReservation, ChangeTransfer, Command, Request, Step, TransferChange};
-use crate::log::append::{EXPIRE_RESERVATION, OVERDUE_TRANSFER};
+use crate::inventory::{
+    ChangeOrder, ChangeReservation, ChangeTransfer, Command, OrderChange, Request, Step,
+    TransferChange,
+};
+use crate::log::append::{CONTINUE_ORDER, EXPIRE_RESERVATION, OVERDUE_TRANSFER};
+use crate::log::row;
 use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 use crate::metrics;
@@ -57,22 +62,30 @@ async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<Submission>> {
         .await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
     metrics::sweeper_lag(overdue);
-    rows.iter().map(|row| due(row.try_get("stream")?, row.try_get("what")?)).collect()
+    rows.iter().map(due).collect()
 }
 
 /// What is asked of the writer when a stream is due.
-fn due(stream: &str, what: &str) -> sqlx::Result<Submission> {
+fn due(row: &PgRow) -> sqlx::Result<Submission> {
+    let (stream, what): (&str, &str) = (row.try_get("stream")?, row.try_get("what")?);
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
         (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION) => {
             let (correlation_id, step) = (label(id.as_str()), Step::Expire);
             let command = ChangeReservation { id, step, precondition, cause };
-            Ok(submission(Command::ChangeReservation(command), correlation_id))
+            Ok(submission(Command::ChangeReservation(command), correlation_id, None))
         }
         (Ok(Stream::Transfer(id)), OVERDUE_TRANSFER) => {
             let (correlation_id, change) = (label(id.as_str()), TransferChange::MarkOverdue);
             let command = ChangeTransfer { id, change, precondition, cause };
-            Ok(submission(Command::ChangeTransfer(command), correlation_id))
+            Ok(submission(Command::ChangeTransfer(command), correlation_id, None))
+        }
+        (Ok(Stream::Order(id)), CONTINUE_ORDER) => {
+            // All events of an order have the correlation of its first.
+            let correlation_id = label(row.try_get("correlation_id")?);
+            let cause_of_it = row::event_id(row, "lane", "position")?;
+            let command = ChangeOrder { id, change: OrderChange::Continue, precondition, cause };
+            Ok(submission(Command::ChangeOrder(command), correlation_id, Some(cause_of_it)))
         }
         (Ok(_), _) => Err(sqlx::Error::Decode(format!("{stream} has no deadline {what}").into())),
         (Err(error), _) => Err(sqlx::Error::Decode(Box::new(error))),
@@ -89,12 +102,19 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
         Outcome::Decided(Decision::Accepted(events)) => events.last().cloned(),
         _ => None,
     };
-    let (overdue, expired): (Vec<_>, Vec<_>) = outcomes
-        .iter()
-        .filter_map(accepted)
-        .partition(|event| matches!(event.stream, Stream::Transfer(_)));
-    metrics::reservations_expired(expired.len());
-    metrics::transfers_overdue(overdue.len());
+    let (mut expired, mut overdue, mut continued) = (0, 0, 0);
+    for event in outcomes.iter().filter_map(accepted) {
+        match event.stream {
+            Stream::Order(_) => continued += 1,
+            Stream::Transfer(_) => overdue += 1,
+            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) | Stream::Reservation(_) => {
+                expired += 1;
+            }
+        }
+    }
+    metrics::reservations_expired(expired);
+    metrics::transfers_overdue(overdue);
+    metrics::orders_continued(continued);
     if decided < asked {
         tracing::warn!(asked, decided, "not every passed deadline could be handled");
         return RETRY_PAUSE;
@@ -103,13 +123,13 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
 }
 
 /// What happens by itself to a reservation or a transfer is correlated by its id.
-fn submission(command: Command, correlation_id: Label) -> Submission {
+fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId>) -> Submission {
     Submission {
         payload: Payload::One(Request { command, occurred_at: None }),
         origin: Origin {
             actor: Some(label(ACTOR)),
             correlation_id,
-            causation_id: None,
+            causation_id: caused_by.map(|event| label(&event.to_string())),
             traceparent: None,
         },
         key: None,

@@ -1,8 +1,8 @@
 //! The write side of Stockbook: decides stock commands and records what happened.
 //!
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
-//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` expires holds,
-//! `reversals` reverses the events of a time window. `topic` and `migrate` create the topic and the
+//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` expires holds and lets orders go
+//! on, `payments` speaks with the payment service, `reversals` reverses the events of a time window. `topic` and `migrate` create the topic and the
 //! tables, `verify` checks the whole log.
 
 pub mod config;
@@ -12,6 +12,7 @@ pub mod http;
 pub mod log;
 pub mod relay;
 pub mod deadlines;
+mod payments;
 pub mod reversals;
 pub mod topic;
 pub mod migrate;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use command_service::app::App;
-use command_service::config::{Action, Config, ServeConfig};
+use command_service::config::{Action, Config, CreateTopicConfig, ServeConfig};
 use command_service::{migrate, topic, verify};
 use mimalloc::MiMalloc;
 use service_edge::healthcheck::healthcheck;
@@ -25,15 +25,23 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
         Action::Healthcheck(config) => healthcheck(&config.listen).await,
-        Action::CreateTopic(config) => topic::create(
-            &config.kafka_brokers,
-            &config.topic,
-            config.lanes,
-            config.replication_factor,
-        )
-        .await
-        .with_context(|| format!("topic {} cannot be created", config.topic)),
+        Action::CreateTopic(config) => create_topics(&config).await,
     }
+}
+
+async fn create_topics(config: &CreateTopicConfig) -> anyhow::Result<()> {
+    let CreateTopicConfig { kafka_brokers, topic, payments, lanes, replication_factor } = config;
+    topic::create(kafka_brokers, topic, *lanes, *replication_factor)
+        .await
+        .with_context(|| format!("topic {topic} cannot be created"))?;
+    let topics = [
+        payments.payment_requests_topic.clone(),
+        payments.payment_replies_topic.clone(),
+        payments.rejected(),
+    ];
+    topic::create_for_payments(kafka_brokers, topics.to_vec(), *lanes, *replication_factor)
+        .await
+        .with_context(|| format!("the topics {} cannot be created", topics.join(", ")))
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {

@@ -26,6 +26,10 @@ const CLOCK_BEHIND: &str = "stockbook_writer_clock_behind_total";
 // Published under this name before the word "optimistic" was chosen.
 const OPTIMISTIC: &str = "stockbook_writer_foreseen_total";
 
+const SWEEPER_ORDERS: &str = "stockbook_sweeper_orders_total";
+const PAYMENT_REQUESTS: &str = "stockbook_payment_requests_total";
+const PAYMENT_REPLIES: &str = "stockbook_payment_replies_total";
+
 /// Starts recording and describes what is recorded. Counters that an alarm watches are there from the
 /// start, so that the first fault shows as an increase.
 pub(crate) fn start() {
@@ -57,6 +61,9 @@ fn describe() {
     describe_gauge!(SWEEPER_LAG_SECONDS, "How long the oldest deadline has passed");
     describe_counter!(SWEEPER_EXPIRED, "Reservations that the sweeper expired");
     describe_counter!(SWEEPER_OVERDUE, "Transfers that became overdue");
+    describe_counter!(SWEEPER_ORDERS, "Steps that orders took by themselves");
+    describe_counter!(PAYMENT_REQUESTS, "Requests that were sent to the payment service");
+    describe_counter!(PAYMENT_REPLIES, "Replies of the payment service, by what became of them");
 }
 
 pub(crate) fn queued(commands: usize) {
@@ -126,4 +133,17 @@ pub(crate) fn transfers_overdue(transfers: usize) {
 
 pub(crate) fn reservations_expired(reservations: usize) {
     counter!(SWEEPER_EXPIRED).increment(reservations as u64);
+}
+
+pub(crate) fn orders_continued(orders: usize) {
+    counter!(SWEEPER_ORDERS).increment(orders as u64);
+}
+
+pub(crate) fn payment_requests(requests: usize) {
+    counter!(PAYMENT_REQUESTS).increment(requests as u64);
+}
+
+/// A reply was decided, repeated, for an unknown order, or rejected.
+pub(crate) fn payment_reply(outcome: &'static str) {
+    counter!(PAYMENT_REPLIES, "outcome" => outcome).increment(1);
 }

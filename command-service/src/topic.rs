@@ -70,6 +70,38 @@ pub async fn create(
     .await
 }
 
+/// Creates topics that others read and write, too, unless they exist. They keep records as long as the broker
+/// does by default: the log has every request and every reply that counts.
+pub async fn create_for_payments(
+    brokers: &str,
+    topics: Vec<String>,
+    partitions: u16,
+    replication_factor: u16,
+) -> Result<(), TopicError> {
+    let brokers = brokers.to_owned();
+    blocking(move || {
+        let replication = || TopicReplication::Fixed(i32::from(replication_factor));
+        let partitions = i32::from(partitions);
+        let new: Vec<NewTopic<'_>> =
+            topics.iter().map(|name| NewTopic::new(name, partitions, replication())).collect();
+        create_all(&settings(&brokers).create_with_context(Logs)?, &new)
+    })
+    .await
+}
+
+/// Creates topics that do not exist.
+fn create_all(client: &AdminClient<Logs>, topics: &[NewTopic<'_>]) -> Result<(), TopicError> {
+    let options =
+        AdminOptions::new().request_timeout(Some(LEADERS_MAX)).operation_timeout(Some(LEADERS_MAX));
+    for result in block_on(client.create_topics(topics, &options))? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => return Err(TopicError::Refused { topic, code }),
+        }
+    }
+    Ok(())
+}
+
 /// Checks that the relay may publish: the topic has one partition for each lane and is not compacted.
 pub(crate) async fn check(brokers: &str, topic: &str, lanes: usize) -> Result<(), TopicError> {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
@@ -121,17 +153,7 @@ impl Topic {
             // Otherwise an acknowledgement could mean a single copy.
             topic = topic.set("min.insync.replicas", "2");
         }
-        let options = AdminOptions::new()
-            .request_timeout(Some(LEADERS_MAX))
-            .operation_timeout(Some(LEADERS_MAX));
-        let results = block_on(self.client.create_topics([&topic], &options))?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, code)) => return Err(TopicError::Refused { topic, code }),
-            }
-        }
-        Ok(())
+        create_all(&self.client, &[topic])
     }
 
     /// A new topic reaches the brokers gradually.

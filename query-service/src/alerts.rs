@@ -1,5 +1,5 @@
 //! Publishes alerts to Kafka. The projection `low_stock` puts them into outboxes, one for items that are
-//! short and one for transfers that are overdue, in the transaction that writes its rows. One instance at a
+//! short, one for transfers that are overdue and one for orders that wait for an operator, in the transaction that writes its rows. One instance at a
 //! time publishes them, and deletes those that are acknowledged.
 //!
 //! At least once, and in order for each item. The id of an alert never changes, so that readers can drop
@@ -30,7 +30,7 @@ use crate::{database, metrics};
 /// Alerts of each outbox that are in flight at once.
 const IN_FLIGHT_MAX: i64 = 500;
 
-/// The channel of Postgres on which `insert_alerts.sql` and `insert_overdue.sql` announce alerts.
+/// The channel of Postgres on which `insert_alerts.sql` and its like announce alerts.
 const CHANNEL: &str = "alert_outbox";
 
 /// How often an empty outbox is read although no alert was announced.
@@ -133,6 +133,7 @@ async fn load(connection: &mut PgListener) -> Result<Vec<Alert>, Failure> {
     for (outbox, statement) in [
         (Outbox::LowStock, include_str!("../queries/load_alerts.sql")),
         (Outbox::Overdue, include_str!("../queries/load_overdue.sql")),
+        (Outbox::Orders, include_str!("../queries/load_order_alerts.sql")),
     ] {
         let query = sqlx::query(statement).bind(IN_FLIGHT_MAX);
         for row in query.fetch_all(&mut *connection).await? {
@@ -143,8 +144,8 @@ async fn load(connection: &mut PgListener) -> Result<Vec<Alert>, Failure> {
 }
 
 async fn delete(connection: &mut PgListener, alerts: &[Alert]) -> sqlx::Result<()> {
-    let (low, overdue): (Vec<&Alert>, Vec<&Alert>) =
-        alerts.iter().partition(|alert| alert.outbox == Outbox::LowStock);
+    let of = |outbox| alerts.iter().filter(|alert| alert.outbox == outbox).collect::<Vec<&Alert>>();
+    let low = of(Outbox::LowStock);
     let lanes = |alerts: &[&Alert]| alerts.iter().map(|alert| alert.lane()).collect::<Vec<i16>>();
     let positions =
         |alerts: &[&Alert]| alerts.iter().map(|alert| alert.position()).collect::<Vec<i64>>();
@@ -156,12 +157,17 @@ async fn delete(connection: &mut PgListener, alerts: &[Alert]) -> sqlx::Result<(
             .execute(&mut *connection)
             .await?;
     }
-    if !overdue.is_empty() {
-        sqlx::query(include_str!("../queries/delete_overdue.sql"))
-            .bind(lanes(&overdue))
-            .bind(positions(&overdue))
-            .execute(&mut *connection)
-            .await?;
+    for (alerts, statement) in [
+        (of(Outbox::Overdue), include_str!("../queries/delete_overdue.sql")),
+        (of(Outbox::Orders), include_str!("../queries/delete_order_alerts.sql")),
+    ] {
+        if !alerts.is_empty() {
+            sqlx::query(statement)
+                .bind(lanes(&alerts))
+                .bind(positions(&alerts))
+                .execute(&mut *connection)
+                .await?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 pub mod daily_flow;
 pub mod low_stock;
+pub mod orders;
 pub mod reorder_point;
 pub mod stock;
 pub mod view;
@@ -20,6 +21,7 @@ const VIEWS: &[Registered] = &[
     Registered::of::<stock::Stock>(),
     Registered::of::<daily_flow::DailyFlow>(),
     Registered::of::<low_stock::LowStock>(),
+    Registered::of::<orders::Orders>(),
 ];
 
 pub fn all() -> Vec<Projection> {

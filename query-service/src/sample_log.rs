@@ -2,6 +2,7 @@
 //! and chains.
 
 mod actions;
+mod orders;
 mod transfers;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use shared_events::chain::Chain;
 use shared_events::event::{Event, Figures, Reference};
 use shared_events::lane::{Lane, LaneMap, Position, Version};
+use shared_events::order::Order;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::slot::slot_of;
@@ -37,6 +39,7 @@ pub(crate) struct Log {
     figures: BTreeMap<Stream, Figures>,
     reservations: Vec<Reservation>,
     transfers: Vec<Transfer>,
+    orders: Vec<Order>,
     occurred_at: Option<Timestamp>,
 }
 
@@ -94,6 +97,7 @@ impl Log {
             figures: BTreeMap::new(),
             reservations: Vec::new(),
             transfers: Vec::new(),
+            orders: Vec::new(),
             occurred_at: None,
         }
     }

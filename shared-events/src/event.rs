@@ -7,6 +7,7 @@
 mod about;
 mod data;
 mod hold;
+mod order;
 mod transfer;
 mod upcast;
 
@@ -19,6 +20,7 @@ pub use self::data::{
     StockSet,
 };
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
+pub use self::order::OrderStep;
 pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 
 /// An event that this binary cannot read.
@@ -188,4 +190,30 @@ events! {
     TransferReturned(TransferStep) = 1,
     /// The transfer was not done when it was expected.
     TransferOverdue(TransferStep) = 1,
+    /// An order was placed.
+    OrderPlaced(OrderStep) = 1,
+    /// Stock is held for the order.
+    OrderReserved(OrderStep) = 1,
+    /// The payment service is asked something about the order, for the first time or again.
+    PaymentRequested(OrderStep) = 1,
+    /// The payment service has set the money aside.
+    PaymentAuthorised(OrderStep) = 1,
+    /// The payment service has not set the money aside, and will not.
+    PaymentDeclined(OrderStep) = 1,
+    /// The payment service has undone the authorisation, or will refuse it.
+    PaymentVoided(OrderStep) = 1,
+    /// The order is paid, and its stock firmly promised.
+    OrderConfirmed(OrderStep) = 1,
+    /// The order ended because the payment service declined; its hold is released.
+    OrderDeclined(OrderStep) = 1,
+    /// The order ended because it was not paid by its deadline; its hold is released.
+    OrderTimedOut(OrderStep) = 1,
+    /// The order ended because its owner cancelled it; its hold is released.
+    OrderCancelled(OrderStep) = 1,
+    /// The order ended because there was too little stock, or because its hold was gone when it was paid.
+    OrderFailed(OrderStep) = 1,
+    /// The payment service was asked for too long; an operator has to look.
+    OrderNeedsOperator(OrderStep) = 1,
+    /// An operator let the order go on.
+    OrderResumed(OrderStep) = 1,
 }

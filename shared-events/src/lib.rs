@@ -3,7 +3,8 @@
 //!
 //! - [`values`], [`time`]: checked text and times
 //! - [`slot`], [`stream`], [`lane`]: where an event belongs
-//! - [`event`], [`reservation`], [`transfer`]: what happened
+//! - [`event`], [`reservation`], [`transfer`], [`order`]: what happened
+//! - [`payment`]: what a payment service is asked, and replies
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
@@ -22,6 +23,8 @@ pub mod lane;
 pub mod event;
 pub mod reservation;
 pub mod transfer;
+pub mod order;
+pub mod payment;
 pub mod chain;
 pub mod recorded;
 pub mod lane_check;

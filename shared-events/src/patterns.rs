@@ -17,6 +17,9 @@ pub const RESERVATION_ID: &str =
 /// As [`TransferId`](crate::values::TransferId) writes it.
 pub const TRANSFER_ID: &str = RESERVATION_ID;
 
+/// As [`OrderId`](crate::values::OrderId) writes it.
+pub const ORDER_ID: &str = RESERVATION_ID;
+
 /// Positions of one lane or several, as [`PositionToken`](crate::lane::PositionToken) writes them.
 pub const POSITION_TOKEN: &str = "^[0-9]{1,4}:[0-9]{1,18}(,[0-9]{1,4}:[0-9]{1,18})*$";
 

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::slot::slot_of;
-use crate::values::{LocationCode, ReservationId, Sku, TransferId, ValueError, serde_as_text};
+use crate::values::{
+    LocationCode, OrderId, ReservationId, Sku, TransferId, ValueError, serde_as_text,
+};
 
 /// The name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,17 +21,20 @@ pub enum Stream {
     Reservation(ReservationId),
     /// `transfer/{id}`
     Transfer(TransferId),
+    /// `order/{id}`
+    Order(OrderId),
 }
 
 impl Stream {
     /// The slot, which decides the lane. An item and its stock share one, so all their events are ordered
-    /// in one lane. The id of a reservation or a transfer contains its slot.
+    /// in one lane. The id of a reservation, a transfer or an order contains its slot.
     pub fn slot(&self) -> u16 {
         match self {
             Self::Item(sku) | Self::Stock(sku, _) => slot_of(sku.as_str()),
             Self::Location(code) => slot_of(code.as_str()),
             Self::Reservation(id) => id.slot(),
             Self::Transfer(id) => id.slot(),
+            Self::Order(id) => id.slot(),
         }
     }
 }
@@ -42,6 +47,7 @@ impl fmt::Display for Stream {
             Self::Stock(sku, location) => write!(out, "stock/{sku}/{location}"),
             Self::Reservation(id) => write!(out, "reservation/{id}"),
             Self::Transfer(id) => write!(out, "transfer/{id}"),
+            Self::Order(id) => write!(out, "order/{id}"),
         }
     }
 }
@@ -61,6 +67,7 @@ impl FromStr for Stream {
             }
             (Some("reservation"), Some(id), None) => Self::Reservation(id.parse()?),
             (Some("transfer"), Some(id), None) => Self::Transfer(id.parse()?),
+            (Some("order"), Some(id), None) => Self::Order(id.parse()?),
             _ => return Err(NOT_A_STREAM),
         };
         if parts.next().is_some() { Err(NOT_A_STREAM) } else { Ok(stream) }
@@ -68,8 +75,8 @@ impl FromStr for Stream {
 }
 
 const NOT_A_STREAM: ValueError = ValueError {
-    expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location}, reservation/{id} \
-               or transfer/{id}",
+    expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location}, reservation/{id}, \
+               transfer/{id} or order/{id}",
 };
 
 #[cfg(test)]
@@ -80,7 +87,10 @@ mod tests {
     fn a_stream_reads_back_from_its_name() {
         let reservation = "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
         let transfer = "transfer/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
-        for name in ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation, transfer] {
+        let order = "order/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
+        for name in
+            ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation, transfer, order]
+        {
             let stream: Stream = name.parse().expect("a stream's name");
             assert_eq!(stream.to_string(), name);
         }

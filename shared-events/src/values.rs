@@ -126,6 +126,10 @@ text_value! {
     TransferId, is_id_with_slot, "a transfer's id"
 }
 text_value! {
+    /// The id of an order, made by the server like a [`ReservationId`]. Its reservation has the same id.
+    OrderId, is_id_with_slot, "an order's id"
+}
+text_value! {
     /// The id of a reversal, made by the server.
     ReversalId, is_uuid, "a reversal's id"
 }
@@ -147,7 +151,14 @@ macro_rules! id_with_slot {
     )+};
 }
 
-id_with_slot!(ReservationId, TransferId);
+id_with_slot!(ReservationId, TransferId, OrderId);
+
+impl OrderId {
+    /// The id of the order's reservation. No other can have it, so an order never holds stock twice.
+    pub fn reservation(&self) -> ReservationId {
+        ReservationId(self.0.clone())
+    }
+}
 
 impl ReversalId {
     /// A new id.

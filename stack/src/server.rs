@@ -19,6 +19,8 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// No `Debug`: the URL holds a password.
 pub(crate) enum Address {
     Service(SocketAddr),
+    /// It speaks over Kafka only.
+    Participant,
     Postgres(Url),
     Kafka(String),
 }
@@ -34,6 +36,7 @@ impl Address {
                 ensure!(status.is_success(), "{status}: {}", answer.text().await?);
                 Ok(())
             }
+            Self::Participant => Ok(()),
             Self::Postgres(url) => {
                 let connect = PgConnection::connect(url.as_str());
                 let connected = tokio::time::timeout(ANSWER_MAX, connect).await;
@@ -54,6 +57,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Service(address) => write!(f, "http://{address}"),
+            Self::Participant => f.write_str("over Kafka"),
             Self::Postgres(url) => url.fmt(f),
             Self::Kafka(brokers) => brokers.fmt(f),
         }

@@ -55,6 +55,24 @@ impl Service {
         Ok(Self { process, address })
     }
 
+    /// Starts a service that speaks over Kafka only, without waiting for it.
+    pub fn participant(
+        folder: &DataFolder,
+        name: &str,
+        program: &Path,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
+        let spec = Spec {
+            kind: Kind::Service,
+            name: name.to_owned(),
+            program: program.to_owned(),
+            args: Vec::new(),
+            env: settings.environment(),
+            user: None,
+        };
+        Self::server(folder, spec, Address::Participant)
+    }
+
     /// Starts a server, without waiting for it.
     pub(crate) fn server(
         folder: &DataFolder,

@@ -26,6 +26,8 @@ BEYOND_SCHEMA_FAULTS = (
     "must be an event's id",
     "must be a time that has passed",
     "must be a transfer's id",
+    "must be an order's id",
+    "must be an object of at most",
     "must be later than now",
     "must be after `from`",
     "is for atomic batches",
@@ -69,7 +71,10 @@ def before_call(_context, case, _kwargs):
     if "at_position" in query:
         query.pop("known_at", None)
     step = case.path.rsplit("/", 1)[-1]
-    states = TRANSFER_STATES if "/transfers/" in case.path else STATES
+    states = STATES
+    for kind, of_kind in (("transfers", TRANSFER_STATES), ("orders", ORDER_STATES)):
+        if f"/{kind}/" in case.path:
+            states = of_kind
     if step in states:
         path["sku" if "sku" in path else "id"] = known(states[step])
         # So that the next request finds the same state.
@@ -114,6 +119,7 @@ STATES = {
     "retire": "empty",
     "reinstate": "empty",
 }
+ORDER_STATES = {"cancel": "orders", "resume": "orders"}
 TRANSFER_STATES = {"receive": "in_transit", "close": "in_transit", "return": "in_transit"}
 
 # A reversal has exactly one of them.

@@ -86,6 +86,15 @@ def send(command):
     return sent.transfer.id
 
 
+def order(command):
+    # By hand: what the payment service takes has no schema.
+    lines = [{"sku": SKU, "location": "MAIN", "quantity": 1}]
+    body = {"owner": "cart-9", "lines": lines, "payment": {}, "deadline_seconds": 86_400}
+    placed = command.get_httpx_client().post("/v1/orders", json=body)
+    assert placed.status_code == 202, placed.text
+    return placed.json()["order"]["id"]
+
+
 def play(command, query):
     for code in ("MAIN", "SHOP"):
         location = register_location.sync_detailed(code, client=command, body=Location())
@@ -176,6 +185,7 @@ def play(command, query):
         "empty": [EMPTY],
         "transfers": [transfer],
         "in_transit": [send(command)],
+        "orders": [order(command)],
         "reversals": [job],
         "events": [received.events[0].id],
         "streams": [stream, f"item/{SKU}", f"reservation/{reservation}"],

@@ -22,7 +22,7 @@ type Members = &'static [&'static str];
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The published table: code, status, members.
-const TABLE: [(&str, u16, Members); 40] = [
+const TABLE: [(&str, u16, Members); 42] = [
     ("malformed_body", 400, &[]),
     ("validation_failed", 422, &["errors"]),
     ("reason_required", 422, &[]),
@@ -32,6 +32,7 @@ const TABLE: [(&str, u16, Members); 40] = [
     ("unknown_location", 404, &["location"]),
     ("unknown_reservation", 404, &["id"]),
     ("unknown_transfer", 404, &["id"]),
+    ("unknown_order", 404, &["id"]),
     ("unknown_stream", 404, &["id"]),
     ("unknown_event", 404, &["id"]),
     ("not_found", 404, &[]),
@@ -49,6 +50,7 @@ const TABLE: [(&str, u16, Members); 40] = [
     ("over_return", 409, &["line", "asked", "possible"]),
     ("over_receive", 409, &["line", "asked", "possible"]),
     ("transfer_state", 409, &["transfer_status"]),
+    ("order_state", 409, &["order_status"]),
     ("already_reversed", 409, &["dependents"]),
     ("not_reversible", 409, &["dependents"]),
     ("batch_refused", 409, &["results"]),
@@ -98,6 +100,7 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     of_stock(&command, &mut met).await;
     of_reservations(&command, &mut met).await;
     of_transfers(&command, &mut met).await;
+    of_orders(&command, &mut met).await;
     of_reversals(&command, &mut met).await;
     pressure::of_keys(&mut stockbook, &mut met).await;
     pressure::of_time_and_space(&mut stockbook, &mut met).await;
@@ -233,6 +236,19 @@ async fn of_transfers(command: &Api, met: &mut Met) {
     let done = met.meet(step(&id, "close", json!({"reason": "lost"})).await, "transfer_state");
     assert_eq!(done["transfer_status"], "returned");
     met.meet(step("17", "return", json!({})).await, "unknown_transfer");
+}
+
+async fn of_orders(command: &Api, met: &mut Met) {
+    let mut order = lines_at_main(&[("C", 1)]);
+    order["owner"] = json!("customer-1");
+    order["payment"] = json!({});
+    order["deadline_seconds"] = json!(300);
+    // An unknown item fails an order; its placing is accepted all the same.
+    let failed = command.post("/v1/orders", order).await.expect_status(202);
+    let id = failed.json()["order"]["id"].as_str().expect("an id").to_owned();
+    let cancel = async |id: &str| command.post(&format!("/v1/orders/{id}/cancel"), json!({})).await;
+    assert_eq!(met.meet(cancel(&id).await, "order_state")["order_status"], "failed");
+    met.meet(cancel("17").await, "unknown_order");
 }
 
 async fn of_reversals(command: &Api, met: &mut Met) {

@@ -26,6 +26,7 @@ mod reservation_requests;
 mod reservation_steps;
 mod expiry;
 mod transfers;
+mod orders;
 mod reversals;
 mod reversal_windows;
 mod reversal_jobs;
@@ -74,6 +75,8 @@ fn main() -> ExitCode {
         expiry::TESTS,
         transfers::TESTS,
         transfers::conserved::TESTS,
+        orders::TESTS,
+        orders::faults::TESTS,
         reversals::TESTS,
         reversal_windows::TESTS,
         reversal_jobs::TESTS,

@@ -20,7 +20,7 @@ const FEW: i64 = 10_000;
 const SOLD_OUT: i64 = 500;
 
 /// Each list with each of its filters.
-const LISTS: [&str; 34] = [
+const LISTS: [&str; 37] = [
     "/v1/stock",
     "/v1/stock?available=0",
     "/v1/stock?available_below=1",
@@ -53,12 +53,15 @@ const LISTS: [&str; 34] = [
     "/v1/transfers?from=L7",
     "/v1/transfers?to=W7",
     "/v1/transfers?from=L7&to=W7",
+    "/v1/orders",
+    "/v1/orders?owner=w7",
+    "/v1/orders?status=awaiting_payment",
     "/v1/alerts?state=raised",
     "/v1/flow/S0000001?from=2026-01-01&to=2026-02-01",
 ];
 
 /// Fill the views with rows $1 up to, not including, $2.
-const FILL: [&str; 10] = [
+const FILL: [&str; 11] = [
     "insert into stock_v1.items \
          (sku, name, unit, scale, reorder_point, metadata, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), '', 'piece', 0, 5, '{}', 0, n, 1, now() \
@@ -94,6 +97,12 @@ const FILL: [&str; 10] = [
      select '0-' || md5(n::text)::uuid, 0, leaves, case when leaves then 'L' else 'W' end || n % 1000, \
          timestamptz '2025-01-01' + n * interval '1 s' \
      from generate_series($1, $2 - 1) n cross join (values (true), (false)) as side (leaves)",
+    "insert into orders_v1.orders (id, owner, status, lines, steps, events, lane, position, version, \
+         updated_at, made_at, deadline) \
+     select '0-' || md5(n::text)::uuid, 'w' || n % 1000, \
+         case when n % 5000 = 0 then 'awaiting_payment' else 'confirmed' end, '[]', '[]', '{}', 0, n, 1, \
+         now(), timestamptz '2025-01-01' + n * interval '1 s', now() \
+     from generate_series($1, $2 - 1) n",
     "insert into daily_flow_v1.items (sku, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), 0, n, 1, now() \
      from generate_series($1 / 10, $2 / 10 - 1) n",

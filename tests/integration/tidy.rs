@@ -42,7 +42,7 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// All that the core may depend on.
-const CORE_DEPENDENCIES: [&str; 4] = ["imbl", "serde", "shared-events", "thiserror"];
+const CORE_DEPENDENCIES: [&str; 5] = ["imbl", "serde", "serde_json", "shared-events", "thiserror"];
 
 /// What no Rust file may hold, and why.
 const BANNED: [(&str, &str); 9] = [

@@ -94,8 +94,25 @@ impl Stockbook {
         let settings = Settings::create_topic(self.brokers())
             .with("TOPIC", &self.topic)
             .with("LANES", self.lanes.to_string());
+        let settings = self.with_payments(settings);
         let program = self.world.command_service();
         run_task(program, "create-topic", &settings).await.expect("the topic can be made");
+    }
+
+    /// The topic that a payment service reads.
+    pub fn payment_requests(&self) -> String {
+        format!("{}.payments.requests", self.name)
+    }
+
+    /// The topic that a payment service writes.
+    pub fn payment_replies(&self) -> String {
+        format!("{}.payments.replies", self.name)
+    }
+
+    fn with_payments(&self, settings: Settings) -> Settings {
+        settings
+            .with("PAYMENT_REQUESTS_TOPIC", self.payment_requests())
+            .with("PAYMENT_REPLIES_TOPIC", self.payment_replies())
     }
 
     /// Has the topic deleted, which takes Kafka a moment.
@@ -127,7 +144,9 @@ impl Stockbook {
     }
 
     pub async fn add_command_service(&mut self, settings: &[(&'static str, &str)]) {
-        let all = Settings::command_service(0, &self.urls.write, self.brokers());
+        let all = Settings::command_service(0, &self.urls.write, self.brokers())
+            .with("PAYMENT_REPLIES_GROUP", &self.name);
+        let all = self.with_payments(all);
         let name = format!("command-{}", self.commands.len());
         let service = self.service(&name, self.world.command_service(), all, settings).await;
         self.commands.push(service);
@@ -140,6 +159,17 @@ impl Stockbook {
         let name = format!("query-{}", self.queries.len());
         let service = self.service(&name, self.world.query_service(), all, settings).await;
         self.queries.push(service);
+    }
+
+    /// A payment service for its orders.
+    pub fn payment_service(&self, settings: &[(&'static str, &str)]) -> Service {
+        let all = Settings::payment_service(self.brokers()).with("PAYMENT_GROUP", &self.name);
+        let all = settings
+            .iter()
+            .fold(self.with_payments(all), |all, (name, value)| all.with(name, *value));
+        let (folder, name) = (self.world.servers().folder(), format!("{}-payments", self.name));
+        let program = self.world.payment_service();
+        Service::participant(folder, &name, program, &all).expect("the payment service starts")
     }
 
     async fn service(

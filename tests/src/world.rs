@@ -14,6 +14,7 @@ pub struct World {
     servers: Servers,
     command_service: PathBuf,
     query_service: PathBuf,
+    payment_service: PathBuf,
     tests: AtomicU32,
 }
 
@@ -23,14 +24,15 @@ impl World {
     /// Builds the services, optimised if this program is, and starts the servers on free ports, with
     /// nothing in them.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let programs = [Program::CommandService, Program::QueryService];
-        let [command_service, query_service] = build(PROFILE, programs).await?;
+        let programs = [Program::CommandService, Program::QueryService, Program::PaymentService];
+        let [command_service, query_service, payment_service] = build(PROFILE, programs).await?;
         let places = Places::from_environment()?;
         let folder = DataFolder::open(folder)?;
         let mut servers = Servers::open(folder, Wanted::on_free_ports()?).await?;
         servers.folder().clear()?;
         servers.start(&places).await.context("the test servers")?;
-        Ok(Self { servers, command_service, query_service, tests: AtomicU32::new(0) })
+        let tests = AtomicU32::new(0);
+        Ok(Self { servers, command_service, query_service, payment_service, tests })
     }
 
     /// Stops the servers.
@@ -52,6 +54,11 @@ impl World {
     /// The program that answers.
     pub fn query_service(&self) -> &Path {
         &self.query_service
+    }
+
+    /// The program that takes part in orders.
+    pub fn payment_service(&self) -> &Path {
+        &self.payment_service
     }
 
     /// A name that no other test of the run has.

@@ -1,6 +1,8 @@
 //! The commands. Every value is already valid by itself; [`crate::decide()`] finds out whether the
 //! command is possible.
 
+mod order;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -12,6 +14,8 @@ use shared_events::time::Timestamp;
 use shared_events::values::{
     Code, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
 };
+
+pub use self::order::{ChangeOrder, OrderChange, PlaceOrder, Reply};
 
 /// A command with the members that every kind of command has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub enum Command {
     ChangeReservation(ChangeReservation),
     DispatchTransfer(DispatchTransfer),
     ChangeTransfer(ChangeTransfer),
+    PlaceOrder(PlaceOrder),
+    ChangeOrder(ChangeOrder),
     Reverse(Reverse),
 }
 
@@ -326,6 +332,7 @@ impl Command {
             Self::RegisterLocation(location) => Some(Stream::Location(location.code.clone())),
             Self::ReserveStock(ReserveStock { id, .. }) => Some(Stream::Reservation(id.clone())),
             Self::DispatchTransfer(command) => Some(Stream::Transfer(command.id.clone())),
+            Self::PlaceOrder(command) => Some(Stream::Order(command.id.clone())),
             Self::ReceiveStock(_)
             | Self::IssueStock(_)
             | Self::AdjustStock(_)
@@ -333,6 +340,7 @@ impl Command {
             | Self::MoveStock(_)
             | Self::ChangeReservation(_)
             | Self::ChangeTransfer(_)
+            | Self::ChangeOrder(_)
             | Self::Reverse(_) => None,
         };
         let stock = self.stock_keys().into_iter();
@@ -348,6 +356,7 @@ impl Command {
         match self {
             Self::ReserveStock(command) => Some(Stream::Reservation(command.id.clone())),
             Self::DispatchTransfer(command) => Some(Stream::Transfer(command.id.clone())),
+            Self::PlaceOrder(command) => Some(Stream::Order(command.id.clone())),
             _ => None,
         }
     }
@@ -375,11 +384,12 @@ impl Command {
         }
     }
 
-    /// The stream of the known reservation or transfer that the command changes. Its lines name more
+    /// The stream of the known reservation, transfer or order that the command changes. Its lines name more
     /// streams that decide the command.
     pub fn changed(&self) -> Option<Stream> {
         match self {
             Self::ChangeTransfer(command) => Some(Stream::Transfer(command.id.clone())),
+            Self::ChangeOrder(command) => Some(Stream::Order(command.id.clone())),
             _ => self.reservation().cloned().map(Stream::Reservation),
         }
     }
@@ -407,6 +417,8 @@ impl Command {
             | Self::ChangeReservation(ChangeReservation { cause, .. })
             | Self::DispatchTransfer(DispatchTransfer { cause, .. })
             | Self::ChangeTransfer(ChangeTransfer { cause, .. })
+            | Self::PlaceOrder(PlaceOrder { cause, .. })
+            | Self::ChangeOrder(ChangeOrder { cause, .. })
             | Self::Reverse(Reverse { cause, .. }) => Some(cause),
         }
     }
@@ -420,6 +432,7 @@ impl Command {
             | Self::ReinstateItem(_)
             | Self::ChangeReservation(_)
             | Self::ChangeTransfer(_)
+            | Self::ChangeOrder(_)
             | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })
             | Self::IssueStock(IssueStock { lines, .. })
@@ -427,6 +440,9 @@ impl Command {
                 lines.iter().map(|line| (&line.sku, &line.location)).collect()
             }
             Self::AdjustStock(AdjustStock { lines, .. }) => {
+                lines.iter().map(|line| (&line.sku, &line.location)).collect()
+            }
+            Self::PlaceOrder(PlaceOrder { lines, .. }) => {
                 lines.iter().map(|line| (&line.sku, &line.location)).collect()
             }
             Self::SetStock(SetStock { sku, location, .. }) => vec![(sku, location)],

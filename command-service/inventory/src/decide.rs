@@ -5,6 +5,7 @@ mod stock;
 mod parts;
 mod reservation;
 mod transfer;
+mod order;
 mod reversal;
 
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub fn decide(
         Command::ChangeTransfer(command) => {
             transfer::change_transfer(inventory, now, command, request.occurred_at)
         }
+        Command::PlaceOrder(command) => order::place(inventory, now, command),
+        Command::ChangeOrder(command) => order::change_order(inventory, now, command),
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }
 }

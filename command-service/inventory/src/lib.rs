@@ -15,15 +15,16 @@ mod properties;
 mod spec;
 
 pub use command::{
-    AdjustLine, AdjustStock, ChangeReservation, ChangeTransfer, Command, DispatchTransfer,
-    IssueStock, MoveLine, MoveStock, Policy, Precondition, ReceiveStock, RegisterItem,
-    RegisterLocation, ReinstateItem, Request, ReserveStock, RetireItem, Reverse, SetStock, Step,
-    StockLine, Target, TransferChange, item_and_stock,
+    AdjustLine, AdjustStock, ChangeOrder, ChangeReservation, ChangeTransfer, Command,
+    DispatchTransfer, IssueStock, MoveLine, MoveStock, OrderChange, PlaceOrder, Policy,
+    Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Reply, Request,
+    ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, TransferChange,
+    item_and_stock,
 };
 pub use decide::decide;
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
-    FOLD_VERSION, Hold, Holds, ItemState, LocationState, ReservationState, StockState, StreamState,
-    TransferState,
+    FOLD_VERSION, Hold, Holds, ItemState, LocationState, OrderState, ReservationState, StockState,
+    StreamState, TransferState,
 };
 pub use working_set::{Inventory, TargetEvent};

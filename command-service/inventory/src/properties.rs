@@ -12,7 +12,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use shared_events::event::Event;
 
-use self::requests::{RandomRequest, bookings, lines, requests};
+use self::requests::{RandomRequest, bookings, lines, order_requests, requests};
 use self::world::World;
 use super::spec::commands::{correlation, issue, reserving, reversal, reverse};
 use super::*;
@@ -38,8 +38,12 @@ fn the_random_requests_cause_every_event_type() {
     let mut runner = TestRunner::deterministic();
     let mut missing: HashSet<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
     let mut reversals_of_reversals = 0;
-    for _ in 0..256 {
-        let world = after(&requests(true).new_tree(&mut runner).unwrap().current());
+    for number in 0..320 {
+        let requests = match number % 5 {
+            0 => order_requests().new_tree(&mut runner).unwrap().current(),
+            _ => requests(true).new_tree(&mut runner).unwrap().current(),
+        };
+        let world = after(&requests);
         for event in world.events() {
             missing.remove(event.event_type());
         }
@@ -53,6 +57,13 @@ proptest! {
     fn states_are_the_fold_of_the_log_and_rejections_change_nothing(
         requests in requests(true),
     ) {
+        let world = after(&requests);
+        prop_assert_eq!(world.states(), world.folded());
+    }
+
+    #[test]
+    fn an_order_ends_well_or_is_undone(requests in order_requests()) {
+        // The world checks every order after each of its events.
         let world = after(&requests);
         prop_assert_eq!(world.states(), world.folded());
     }

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use shared_events::event::Reference;
 use shared_events::lane::{EventId, Version};
+use shared_events::order::OrderStatus;
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 use shared_events::transfer::TransferStatus;
-use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 /// Why a command was rejected. Stored with the command's idempotency key, so a released variant must
 /// stay readable.
@@ -79,6 +80,10 @@ pub enum Rejection {
         /// The log's clock.
         now: Timestamp,
     },
+    #[error("no order {id} exists")]
+    UnknownOrder { id: OrderId },
+    #[error("the order is {}", status.as_str())]
+    OrderState { status: OrderStatus },
     #[error("nothing is recorded under {id}")]
     UnknownEvent { id: String },
     #[error("it is already reversed")]
@@ -138,6 +143,8 @@ pub enum Irreversible {
     Reservation,
     /// They are steps of a transfer, which has its own commands to undo them.
     Transfer,
+    /// They are steps of an order, which has its own commands to undo them.
+    Order,
     /// The goods that they added are gone.
     MovedOn,
 }
@@ -150,6 +157,7 @@ impl Irreversible {
                 "it is a step of a reservation; extend, release, cancel or return that"
             }
             Self::Transfer => "it is a step of a transfer; return or move what it moved",
+            Self::Order => "it is a step of an order; cancel that",
             Self::MovedOn => "the goods that it added are gone",
         }
     }

@@ -9,6 +9,7 @@ mod held;
 mod confirmed;
 mod expiry;
 mod transfer;
+mod order;
 mod reversal;
 
 use std::time::Duration;

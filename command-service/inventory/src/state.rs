@@ -4,11 +4,12 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use shared_events::event::{Figures, ItemDetails, LocationDetails, Reference};
 use shared_events::lane::Version;
+use shared_events::order::Order;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
-use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 /// The version of the fold, stored with every snapshot. Raise it when a history folds to another
 /// state than before.
@@ -66,6 +67,13 @@ pub struct TransferState {
     pub newest_at: Option<Timestamp>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderState {
+    pub version: Version,
+    /// None until it is placed.
+    pub details: Option<Box<Order>>,
+}
+
 /// The state of one stream of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +83,7 @@ pub enum StreamState {
     Stock((Sku, LocationCode), StockState),
     Reservation(ReservationId, ReservationState),
     Transfer(TransferId, TransferState),
+    Order(OrderId, OrderState),
 }
 
 impl StreamState {
@@ -88,6 +97,7 @@ impl StreamState {
             }
             Stream::Reservation(id) => Self::Reservation(id.clone(), ReservationState::default()),
             Stream::Transfer(id) => Self::Transfer(id.clone(), TransferState::default()),
+            Stream::Order(id) => Self::Order(id.clone(), OrderState::default()),
         }
     }
 
@@ -98,6 +108,7 @@ impl StreamState {
             Self::Stock((sku, location), _) => Stream::Stock(sku.clone(), location.clone()),
             Self::Reservation(id, _) => Stream::Reservation(id.clone()),
             Self::Transfer(id, _) => Stream::Transfer(id.clone()),
+            Self::Order(id, _) => Stream::Order(id.clone()),
         }
     }
 
@@ -109,6 +120,7 @@ impl StreamState {
             Self::Stock(_, stock) => stock.version,
             Self::Reservation(_, reservation) => reservation.version,
             Self::Transfer(_, transfer) => transfer.version,
+            Self::Order(_, order) => order.version,
         }
     }
 }

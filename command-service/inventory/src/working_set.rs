@@ -8,14 +8,16 @@ use shared_events::event::{
     StockReceived, StockReversed, StockSet,
 };
 use shared_events::lane::{EventId, Version};
+use shared_events::order::Order;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
-use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 use super::command::{Target, item_and_stock};
 use super::state::{
-    Hold, ItemState, LocationState, ReservationState, StockState, StreamState, TransferState,
+    Hold, ItemState, LocationState, OrderState, ReservationState, StockState, StreamState,
+    TransferState,
 };
 
 /// The working set: the states of all streams that the current decisions depend on, and the targets of
@@ -27,6 +29,7 @@ pub struct Inventory {
     stock: HashMap<(Sku, LocationCode), StockState>,
     reservations: HashMap<ReservationId, ReservationState>,
     transfers: HashMap<TransferId, TransferState>,
+    orders: HashMap<OrderId, OrderState>,
     selections: HashMap<Target, Vec<EventId>>,
     target_events: HashMap<EventId, TargetEvent>,
 }
@@ -112,11 +115,8 @@ impl Inventory {
             | Event::ReservationFulfilled(step)
             | Event::ReservationCancelled(step)
             | Event::ReservationReturned(step) => self.fold_reservation(event, step, occurred_at),
-            Event::TransferDispatched(step)
-            | Event::TransferReceived(step)
-            | Event::TransferClosed(step)
-            | Event::TransferReturned(step)
-            | Event::TransferOverdue(step) => self.fold_transfer(&step.after, occurred_at),
+            shared_events::transfer_events!(step) => self.fold_transfer(&step.after, occurred_at),
+            shared_events::order_events!(step) => self.fold_order(&step.after),
         }
     }
 
@@ -177,6 +177,13 @@ impl Inventory {
         transfer.version
     }
 
+    fn fold_order(&mut self, after: &Order) -> Version {
+        let order = self.orders.entry(after.id.clone()).or_default();
+        order.version = order.version.next();
+        order.details = Some(Box::new(after.clone()));
+        order.version
+    }
+
     pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
         self.items.get(sku)
     }
@@ -193,7 +200,12 @@ impl Inventory {
         self.transfers.get(id)
     }
 
-    /// The streams that the lines of a reservation or a transfer name, if it is known.
+    pub fn order(&self, id: &OrderId) -> Option<&OrderState> {
+        self.orders.get(id)
+    }
+
+    /// The streams that the lines of a reservation, a transfer or an order name, if it is known; of an order
+    /// also its reservation.
     pub fn streams_of_lines(&self, of: &Stream) -> Vec<Stream> {
         match of {
             Stream::Reservation(id) => {
@@ -207,6 +219,13 @@ impl Inventory {
                 let places =
                     lines.flat_map(|line| [(&line.sku, &line.from), (&line.sku, &line.to)]);
                 places.flat_map(|(sku, location)| item_and_stock(sku, location)).collect()
+            }
+            Stream::Order(id) => {
+                let known = self.order(id).and_then(|state| state.details.as_ref());
+                let lines = known.into_iter().flat_map(|details| &details.lines);
+                let reservation = known.map(|order| Stream::Reservation(order.id.reservation()));
+                let stock = lines.flat_map(|line| item_and_stock(&line.sku, &line.location));
+                reservation.into_iter().chain(stock).collect()
             }
             Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) => Vec::new(),
         }
@@ -243,6 +262,7 @@ impl Inventory {
             StreamState::Stock(key, stock) => drop(self.stock.insert(key, stock)),
             StreamState::Reservation(id, state) => drop(self.reservations.insert(id, state)),
             StreamState::Transfer(id, state) => drop(self.transfers.insert(id, state)),
+            StreamState::Order(id, state) => drop(self.orders.insert(id, state)),
         }
     }
 
@@ -303,6 +323,7 @@ impl Inventory {
             }
             Stream::Reservation(id) => self.reservations.contains_key(id),
             Stream::Transfer(id) => self.transfers.contains_key(id),
+            Stream::Order(id) => self.orders.contains_key(id),
         }
     }
 
@@ -326,6 +347,9 @@ impl Inventory {
             Stream::Transfer(id) => {
                 self.transfers.get(id).map(|state| StreamState::Transfer(id.clone(), state.clone()))
             }
+            Stream::Order(id) => {
+                self.orders.get(id).map(|state| StreamState::Order(id.clone(), state.clone()))
+            }
         }
     }
 
@@ -339,6 +363,7 @@ impl Inventory {
         let reservations = reservations.map(|(id, state)| StreamState::Reservation(id, state));
         let transfers = self.transfers.into_iter();
         let transfers = transfers.map(|(id, state)| StreamState::Transfer(id, state));
-        items.chain(locations).chain(stock).chain(reservations).chain(transfers)
+        let orders = self.orders.into_iter().map(|(id, state)| StreamState::Order(id, state));
+        items.chain(locations).chain(stock).chain(reservations).chain(transfers).chain(orders)
     }
 }

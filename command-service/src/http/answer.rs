@@ -5,6 +5,7 @@
 
 mod accepted;
 pub(crate) mod batch;
+mod order;
 mod shapes;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use utoipa::IntoResponses;
 use self::accepted::Recording;
 pub(crate) use self::accepted::{Accepted, ReservationAnswer};
 pub(crate) use self::batch::{BatchAnswer, BatchLine};
+pub(crate) use self::order::OrderAnswer;
 use super::problem::Problem;
 use crate::log::submission::{Decision, Outcome};
 
@@ -50,6 +52,18 @@ pub(crate) enum Recorded {
     /// Recorded, or only validated.
     #[response(status = 200, headers(("Stock-Position" = String, description = "A position token")))]
     All(Accepted),
+}
+
+/// The answers to a command that begins a process.
+#[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "OpenAPI needs the variants, nothing fills them")]
+pub(crate) enum Placed {
+    /// Recorded; it goes on by itself.
+    #[response(status = 202, headers(("Stock-Position" = String, description = "A position token")))]
+    Begun(Accepted),
+    /// Only validated.
+    #[response(status = 200)]
+    Valid(Accepted),
 }
 
 /// The answers to a batch.

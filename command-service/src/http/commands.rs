@@ -6,6 +6,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod catalogue;
+pub(crate) mod order;
 pub(crate) mod reservation;
 pub(crate) mod reversal;
 pub(crate) mod stock;
@@ -26,7 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::batch::BatchType;
-use super::answer::{Recorded, Registered};
+use super::answer::{Placed, Recorded, Registered};
 use super::json::{Fault, Faults, InQuery, Object, object, parameters};
 use super::openapi::CommandProblems;
 use super::problem::{Code, Problem};
@@ -128,6 +129,13 @@ commands! {
     post "/v1/transfers/{id}/close" close_transfer(transfer::CloseTransfer) -> Recorded;
     /// ReturnTransfer: what is still on its way, or parts of it, goes back to where it left.
     post "/v1/transfers/{id}/return" return_transfer(Option<transfer::ReturnTransfer>) -> Recorded;
+    /// PlaceOrder: begins a process that holds stock, has it paid and promises it firmly, or undoes all of it.
+    /// It goes on by itself after the answer.
+    post "/v1/orders" place_order(order::PlaceOrder) -> Placed;
+    /// CancelOrder: an order that is not confirmed ends, and what it did is undone.
+    post "/v1/orders/{id}/cancel" cancel_order(Option<order::CancelOrder>) -> Recorded;
+    /// ResumeOrder: an order that waits for an operator goes on.
+    post "/v1/orders/{id}/resume" resume_order(Option<order::ResumeOrder>) -> Recorded;
 }
 
 /// The body of a command.

@@ -11,12 +11,13 @@ pub(crate) enum CommandProblems {
     /// malformed_body, idempotency_key_missing
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(ProblemDocument),
-    /// unknown_sku, unknown_location, unknown_reservation, unknown_transfer, unknown_event
+    /// unknown_sku, unknown_location, unknown_reservation, unknown_transfer, unknown_order,
+    /// unknown_event
     #[response(status = 404, content_type = "application/problem+json")]
     Unknown(ProblemDocument),
     /// insufficient_stock, item_in_use, item_retired, stale_quantity, reservation_expired,
     /// reservation_state, over_release, over_fulfil, over_return, transfer_state, over_receive,
-    /// already_reversed, not_reversible, batch_refused, idempotency_in_progress
+    /// order_state, already_reversed, not_reversible, batch_refused, idempotency_in_progress
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(ProblemDocument),
     /// version_conflict

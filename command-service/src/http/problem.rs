@@ -186,6 +186,10 @@ impl From<Rejection> for Problem {
                 let message = format!("must be later than now, {now}");
                 Self::validation_failed(vec![Fault::new("/expected_at", message)])
             }
+            Rejection::UnknownOrder { id } => refused(Code::UnknownOrder).with("id", id),
+            Rejection::OrderState { status } => {
+                refused(Code::OrderState).with("order_status", status)
+            }
             Rejection::UnknownEvent { id } => refused(Code::UnknownEvent).with("id", id),
             Rejection::AlreadyReversed { dependents } => {
                 refused(Code::AlreadyReversed).with("dependents", dependents)

@@ -26,6 +26,9 @@ pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
 /// The deadline at which a transfer becomes overdue.
 pub(crate) const OVERDUE_TRANSFER: &str = "overdue_transfer";
 
+/// The deadline at which an order goes on.
+pub(crate) const CONTINUE_ORDER: &str = "continue_order";
+
 /// The rows that a batch writes.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
@@ -134,6 +137,7 @@ impl Deadlines {
                 (EXPIRE_RESERVATION, is_held.then_some(step.after.expires_at))
             }
             About::Transfer(step) => (OVERDUE_TRANSFER, step.after.due_at()),
+            About::Order(step) => (CONTINUE_ORDER, step.after.due_at),
             About::Item(_) | About::RetiredItem(_) | About::Location(_) | About::Stock(_) => return,
         };
         self.0.insert(event.stream(), deadline);

@@ -36,7 +36,8 @@ pub(crate) async fn restore(
             Stream::Location(_)
             | Stream::Stock(..)
             | Stream::Reservation(_)
-            | Stream::Transfer(_) => None,
+            | Stream::Transfer(_)
+            | Stream::Order(_) => None,
         })
         .collect();
     let rows = sqlx::query(include_str!("../../queries/find_snapshots.sql"))
@@ -120,6 +121,9 @@ fn size(state: &StreamState) -> i64 {
         }
         StreamState::Transfer(_, transfer) => {
             transfer.details.as_ref().map_or(0, |details| details.lines.len())
+        }
+        StreamState::Order(_, order) => {
+            order.details.as_ref().map_or(0, |details| details.lines.len())
         }
     };
     i64::try_from(parts).unwrap_or(i64::MAX / 2)

@@ -7,7 +7,7 @@ use shared_events::event::Reference;
 use shared_events::lane::{EventId, Position, PositionToken};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, Sku, TransferId};
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
@@ -21,6 +21,7 @@ use crate::projections::low_stock::{AlertId, AlertState};
 pub(super) enum Outbox {
     LowStock,
     Overdue,
+    Orders,
 }
 
 impl Outbox {
@@ -29,6 +30,7 @@ impl Outbox {
         match self {
             Self::LowStock => "/stockbook/low_stock",
             Self::Overdue => "/stockbook/transfers",
+            Self::Orders => "/stockbook/orders",
         }
     }
 }
@@ -38,9 +40,9 @@ impl Outbox {
 pub(super) struct Alert {
     pub(super) outbox: Outbox,
     event: EventId,
-    /// The location, which names the alert together with the event; empty for a transfer.
+    /// The location, which names the alert together with the event; empty for a transfer or an order.
     pub(super) place: String,
-    /// The item or the transfer, whose alerts keep their order.
+    /// The item, the transfer or the order, whose alerts keep their order.
     key: String,
     payload: String,
     headers: Vec<(&'static str, String)>,
@@ -68,6 +70,15 @@ struct Overdue<'a> {
     position: PositionToken,
 }
 
+/// The value of the record about an order that waits for an operator.
+#[derive(Serialize)]
+struct NeedsOperator<'a> {
+    id: &'a str,
+    order: &'a OrderId,
+    step: &'a str,
+    position: PositionToken,
+}
+
 impl Alert {
     pub(super) fn of(outbox: Outbox, row: &PgRow) -> Result<Self, Failure> {
         let position = Position(row.try_get("position")?);
@@ -75,6 +86,7 @@ impl Alert {
         match outbox {
             Outbox::LowStock => Self::of_low_stock(event, row),
             Outbox::Overdue => Self::of_overdue(event, row),
+            Outbox::Orders => Self::of_order(event, row),
         }
     }
 
@@ -115,6 +127,16 @@ impl Alert {
         let (key, payload) = (transfer.to_string(), json(&payload));
         let named = (id, "TransferOverdue", Stream::Transfer(transfer));
         Self::new(Outbox::Overdue, (event, String::new()), key, payload, named, row)
+    }
+
+    fn of_order(event: EventId, row: &PgRow) -> Result<Self, Failure> {
+        let order: OrderId = row.try_get::<String, _>("order_id")?.parse()?;
+        let id = event.to_string();
+        let step = row.try_get("step")?;
+        let payload = NeedsOperator { id: &id, order: &order, step, position: token(event) };
+        let (key, payload) = (order.to_string(), json(&payload));
+        let named = (id, "OrderNeedsOperator", Stream::Order(order));
+        Self::new(Outbox::Orders, (event, String::new()), key, payload, named, row)
     }
 
     fn new(

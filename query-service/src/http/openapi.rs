@@ -46,6 +46,15 @@ fn form(path: &str, name: &str) -> Form {
         ("/v1/transfers", "status") => {
             words(&["in_transit", "partially_received", "received", "closed", "returned"])
         }
+        ("/v1/orders", "status") => words(&[
+            "placed",
+            "awaiting_payment",
+            "confirmed",
+            "declined",
+            "timed_out",
+            "cancelled",
+            "failed",
+        ]),
         ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
         (_, "limit") => Form::Range(1, page::LIMIT_MAX),
         (_, "sku") => Form::Pattern(NAME, "85123A"),

@@ -30,6 +30,11 @@ impl Problem {
         Self::new(Code::UnknownTransfer, format!("no transfer has the id {id:?}")).with("id", id)
     }
 
+    pub fn unknown_order(id: impl Into<String>) -> Self {
+        let id = id.into();
+        Self::new(Code::UnknownOrder, format!("no order has the id {id:?}")).with("id", id)
+    }
+
     /// The requested position is not applied yet; `position` is.
     pub fn not_yet_applied(position: &PositionToken) -> Self {
         Self::new(Code::NotYetApplied, format!("the views are at {position}"))

@@ -137,7 +137,10 @@ impl Difference {
     pub fn of(self, stream: &Stream) -> Self {
         let sku = match stream {
             Stream::Item(sku) | Stream::Stock(sku, _) => Some(sku.to_string()),
-            Stream::Location(_) | Stream::Reservation(_) | Stream::Transfer(_) => None,
+            Stream::Location(_)
+            | Stream::Reservation(_)
+            | Stream::Transfer(_)
+            | Stream::Order(_) => None,
         };
         Self { sku, stream: Some(stream.to_string()), ..self }
     }

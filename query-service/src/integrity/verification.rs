@@ -240,7 +240,8 @@ fn contents(event: &Event) -> Option<Columns> {
         About::Location(location) => Some(location_contents(location)),
         About::Reservation(step) => Some(reservation_contents(&step.after)),
         About::Transfer(step) => Some(transfer_contents(&step.after)),
-        About::RetiredItem(_) | About::Stock(_) => None,
+        // Orders have their own view, which is not compared.
+        About::RetiredItem(_) | About::Stock(_) | About::Order(_) => None,
     }
 }
 
@@ -270,9 +271,13 @@ impl Scope {
         match (self, stream) {
             (Self::Lane, _) => true,
             (Self::Sku(sku), Stream::Item(of) | Stream::Stock(of, _)) => sku == of,
-            (Self::Sku(_), Stream::Location(_) | Stream::Reservation(_) | Stream::Transfer(_)) => {
-                false
-            }
+            (
+                Self::Sku(_),
+                Stream::Location(_)
+                | Stream::Reservation(_)
+                | Stream::Transfer(_)
+                | Stream::Order(_),
+            ) => false,
         }
     }
 }

@@ -9,6 +9,10 @@ pub fn reorder_point<'a>(about: &About<'a>) -> Option<(&'a Sku, i64)> {
     match about {
         About::Item(item) => Some((&item.sku, item.reorder_point)),
         About::RetiredItem(item) => Some((&item.sku, 0)),
-        About::Location(_) | About::Stock(_) | About::Reservation(_) | About::Transfer(_) => None,
+        About::Location(_)
+        | About::Stock(_)
+        | About::Reservation(_)
+        | About::Transfer(_)
+        | About::Order(_) => None,
     }
 }

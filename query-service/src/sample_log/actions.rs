@@ -23,6 +23,8 @@ pub(crate) enum ActionKind {
     Step(Step),
     Dispatch,
     Transfer(TransferChange),
+    Order,
+    ContinueOrder,
 }
 
 /// What happens next: a kind, a sku, a location, an amount, an earlier reservation, and whether only
@@ -41,6 +43,8 @@ pub(crate) fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
         3 => select(&Step::ALL[..]).prop_map(ActionKind::Step),
         1 => Just(ActionKind::Dispatch),
         2 => select(&TransferChange::ALL[..]).prop_map(ActionKind::Transfer),
+        1 => Just(ActionKind::Order),
+        4 => Just(ActionKind::ContinueOrder),
     ];
     let action = (kind, 0..6u8, 0..3u8, 1..100i64, any::<Index>(), any::<bool>());
     prop::collection::vec(action, count)
@@ -74,6 +78,12 @@ pub(crate) fn log_of(actions: &[Action]) -> Log {
             }
             ActionKind::Transfer(change) if log.transfers() > 0 => {
                 log.transfer(reservation.index(log.transfers()), *change, amount % 7 + 1);
+            }
+            ActionKind::ContinueOrder if log.orders() > 0 => {
+                log.continue_order(reservation.index(log.orders()), amount);
+            }
+            ActionKind::Order | ActionKind::ContinueOrder => {
+                log.place_order(&location, &sku, amount);
             }
             ActionKind::Dispatch | ActionKind::Transfer(_) => {
                 // The two skus are mostly in different lanes.

@@ -2,8 +2,8 @@
 
 use super::{
     AllocatedStock, Cause, Event, ExpectedStock, Figures, HeldStock, HoldExtended, ItemDetails,
-    ItemRetired, LocationDetails, ReservationStep, SentStock, StockAdjusted, StockIssued,
-    StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet, TransferStep,
+    ItemRetired, LocationDetails, OrderStep, ReservationStep, SentStock, StockAdjusted,
+    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet, TransferStep,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -24,6 +24,8 @@ pub enum About<'a> {
     Reservation(&'a ReservationStep),
     /// A step in the life of a transfer.
     Transfer(&'a TransferStep),
+    /// A step in the life of an order.
+    Order(&'a OrderStep),
 }
 
 /// A change of the stock of an item at a location.
@@ -132,11 +134,8 @@ impl Event {
             Self::StockLost(stock) | Self::StockRecalled(stock) => {
                 expected(stock, Figures { incoming: minus(stock.quantity), ..none })
             }
-            Self::TransferDispatched(step)
-            | Self::TransferReceived(step)
-            | Self::TransferClosed(step)
-            | Self::TransferReturned(step)
-            | Self::TransferOverdue(step) => About::Transfer(step),
+            crate::transfer_events!(step) => About::Transfer(step),
+            crate::order_events!(step) => About::Order(step),
         }
     }
 
@@ -152,6 +151,7 @@ impl Event {
             }
             About::Reservation(step) => Stream::Reservation(step.after.id.clone()),
             About::Transfer(step) => Stream::Transfer(step.after.id.clone()),
+            About::Order(step) => Stream::Order(step.after.id.clone()),
         }
     }
 
@@ -186,6 +186,14 @@ impl Event {
     pub fn transfer_step(&self) -> Option<&TransferStep> {
         match self.about() {
             About::Transfer(step) => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The step of an order, if it is an event of an order.
+    pub fn order_step(&self) -> Option<&OrderStep> {
+        match self.about() {
+            About::Order(step) => Some(step),
             _ => None,
         }
     }

@@ -63,3 +63,15 @@ pub struct TransferStep {
     #[serde(flatten)]
     pub cause: Cause,
 }
+
+/// The pattern of every event of a transfer, with its step.
+#[macro_export]
+macro_rules! transfer_events {
+    ($step:pat) => {
+        $crate::event::Event::TransferDispatched($step)
+            | $crate::event::Event::TransferReceived($step)
+            | $crate::event::Event::TransferClosed($step)
+            | $crate::event::Event::TransferReturned($step)
+            | $crate::event::Event::TransferOverdue($step)
+    };
+}

@@ -14,6 +14,8 @@ pub enum Program {
     CommandService,
     /// Answers.
     QueryService,
+    /// Takes part in orders, as an example.
+    PaymentService,
 }
 
 impl Program {
@@ -23,6 +25,7 @@ impl Program {
         match self {
             Self::CommandService => "command-service",
             Self::QueryService => "query-service",
+            Self::PaymentService => "payment-service",
         }
     }
 }

@@ -38,6 +38,12 @@ impl Settings {
         Self::default().with("KAFKA_BROKERS", brokers.to_owned())
     }
 
+    /// The example of a payment service.
+    #[must_use]
+    pub fn payment_service(brokers: &str) -> Self {
+        Self::default().with("KAFKA_BROKERS", brokers.to_owned())
+    }
+
     /// Adds a variable, such as `TOPIC`; the last value of a name counts.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

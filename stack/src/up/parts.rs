@@ -31,6 +31,8 @@ pub(crate) struct Parts {
     /// The command-service that a query-service reads from, even if it is not started here.
     pub(crate) command_port: u16,
     pub(crate) profile: Profile,
+    /// Whether the example of a payment service takes part.
+    pub(crate) payments: bool,
 }
 
 impl Parts {
@@ -51,6 +53,7 @@ impl Parts {
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
             command_port: args.command_port,
             profile: if args.release { Profile::Release } else { Profile::Dev },
+            payments: args.demo,
         };
         let servers = parts.servers.postgres.is_some() && parts.servers.kafka.is_some();
         let services = [&parts.command_ports, &parts.query_ports].map(|ports| !ports.is_empty());
@@ -69,7 +72,8 @@ impl Parts {
     pub(crate) fn programs_needed(&self) -> Vec<Program> {
         let command = (!self.command_ports.is_empty()).then_some(Program::CommandService);
         let query = (!self.query_ports.is_empty()).then_some(Program::QueryService);
-        command.into_iter().chain(query).collect()
+        let payments = self.payments.then_some(Program::PaymentService);
+        command.into_iter().chain(query).chain(payments).collect()
     }
 
     /// Checks that every port is free, before anything starts.

@@ -53,7 +53,11 @@ impl Running {
         };
         for (program, path) in programs.iter().zip(&paths) {
             let urls = urls.as_ref().context("a service needs Postgres")?;
-            self.start_services(*program, path, parts, urls).await?;
+            match program {
+                Program::CommandService => self.start_commands(path, parts, urls).await?,
+                Program::QueryService => self.start_queries(path, parts, urls).await?,
+                Program::PaymentService => self.start_payments(path)?,
+            }
         }
         try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
 
@@ -91,28 +95,40 @@ impl Running {
         servers
     }
 
-    async fn start_services(
+    async fn start_commands(
         &mut self,
-        program: Program,
         path: &Path,
         parts: &Parts,
         urls: &DatabaseUrls,
     ) -> anyhow::Result<()> {
-        let brokers = self.servers.brokers()?;
-        let (owner, ports) = match program {
-            Program::CommandService => (&urls.write_owner, &parts.command_ports),
-            Program::QueryService => (&urls.read_owner, &parts.query_ports),
-        };
-        run_task(path, "migrate", &Settings::migrate(owner)).await?;
-        if program == Program::CommandService {
-            run_task(path, "create-topic", &Settings::create_topic(brokers)).await?;
-        }
-        let settings = |port: u16| match program {
-            Program::CommandService => Settings::command_service(port, &urls.write, brokers),
-            Program::QueryService => {
-                Settings::query_service(port, &urls.read, brokers, &command_urls(parts))
-            }
-        };
+        let brokers = self.servers.brokers()?.to_owned();
+        run_task(path, "migrate", &Settings::migrate(&urls.write_owner)).await?;
+        run_task(path, "create-topic", &Settings::create_topic(&brokers)).await?;
+        let settings = |port| Settings::command_service(port, &urls.write, &brokers);
+        self.start_all(Program::CommandService, path, &parts.command_ports, settings).await
+    }
+
+    async fn start_queries(
+        &mut self,
+        path: &Path,
+        parts: &Parts,
+        urls: &DatabaseUrls,
+    ) -> anyhow::Result<()> {
+        let brokers = self.servers.brokers()?.to_owned();
+        run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await?;
+        let commands = command_urls(parts);
+        let settings = |port| Settings::query_service(port, &urls.read, &brokers, &commands);
+        self.start_all(Program::QueryService, path, &parts.query_ports, settings).await
+    }
+
+    /// Starts one service for each port.
+    async fn start_all(
+        &mut self,
+        program: Program,
+        path: &Path,
+        ports: &[u16],
+        settings: impl Fn(u16) -> Settings,
+    ) -> anyhow::Result<()> {
         let folder = self.servers.folder();
         let start = ports.iter().map(|port| {
             let (name, settings) = (format!("{}-{port}", program.name()), settings(*port));
@@ -120,6 +136,14 @@ impl Running {
         });
         let started = try_join_all(start).await?;
         self.services.extend(started);
+        Ok(())
+    }
+
+    fn start_payments(&mut self, path: &Path) -> anyhow::Result<()> {
+        let settings = Settings::payment_service(self.servers.brokers()?);
+        let name = Program::PaymentService.name();
+        let started = Service::participant(self.servers.folder(), name, path, &settings)?;
+        self.services.push(started);
         Ok(())
     }
 }

@@ -23,8 +23,18 @@ pub(super) fn reserve_stock(
     command: &ReserveStock,
     occurred_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
+    check_lines(&Ledger::new(inventory, now), &command.lines)?;
+    reserve_known(inventory, now, command, occurred_at)
+}
+
+/// The same for lines whose items and locations are known to exist.
+pub(super) fn reserve_known(
+    inventory: &Inventory,
+    now: Timestamp,
+    command: &ReserveStock,
+    occurred_at: Option<Timestamp>,
+) -> Result<Vec<Event>, Rejection> {
     let ledger = Ledger::new(inventory, now);
-    check_lines(&ledger, &command.lines)?;
     let (ledger, replaced) = release_replaced(inventory, ledger, now, command, occurred_at)?;
     let reservation = Reservation {
         id: command.id.clone(),

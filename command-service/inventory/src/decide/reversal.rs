@@ -102,6 +102,7 @@ fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Reje
     let mut booked = BTreeMap::new();
     let mut of_reservations = Vec::new();
     let mut of_transfers = BTreeSet::new();
+    let mut of_orders = Vec::new();
     let mut is_described = false;
     let is_one = matches!(target, Target::Event(_));
     for (id, TargetEvent { event, dependents, .. }) in targets {
@@ -112,6 +113,7 @@ fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Reje
                 of_transfers.extend(dependents);
                 of_transfers.extend((!is_one).then_some(*id));
             }
+            Kind::Order => of_orders.push(*id),
             Kind::Description => is_described = true,
             Kind::Expiry => {}
         }
@@ -119,6 +121,10 @@ fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Reje
     let not_reversible = |why, dependents| Err(Rejection::NotReversible { why, dependents });
     if targets.values().any(|target| matches!(kind(&target.event), Kind::Transfer)) {
         return not_reversible(Irreversible::Transfer, of_transfers.into_iter().collect());
+    }
+    if !of_orders.is_empty() {
+        let in_the_way = if is_one { Vec::new() } else { of_orders };
+        return not_reversible(Irreversible::Order, in_the_way);
     }
     if !of_reservations.is_empty() {
         let in_the_way = if is_one { Vec::new() } else { of_reservations };
@@ -138,6 +144,8 @@ enum Kind<'a> {
     Reservation,
     /// A step of a transfer, or its effect on stock.
     Transfer,
+    /// A step of an order.
+    Order,
     /// It describes an item or a location.
     Description,
     /// A hold expired, which nothing can undo.
@@ -147,6 +155,7 @@ enum Kind<'a> {
 fn kind(event: &Event) -> Kind<'_> {
     match event.about() {
         About::Transfer(_) => Kind::Transfer,
+        About::Order(_) => Kind::Order,
         About::Stock(change) if change.transfer.is_some() => Kind::Transfer,
         _ if event.own_time().is_some() => Kind::Expiry,
         About::Stock(change) if change.reservation.is_none() => Kind::Booking(change),

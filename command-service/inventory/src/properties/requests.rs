@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use shared_events::payment::PaymentOutcome;
+
 use crate::spec::commands::{
     adjust, issue, line, locate, moving, parts, receive, register, reinstate, retire, set,
 };
@@ -23,7 +25,18 @@ pub(super) enum What {
     Step { of: Index, step: Step },
     Dispatch { lines: Vec<(&'static str, &'static str, &'static str, i64)>, seconds: Option<u64> },
     Transfer { of: Index, change: TransferChange },
+    Place { lines: Vec<(&'static str, i64)>, seconds: u32, partial: bool },
+    Order { of: Index, next: Next },
     Reverse { of: Index, by: By },
+}
+
+/// What happens to an order next.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Next {
+    Continue,
+    Cancel,
+    Resume,
+    Reply(PaymentOutcome),
 }
 
 /// How a reversal names its targets.
@@ -127,6 +140,27 @@ fn transfer_changes() -> impl Strategy<Value = TransferChange> {
     ]
 }
 
+fn places() -> impl Strategy<Value = What> {
+    let seconds = prop_oneof![3 => 1_u32..60, 1 => Just(1_000_000)];
+    let some = prop_oneof![5 => known_lines(), 1 => lines(1_i64..30)];
+    (some, seconds, any::<bool>()).prop_map(|(lines, seconds, partial)| What::Place {
+        lines,
+        seconds,
+        partial,
+    })
+}
+
+fn nexts() -> impl Strategy<Value = Next> {
+    prop_oneof![
+        12 => Just(Next::Continue),
+        1 => Just(Next::Cancel),
+        3 => Just(Next::Resume),
+        2 => Just(Next::Reply(PaymentOutcome::Authorised)),
+        2 => Just(Next::Reply(PaymentOutcome::Declined)),
+        1 => Just(Next::Reply(PaymentOutcome::Voided)),
+    ]
+}
+
 /// A list of any requests; some accept a shortage if allowed.
 pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomRequest>> {
     let by = select(vec![By::Event, By::Command, By::Reversal, By::Some]);
@@ -138,10 +172,25 @@ pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomReque
         2 => transfers(),
         6 => (any::<Index>(), transfer_changes())
             .prop_map(|(of, change)| What::Transfer { of, change }),
+        1 => places(),
+        3 => (any::<Index>(), nexts()).prop_map(|(of, next)| What::Order { of, next }),
         3 => (any::<Index>(), by).prop_map(|(of, by)| What::Reverse { of, by }),
     ];
     // Most holds are still active when the next request comes, some have expired.
     let seconds = prop_oneof![3 => Just(0_u64), 2 => 0_u64..20];
+    let request = (seconds, what).prop_map(|(seconds, what)| RandomRequest { seconds, what });
+    prop::collection::vec(request, 0..60)
+}
+
+/// A list of requests about orders, a few of which wait for more than a day.
+pub(super) fn order_requests() -> impl Strategy<Value = Vec<RandomRequest>> {
+    let what = prop_oneof![
+        4 => known_lines().prop_map(|lines| What::Command(receive(&lines))),
+        2 => places(),
+        12 => (any::<Index>(), nexts()).prop_map(|(of, next)| What::Order { of, next }),
+        1 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
+    ];
+    let seconds = prop_oneof![4 => Just(0_u64), 2 => 0_u64..20, 1 => Just(100_000)];
     let request = (seconds, what).prop_map(|(seconds, what)| RandomRequest { seconds, what });
     prop::collection::vec(request, 0..60)
 }

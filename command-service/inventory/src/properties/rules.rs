@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use shared_events::event::Event;
+use shared_events::order::{OrderStatus, StepName, StepStatus};
 use shared_events::reservation::{Reservation, ReservationStatus};
 use shared_events::time::Timestamp;
 use shared_events::transfer::{Transfer, TransferLine, TransferStatus};
@@ -63,7 +64,10 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
                     }
                 }
             }
-            StreamState::Item(..) | StreamState::Location(..) | StreamState::Transfer(..) => {}
+            StreamState::Item(..)
+            | StreamState::Location(..)
+            | StreamState::Transfer(..)
+            | StreamState::Order(..) => {}
         }
     }
     for (key, stock) in stocks {
@@ -107,7 +111,10 @@ pub(super) fn check_transfers(inventory: &Inventory) {
                     *open.entry((line.sku.clone(), line.to.clone())).or_default() += line.open();
                 }
             }
-            StreamState::Item(..) | StreamState::Location(..) | StreamState::Reservation(..) => {}
+            StreamState::Item(..)
+            | StreamState::Location(..)
+            | StreamState::Reservation(..)
+            | StreamState::Order(..) => {}
         }
     }
     assert!(open.values().all(|open| *open == 0), "{open:?}");
@@ -147,4 +154,45 @@ fn check_status(reservation: &Reservation) {
         }
     };
     assert!(fits, "{reservation:?}");
+}
+
+/// An order that has ended holds nothing, is confirmed only if it was paid, and has a void asked for or
+/// answered unless it is known that nothing was authorised.
+pub(super) fn check_orders(inventory: &Inventory, events: &[Event]) {
+    for order in events.iter().filter_map(Event::order_step).map(|step| &step.after) {
+        let state = inventory.order(&order.id).and_then(|state| state.details.as_deref());
+        if state != Some(order) {
+            continue;
+        }
+        let reservation = inventory.reservation(&order.id.reservation());
+        let reservation = reservation.and_then(|state| state.details.as_ref());
+        assert_eq!(order.reservation.is_some(), reservation.is_some(), "{order:?}");
+        let (authorise, void) = (order.step(StepName::Authorise), order.step(StepName::Void));
+        match order.status {
+            OrderStatus::Placed | OrderStatus::AwaitingPayment => {
+                assert!(order.due_at.is_some_and(|due_at| due_at <= order.deadline), "{order:?}");
+            }
+            OrderStatus::Confirmed => {
+                assert_eq!((authorise, void), (Some(StepStatus::Done), None), "{order:?}");
+                let status = reservation.map(|reservation| reservation.status);
+                assert_eq!(status, Some(ReservationStatus::Confirmed), "{order:?}");
+            }
+            OrderStatus::Declined
+            | OrderStatus::TimedOut
+            | OrderStatus::Cancelled
+            | OrderStatus::Failed => {
+                let lines = reservation.into_iter().flat_map(|reservation| &reservation.lines);
+                assert!(lines.map(|line| line.open()).all(|open| open == 0), "{order:?}");
+                match authorise {
+                    None => assert_eq!(void, None, "{order:?}"),
+                    Some(StepStatus::Refused) => assert_ne!(void, Some(StepStatus::Pending)),
+                    Some(StepStatus::Pending | StepStatus::Done | StepStatus::NeedsOperator) => {
+                        assert!(void.is_some(), "{order:?}");
+                    }
+                }
+                let is_asked = void == Some(StepStatus::Pending);
+                assert_eq!(order.due_at.is_some(), is_asked, "{order:?}");
+            }
+        }
+    }
 }

@@ -7,12 +7,14 @@ use shared_events::event::{Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::time::Timestamp;
 
-use super::requests::{By, RandomRequest, What};
+use super::requests::{By, Next, RandomRequest, What};
 use super::rules::{
-    check_change, check_order, check_reservations, check_transfer_balance, check_transfers,
+    check_change, check_order, check_orders, check_reservations, check_transfer_balance,
+    check_transfers,
 };
 use crate::spec::commands::{
-    correlation, dispatch, id, reserve, reverse, step, transfer, transfer_id,
+    correlation, dispatch, id, order, order_id, partial, place, reply, reserve, reverse, step,
+    transfer, transfer_id,
 };
 use crate::spec::{at, beginning, when_at};
 use crate::*;
@@ -81,6 +83,19 @@ impl World {
                 Some(dispatch(number, lines, expected_at))
             }
             What::Transfer { of, change } => Some(transfer(self.dispatched(of)?, change.clone())),
+            What::Place { lines, seconds, partial: is_partial } => {
+                let command = place(number, lines, *seconds);
+                Some(if *is_partial { partial(command) } else { command })
+            }
+            What::Order { of, next } => {
+                let number = self.placed(of)?;
+                Some(match next {
+                    Next::Continue => order(number, OrderChange::Continue),
+                    Next::Cancel => order(number, OrderChange::Cancel),
+                    Next::Resume => order(number, OrderChange::Resume),
+                    Next::Reply(outcome) => reply(number, *outcome),
+                })
+            }
             What::Reverse { of, by } => {
                 let logged = &self.log[of.index(self.log.len())];
                 let of_command = self.log.iter().filter(|other| other.command == logged.command);
@@ -105,7 +120,8 @@ impl World {
             Event::ReservationHeld(held) => Some((logged.command, held.after.id.clone())),
             _ => None,
         });
-        let all: Vec<_> = held.collect();
+        // Those of orders are not made by the command of their number.
+        let all: Vec<_> = held.filter(|(by, made)| *made == id(*by as u128)).collect();
         let (made_by, made) = all.get(which.index(all.len().max(1)))?;
         let made_by = u128::try_from(*made_by).unwrap();
         assert_eq!(*made, id(made_by));
@@ -123,6 +139,19 @@ impl World {
         let made_by = u128::try_from(*made_by).unwrap();
         assert_eq!(**made, transfer_id(made_by));
         Some(made_by)
+    }
+
+    /// The number of the command that placed an order, if there is one.
+    fn placed(&self, which: &Index) -> Option<u128> {
+        let orders = self.log.iter().filter_map(|logged| match &logged.event {
+            Event::OrderPlaced(step) => Some((logged.command, &step.after.id)),
+            _ => None,
+        });
+        let all: Vec<_> = orders.collect();
+        let (placed_by, placed) = all.get(which.index(all.len().max(1)))?;
+        let placed_by = u128::try_from(*placed_by).unwrap();
+        assert_eq!(**placed, order_id(placed_by));
+        Some(placed_by)
     }
 
     /// Decides a command and folds its events.
@@ -219,6 +248,7 @@ impl World {
         }
         check_reservations(&self.inventory, at(self.now));
         check_transfers(&self.inventory);
+        check_orders(&self.inventory, events);
     }
 
     fn fold(&mut self, event: Event) {

@@ -2,9 +2,11 @@
 
 use shared_events::event::Cause;
 use shared_events::lane::EventId;
+use shared_events::order::{OrderLine, OrderPolicy};
+use shared_events::payment::{PaymentDetails, PaymentOutcome, RequestKind};
 use shared_events::reservation::Part;
 use shared_events::time::Timestamp;
-use shared_events::values::{Label, ReservationId, ReversalId, TransferId};
+use shared_events::values::{Label, OrderId, ReservationId, ReversalId, TransferId};
 use uuid::Uuid;
 
 use crate::*;
@@ -90,6 +92,53 @@ pub(crate) fn dispatch(
 pub(crate) fn transfer(number: u128, change: TransferChange) -> Command {
     let (id, cause) = (transfer_id(number), Cause::default());
     Command::ChangeTransfer(ChangeTransfer { id, change, precondition: None, cause })
+}
+
+pub(crate) fn order_id(number: u128) -> OrderId {
+    OrderId::new(0, Uuid::from_u128(number))
+}
+
+/// An order of lines at MAIN, to be paid within these seconds.
+pub(crate) fn place(number: u128, lines: &[(&str, i64)], deadline_seconds: u32) -> Command {
+    let line = |(number, (sku, quantity)): (u32, &(&str, i64))| OrderLine {
+        line: number,
+        sku: sku.parse().unwrap(),
+        location: "MAIN".parse().unwrap(),
+        requested: *quantity,
+        quantity: 0,
+    };
+    Command::PlaceOrder(PlaceOrder {
+        id: order_id(number),
+        owner: "customer-17850".parse().unwrap(),
+        lines: (1..).zip(lines).map(line).collect(),
+        payment: PaymentDetails::default(),
+        deadline_seconds,
+        policy: OrderPolicy::All,
+        cause: Cause::default(),
+    })
+}
+
+/// The same order, content with a part of each line.
+pub(crate) fn partial(place: Command) -> Command {
+    let Command::PlaceOrder(command) = place else { unreachable!("{place:?}") };
+    Command::PlaceOrder(PlaceOrder { policy: OrderPolicy::Partial, ..command })
+}
+
+/// A change of the order with this number.
+pub(crate) fn order(number: u128, change: OrderChange) -> Command {
+    let (id, cause) = (order_id(number), Cause::default());
+    Command::ChangeOrder(ChangeOrder { id, change, precondition: None, cause })
+}
+
+/// A reply of the payment service to its request about the order with this number.
+pub(crate) fn reply(number: u128, outcome: PaymentOutcome) -> Command {
+    let kind = match outcome {
+        PaymentOutcome::Authorised | PaymentOutcome::Declined => RequestKind::Authorise,
+        PaymentOutcome::Voided => RequestKind::Void,
+    };
+    let request = kind.request(&order_id(number));
+    let payment_id = (outcome == PaymentOutcome::Authorised).then(|| "p-1".parse().unwrap());
+    order(number, OrderChange::Reply(Reply { request, outcome, payment_id, reason: None }))
 }
 
 pub(crate) fn register(sku: &str) -> RegisterItem {

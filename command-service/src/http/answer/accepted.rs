@@ -15,6 +15,7 @@ use shared_events::transfer::Transfer;
 use shared_events::values::{Label, LocationCode, ReservationId, ReversalId, Sku};
 use utoipa::ToSchema;
 
+use super::order::OrderAnswer;
 use super::shapes::{LineShape, ReferenceShape, Status, TransferShape};
 use crate::log::submission::Unchanged;
 
@@ -45,6 +46,10 @@ pub(crate) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = TransferShape, required = false)]
     transfer: Option<Box<Transfer>>,
+    /// The order afterwards, where the command is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OrderAnswer, required = false)]
+    order: Option<Box<OrderAnswer>>,
     /// What happened, in the order of the command's lines; nothing where there was nothing to do.
     events: Vec<EventLine>,
     /// The figures afterwards, of every item and location whose stock changed.
@@ -117,7 +122,7 @@ impl Accepted {
     ) -> Result<(StatusCode, Self), DecodeError> {
         let mut effect = Effect::default();
         for recorded in events {
-            effect.follow(&recorded.event()?, Some(recorded.version));
+            effect.follow(&recorded.event()?, Some((recorded.id(), recorded.version)));
         }
         let status = effect.status();
         let lines = events.iter().map(|event| EventLine::of_recorded(event)).collect();
@@ -179,6 +184,8 @@ struct Effect {
     names_something_new: bool,
     reservation: Option<Reservation>,
     transfer: Option<Transfer>,
+    order: Option<OrderAnswer>,
+    is_begun: bool,
     reversal_id: Option<ReversalId>,
     /// The last figures of every stock stream, in the order in which the streams first appear.
     figures: Vec<FigureLine>,
@@ -186,7 +193,8 @@ struct Effect {
 }
 
 impl Effect {
-    fn follow(&mut self, event: &Event, version: Option<Version>) {
+    /// Follows an event with its place in the log, if it has one.
+    fn follow(&mut self, event: &Event, place: Option<(EventId, Version)>) {
         self.names_something_new |= matches!(
             event,
             Event::ItemRegistered(_)
@@ -200,11 +208,16 @@ impl Effect {
         if let Some(step) = event.transfer_step() {
             self.transfer = Some(step.after.clone());
         }
+        if let Some(step) = event.order_step() {
+            self.is_begun |= matches!(event, Event::OrderPlaced(_));
+            let earlier = self.order.take();
+            self.order = Some(OrderAnswer::of(&step.after, earlier, place));
+        }
         if let Event::StockReversed(reversed) = event {
             self.reversal_id = Some(reversed.reversal.clone());
         }
         if let Some(change) = event.stock_change() {
-            self.count(change, version);
+            self.count(change, place.map(|(_, version)| version));
         }
     }
 
@@ -228,7 +241,11 @@ impl Effect {
     }
 
     fn status(&self) -> StatusCode {
-        if self.names_something_new { StatusCode::CREATED } else { StatusCode::OK }
+        match (self.is_begun, self.names_something_new) {
+            (true, _) => StatusCode::ACCEPTED,
+            (false, true) => StatusCode::CREATED,
+            (false, false) => StatusCode::OK,
+        }
     }
 
     /// The body without its place in the log.
@@ -240,6 +257,7 @@ impl Effect {
             reversal_id: self.reversal_id,
             reservation: self.reservation.map(ReservationAnswer::from),
             transfer: self.transfer.map(Box::new),
+            order: self.order.map(Box::new),
             events,
             figures: self.figures,
         }

@@ -92,3 +92,48 @@ pub(crate) struct TransferLineShape {
     /// What of it went back.
     returned: i64,
 }
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum OrderStatusShape {
+    Placed,
+    AwaitingPayment,
+    Confirmed,
+    Declined,
+    TimedOut,
+    Cancelled,
+    Failed,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum StepNameShape {
+    Reserve,
+    Authorise,
+    Confirm,
+    Release,
+    Void,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(crate) enum StepStatusShape {
+    Pending,
+    Done,
+    Refused,
+    NeedsOperator,
+}
+
+/// All amounts in base units.
+#[derive(Debug, ToSchema)]
+pub(crate) struct OrderLineShape {
+    /// Its number, from 1.
+    #[schema(minimum = 1)]
+    line: u32,
+    sku: String,
+    location: String,
+    /// What was asked for.
+    requested: i64,
+    /// What was held; 0 before that.
+    quantity: i64,
+}

@@ -3,6 +3,7 @@
 mod batch;
 mod reservation;
 mod reversal;
+mod order;
 mod transfer;
 
 use axum::body::to_bytes;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value, json};
 use shared_events::lane::Version;
 
 use super::catalogue::{RegisterItem, RegisterLocation, ReinstateItem, RetireItem};
+use super::order::{CancelOrder, PlaceOrder, ResumeOrder};
 use super::reservation::{
     CancelReservation, ConfirmReservation, ExtendReservation, FulfilReservation,
     ReleaseReservation, ReserveStock, ReturnReservation,

@@ -11,11 +11,11 @@ use serde_json::Value;
 use shared_events::event;
 use shared_events::lane::{EventId, PositionToken, Version};
 use shared_events::patterns::{
-    CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TIMESTAMP, TRANSFER_ID,
+    CODE, NAME, ORDER_ID, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TIMESTAMP, TRANSFER_ID,
 };
 use shared_events::time::Timestamp;
 use shared_events::values::{
-    Code, LABEL_CHARS_MAX, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
+    Code, LABEL_CHARS_MAX, Label, LocationCode, OrderId, ReservationId, ReversalId, Sku, TransferId,
 };
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
@@ -177,6 +177,7 @@ texts! {
     ReversalId: text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
     ReservationId: text().pattern(Some(RESERVATION_ID)),
     TransferId: text().pattern(Some(TRANSFER_ID)),
+    OrderId: text().pattern(Some(ORDER_ID)),
     PositionToken: text().pattern(Some(POSITION_TOKEN)),
 }
 

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::fault;
 use crate::http::AppState;
-use crate::http::answer::ReservationAnswer;
+use crate::http::answer::{OrderAnswer, ReservationAnswer};
 use crate::http::json::numbers::Integer;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
@@ -52,6 +52,7 @@ enum View {
     Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64, incoming: i64 },
     Reservation(Option<ReservationAnswer>),
     Transfer(Option<Transfer>),
+    Order(Option<OrderAnswer>),
 }
 
 #[derive(Debug, Serialize)]
@@ -80,6 +81,9 @@ impl From<StreamState> for View {
                 Self::Reservation(reservation.details.map(ReservationAnswer::from))
             }
             StreamState::Transfer(_, transfer) => Self::Transfer(transfer.details),
+            StreamState::Order(_, order) => {
+                Self::Order(order.details.map(|order| OrderAnswer::from(*order)))
+            }
         }
     }
 }
@@ -97,7 +101,7 @@ pub(crate) struct StreamStateBody {
     #[schema(example = "3:1042")]
     position: String,
     /// An item or a location: its details, null before it was registered. Stock: its figures. A
-    /// reservation or a transfer: what it is, null before it was made.
+    /// reservation, a transfer or an order: what it is, null before it was made.
     state: serde_json::Value,
 }
 

@@ -24,9 +24,12 @@ problem_catalogue! {
         "No reservation has the id `id`. The answer to `POST /v1/reservations` contains the id."
     UnknownTransfer "unknown_transfer" NOT_FOUND "The transfer is not known"
         "No transfer has the id `id`. The answer to `POST /v1/transfers` contains the id."
+    UnknownOrder "unknown_order" NOT_FOUND "The order is not known"
+        "No order has the id `id`. The answer to `POST /v1/orders` contains the id."
     UnknownStream "unknown_stream" NOT_FOUND "The stream is not known"
         "Nothing was ever recorded in the stream `id`. Streams are `item/{sku}`, `location/{code}`, \
-         `stock/{sku}/{location}`, `reservation/{id}` and `transfer/{id}`."
+         `stock/{sku}/{location}`, `reservation/{id}`, \
+         `transfer/{id}` and `order/{id}`."
     UnknownEvent "unknown_event" NOT_FOUND "There is nothing to reverse"
         "No event, correlation or reversal is recorded under `id`."
     ItemInUse "item_in_use" CONFLICT "The item is in use"
@@ -69,11 +72,14 @@ problem_catalogue! {
     TransferState "transfer_state" CONFLICT "The transfer is in another state"
         "Nothing of the transfer is on its way any more: it is `transfer_status`. Only what is on its \
          way can be received, returned or given up."
+    OrderState "order_state" CONFLICT "The order is in another state"
+        "This step does not apply to an order that is `order_status`. An order can be cancelled until it is \
+         confirmed or has ended otherwise; it can be resumed only while a step of it needs an operator."
     AlreadyReversed "already_reversed" CONFLICT "It is already reversed"
         "The events in `dependents` have already reversed it. A reversal can itself be reversed."
     NotReversible "not_reversible" CONFLICT "It cannot be reversed"
         "An exact opposite is not possible: the event describes an item or a location, is a step of \
-         a reservation or a transfer, or the stock that it brought in is gone. `dependents` lists the \
+         a reservation, a transfer or an order, or the stock that it brought in is gone. `dependents` lists the \
          events that prevent it; reverse those first. Reservations and transfers have commands of their \
          own instead: what a transfer has on its way can be returned, and what was received can be \
          moved back; of a dispatch, `dependents` lists what has become of it since. Nothing was recorded."
@@ -114,14 +120,14 @@ mod tests {
         let published = [
             (400, "malformed_body idempotency_key_missing"),
             (404, "unknown_sku unknown_location unknown_reservation unknown_stream unknown_event"),
-            (404, "unknown_transfer"),
+            (404, "unknown_transfer unknown_order"),
             (403, "forbidden_host forbidden_origin"),
             (404, "not_found"),
             (405, "method_not_allowed"),
             (409, "item_in_use item_retired insufficient_stock stale_quantity batch_refused"),
             (409, "reservation_expired reservation_state over_release over_fulfil over_return"),
             (409, "already_reversed not_reversible idempotency_in_progress"),
-            (409, "over_receive transfer_state"),
+            (409, "over_receive transfer_state order_state"),
             (412, "version_conflict"),
             (413, "body_too_large batch_too_large"),
             (415, "unsupported_media_type"),

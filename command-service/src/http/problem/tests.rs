@@ -4,9 +4,10 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use shared_events::lane::{EventId, Version};
+use shared_events::order::OrderStatus;
 use shared_events::time::Timestamp;
 use shared_events::transfer::TransferStatus;
-use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 use super::*;
 use crate::inventory::{Irreversible, Shortage};
@@ -126,6 +127,17 @@ fn a_rejection_of_a_transfer_has_its_code_and_members() {
         ),
         (Rejection::OverReceive { part }, "over_receive", excess),
         (Rejection::ExpectedAtPassed { now }, "validation_failed", errors),
+    ]);
+}
+
+#[test]
+fn a_rejection_of_an_order_has_its_code_and_members() {
+    let id: OrderId = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("an id");
+    let of_id = json!({"id": id});
+    let status = OrderStatus::TimedOut;
+    assert_problems([
+        (Rejection::UnknownOrder { id }, "unknown_order", of_id),
+        (Rejection::OrderState { status }, "order_state", json!({"order_status": "timed_out"})),
     ]);
 }
 

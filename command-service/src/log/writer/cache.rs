@@ -83,9 +83,9 @@ impl Cache {
         self.states.get(stream)
     }
 
-    /// Caches the states of a working set, except for unknown locations, reservations and transfers. A
-    /// location is read without locking its lane, so its registration would go unnoticed, and callers can
-    /// name any number of unknown reservations and transfers.
+    /// Caches the states of a working set, except for unknown locations, reservations, transfers and orders.
+    /// A location is read without locking its lane, so its registration would go unnoticed, and callers can
+    /// name any number of the others.
     pub(crate) fn put_all(&mut self, inventory: Inventory) {
         for state in inventory.into_states() {
             let stream = state.stream();
@@ -132,12 +132,13 @@ impl Cache {
     }
 }
 
-/// Whether it is a location, a reservation or a transfer that does not exist.
+/// Whether it is a location, a reservation, a transfer or an order that does not exist.
 fn is_unknown(state: &StreamState) -> bool {
     match state {
         StreamState::Location(_, location) => location.details.is_none(),
         StreamState::Reservation(_, reservation) => reservation.details.is_none(),
         StreamState::Transfer(_, transfer) => transfer.details.is_none(),
+        StreamState::Order(_, order) => order.details.is_none(),
         StreamState::Item(..) | StreamState::Stock(..) => false,
     }
 }
@@ -158,6 +159,13 @@ fn size(state: &StreamState) -> usize {
         }
         StreamState::Transfer(_, transfer) => {
             ENTRY + transfer.details.as_ref().map_or(0, |details| details.lines.len() * LINE)
+        }
+        StreamState::Order(_, order) => {
+            ENTRY
+                + order
+                    .details
+                    .as_ref()
+                    .map_or(0, |details| details.owner.as_str().len() + details.lines.len() * LINE)
         }
         StreamState::Location(_, location) => {
             ENTRY + location.details.as_ref().map_or(0, |details| details.name.len())

@@ -157,9 +157,11 @@ async fn apply_missed(
 fn copy_from_cache(cache: &mut Cache, inventory: &mut Inventory, stream: &Stream) {
     let item = match stream {
         Stream::Stock(sku, _) => Some(Stream::Item(sku.clone())),
-        Stream::Item(_) | Stream::Location(_) | Stream::Reservation(_) | Stream::Transfer(_) => {
-            None
-        }
+        Stream::Item(_)
+        | Stream::Location(_)
+        | Stream::Reservation(_)
+        | Stream::Transfer(_)
+        | Stream::Order(_) => None,
     };
     for stream in item.iter().chain([stream]) {
         if inventory.version(stream) == Version(0)

@@ -12,6 +12,8 @@ problem_catalogue! {
         "The views know no reservation `id`. If it was just made, ask again with `min_position`."
     UnknownTransfer "unknown_transfer" NOT_FOUND "The transfer is not known"
         "The views know no transfer `id`. If it was just dispatched, ask again with `min_position`."
+    UnknownOrder "unknown_order" NOT_FOUND "The order is not known"
+        "The views know no order `id`. If it was just placed, ask again with `min_position`."
     NotYetApplied "not_yet_applied" SERVICE_UNAVAILABLE "The position is not applied yet"
         "The views did not reach `min_position` within `wait_ms`. They are at `position`. Ask again."
     ProjectionUnavailable "projection_unavailable" SERVICE_UNAVAILABLE
@@ -48,6 +50,7 @@ mod tests {
                 ("unknown_location", 404),
                 ("unknown_reservation", 404),
                 ("unknown_transfer", 404),
+                ("unknown_order", 404),
                 ("not_yet_applied", 503),
                 ("projection_unavailable", 503),
                 ("overloaded", 503),

@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use shared_events::event::Event;
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Sku;
+use shared_events::{order_events, transfer_events};
 
 use crate::projection::EventPosition;
 
@@ -105,11 +106,8 @@ impl Changes {
             | Event::StockExpected(_)
             | Event::StockLost(_)
             | Event::StockRecalled(_)
-            | Event::TransferDispatched(_)
-            | Event::TransferReceived(_)
-            | Event::TransferClosed(_)
-            | Event::TransferReturned(_)
-            | Event::TransferOverdue(_) => return,
+            | transfer_events!(_)
+            | order_events!(_) => return,
         };
         let day = (sku.clone(), recorded.occurred_at.to_utc().date_naive());
         let known = self.days.get(&day).map_or(Flow::default(), |(_, known)| *known);

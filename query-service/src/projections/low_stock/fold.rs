@@ -1,4 +1,5 @@
-//! Which item is short at which location, and the alerts about it; and which transfers are overdue. PURE.
+//! Which item is short at which location, and the alerts about it; which transfers are overdue, and which orders
+//! wait for an operator. PURE.
 //!
 //! An alert depends on the state before it. So a batch is folded into the ordered changes of each item
 //! ([`Changes`]), and [`evaluate`] applies them to the stored state one by one: the alerts do not
@@ -10,9 +11,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use shared_events::event::{About, Event, Reference};
 use shared_events::lane::{EventId, Lane, Position};
+use shared_events::order::{StepName, StepStatus};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use shared_events::values::{LocationCode, Sku, TransferId};
+use shared_events::values::{LocationCode, OrderId, Sku, TransferId};
 
 use crate::projection::{EventPosition, Unfit};
 use crate::projections::reorder_point::reorder_point;
@@ -22,6 +24,7 @@ use crate::projections::reorder_point::reorder_point;
 pub struct Changes {
     pub items: BTreeMap<Sku, Vec<Change>>,
     pub overdue: Vec<Overdue>,
+    pub stuck: Vec<Stuck>,
 }
 
 /// A transfer that was not done when it was expected. The log says so once for each.
@@ -31,6 +34,15 @@ pub struct Overdue {
     pub transfer: TransferId,
     pub expected_at: Timestamp,
     pub reference: Option<Reference>,
+}
+
+/// An order that waits for an operator. The log says so once for each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    pub at: EventPosition,
+    pub order: OrderId,
+    /// The step that it waits at.
+    pub step: StepName,
 }
 
 /// One change that may make an item short.
@@ -116,6 +128,16 @@ impl Changes {
         {
             let (transfer, reference) = (step.after.id.clone(), step.after.reference.clone());
             self.overdue.push(Overdue { at, transfer, expected_at, reference });
+        }
+        if let Event::OrderNeedsOperator(step) = event {
+            let steps = step.after.steps.iter();
+            let stuck = steps.filter(|step| step.status == StepStatus::NeedsOperator);
+            let order = &step.after.id;
+            self.stuck.extend(stuck.map(|step| Stuck {
+                at,
+                order: order.clone(),
+                step: step.name,
+            }));
         }
         Ok(())
     }

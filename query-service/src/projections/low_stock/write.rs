@@ -45,6 +45,14 @@ pub(super) async fn write(
         reference_id: one.reference.as_ref().map(|document| document.id.as_str()),
         reference_line: one.reference.as_ref().and_then(|document| Some(document.line.as_ref()?.as_str())),
     });
+    let stuck = changes.stuck.iter().filter(|one| is_new(one.at));
+    write_rows!(connection, "insert_order_alerts.sql", for one in stuck => {
+        lane: lane_column(one.at.lane),
+        position: one.at.position.0,
+        order: one.order.as_str(),
+        step: one.step.as_str(),
+        recorded_at: one.at.recorded_at.to_utc(),
+    });
     Ok(())
 }
 

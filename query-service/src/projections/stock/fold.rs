@@ -157,6 +157,8 @@ impl Changes {
             About::Stock(change) => self.fold_stock(recorded, event.event_type(), change)?,
             About::Reservation(step) => self.fold_reservation(at, step),
             About::Transfer(step) => self.fold_transfer(at, step),
+            // Orders have their own view.
+            About::Order(_) => {}
         }
         Ok(())
     }

@@ -1,0 +1,450 @@
+//! Rules of orders: what a process does next, and what it undoes.
+//!
+//! A step of an order and its effect on stock are one decision and so one transaction: a crash falls before
+//! both or after both. Only the payment service is outside; it is asked by an event, which a publisher sends on,
+//! and asked again until it replies. Deadlines are never cancelled: when one passes, the state decides.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared_events::event::{Cause, Event, OrderStep, Reference};
+use shared_events::lane::Version;
+use shared_events::order::{
+    Asked, Order, OrderLine, OrderPolicy, OrderStatus, ProcessStep, StepName, StepStatus,
+};
+use shared_events::payment::{PaymentDetails, PaymentOutcome, RequestKind};
+use shared_events::reservation::ReservationStatus;
+use shared_events::time::Timestamp;
+
+use super::{check_precondition, reservation};
+use crate::command::{
+    ChangeOrder, ChangeReservation, OrderChange, PlaceOrder, Policy, Reply, ReserveStock, Step,
+    StockLine,
+};
+use crate::ledger::Ledger;
+use crate::rejection::Rejection;
+use crate::working_set::Inventory;
+
+/// How much longer than the order its hold lasts at least, so that it is there when a payment comes in time.
+const HOLD_BEYOND: Duration = Duration::from_secs(60);
+
+/// The pause before the payment service is asked again. Each is twice the one before, up to the longest.
+const AGAIN_FIRST: Duration = Duration::from_secs(5);
+const AGAIN_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How long a void is asked for before an operator has to look.
+const OPERATOR_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) fn place(
+    inventory: &Inventory,
+    now: Timestamp,
+    command: &PlaceOrder,
+) -> Result<Vec<Event>, Rejection> {
+    let order = Order {
+        id: command.id.clone(),
+        owner: command.owner.clone(),
+        status: OrderStatus::Placed,
+        reservation: None,
+        deadline: now + Duration::from_secs(u64::from(command.deadline_seconds)),
+        policy: command.policy,
+        reference: command.cause.reference.clone(),
+        lines: command.lines.clone(),
+        steps: Vec::new(),
+        asked: None,
+        due_at: None,
+    };
+    let mut draft = Draft::new(inventory, now, Version::default(), order, &command.cause);
+    draft.step(StepName::Reserve, StepStatus::Pending, None);
+    draft.record_with(Some(command.payment.clone()), Event::OrderPlaced);
+    // Locations are read without a lock, by the lines of the command that names them. None goes away, so
+    // what is known now is known when stock is held.
+    let ledger = Ledger::new(inventory, now);
+    let known = |line: &OrderLine| ledger.check_known(&line.sku, &line.location);
+    if let Err(rejection) = command.lines.iter().try_for_each(known) {
+        draft.fail(StepName::Reserve, &rejection)?;
+    }
+    Ok(draft.into_events())
+}
+
+pub(super) fn change_order(
+    inventory: &Inventory,
+    now: Timestamp,
+    command: &ChangeOrder,
+) -> Result<Vec<Event>, Rejection> {
+    let unknown = || Rejection::UnknownOrder { id: command.id.clone() };
+    let state = inventory.order(&command.id).ok_or_else(unknown)?;
+    let before = state.details.as_deref().ok_or_else(unknown)?;
+    check_precondition(command.precondition, state.version)?;
+    let mut draft = Draft::new(inventory, now, state.version, before.clone(), &command.cause);
+    match &command.change {
+        OrderChange::Continue => draft.go_on()?,
+        OrderChange::Reply(reply) => draft.reply(reply)?,
+        OrderChange::Cancel => draft.cancel()?,
+        OrderChange::Resume => draft.resume()?,
+    }
+    Ok(draft.into_events())
+}
+
+/// An order in the making, with the events so far: of its stock, and its own.
+struct Draft<'a> {
+    inventory: &'a Inventory,
+    now: Timestamp,
+    version: Version,
+    order: Order,
+    cause: &'a Cause,
+    stock: Vec<Event>,
+    own: Vec<Event>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(
+        inventory: &'a Inventory,
+        now: Timestamp,
+        version: Version,
+        order: Order,
+        cause: &'a Cause,
+    ) -> Self {
+        Self { inventory, now, version, order, cause, stock: Vec::new(), own: Vec::new() }
+    }
+
+    /// Those of the stock first: they may begin with the ends of expired holds.
+    fn into_events(self) -> Vec<Event> {
+        self.stock.into_iter().chain(self.own).collect()
+    }
+
+    /// Does what is due: holds stock, asks again, or gives up.
+    fn go_on(&mut self) -> Result<(), Rejection> {
+        match self.order.status {
+            OrderStatus::Placed | OrderStatus::AwaitingPayment if self.is_too_late() => {
+                self.time_out()
+            }
+            OrderStatus::Placed => self.reserve(),
+            OrderStatus::AwaitingPayment
+            | OrderStatus::Confirmed
+            | OrderStatus::Declined
+            | OrderStatus::TimedOut
+            | OrderStatus::Cancelled
+            | OrderStatus::Failed => {
+                self.ask_again();
+                Ok(())
+            }
+        }
+    }
+
+    fn is_too_late(&self) -> bool {
+        self.order.deadline <= self.now
+    }
+
+    fn reserve(&mut self) -> Result<(), Rejection> {
+        let hold_until = (self.order.deadline + HOLD_BEYOND).to_utc();
+        let left = hold_until - self.now.to_utc();
+        // A second more, for the part of a second that is cut off.
+        let ttl_seconds = u32::try_from(left.num_seconds() + 1).unwrap_or(u32::MAX);
+        let command = ReserveStock {
+            id: self.order.id.reservation(),
+            owner: self.order.owner.clone(),
+            lines: self.order.lines.iter().map(stock_line).collect(),
+            ttl_seconds,
+            policy: policy(self.order.policy),
+            replaces: None,
+            cause: Cause { reference: Some(self.document()), ..Cause::default() },
+        };
+        let held = reservation::reserve_known(self.inventory, self.now, &command, None);
+        let events = match held {
+            Ok(events) => events,
+            Err(rejection) => return self.fail(StepName::Reserve, &rejection),
+        };
+        let made = events.iter().find_map(Event::reservation_step).map(|step| &step.after);
+        for (line, held) in self.order.lines.iter_mut().zip(made.into_iter().flat_map(|r| &r.lines))
+        {
+            line.quantity = held.quantity;
+        }
+        self.stock.extend(events);
+        self.order.reservation = Some(command.id);
+        self.order.status = OrderStatus::AwaitingPayment;
+        self.step(StepName::Reserve, StepStatus::Done, None);
+        self.record(Event::OrderReserved);
+        self.ask(StepName::Authorise, RequestKind::Authorise);
+        Ok(())
+    }
+
+    /// The document that the order's stock is held for: the caller's, or the order itself.
+    fn document(&self) -> Reference {
+        self.order.reference.clone().unwrap_or_else(|| Reference {
+            kind: "order".parse().expect("a word is a label"),
+            id: self.order.id.as_str().parse().expect("an id is short and printable"),
+            line: None,
+        })
+    }
+
+    fn reply(&mut self, reply: &Reply) -> Result<(), Rejection> {
+        let asked = match reply.outcome {
+            PaymentOutcome::Authorised | PaymentOutcome::Declined => RequestKind::Authorise,
+            PaymentOutcome::Voided => RequestKind::Void,
+        };
+        if reply.request != asked.request(&self.order.id) {
+            return Ok(());
+        }
+        if self.order.status == OrderStatus::AwaitingPayment && self.is_too_late() {
+            self.time_out()?;
+        }
+        match reply.outcome {
+            PaymentOutcome::Authorised => self.authorised(reply),
+            PaymentOutcome::Declined => self.declined(reply),
+            PaymentOutcome::Voided => {
+                self.voided();
+                Ok(())
+            }
+        }
+    }
+
+    /// The money is set aside. If the order has ended meanwhile, its void is asked for already.
+    fn authorised(&mut self, reply: &Reply) -> Result<(), Rejection> {
+        if self.order.step(StepName::Authorise) != Some(StepStatus::Pending) {
+            return Ok(());
+        }
+        self.step(StepName::Authorise, StepStatus::Done, detail_of(reply));
+        let is_open = self.order.status == OrderStatus::AwaitingPayment;
+        if is_open {
+            self.order.asked = None;
+        }
+        self.record(Event::PaymentAuthorised);
+        if is_open { self.confirm() } else { Ok(()) }
+    }
+
+    fn confirm(&mut self) -> Result<(), Rejection> {
+        match self.change_reservation(Step::Confirm) {
+            Ok(events) => {
+                self.stock.extend(events);
+                self.order.status = OrderStatus::Confirmed;
+                self.step(StepName::Confirm, StepStatus::Done, None);
+                self.record(Event::OrderConfirmed);
+                Ok(())
+            }
+            Err(rejection) => self.fail(StepName::Confirm, &rejection),
+        }
+    }
+
+    /// The money is not set aside, and will not be: there is nothing to void.
+    fn declined(&mut self, reply: &Reply) -> Result<(), Rejection> {
+        if self.order.step(StepName::Authorise) != Some(StepStatus::Pending) {
+            return Ok(());
+        }
+        let is_open = self.order.status == OrderStatus::AwaitingPayment;
+        self.order.asked = None;
+        self.step(StepName::Authorise, StepStatus::Refused, detail_of(reply));
+        if !is_open {
+            self.step(StepName::Void, StepStatus::Done, Some(json!({"outcome": "declined"})));
+        }
+        self.record(Event::PaymentDeclined);
+        if is_open { self.end(OrderStatus::Declined, Event::OrderDeclined) } else { Ok(()) }
+    }
+
+    fn voided(&mut self) {
+        match self.order.step(StepName::Void) {
+            Some(StepStatus::Pending | StepStatus::NeedsOperator) => {}
+            Some(StepStatus::Done | StepStatus::Refused) | None => return,
+        }
+        self.order.asked = None;
+        self.step(StepName::Void, StepStatus::Done, None);
+        if self.order.step(StepName::Authorise) == Some(StepStatus::Pending) {
+            self.step(StepName::Authorise, StepStatus::Refused, Some(json!({"outcome": "voided"})));
+        }
+        self.record(Event::PaymentVoided);
+    }
+
+    fn cancel(&mut self) -> Result<(), Rejection> {
+        match self.order.status {
+            OrderStatus::Placed | OrderStatus::AwaitingPayment if self.is_too_late() => {
+                Err(Rejection::OrderState { status: OrderStatus::TimedOut })
+            }
+            OrderStatus::Placed | OrderStatus::AwaitingPayment => {
+                self.end(OrderStatus::Cancelled, Event::OrderCancelled)
+            }
+            OrderStatus::Cancelled => Ok(()),
+            OrderStatus::Confirmed
+            | OrderStatus::Declined
+            | OrderStatus::TimedOut
+            | OrderStatus::Failed => Err(self.wrong_state()),
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), Rejection> {
+        if self.order.step(StepName::Void) != Some(StepStatus::NeedsOperator) {
+            return Err(self.wrong_state());
+        }
+        self.record(Event::OrderResumed);
+        self.ask(StepName::Void, RequestKind::Void);
+        Ok(())
+    }
+
+    fn wrong_state(&self) -> Rejection {
+        Rejection::OrderState { status: self.order.status }
+    }
+
+    fn time_out(&mut self) -> Result<(), Rejection> {
+        self.end(OrderStatus::TimedOut, Event::OrderTimedOut)
+    }
+
+    /// A step that is not possible ends the order.
+    fn fail(&mut self, step: StepName, rejection: &Rejection) -> Result<(), Rejection> {
+        self.step(step, StepStatus::Refused, Some(problem(rejection)));
+        self.end(OrderStatus::Failed, Event::OrderFailed)
+    }
+
+    /// Ends the order and undoes what it did: releases its stock, and has the authorisation voided unless it
+    /// is known that there is none.
+    fn end(&mut self, status: OrderStatus, event: fn(OrderStep) -> Event) -> Result<(), Rejection> {
+        self.order.status = status;
+        self.order.asked = None;
+        if self.order.step(StepName::Reserve) == Some(StepStatus::Pending) {
+            self.step(StepName::Reserve, StepStatus::Refused, Some(json!({"order": status})));
+        }
+        if self.order.reservation.is_some() {
+            let released = self.release()?;
+            self.stock.extend(released);
+            self.step(StepName::Release, StepStatus::Done, None);
+        }
+        self.record(event);
+        match self.order.step(StepName::Authorise) {
+            Some(StepStatus::Pending | StepStatus::Done | StepStatus::NeedsOperator) => {
+                self.ask(StepName::Void, RequestKind::Void);
+            }
+            Some(StepStatus::Refused) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Undoes what is left of the hold, which others can change, too.
+    fn release(&self) -> Result<Vec<Event>, Rejection> {
+        let held = self.inventory.reservation(&self.order.id.reservation());
+        let Some(held) = held.and_then(|state| state.details.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        match held.status {
+            ReservationStatus::Held if held.expires_at <= self.now => {
+                self.change_reservation(Step::Expire)
+            }
+            ReservationStatus::Held => self.change_reservation(Step::Release(None)),
+            ReservationStatus::Confirmed => self.change_reservation(Step::Cancel(None)),
+            ReservationStatus::Fulfilled
+            | ReservationStatus::Released
+            | ReservationStatus::Expired
+            | ReservationStatus::Cancelled => Ok(Vec::new()),
+        }
+    }
+
+    fn change_reservation(&self, step: Step) -> Result<Vec<Event>, Rejection> {
+        let id = self.order.id.reservation();
+        let (precondition, cause) = (None, Cause::default());
+        let command = ChangeReservation { id, step, precondition, cause };
+        reservation::change_reservation(self.inventory, self.now, &command, None)
+    }
+
+    /// Asks the payment service for the first time, or for the first time since an operator looked.
+    fn ask(&mut self, step: StepName, kind: RequestKind) {
+        self.order.asked = Some(Asked {
+            kind,
+            request: kind.request(&self.order.id),
+            attempt: 1,
+            since: self.now,
+            again_at: self.now + AGAIN_FIRST,
+        });
+        self.step(step, StepStatus::Pending, None);
+        self.record(Event::PaymentRequested);
+    }
+
+    /// Asks the payment service again what it has not answered, if it is time; a void not forever.
+    fn ask_again(&mut self) {
+        let now = self.now;
+        let Some(asked) = self.order.asked.as_mut().filter(|asked| asked.again_at <= now) else {
+            return;
+        };
+        if asked.kind == RequestKind::Void && asked.since + OPERATOR_AFTER <= now {
+            self.order.asked = None;
+            self.step(StepName::Void, StepStatus::NeedsOperator, None);
+            return self.record(Event::OrderNeedsOperator);
+        }
+        let pause = AGAIN_FIRST.saturating_mul(2_u32.saturating_pow(asked.attempt)).min(AGAIN_MAX);
+        asked.attempt += 1;
+        asked.again_at = match asked.kind {
+            RequestKind::Authorise => now + pause,
+            RequestKind::Void => (now + pause).min(asked.since + OPERATOR_AFTER),
+        };
+        self.record(Event::PaymentRequested);
+    }
+
+    /// Notes how far a step is, with the event that is recorded next.
+    fn step(&mut self, name: StepName, status: StepStatus, detail: Option<Value>) {
+        let step = ProcessStep { name, status, at: self.now, version: self.version.next(), detail };
+        match self.order.steps.iter_mut().find(|step| step.name == name) {
+            Some(known) => *known = step,
+            None => self.order.steps.push(step),
+        }
+    }
+
+    fn record(&mut self, event: fn(OrderStep) -> Event) {
+        self.record_with(None, event);
+    }
+
+    fn record_with(&mut self, payment: Option<PaymentDetails>, event: fn(OrderStep) -> Event) {
+        self.version = self.version.next();
+        self.order.due_at = self.due_at();
+        let (after, cause) = (self.order.clone(), self.cause.clone());
+        self.own.push(event(OrderStep { payment, after, cause }));
+    }
+
+    /// When the order goes on by itself.
+    fn due_at(&self) -> Option<Timestamp> {
+        let again_at = self.order.asked.as_ref().map(|asked| asked.again_at);
+        match self.order.status {
+            OrderStatus::Placed => Some(self.now),
+            OrderStatus::AwaitingPayment => {
+                Some(again_at.map_or(self.order.deadline, |at| at.min(self.order.deadline)))
+            }
+            OrderStatus::Confirmed
+            | OrderStatus::Declined
+            | OrderStatus::TimedOut
+            | OrderStatus::Cancelled
+            | OrderStatus::Failed => again_at,
+        }
+    }
+}
+
+fn policy(policy: OrderPolicy) -> Policy {
+    match policy {
+        OrderPolicy::All => Policy::All,
+        OrderPolicy::Partial => Policy::Partial,
+    }
+}
+
+fn stock_line(line: &OrderLine) -> StockLine {
+    StockLine {
+        sku: line.sku.clone(),
+        location: line.location.clone(),
+        quantity: line.requested,
+        expected_version: None,
+    }
+}
+
+/// What the payment service said beyond its outcome.
+fn detail_of(reply: &Reply) -> Option<Value> {
+    match (&reply.payment_id, &reply.reason) {
+        (None, None) => None,
+        (Some(id), None) => Some(json!({"payment_id": id})),
+        (None, Some(reason)) => Some(json!({"reason": reason})),
+        (Some(id), Some(reason)) => Some(json!({"payment_id": id, "reason": reason})),
+    }
+}
+
+/// Why a step was refused, in the manner of the problem that a caller would get.
+fn problem(rejection: &Rejection) -> Value {
+    let mut problem = serde_json::to_value(rejection).expect("a rejection is text and integers");
+    if let Value::Object(members) = &mut problem {
+        let code = members.remove("rejection");
+        let code = code.as_ref().and_then(Value::as_str).unwrap_or("internal");
+        members.insert("type".to_owned(), format!("/problems/{code}").into());
+        members.insert("detail".to_owned(), rejection.to_string().into());
+    }
+    problem
+}

@@ -1,0 +1,93 @@
+//! The payment service, which speaks over Kafka only: `requests` sends on what orders ask of it, `replies`
+//! takes what it answers to the writer.
+//!
+//! Both deliver at least once. A request is an event before it is sent, and its id is the same however often
+//! that happens; a reply is decided before its offset is committed, and its `ce_id` is the key of the decision.
+
+pub(crate) mod replies;
+pub(crate) mod requests;
+
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::BaseRecord;
+use service_edge::kafka::Producer;
+use shared_events::lane::Lane;
+use sqlx::PgPool;
+
+use crate::config::{DatabaseUrl, PaymentConfig};
+use crate::relay::client;
+
+/// The longest pause after a failure.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Everything that both directions need.
+#[derive(Debug, Clone)]
+pub(crate) struct Payments {
+    pub(crate) brokers: String,
+    pub(crate) config: PaymentConfig,
+    pub(crate) database: DatabaseUrl,
+    pub(crate) pool: PgPool,
+    pub(crate) lanes: Vec<Lane>,
+}
+
+/// Why one direction starts again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the database: {0}")]
+    Database(#[from] sqlx::Error),
+    #[error("Kafka: {0}")]
+    Kafka(#[from] KafkaError),
+    #[error("the Kafka client was dropped")]
+    Dropped,
+    #[error("the log has a payment request that cannot be read: {0}")]
+    Stored(#[from] serde_json::Error),
+}
+
+fn client_config(brokers: &str) -> ClientConfig {
+    let mut config = client::settings(brokers);
+    config.set("client.id", "stockbook-payments");
+    config
+}
+
+/// An idempotent producer. Dropping it blocks, so that happens outside the runtime's threads.
+struct Sender(Option<Producer>);
+
+impl Sender {
+    fn connect(brokers: &str) -> KafkaResult<Self> {
+        let mut config = client_config(brokers);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // Never give up on a record while later ones might get through.
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", "1")
+            // A topic that is not there fails what is queued for it after this long.
+            .set("topic.metadata.propagation.max.ms", "5000");
+        Ok(Self(Some(Producer::connect(&config)?)))
+    }
+
+    /// Sends records in order and waits until all are acknowledged.
+    async fn send<'a>(
+        &self,
+        records: impl Iterator<Item = BaseRecord<'a, [u8], [u8]>>,
+    ) -> Result<(), Failure> {
+        let producer = self.0.as_ref().expect("only drop takes it");
+        let mut deliveries = Vec::new();
+        for record in records {
+            deliveries.push(producer.send(record)?);
+        }
+        for delivery in deliveries {
+            delivery.await.map_err(|_| Failure::Dropped)??;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let producer = self.0.take();
+        tokio::task::spawn_blocking(move || drop(producer));
+    }
+}

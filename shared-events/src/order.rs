@@ -1,0 +1,184 @@
+//! Orders: processes over Stockbook and a payment service, which end well or are undone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::Reference;
+use crate::lane::Version;
+use crate::payment::RequestKind;
+use crate::time::Timestamp;
+use crate::values::{Label, LocationCode, OrderId, ReservationId, Sku};
+
+/// An order after one of its events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Whose order it is.
+    pub owner: Label,
+    /// Its status.
+    pub status: OrderStatus,
+    /// Its reservation, once stock is held.
+    pub reservation: Option<ReservationId>,
+    /// When it ends unless it is paid.
+    pub deadline: Timestamp,
+    /// How lines without enough stock are treated.
+    pub policy: OrderPolicy,
+    /// The external document.
+    pub reference: Option<Reference>,
+    /// Numbered from 1.
+    pub lines: Vec<OrderLine>,
+    /// The steps that have begun, in the order in which they did.
+    pub steps: Vec<ProcessStep>,
+    /// What was last asked of the payment service and is not answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// When the order goes on by itself, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+}
+
+impl Order {
+    /// The status of a step, if it has begun.
+    pub fn step(&self, name: StepName) -> Option<StepStatus> {
+        self.steps.iter().find(|step| step.name == name).map(|step| step.status)
+    }
+}
+
+/// The status of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Recorded; nothing is held yet.
+    Placed,
+    /// Stock is held, and the payment service is asked.
+    AwaitingPayment,
+    /// Paid, and firmly promised.
+    Confirmed,
+    /// The payment service declined.
+    Declined,
+    /// It was not paid by its deadline.
+    TimedOut,
+    /// Its owner cancelled it.
+    Cancelled,
+    /// There was too little stock, or the hold was gone when it was paid.
+    Failed,
+}
+
+impl OrderStatus {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::AwaitingPayment => "awaiting_payment",
+            Self::Confirmed => "confirmed",
+            Self::Declined => "declined",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How an order treats lines without enough stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderPolicy {
+    /// All lines in full, or the order fails.
+    All,
+    /// What is there of each line; the order fails only if nothing is.
+    Partial,
+}
+
+/// One line of an order. All amounts in base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderLine {
+    /// Its number, from 1.
+    pub line: u32,
+    /// The item.
+    pub sku: Sku,
+    /// The location.
+    pub location: LocationCode,
+    /// The quantity that was asked for.
+    pub requested: i64,
+    /// The part of it that was held; 0 before that.
+    pub quantity: i64,
+}
+
+/// A step of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessStep {
+    /// What it does.
+    pub name: StepName,
+    /// How far it is.
+    pub status: StepStatus,
+    /// Since when.
+    pub at: Timestamp,
+    /// The version of the order's event that says so.
+    pub version: Version,
+    /// More about it: the problem that refused it, or what the payment service replied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Value>,
+}
+
+/// What a step of an order does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepName {
+    /// Holds stock.
+    Reserve,
+    /// Has the payment service set the money aside.
+    Authorise,
+    /// Turns the hold into a firm promise.
+    Confirm,
+    /// Undoes the hold.
+    Release,
+    /// Has the payment service undo the authorisation.
+    Void,
+}
+
+impl StepName {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserve => "reserve",
+            Self::Authorise => "authorise",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// How far a step of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// It has begun.
+    Pending,
+    /// It is done.
+    Done,
+    /// It was not possible, or is not any more.
+    Refused,
+    /// It was asked for too long; an operator has to look.
+    NeedsOperator,
+}
+
+/// A request that the payment service has not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// What is asked.
+    pub kind: RequestKind,
+    /// The request's id, the same however often it is asked.
+    pub request: Label,
+    /// How often it was asked.
+    pub attempt: u32,
+    /// When it was asked first.
+    pub since: Timestamp,
+    /// When it is asked again.
+    pub again_at: Timestamp,
+}
