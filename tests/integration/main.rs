@@ -21,6 +21,7 @@ mod log;
 mod operations;
 mod resting;
 mod optimistic_append;
+mod several_writers;
 mod reservations;
 mod reservation_requests;
 mod reservation_steps;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         operations::TESTS,
         resting::TESTS,
         optimistic_append::TESTS,
+        several_writers::TESTS,
         reservations::TESTS,
         reservation_requests::TESTS,
         reservation_steps::TESTS,

@@ -73,7 +73,7 @@ async fn a_batch_on_a_known_log_is_one_statement(world: Arc<World>) {
         let [(statement, calls)] = Vec::from_iter(&called)[..] else {
             panic!("{kind:?}: {called:#?}");
         };
-        assert!(statement.contains("append_foreseen("), "{kind:?} writes the log: {called:#?}");
+        assert!(statement.contains("insert into events"), "{kind:?} writes the log: {called:#?}");
         assert!(*calls <= COMMANDS, "{kind:?}: once a batch: {called:#?}");
     }
 }

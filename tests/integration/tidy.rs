@@ -75,7 +75,7 @@ const NOT_PLAIN: [(&str, &str); 14] = [
     ("gone on with", "continued"),
 ];
 
-/// Published names that contain one of those words: an SQL function, a metric and its label.
+/// Published names that contain one of those words: an SQL function of old migrations, a metric and its label.
 const PUBLISHED: [&str; 3] = ["append_foreseen", "writer_foreseen_total", "as_foreseen"];
 
 /// A newcomer reads the README to its end.

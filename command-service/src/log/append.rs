@@ -1,23 +1,21 @@
-//! The rows that a batch writes, and the two statements that write them: inside a transaction that
-//! holds the locks, or as a whole transaction if the lane heads are the expected ones.
+//! The rows that a batch writes, and the statement that writes them if the log is as the batch expects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use inventory::StreamState;
 use shared_events::chain::data_hash;
 use shared_events::event::About;
 use shared_events::event::Event;
+use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::ReservationStatus;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use sqlx::types::chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, Type};
 
 use super::idempotency::{self, KnownOutcomes, StoredOutcome};
-use super::row::{LaneHead, Statement, array, lane_number};
-use super::snapshot;
+use super::row::{LaneHead, lane_number};
 use super::submission::{Decision, IdempotencyKey, Unchanged};
 
 /// The deadline at which a reservation's hold expires.
@@ -32,75 +30,106 @@ pub(crate) const CONTINUE_ORDER: &str = "continue_order";
 /// The rows that a batch writes.
 #[derive(Debug, Default)]
 pub(crate) struct Append {
-    pub(crate) events: EventColumns,
+    pub(crate) events: Vec<NewEvent>,
     pub(crate) deadlines: Deadlines,
     /// The outcomes that have no event.
     pub(crate) outcomes: Vec<StoredOutcome>,
-    pub(crate) snapshots: BTreeMap<Stream, StreamState>,
+    pub(crate) reversals: Vec<NewReversal>,
 }
 
-/// The conditions of an optimistic append.
-#[derive(Debug)]
+/// The conditions of an append.
+#[derive(Debug, Default)]
 pub(crate) struct Expected {
+    /// The lanes that decided the batch.
     pub(crate) heads: Vec<LaneHead>,
-    /// The keys that must not have an outcome, and their locks.
+    /// The keys that must not have an outcome.
     pub(crate) keys: Vec<IdempotencyKey>,
-    pub(crate) key_locks: Vec<i64>,
-    /// When the first request of the batch was decided.
-    pub(crate) decided_from: Timestamp,
+    /// The first and the last time at which the batch was decided; none if its lanes were locked before.
+    pub(crate) times: Option<(Timestamp, Timestamp)>,
+    /// Whether the connection is in a transaction, which holds the lanes.
+    pub(crate) in_transaction: bool,
+}
+
+/// What became of an append that the database answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// The rows are written. `clock` is the database's, under the locks.
+    Written {
+        clock: Timestamp,
+    },
+    Conflict(Conflict),
+}
+
+/// Why nothing was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// Another writer holds or has changed a lane, or the batch's times are too far off the clock.
+    Lanes,
+    /// Another transaction holds these locks of keys.
+    KeysBusy(Vec<i64>),
+    /// A key has an outcome.
+    KeyUsed,
+    /// The log has another event at a version that follows on the expected heads.
+    Versions,
 }
 
 impl Append {
-    /// Writes inside a transaction that holds the locks.
+    /// Writes the rows if the conditions hold. A whole transaction, unless the connection is in one.
     pub(crate) async fn write(
         self,
         connection: &mut PgConnection,
-        decided_at: Timestamp,
-    ) -> sqlx::Result<()> {
-        let statement = sqlx::query(include_str!("../../queries/append_batch.sql"));
-        self.bind(statement, decided_at).execute(connection).await?;
-        Ok(())
-    }
-
-    /// Writes and commits if the conditions hold, and then returns the database's clock.
-    pub(crate) async fn write_optimistically(
-        self,
-        connection: &mut PgConnection,
         expected: Expected,
-        decided_at: Timestamp,
-    ) -> sqlx::Result<Option<Timestamp>> {
-        let Expected { heads, keys, key_locks, decided_from } = expected;
-        let lanes: Vec<i16> = heads.iter().map(|head| lane_number(head.lane)).collect();
-        let positions: Vec<i64> = heads.iter().map(|head| head.position.0).collect();
-        let chains: Vec<Vec<u8>> = heads.iter().map(|head| head.chain.0.to_vec()).collect();
-        let callers: Vec<String> = keys.iter().map(|key| key.caller.to_string()).collect();
-        let keys: Vec<String> = keys.iter().map(|key| key.key.to_string()).collect();
-        let statement = sqlx::query(include_str!("../../queries/append_optimistically.sql"))
-            .bind(lanes)
-            .bind(positions)
-            .bind(chains)
-            .bind(key_locks)
-            .bind(callers)
+    ) -> sqlx::Result<Appended> {
+        let Expected { heads, keys, times, .. } = expected;
+        let Self { events, deadlines, outcomes, reversals } = self;
+        let (first, last) = times.unzip();
+        let heads: Vec<ExpectedHead> = heads.iter().map(ExpectedHead::of).collect();
+        let keys: Vec<KeyClaim> = keys.iter().map(KeyClaim::of).collect();
+        let written = sqlx::query(include_str!("../../queries/append.sql"))
+            .bind(heads)
             .bind(keys)
-            .bind(decided_from.to_utc());
-        let row = self.bind(statement, decided_at).fetch_one(connection).await?;
-        Ok(row.try_get::<Option<DateTime<Utc>>, _>(0)?.map(Timestamp::new))
+            .bind(first.map(Timestamp::to_utc))
+            .bind(last.map(Timestamp::to_utc))
+            .bind(events)
+            .bind(deadlines.into_rows())
+            .bind(outcomes)
+            .bind(reversals)
+            .fetch_one(connection)
+            .await;
+        match written {
+            Ok(row) => Self::verdict(&row),
+            Err(error) => Conflict::of(&error).map(Appended::Conflict).ok_or(error),
+        }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self { events, deadlines, outcomes, snapshots } = self;
-        events.lanes.is_empty()
-            && deadlines.0.is_empty()
-            && outcomes.is_empty()
-            && snapshots.is_empty()
+    fn verdict(row: &sqlx::postgres::PgRow) -> sqlx::Result<Appended> {
+        let conflict = match row.try_get::<Option<&str>, _>("conflict")? {
+            None => {
+                let clock = Timestamp::new(row.try_get::<DateTime<Utc>, _>("clock")?);
+                return Ok(Appended::Written { clock });
+            }
+            Some("key_used") => Conflict::KeyUsed,
+            Some("key_busy") => Conflict::KeysBusy(row.try_get("busy")?),
+            Some(_) => Conflict::Lanes,
+        };
+        Ok(Appended::Conflict(conflict))
     }
+}
 
-    fn bind(self, statement: Statement, decided_at: Timestamp) -> Statement {
-        let statement = statement.bind(decided_at.to_utc());
-        let statement = self.events.bind(statement);
-        let statement = self.deadlines.bind(statement);
-        let statement = idempotency::bind(&self.outcomes, statement);
-        snapshot::bind(self.snapshots, statement)
+impl Conflict {
+    /// The conflict that an error means, because rows of another writer were newer than the statement.
+    fn of(error: &sqlx::Error) -> Option<Self> {
+        let error = error.as_database_error()?;
+        match (error.code().as_deref(), error.constraint()) {
+            (Some("23505"), Some("events_pkey" | "reversals_pkey")) => Some(Self::Lanes),
+            (Some("23505"), Some("events_idempotency_key" | "commands_pkey")) => {
+                Some(Self::KeyUsed)
+            }
+            (Some("23505"), Some("events_stream_version")) => Some(Self::Versions),
+            // A deadlock.
+            (Some("40P01"), _) => Some(Self::Lanes),
+            _ => None,
+        }
     }
 }
 
@@ -119,10 +148,42 @@ pub(crate) async fn claim_key(
         return Ok(false);
     }
     let recorded_at = unchanged.recorded_at;
-    let claimed = StoredOutcome::of(key, &Decision::Unchanged(unchanged));
-    let claim = Append { outcomes: claimed.into_iter().collect(), ..Append::default() };
-    claim.write(connection, recorded_at).await?;
+    if let Some(outcome) = StoredOutcome::of(key, &Decision::Unchanged(unchanged), recorded_at) {
+        outcome.insert(connection).await?;
+    }
     Ok(true)
+}
+
+#[derive(Debug, Type)]
+#[sqlx(type_name = "lane_head")]
+struct ExpectedHead {
+    lane: i16,
+    position: i64,
+    chain: [u8; 32],
+}
+
+impl ExpectedHead {
+    fn of(head: &LaneHead) -> Self {
+        Self { lane: lane_number(head.lane), position: head.position.0, chain: head.chain.0 }
+    }
+}
+
+#[derive(Debug, Type)]
+#[sqlx(type_name = "key_claim")]
+struct KeyClaim {
+    lock: i64,
+    caller: String,
+    key: String,
+}
+
+impl KeyClaim {
+    fn of(key: &IdempotencyKey) -> Self {
+        Self {
+            lock: idempotency::lock_number(key),
+            caller: key.caller.to_string(),
+            key: key.key.to_string(),
+        }
+    }
 }
 
 /// The deadlines that a batch sets, or removes where the time is absent, with what is due.
@@ -143,106 +204,125 @@ impl Deadlines {
         self.0.insert(event.stream(), deadline);
     }
 
-    fn bind(self, statement: Statement) -> Statement {
-        let streams: Vec<String> = self.0.keys().map(Stream::to_string).collect();
-        let (whats, times): (Vec<&str>, Vec<Option<DateTime<Utc>>>) =
-            self.0.into_values().map(|(what, time)| (what, time.map(Timestamp::to_utc))).unzip();
-        statement.bind(whats.join(",")).bind(streams).bind(times)
+    fn into_rows(self) -> Vec<NewDeadline> {
+        let row = |(stream, (what, due_at)): (Stream, (&'static str, Option<Timestamp>))| {
+            let due_at = due_at.map(Timestamp::to_utc);
+            NewDeadline { stream: stream.to_string(), what: what.to_owned(), due_at }
+        };
+        self.0.into_iter().map(row).collect()
     }
 }
 
-/// Events as columns, so that one statement writes them all.
-#[derive(Debug, Default)]
-pub(crate) struct EventColumns {
-    lanes: Vec<i16>,
-    positions: Vec<i64>,
-    streams: Vec<String>,
-    versions: Vec<i64>,
-    types: Vec<String>,
-    schema_versions: Vec<i16>,
-    occurred_at: Vec<DateTime<Utc>>,
-    recorded_at: Vec<DateTime<Utc>>,
-    actors: Vec<Option<String>>,
-    correlation_ids: Vec<String>,
-    causation_ids: Vec<Option<String>>,
-    data: Vec<String>,
-    data_hashes: Vec<Vec<u8>>,
-    chains: Vec<Vec<u8>>,
-    traceparents: Vec<Option<String>>,
-    callers: Vec<Option<String>>,
-    keys: Vec<Option<String>>,
-    request_hashes: Vec<Option<Vec<u8>>>,
-    command_lanes: Vec<Option<String>>,
-    command_positions: Vec<Option<String>>,
-    command_sizes: Vec<Option<String>>,
+#[derive(Debug, Type)]
+#[sqlx(type_name = "new_deadline")]
+struct NewDeadline {
+    stream: String,
+    what: String,
+    due_at: Option<DateTime<Utc>>,
 }
 
-impl EventColumns {
-    /// Adds the events of one command, or of several with the number of events of each. The first event
-    /// carries the idempotency key and so becomes the stored outcome.
-    pub(crate) fn add(
-        &mut self,
-        events: &[Arc<RecordedEvent>],
-        sizes: Option<&[usize]>,
-        key: Option<&IdempotencyKey>,
-    ) {
-        let sizes = sizes.map(array);
-        for (nth, event) in events.iter().enumerate() {
-            let key = key.filter(|_| nth == 0);
-            let is_list = key.is_some() && events.len() > 1;
-            self.lanes.push(lane_number(event.lane));
-            self.positions.push(event.position.0);
-            self.streams.push(event.stream.to_string());
-            self.versions.push(event.version.0);
-            self.types.push(event.event_type.clone());
-            self.schema_versions.push(event.schema_version);
-            self.occurred_at.push(event.occurred_at.to_utc());
-            self.recorded_at.push(event.recorded_at.to_utc());
-            self.actors.push(event.actor.as_ref().map(ToString::to_string));
-            self.correlation_ids.push(event.correlation_id.to_string());
-            self.causation_ids.push(event.causation_id.as_ref().map(ToString::to_string));
-            self.data_hashes.push(data_hash(event.data.get()).to_vec());
-            self.data.push(event.data.get().to_owned());
-            self.chains.push(event.chain.0.to_vec());
-            self.traceparents.push(event.traceparent.as_ref().map(ToString::to_string));
-            self.callers.push(key.map(|key| key.caller.to_string()));
-            self.keys.push(key.map(|key| key.key.to_string()));
-            self.request_hashes.push(key.map(|key| key.request_hash.to_vec()));
-            let lanes = || array(events.iter().map(|event| event.lane));
-            let positions = || array(events.iter().map(|event| event.position));
-            self.command_lanes.push(is_list.then(lanes));
-            self.command_positions.push(is_list.then(positions));
-            self.command_sizes.push(key.and_then(|_| sizes.clone()));
+/// The mark that an event is reversed.
+#[derive(Debug, Type)]
+#[sqlx(type_name = "new_reversal")]
+pub(crate) struct NewReversal {
+    lane: i16,
+    position: i64,
+    by_lane: i16,
+    by_position: i64,
+    reversal: String,
+}
+
+impl NewReversal {
+    /// The mark for the event that `by` reverses, if it reverses one.
+    pub(crate) fn of(event: &Event, by: EventId) -> Option<Self> {
+        let Event::StockReversed(reversed) = event else {
+            return None;
+        };
+        Some(Self {
+            lane: lane_number(reversed.reverses.0),
+            position: reversed.reverses.1.0,
+            by_lane: lane_number(by.0),
+            by_position: by.1.0,
+            reversal: reversed.reversal.to_string(),
+        })
+    }
+}
+
+/// A row of the log.
+#[derive(Debug, Type)]
+#[sqlx(type_name = "new_event")]
+pub(crate) struct NewEvent {
+    lane: i16,
+    position: i64,
+    stream: String,
+    version: i64,
+    r#type: String,
+    schema_version: i16,
+    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    actor: Option<String>,
+    correlation_id: String,
+    causation_id: Option<String>,
+    data: String,
+    data_hash: [u8; 32],
+    chain: [u8; 32],
+    traceparent: Option<String>,
+    caller: Option<String>,
+    idempotency_key: Option<String>,
+    request_hash: Option<[u8; 32]>,
+    command_lanes: Option<Vec<i16>>,
+    command_positions: Option<Vec<i64>>,
+    command_sizes: Option<Vec<i32>>,
+}
+
+impl NewEvent {
+    fn of(event: &RecordedEvent) -> Self {
+        Self {
+            lane: lane_number(event.lane),
+            position: event.position.0,
+            stream: event.stream.to_string(),
+            version: event.version.0,
+            r#type: event.event_type.clone(),
+            schema_version: event.schema_version,
+            occurred_at: event.occurred_at.to_utc(),
+            recorded_at: event.recorded_at.to_utc(),
+            actor: event.actor.as_ref().map(ToString::to_string),
+            correlation_id: event.correlation_id.to_string(),
+            causation_id: event.causation_id.as_ref().map(ToString::to_string),
+            data: event.data.get().to_owned(),
+            data_hash: data_hash(event.data.get()),
+            chain: event.chain.0,
+            traceparent: event.traceparent.as_ref().map(ToString::to_string),
+            caller: None,
+            idempotency_key: None,
+            request_hash: None,
+            command_lanes: None,
+            command_positions: None,
+            command_sizes: None,
         }
     }
 
-    fn bind(self, statement: Statement) -> Statement {
-        statement
-            .bind(self.lanes)
-            .bind(self.positions)
-            .bind(self.streams)
-            .bind(self.versions)
-            .bind(self.types)
-            .bind(self.schema_versions)
-            .bind(self.occurred_at)
-            .bind(self.recorded_at)
-            .bind(or_empty(self.actors))
-            .bind(self.correlation_ids)
-            .bind(or_empty(self.causation_ids))
-            .bind(self.data)
-            .bind(self.data_hashes)
-            .bind(self.chains)
-            .bind(or_empty(self.traceparents))
-            .bind(or_empty(self.callers))
-            .bind(or_empty(self.keys))
-            .bind(or_empty(self.request_hashes))
-            .bind(or_empty(self.command_lanes))
-            .bind(or_empty(self.command_positions))
-            .bind(or_empty(self.command_sizes))
+    /// The rows of one command, or of several with the number of events of each. The first event carries
+    /// the idempotency key and so becomes the stored outcome.
+    pub(crate) fn of_command(
+        events: &[Arc<RecordedEvent>],
+        sizes: Option<&[usize]>,
+        key: Option<&IdempotencyKey>,
+    ) -> Vec<Self> {
+        let mut rows: Vec<Self> = events.iter().map(|event| Self::of(event)).collect();
+        if let (Some(first), Some(key)) = (rows.first_mut(), key) {
+            first.caller = Some(key.caller.to_string());
+            first.idempotency_key = Some(key.key.to_string());
+            first.request_hash = Some(key.request_hash);
+            if events.len() > 1 {
+                first.command_lanes =
+                    Some(events.iter().map(|event| lane_number(event.lane)).collect());
+                first.command_positions =
+                    Some(events.iter().map(|event| event.position.0).collect());
+            }
+            let size = |size: &usize| i32::try_from(*size).expect("a batch has few events");
+            first.command_sizes = sizes.map(|sizes| sizes.iter().map(size).collect());
+        }
+        rows
     }
-}
-
-/// Sends a column of nulls as an empty array, which `unnest` fills up with nulls.
-fn or_empty<T>(column: Vec<Option<T>>) -> Vec<Option<T>> {
-    if column.iter().any(Option::is_some) { column } else { Vec::new() }
 }

@@ -12,11 +12,13 @@ use inventory::Rejection;
 use sha2::{Digest, Sha256};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
+use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::types::chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row, Type};
 
-use super::row::{self, EventRow, Statement};
+use super::row::{self, EventRow};
 use super::submission::{Decision, IdempotencyKey, Outcome, Verdict};
 
 /// The caller and the key.
@@ -152,37 +154,45 @@ async fn events_of(
 }
 
 /// An outcome without events, as the row to store.
-#[derive(Debug)]
+#[derive(Debug, Type)]
+#[sqlx(type_name = "new_outcome")]
 pub(crate) struct StoredOutcome {
-    caller: Label,
-    key: Label,
+    caller: String,
+    key: String,
     request_hash: [u8; 32],
     outcome: String,
+    recorded_at: DateTime<Utc>,
 }
 
 impl StoredOutcome {
     /// The row for a decision; none if it has events.
-    pub(crate) fn of(key: &IdempotencyKey, decision: &Decision) -> Option<Self> {
+    pub(crate) fn of(
+        key: &IdempotencyKey,
+        decision: &Decision,
+        recorded_at: Timestamp,
+    ) -> Option<Self> {
         if matches!(decision, Decision::Accepted(_) | Decision::AcceptedTogether { .. }) {
             return None;
         }
         Some(Self {
-            caller: key.caller.clone(),
-            key: key.key.clone(),
+            caller: key.caller.to_string(),
+            key: key.key.to_string(),
             request_hash: key.request_hash,
             outcome: serde_json::to_string(decision)
                 .expect("an outcome is text, integers and lists, which JSON can hold"),
+            recorded_at: recorded_at.to_utc(),
         })
     }
-}
 
-pub(crate) fn bind(outcomes: &[StoredOutcome], statement: Statement) -> Statement {
-    let column =
-        |of: fn(&StoredOutcome) -> String| outcomes.iter().map(of).collect::<Vec<String>>();
-    let hashes: Vec<Vec<u8>> = outcomes.iter().map(|row| row.request_hash.to_vec()).collect();
-    statement
-        .bind(column(|row| row.caller.to_string()))
-        .bind(column(|row| row.key.to_string()))
-        .bind(hashes)
-        .bind(column(|row| row.outcome.clone()))
+    pub(crate) async fn insert(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        sqlx::query(include_str!("../../queries/insert_outcome.sql"))
+            .bind(self.caller)
+            .bind(self.key)
+            .bind(self.request_hash)
+            .bind(self.outcome)
+            .bind(self.recorded_at)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
 }

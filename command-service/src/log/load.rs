@@ -1,5 +1,7 @@
 //! Loads the states of streams from the log: from their snapshots, then event by event.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
 use inventory::{Inventory, StreamState};
 use shared_events::event::{DecodeError, Event};
@@ -67,10 +69,10 @@ fn unreadable(stream: sqlx::Result<&str>, source: DecodeError) -> LoadError {
     }
 }
 
-/// The streams of all stock of the given items. Complete only while the items' lanes are locked.
+/// The streams of all stock of the given items, which are in the items' lanes.
 pub(crate) async fn stock_streams(
     connection: &mut PgConnection,
-    skus: &[Sku],
+    skus: &BTreeSet<Sku>,
 ) -> Result<Vec<Stream>, LoadError> {
     if skus.is_empty() {
         return Ok(Vec::new());

@@ -1,10 +1,13 @@
 //! Reads the log for its endpoints.
 //!
 //! Plain statements on a separate small pool, each with a server-side time limit, so that readers neither
-//! wait for the writer nor slow it down. Only reads that must be settled wait for its locks.
+//! wait for the writer nor slow it down. Only reads that must be settled wait for its appends.
 
 mod fold;
 mod merged;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use shared_events::lane::{Lane, LaneMap};
 use shared_events::recorded::RecordedEvent;
@@ -12,18 +15,27 @@ use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use sqlx::postgres::PgPool;
 use sqlx::types::chrono::{DateTime, Utc};
-use tokio::time::sleep;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout_at};
 
 pub use self::fold::{Folded, Until};
 pub use self::merged::Merged;
 pub use super::row::LaneHead;
 use super::row::{self, EventRow};
-use super::writer::BEHIND_MAX;
+use super::writer::{BEHIND_MAX, TRANSACTION_MAX};
+
+/// How long a reader of a moment waits for appends.
+const WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// The pause between two looks at the locks of appends.
+const WAIT_PAUSE: Duration = Duration::from_millis(2);
 
 /// Reads the log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LogReader {
     pool: PgPool,
+    /// Held by the one reader that waits for appends to end.
+    waiting: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +75,7 @@ pub enum History {
 
 impl LogReader {
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, waiting: Arc::default() }
     }
 
     pub async fn ping(&self) -> Result<(), ReadError> {
@@ -90,34 +102,28 @@ impl LogReader {
     }
 
     /// The last event of every lane at or before `moment`. The same moment always gets the same answer.
-    /// Fails if a lane stays locked too long.
+    /// Fails if an append takes too long.
     pub async fn heads_at(&self, moment: Timestamp) -> Result<HeadsAt, ReadError> {
         // 1. Events ahead of the clock may still follow.
         let now = self.clock().await?;
         if moment > now {
             return Ok(HeadsAt::Ahead { now });
         }
-        let lanes = self.heads().await?;
-        Ok(HeadsAt::Settled(self.settled_heads(&lanes, now, moment).await?))
+        Ok(HeadsAt::Settled(self.settled_heads(now, moment).await?))
     }
 
     /// The last event of every lane at or before a moment that is not ahead of the clock.
     async fn settled_heads(
         &self,
-        lanes: &[LaneHead],
         now: Timestamp,
         moment: Timestamp,
     ) -> Result<Vec<LaneHead>, ReadError> {
         // 2. Wait until every batch that has no locks yet must have a later time.
         let age = (now.to_utc() - moment.to_utc()).to_std().unwrap_or_default();
         sleep(BEHIND_MAX.saturating_sub(age)).await;
-        // 3. Wait for each lane's lock once. Its holder has committed by then, and a later holder has a
-        //    later time.
-        for head in lanes {
-            sqlx::query(include_str!("../../queries/wait_for_lane.sql"))
-                .bind(number(head.lane))
-                .execute(&self.pool)
-                .await?;
+        // 3. Wait for the appends that hold a lane now. A later holder has a later time.
+        if age < BEHIND_MAX + TRANSACTION_MAX {
+            self.wait_for_appends().await?;
         }
         // 4. Read in a new statement, and so with a newer database snapshot.
         let heads = sqlx::query_as(include_str!("../../queries/list_heads_at.sql"))
@@ -125,6 +131,31 @@ impl LogReader {
             .fetch_all(&self.pool)
             .await?;
         Ok(heads)
+    }
+
+    /// Waits until the appends that hold a lane now have ended. It looks at their locks and asks for none,
+    /// because a request for a lane's lock would stop its writers.
+    async fn wait_for_appends(&self) -> Result<(), ReadError> {
+        let until = Instant::now() + WAIT_MAX;
+        let too_long = || sqlx::Error::Protocol("an append holds its lanes for too long".into());
+        let turn = timeout_at(until, self.waiting.lock()).await;
+        let _turn = turn.map_err(|_| too_long())?;
+        let mut holders = self.lane_holders().await?;
+        while !holders.is_empty() {
+            if Instant::now() > until {
+                return Err(too_long().into());
+            }
+            sleep(WAIT_PAUSE).await;
+            let now = self.lane_holders().await?;
+            holders.retain(|holder| now.contains(holder));
+        }
+        Ok(())
+    }
+
+    /// The transactions that hold a lane.
+    async fn lane_holders(&self) -> Result<Vec<String>, ReadError> {
+        let holders = sqlx::query_scalar(include_str!("../../queries/list_lane_holders.sql"));
+        Ok(holders.fetch_all(&self.pool).await?)
     }
 
     /// At most `limit` events of a history in order, beginning with number `from`; the first is 1.

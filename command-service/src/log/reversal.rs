@@ -1,5 +1,7 @@
-//! The targets of reversals. The events are read before the locks, since they never change; whether they
-//! are reversed, and what depends on them, under the locks.
+//! The targets of reversals: their events, whether those are reversed, and what depends on them.
+//!
+//! All of it follows from events in the lanes of the targets. So what was read holds for a batch whose
+//! append finds the heads of these lanes where they were before the reading.
 
 pub(crate) mod dry_run;
 mod move_halves;
@@ -14,7 +16,7 @@ use shared_events::stream::Stream;
 use sqlx::{PgConnection, Row};
 
 use super::load::LoadError;
-use super::row::{self, EventRow, lane_number};
+use super::row::{self, EventRow};
 
 /// The most events that one reversal may reverse.
 pub(crate) const REVERSED_EVENTS_MAX: usize = 5_000;
@@ -84,7 +86,7 @@ impl Selection {
 }
 
 /// Inserts the targets of a batch's reversals into the working set: their events, whether those are
-/// reversed, and which later events may prevent it. Exact only while their lanes are locked.
+/// reversed, and which later events may prevent it.
 pub(crate) async fn insert_targets(
     connection: &mut PgConnection,
     selections: &HashMap<Target, Selection>,
@@ -251,43 +253,4 @@ async fn find_later_steps(
 
 fn ids(events: &[&SelectedEvent]) -> (Vec<i16>, Vec<i64>) {
     row::lanes_and_positions(events.iter().map(|event| event.recorded.id()))
-}
-
-/// The events that a batch reverses, as columns.
-#[derive(Debug, Default)]
-pub(crate) struct Reversals {
-    lanes: Vec<i16>,
-    positions: Vec<i64>,
-    by_lanes: Vec<i16>,
-    by_positions: Vec<i64>,
-    reversals: Vec<String>,
-}
-
-impl Reversals {
-    /// Adds an event, if it reverses another.
-    pub(crate) fn add(&mut self, event: &Event, by: EventId) {
-        let Event::StockReversed(reversed) = event else {
-            return;
-        };
-        self.lanes.push(lane_number(reversed.reverses.0));
-        self.positions.push(reversed.reverses.1.0);
-        self.by_lanes.push(lane_number(by.0));
-        self.by_positions.push(by.1.0);
-        self.reversals.push(reversed.reversal.to_string());
-    }
-
-    pub(crate) async fn save(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if self.lanes.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(include_str!("../../queries/insert_reversals.sql"))
-            .bind(self.lanes)
-            .bind(self.positions)
-            .bind(self.by_lanes)
-            .bind(self.by_positions)
-            .bind(self.reversals)
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
 }

@@ -6,14 +6,10 @@ use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgExecutor, Postgres, Row};
+use sqlx::{FromRow, PgExecutor, Row};
 use utoipa::ToSchema;
-
-/// A statement to which values are bound one after another.
-pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
 /// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent`.
@@ -124,13 +120,6 @@ pub fn event_id(row: &PgRow, lane: &'static str, position: &'static str) -> sqlx
 /// The lanes and positions of events, as two columns.
 pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
     ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
-}
-
-/// An array as Postgres writes it. Arrays of arrays are bound as text, because `unnest` would flatten
-/// them.
-pub(super) fn array(numbers: impl IntoIterator<Item: ToString>) -> String {
-    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
-    format!("{{{}}}", numbers.join(","))
 }
 
 /// The ids of events from two columns, lanes and positions.

@@ -12,8 +12,6 @@ use shared_events::stream::Stream;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::row::Statement;
-
 /// A stream gets a snapshot each time it has grown by so many events. A state larger than that gets
 /// one after twice, four times … as many.
 const STEP: i64 = 500;
@@ -83,7 +81,7 @@ fn read(row: &PgRow, stream: &Stream) -> sqlx::Result<Option<StreamState>> {
     }
 }
 
-/// The snapshots that a batch writes: of streams that its events carry over a step, and of overdue
+/// The snapshots that follow a batch: of streams that its events carry over a step, and of overdue
 /// streams.
 pub(crate) fn due(
     events: &[Arc<RecordedEvent>],
@@ -129,11 +127,22 @@ fn size(state: &StreamState) -> i64 {
     i64::try_from(parts).unwrap_or(i64::MAX / 2)
 }
 
-pub(crate) fn bind(due: BTreeMap<Stream, StreamState>, statement: Statement) -> Statement {
+/// Saves snapshots of states that are in the log.
+pub(crate) async fn save(
+    connection: &mut PgConnection,
+    due: &BTreeMap<Stream, StreamState>,
+) -> sqlx::Result<()> {
     let streams: Vec<String> = due.keys().map(Stream::to_string).collect();
     let versions: Vec<i64> = due.values().map(|state| state.version().0).collect();
-    let states: Vec<String> = due.into_values().map(to_json).collect();
-    statement.bind(FOLD_VERSION).bind(streams).bind(versions).bind(states)
+    let states: Vec<String> = due.values().cloned().map(to_json).collect();
+    sqlx::query(include_str!("../../queries/save_snapshots.sql"))
+        .bind(FOLD_VERSION)
+        .bind(streams)
+        .bind(versions)
+        .bind(states)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Without `stocked`, which depends on other streams and is read again each time.
@@ -144,8 +153,8 @@ fn to_json(mut state: StreamState) -> String {
     serde_json::to_string(&state).expect("a state is text, integers and lists, which JSON can hold")
 }
 
-/// Streams that took long to fold for lack of a recent snapshot. The next batch that locks one of them
-/// writes its snapshot.
+/// Streams that took long to fold for lack of a recent snapshot. The next batch that needs one of them
+/// saves its snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Overdue(BTreeSet<Stream>);
 
@@ -157,8 +166,8 @@ impl Overdue {
         }
     }
 
-    pub(crate) fn among(&self, is_locked: impl Fn(&Stream) -> bool) -> Vec<Stream> {
-        self.0.iter().filter(|stream| is_locked(stream)).cloned().collect()
+    pub(crate) fn among(&self, is_needed: impl Fn(&Stream) -> bool) -> Vec<Stream> {
+        self.0.iter().filter(|stream| is_needed(stream)).cloned().collect()
     }
 
     pub(crate) fn remove<'a>(&mut self, streams: impl Iterator<Item = &'a Stream>) {
@@ -221,14 +230,14 @@ mod tests {
         (last, inventory)
     }
 
-    /// The version of the snapshot that the last batch writes, if it writes one.
+    /// The version of the snapshot that the last batch saves, if it saves one.
     fn snapshot_version(events: i64, batch: i64, make: impl Fn(i64) -> Event) -> Option<i64> {
         let (events, inventory) = grown(events, batch, make);
         due(&events, [], &inventory).get(&stream()).map(|state| state.version().0)
     }
 
     #[test]
-    fn the_batch_that_crosses_a_step_writes_a_snapshot_as_of_its_last_event() {
+    fn the_batch_that_crosses_a_step_saves_a_snapshot_as_of_its_last_event() {
         let receipts = |_| receipt();
         assert_eq!(snapshot_version(499, 499, receipts), None);
         assert_eq!(snapshot_version(500, 1, receipts), Some(500));
@@ -250,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_batch_that_locks_an_overdue_stream_writes_its_snapshot() {
+    fn the_next_batch_that_needs_an_overdue_stream_saves_its_snapshot() {
         let (_, inventory) = grown(700, 0, |_| receipt());
         let state = inventory.state(&stream()).unwrap();
         let mut overdue = Overdue::default();
@@ -258,8 +267,8 @@ mod tests {
         assert!(overdue.among(|_| true).is_empty());
         overdue.note(&state, 500);
         assert!(overdue.among(|_| false).is_empty());
-        let locked = overdue.among(|stream| *stream == self::stream());
-        let due = due(&[], locked, &inventory);
+        let needed = overdue.among(|stream| *stream == self::stream());
+        let due = due(&[], needed, &inventory);
         assert_eq!(due.get(&stream()), Some(&state));
         overdue.remove(due.keys());
         assert!(overdue.among(|_| true).is_empty());

@@ -1,8 +1,8 @@
 //! The writer: one queue, one connection, one batch after another.
 //!
 //! While one batch is in flight, new requests are decided and become the next one. There is no timer: a
-//! lone request is a batch of one, and a busy service commits hundreds at once. [`optimistic`] decides
-//! batches before their locks, and [`locked`] decides the rest under locks.
+//! lone request is a batch of one, and a busy service commits hundreds at once. [`pipeline`] is the way of
+//! every batch.
 
 mod queue;
 mod session;
@@ -13,8 +13,9 @@ mod plan;
 mod sequencer;
 mod deciding;
 mod commit;
-mod locked;
-mod optimistic;
+mod prepare;
+mod batch;
+mod pipeline;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +26,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use self::policy::BEHIND_MAX;
+pub(crate) use self::session::TRANSACTION_MAX;
 
 use self::cache::Memory;
-use self::commit::Failure;
-use self::deciding::Deferral;
 use self::queue::{Batches, Bounds, Queued};
 use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
@@ -142,9 +142,7 @@ impl WriterTask {
             memory: Memory::new(self.lanes.clone(), self.config.cache_bytes_max),
         };
         while let Some(batch) = self.batches.next(self.bounds()).await {
-            // Optimistically, batch after batch; then the rest under locks.
-            let left = self.execute_optimistically(&mut state, batch).await;
-            let deferred = self.process(&mut state, left).await;
+            let deferred = self.execute(&mut state, batch).await;
             self.batches.defer(deferred);
             self.report(&state.memory);
         }
@@ -160,53 +158,6 @@ impl WriterTask {
         Bounds {
             commands_max: self.config.batch_commands_max,
             bytes_max: self.config.batch_bytes_max,
-        }
-    }
-
-    /// Executes a batch under locks. A batch that fails without effect is tried again, then request by
-    /// request, so that one bad request cannot fail the others. Returns the deferred requests.
-    async fn process(&self, state: &mut State, mut batch: Vec<Queued>) -> Vec<(Queued, Deferral)> {
-        if batch.is_empty() {
-            return Vec::new();
-        }
-        batch.iter_mut().for_each(Queued::leave_queue);
-        let submissions: Vec<&Submission> = batch.iter().map(|queued| &queued.submission).collect();
-        let executed = match self.execute(state, &submissions).await {
-            Err(Failure::NoEffect) => self.execute(state, &submissions).await,
-            other => other,
-        };
-        let outcomes = match executed {
-            Ok(outcomes) => outcomes,
-            Err(Failure::NoEffect | Failure::Unreadable) if submissions.len() > 1 => {
-                let mut outcomes = Vec::with_capacity(submissions.len());
-                for submission in &submissions {
-                    outcomes.push(self.execute_alone(state, submission).await);
-                }
-                outcomes
-            }
-            Err(failure) => submissions.iter().map(|_| Ok(failure.outcome())).collect(),
-        };
-        let mut deferred = Vec::new();
-        for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
-            match outcome.or_else(|deferral| queued.defer(deferral)) {
-                Ok(outcome) => queued.finish(outcome),
-                Err(deferral) => deferred.push((queued, deferral)),
-            }
-        }
-        deferred
-    }
-
-    async fn execute_alone(
-        &self,
-        state: &mut State,
-        submission: &Submission,
-    ) -> Result<Outcome, Deferral> {
-        if submission.key.is_none() && submission.deadline <= Instant::now() {
-            return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
-        }
-        match self.execute(state, &[submission]).await {
-            Ok(mut outcomes) => outcomes.pop().unwrap_or(Ok(Outcome::Unknown)),
-            Err(failure) => Ok(failure.outcome()),
         }
     }
 }

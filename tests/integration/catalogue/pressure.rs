@@ -14,7 +14,7 @@ use super::Met;
 /// Every lane locked, until it is dropped: no writer comes past its first step.
 async fn lock_lanes(stockbook: &Stockbook) -> PgConnection {
     let mut holder = stockbook.superuser().await;
-    let lock = "begin; select lane from lanes order by lane for update";
+    let lock = "begin; select pg_advisory_xact_lock(8266, lane) from lanes order by lane";
     sqlx::raw_sql(lock).execute(&mut holder).await.expect("the lanes can be locked");
     holder
 }

@@ -32,7 +32,7 @@ pub enum Merged {
 impl LogReader {
     /// At most `limit` events of all lanes after a position, settled: no event that is still to come
     /// belongs before one of them. Reading on from the returned position gets every event exactly once.
-    /// Fails if a lane stays locked too long.
+    /// Fails if an append takes too long.
     pub async fn merged(&self, after: &PositionToken, limit: usize) -> Result<Merged, ReadError> {
         // 1. Older events are settled. If there are newer ones, wait until those are settled too.
         let now = self.clock().await?;
@@ -40,7 +40,7 @@ impl LogReader {
         let is_new = |head: &LaneHead| head.recorded_at.is_some_and(|at| at > before);
         let lanes = self.heads().await?;
         let settled = if lanes.iter().any(is_new) { now } else { before };
-        let heads = self.settled_heads(&lanes, now, settled).await?;
+        let heads = self.settled_heads(now, settled).await?;
         let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
         if let Some((lane, _)) = after.iter().find(|(lane, _)| !is_known(lane)) {
             return Ok(Merged::UnknownLane(lane));

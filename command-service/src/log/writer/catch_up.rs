@@ -1,6 +1,8 @@
 //! Keeps the writer's memory in step with the log: loads streams that are not cached and applies
 //! events that were missed.
 
+use std::collections::BTreeSet;
+
 use inventory::Inventory;
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::stream::Stream;
@@ -45,31 +47,33 @@ pub(crate) async fn load_missing(
     memory: &mut Memory,
     streams: &[Stream],
 ) -> Result<Inventory, LoadError> {
-    let lanes = streams.iter().map(|stream| memory.cache.lane_of(stream));
-    let mut unknown: Vec<Lane> = lanes.filter(|lane| memory.cache.head(*lane).is_none()).collect();
-    unknown.sort_unstable();
-    unknown.dedup();
-    if !unknown.is_empty() {
-        for head in read_heads(connection, &unknown).await? {
-            memory.cache.set_head(head);
-        }
-    }
+    let lanes = streams.iter().map(|stream| memory.cache.lane_of(stream)).collect();
+    learn_heads(connection, memory, &lanes).await?;
     metrics::streams_loaded(streams.len());
     let inventory = fold_streams(connection, streams, &mut memory.overdue).await?;
     memory.cache.put_all(inventory.clone());
     Ok(inventory)
 }
 
-async fn read_heads(
+/// Reads the heads of those lanes that the cache does not know.
+pub(crate) async fn learn_heads(
     connection: &mut PgConnection,
-    lanes: &[Lane],
-) -> Result<Vec<LaneHead>, LoadError> {
-    let lanes: Vec<i16> = lanes.iter().copied().map(lane_number).collect();
+    memory: &mut Memory,
+    lanes: &BTreeSet<Lane>,
+) -> Result<(), LoadError> {
+    let unknown = lanes.iter().filter(|lane| memory.cache.head(**lane).is_none());
+    let unknown: Vec<i16> = unknown.copied().map(lane_number).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
     let rows = sqlx::query(include_str!("../../../queries/read_heads.sql"))
-        .bind(lanes)
+        .bind(unknown)
         .fetch_all(connection)
         .await?;
-    Ok(rows.iter().filter_map(LaneHead::found).collect::<sqlx::Result<_>>()?)
+    for head in rows.iter().filter_map(LaneHead::found) {
+        memory.cache.set_head(head?);
+    }
+    Ok(())
 }
 
 /// How a lane compared with the cache.
@@ -84,7 +88,7 @@ pub(crate) enum CaughtUp {
     Forked,
 }
 
-/// Brings the cached states of a locked lane up to its head.
+/// Brings the cached states of a lane up to its head.
 pub(crate) async fn catch_up(
     connection: &mut PgConnection,
     cache: &mut Cache,

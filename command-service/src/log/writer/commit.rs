@@ -1,6 +1,6 @@
 //! How a batch is committed or fails, and what changes in memory after the commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +15,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::cache::Memory;
 use super::deciding::Decided;
 use super::plan::Plan;
-use super::session::SessionError;
-use crate::log::append::Append;
+use super::session::{Session, SessionError};
+use crate::log::append::{Append, Appended, Expected};
 use crate::log::load::LoadError;
-use crate::log::reversal::Reversals;
 use crate::log::row::LaneHead;
 use crate::log::snapshot;
 use crate::log::submission::{NotExecuted, Outcome};
@@ -32,30 +31,20 @@ pub(crate) struct AfterCommit {
     pub(crate) recorded_at: Timestamp,
     inventory: Inventory,
     heads: HashMap<Lane, LaneHead>,
-    /// The streams with a new snapshot.
-    snapshots: Vec<Stream>,
+    /// The snapshots to save after the commit.
+    pub(crate) snapshots: BTreeMap<Stream, StreamState>,
 }
 
 impl AfterCommit {
-    /// Splits a decided batch into the state after its commit and the rows to write, with the snapshots
-    /// that are due.
-    pub(crate) fn split(
-        memory: &Memory,
-        plan: &Plan,
-        decided: Decided,
-    ) -> (Self, Append, Reversals) {
-        let Decided { inventory, sequencer, events, mut append, reversals } = decided;
+    /// Splits a decided batch into the state after its commit and the rows to write.
+    pub(crate) fn split(memory: &Memory, plan: &Plan, decided: Decided) -> (Self, Append) {
+        let Decided { inventory, sequencer, events, append } = decided;
         metrics::batch_decided(events.len());
-        let overdue = memory.overdue.among(|stream| plan.is_locked(stream));
-        append.snapshots = snapshot::due(&events, overdue, &inventory);
-        let after = Self {
-            events,
-            recorded_at: sequencer.recorded_at(),
-            inventory,
-            heads: sequencer.into_heads(),
-            snapshots: append.snapshots.keys().cloned().collect(),
-        };
-        (after, append, reversals)
+        let overdue = memory.overdue.among(|stream| plan.is_decisive(stream));
+        let snapshots = snapshot::due(&events, overdue, &inventory);
+        let recorded_at = sequencer.recorded_at();
+        let heads = sequencer.into_heads();
+        (Self { events, recorded_at, inventory, heads, snapshots }, append)
     }
 
     /// The state of a stream after the batch, if the batch needed it.
@@ -63,7 +52,7 @@ impl AfterCommit {
         self.inventory.state(stream)
     }
 
-    /// The head of a lane after the batch, if the batch locks the lane.
+    /// The head of a lane after the batch, if the lane decided the batch.
     pub(crate) fn head(&self, lane: Lane) -> Option<LaneHead> {
         self.heads.get(&lane).copied()
     }
@@ -74,7 +63,7 @@ impl AfterCommit {
             memory.cache.set_head(head);
         }
         memory.cache.put_all(std::mem::take(&mut self.inventory));
-        memory.overdue.remove(self.snapshots.iter());
+        memory.overdue.remove(self.snapshots.keys());
         memory.policy.raise_time(self.recorded_at);
         metrics::batch_committed(commands, self.snapshots.len(), since.elapsed());
     }
@@ -110,6 +99,43 @@ impl Failure {
     }
 }
 
+/// Sends the rows of a batch: as a transaction, or as the last statement of the one that holds its lanes.
+pub(crate) async fn append(
+    session: &mut Session,
+    rows: Append,
+    expected: Expected,
+    after: &AfterCommit,
+    at_most: Duration,
+) -> Result<Appended, Failure> {
+    let mut connection = session.take().await.map_err(Failure::from_session)?;
+    let appended = if !expected.in_transaction {
+        commit(at_most, rows.write(&mut connection, expected)).await?
+    } else {
+        let writing = async { Ok(rows.write(&mut connection, expected).await?) };
+        let appended = before_commit(Instant::now() + at_most, writing).await?;
+        match &appended {
+            Appended::Written { .. } => {
+                commit(at_most, sqlx::raw_sql("commit").execute(&mut connection)).await?;
+            }
+            Appended::Conflict(_) => {
+                let ending =
+                    async { Ok(sqlx::raw_sql("rollback").execute(&mut connection).await?) };
+                before_commit(Instant::now() + at_most, ending).await?;
+            }
+        }
+        appended
+    };
+    if !after.snapshots.is_empty()
+        && matches!(appended, Appended::Written { .. })
+        && let Err(error) = snapshot::save(&mut connection, &after.snapshots).await
+    {
+        tracing::warn!(%error, "snapshots could not be saved; the streams are read from older ones");
+        return Ok(appended);
+    }
+    session.give_back(connection);
+    Ok(appended)
+}
+
 /// Waits for the work before a commit.
 pub(crate) async fn before_commit<T>(
     until: Instant,
@@ -133,7 +159,7 @@ pub(crate) async fn before_commit<T>(
 }
 
 /// Waits for a statement that commits.
-pub(crate) async fn commit<T>(
+async fn commit<T>(
     at_most: Duration,
     committing: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, Failure> {

@@ -1,6 +1,5 @@
 //! Decides the requests of a batch one after another, each on the state after the one before it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use inventory::{Command, Inventory, Request, decide};
@@ -9,35 +8,19 @@ use shared_events::lane::{LaneMap, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use tokio::time::Instant;
 
-use super::plan::{Admission, Plan};
+use super::plan::Plan;
 use super::sequencer::Sequencer;
-use crate::log::append::Append;
+use crate::log::append::{Append, NewEvent, NewReversal};
 use crate::log::idempotency::{self, KnownOutcomes, StoredOutcome};
-use crate::log::reversal::{REVERSED_EVENTS_MAX, Reversals, Selection};
+use crate::log::reversal::{REVERSED_EVENTS_MAX, Selection};
 use crate::log::submission::{
-    Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission, Unchanged, Verdict,
+    Decision, NotExecuted, Outcome, Payload, Submission, Unchanged, Verdict,
 };
-
-/// Why a request must wait for the next batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deferral {
-    /// Another instance is deciding a request with the same key.
-    KeyBusy,
-    /// It needs lanes that are not locked, which became known only under the locks.
-    LanesMissing,
-    /// The batch's events would take more bytes than a transaction may have.
-    BatchFull,
-}
-
-/// The outcome of each request, in the batch's order.
-pub(crate) type Outcomes = Vec<Result<Outcome, Deferral>>;
 
 /// Decides the requests of one batch.
 #[derive(Debug)]
 pub(crate) struct Decider {
     lanes: Arc<LaneMap>,
-    /// The locks of keys that another instance holds.
-    busy: HashSet<i64>,
     known: KnownOutcomes,
     decided: Decided,
 }
@@ -49,25 +32,18 @@ pub(crate) struct Decided {
     pub(crate) sequencer: Sequencer,
     pub(crate) events: Vec<Arc<RecordedEvent>>,
     pub(crate) append: Append,
-    pub(crate) reversals: Reversals,
 }
 
 impl Decider {
     pub(crate) fn new(
         lanes: Arc<LaneMap>,
-        busy: HashSet<i64>,
         known: KnownOutcomes,
         inventory: Inventory,
         sequencer: Sequencer,
     ) -> Self {
-        let decided = Decided {
-            inventory,
-            sequencer,
-            events: Vec::new(),
-            append: Append::default(),
-            reversals: Reversals::default(),
-        };
-        Self { lanes, busy, known, decided }
+        let decided =
+            Decided { inventory, sequencer, events: Vec::new(), append: Append::default() };
+        Self { lanes, known, decided }
     }
 
     pub(crate) fn decided(&mut self) -> &mut Decided {
@@ -78,52 +54,24 @@ impl Decider {
         self.decided
     }
 
-    /// Decides all requests of a planned batch, in the order of arrival.
-    pub(crate) fn decide_all(&mut self, plan: &Plan, batch: &[&Submission]) -> Outcomes {
-        let admitted = batch.iter().zip(&plan.admissions);
-        let decided = admitted.map(|(submission, admission)| match admission {
-            Admission::Now => self.decide(plan, submission),
-            Admission::Later => Err(Deferral::BatchFull),
-            Admission::Never { limit } => {
-                Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit: *limit }))
-            }
-        });
-        decided.collect()
+    /// The outcome that is stored under the request's key, if it was read or decided in this batch. It is
+    /// replayed even if the deadline has passed.
+    pub(crate) fn stored(&self, submission: &Submission) -> Option<Outcome> {
+        submission.stored_key().and_then(|key| self.known.of(key))
     }
 
-    pub(crate) fn decide(
-        &mut self,
-        plan: &Plan,
-        submission: &Submission,
-    ) -> Result<Outcome, Deferral> {
-        // A stored outcome is replayed even if the deadline has passed.
-        let key = submission.stored_key();
-        if let Some(outcome) = key.and_then(|key| self.known.of(key)) {
-            return Ok(outcome);
-        }
+    pub(crate) fn decide(&mut self, plan: &Plan, submission: &Submission) -> Outcome {
         if submission.deadline <= Instant::now() {
-            return Ok(Outcome::NotExecuted(NotExecuted::DeadlinePassed));
-        }
-        if key.is_some_and(|key| self.is_busy(key)) {
-            return Err(Deferral::KeyBusy);
+            return Outcome::NotExecuted(NotExecuted::DeadlinePassed);
         }
         if submission.commands().any(|command| is_too_large(plan, command)) {
             let limit = REVERSED_EVENTS_MAX;
-            return Ok(Outcome::NotExecuted(NotExecuted::TooManyEvents { limit }));
+            return Outcome::NotExecuted(NotExecuted::TooManyEvents { limit });
         }
-        let known = &self.decided.inventory;
-        if !submission.commands().all(|command| plan.covers(command, known)) {
-            return Err(Deferral::LanesMissing);
-        }
-        Ok(match &submission.payload {
+        match &submission.payload {
             Payload::One(request) => self.decide_one(plan, submission, request),
             Payload::Together(requests) => self.decide_together(plan, submission, requests),
-        })
-    }
-
-    /// Whether another instance holds the lock of a key. Nearly always `busy` is empty.
-    fn is_busy(&self, key: &IdempotencyKey) -> bool {
-        !self.busy.is_empty() && self.busy.contains(&idempotency::lock_number(key))
+        }
     }
 
     fn decide_one(&mut self, plan: &Plan, submission: &Submission, request: &Request) -> Outcome {
@@ -137,7 +85,8 @@ impl Decider {
             }
             Ok(events) => {
                 let events = self.record(submission, request, &events);
-                self.decided.append.events.add(&events, None, submission.key.as_ref());
+                let rows = NewEvent::of_command(&events, None, submission.key.as_ref());
+                self.decided.append.events.extend(rows);
                 Decision::Accepted(events)
             }
         };
@@ -182,8 +131,8 @@ impl Decider {
                 for (request, made) in requests.iter().zip(made) {
                     events.extend(self.record(submission, request, made));
                 }
-                let key = submission.key.as_ref();
-                self.decided.append.events.add(&events, Some(&sizes), key);
+                let rows = NewEvent::of_command(&events, Some(&sizes), submission.key.as_ref());
+                self.decided.append.events.extend(rows);
                 Decision::AcceptedTogether { events, sizes }
             }
         };
@@ -214,7 +163,8 @@ impl Decider {
         if let Some(key) = submission.stored_key()
             && idempotency::is_stored(&decision)
         {
-            self.decided.append.outcomes.extend(StoredOutcome::of(key, &decision));
+            let recorded_at = self.decided.sequencer.recorded_at();
+            self.decided.append.outcomes.extend(StoredOutcome::of(key, &decision, recorded_at));
             self.known.remember(key, decision.clone());
         }
         Outcome::Decided(decision)
@@ -227,7 +177,7 @@ impl Decider {
         request: &Request,
         events: &[Event],
     ) -> Vec<Arc<RecordedEvent>> {
-        let Decided { inventory, sequencer, append, reversals, .. } = &mut self.decided;
+        let Decided { inventory, sequencer, append, .. } = &mut self.decided;
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
             let occurred_at = request.time_of(event, sequencer.recorded_at());
@@ -237,7 +187,7 @@ impl Decider {
             if let Event::StockReversed(reversed) = event {
                 inventory.mark_reversed(reversed.reverses, new.id());
             }
-            reversals.add(event, new.id());
+            append.reversals.extend(NewReversal::of(event, new.id()));
             append.deadlines.add(event);
             recorded.push(Arc::new(new));
         }
@@ -270,6 +220,6 @@ impl Decider {
 
 /// Whether a command would reverse more events than one reversal may.
 fn is_too_large(plan: &Plan, command: &Command) -> bool {
-    let selection = command.reversal().and_then(|target| plan.reversals.get(target));
+    let selection = command.reversal().and_then(|target| plan.selections.get(target));
     matches!(selection, Some(Selection::TooMany))
 }

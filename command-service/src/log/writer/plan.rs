@@ -1,6 +1,6 @@
-//! The streams and lanes that a batch needs, found out before anything is locked.
+//! The streams that decide requests, as far as they are known before deciding.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use inventory::{Command, Inventory, Target};
 use shared_events::lane::{Lane, LaneMap};
@@ -10,132 +10,75 @@ use sqlx::PgConnection;
 
 use super::cache::Memory;
 use super::catch_up;
-use crate::log::idempotency;
 use crate::log::load::LoadError;
 use crate::log::reversal::Selection;
 use crate::log::submission::Submission;
 
-/// The streams and lanes that a batch needs. It depends only on the commands and on events that never
-/// change, so it stays valid under the locks.
+/// The streams that decide a batch's requests, and the events that its reversals name.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// The streams whose lanes are locked.
-    streams: BTreeSet<Stream>,
+    /// The streams whose exact state decides a request.
+    decisive: BTreeSet<Stream>,
     /// Those of them that begin with the batch and so have no history to read.
-    new: HashSet<Stream>,
-    /// The streams that are read without a lock.
+    new: BTreeSet<Stream>,
+    /// The streams that are read without regard to their lanes.
     locations: BTreeSet<Stream>,
     /// The items whose stock at every location is needed. It is in the items' own lanes.
-    pub(crate) items_everywhere: Vec<Sku>,
-    pub(crate) reversals: HashMap<Target, Selection>,
-    /// The lanes to lock, each with the lock of the key that needs it, or without one if the lane is
-    /// needed anyway.
-    pub(crate) needed: BTreeSet<(Lane, Option<i64>)>,
-    /// One for each request, in the batch's order.
-    pub(crate) admissions: Vec<Admission>,
-}
-
-/// Whether the events of a request fit into its batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    Now,
-    /// It must wait for the next batch.
-    Later,
-    /// It does not fit into any transaction.
-    Never {
-        limit: usize,
-    },
+    pub(crate) items_everywhere: BTreeSet<Sku>,
+    pub(crate) selections: HashMap<Target, Selection>,
 }
 
 impl Plan {
-    /// Plans a batch. Reads the lines of reservations and transfers and the reversal targets without a
-    /// lock.
-    pub(crate) async fn of(
+    /// A plan without requests.
+    pub(crate) fn new(selections: HashMap<Target, Selection>) -> Self {
+        Self { selections, ..Self::default() }
+    }
+
+    /// Plans the first of these requests, as many as fit into a batch and at least one. Reads the lines of
+    /// reservations and transfers, and the events that reversals name.
+    pub(crate) async fn of<'a>(
         connection: &mut PgConnection,
         memory: &mut Memory,
-        batch: &[&Submission],
+        requests: impl Iterator<Item = &'a Submission>,
         bytes_max: usize,
     ) -> Result<Self, LoadError> {
-        let mut plan = Self::default();
-        let all = batch.iter().flat_map(|submission| submission.commands());
-        let changed: BTreeSet<Stream> = all.filter_map(Command::changed).collect();
+        let requests: Vec<&Submission> = requests.collect();
+        let commands = requests.iter().flat_map(|submission| submission.commands());
+        let changed: BTreeSet<Stream> = commands.filter_map(Command::changed).collect();
         let known = catch_up::states(connection, memory, changed.iter()).await?;
-        let mut bytes = 0;
-        for submission in batch {
-            let (size, streams) = plan.estimate(connection, submission, &known, bytes_max).await?;
-            let admission = match bytes + size {
-                _ if size > bytes_max => Admission::Never { limit: bytes_max },
-                together if together > bytes_max => Admission::Later,
-                together => {
-                    bytes = together;
-                    plan.add(&memory.cache.lanes(), submission, streams);
-                    Admission::Now
+        let (mut plan, mut bytes) = (Self::default(), 0);
+        for submission in requests {
+            for command in submission.commands() {
+                if bytes > bytes_max {
+                    return Ok(plan);
                 }
-            };
-            plan.admissions.push(admission);
+                if let Some(target) = command.reversal()
+                    && !plan.selections.contains_key(target)
+                {
+                    let selection = Selection::read(connection, target).await?;
+                    plan.selections.insert(target.clone(), selection);
+                }
+                let streams: Vec<Stream> = plan.required(command, &known).collect();
+                bytes += size(submission, command, &streams);
+                plan.decisive.extend(streams);
+            }
+            plan.add(submission, []);
         }
-        plan.locations.retain(|location| !plan.streams.contains(location));
-        // Drop the selections of requests that are not admitted: their lanes are not locked.
-        let commands = plan.admitted(batch).flat_map(Submission::commands);
-        let targets: HashSet<&Target> = commands.filter_map(Command::reversal).collect();
-        plan.reversals.retain(|target, _| targets.contains(target));
         Ok(plan)
     }
 
-    /// Estimates the bytes of a request's events, and finds the streams that decide it. Stops as soon as
-    /// the estimate exceeds the bound.
-    async fn estimate(
-        &mut self,
-        connection: &mut PgConnection,
-        submission: &Submission,
-        known: &Inventory,
-        bytes_max: usize,
-    ) -> Result<(usize, Vec<Stream>), LoadError> {
-        let (mut size, mut streams) = (0, Vec::new());
-        for command in submission.commands() {
-            if let Some(target) = command.reversal()
-                && !self.reversals.contains_key(target)
-            {
-                let selection = Selection::read(connection, target).await?;
-                self.reversals.insert(target.clone(), selection);
-            }
-            let before = streams.len();
-            streams.extend(self.required(command, known));
-            // Two streams for each line, the item's and the stock's.
-            size += submission.size_of(command, (streams.len() - before) / 2);
-            if size > bytes_max {
-                break;
-            }
-        }
-        Ok((size, streams))
-    }
-
-    /// Adds a request and the streams that decide it.
+    /// Adds a request and the streams whose exact state decides it.
     pub(crate) fn add(
         &mut self,
-        lanes: &LaneMap,
         submission: &Submission,
-        streams: impl IntoIterator<Item = Stream>,
+        decisive: impl IntoIterator<Item = Stream>,
     ) {
-        let key = submission.stored_key().map(idempotency::lock_number);
-        for stream in streams {
-            self.needed.insert((lanes.lane_of(&stream), key));
-            self.streams.insert(stream);
-        }
+        self.decisive.extend(decisive);
         for command in submission.commands() {
             self.new.extend(command.new_stream());
             self.items_everywhere.extend(command.item_everywhere().cloned());
             self.locations.extend(command.locations().into_iter().map(Stream::Location));
         }
-    }
-
-    /// The requests that are decided in this batch.
-    pub(crate) fn admitted<'a>(
-        &self,
-        batch: &[&'a Submission],
-    ) -> impl Iterator<Item = &'a Submission> {
-        let requests = batch.iter().zip(&self.admissions);
-        requests.filter(|(_, admission)| **admission == Admission::Now).map(|(request, _)| *request)
     }
 
     /// The streams whose exact state decides a command, as far as they are known.
@@ -144,15 +87,10 @@ impl Plan {
         command: &Command,
         known: &Inventory,
     ) -> impl Iterator<Item = Stream> {
-        let targets = command.reversal().and_then(|target| self.reversals.get(target));
+        let targets = command.reversal().and_then(|target| self.selections.get(target));
         let targets = targets.into_iter().flat_map(Selection::streams);
-        command.streams().into_iter().chain(of_lines(command, known)).chain(targets)
-    }
-
-    /// Whether all streams that decide the command are locked. Only the lines of a reservation or a
-    /// transfer can be new since the batch was planned.
-    pub(crate) fn covers(&self, command: &Command, known: &Inventory) -> bool {
-        of_lines(command, known).all(|stream| self.streams.contains(&stream))
+        let lines = command.changed().map(|changed| known.streams_of_lines(&changed));
+        command.streams().into_iter().chain(lines.into_iter().flatten()).chain(targets)
     }
 
     /// The streams that a scratch copy for a command needs, except for an item's stock everywhere.
@@ -165,25 +103,24 @@ impl Plan {
         self.required(command, known).chain(locations)
     }
 
-    /// The locks of the requests' keys, ascending.
-    pub(crate) fn key_locks(&self) -> Vec<i64> {
-        let keys: BTreeSet<i64> = self.needed.iter().filter_map(|(_, key)| *key).collect();
-        keys.into_iter().collect()
+    /// Whether the stream's exact state decides a request.
+    pub(crate) fn is_decisive(&self, stream: &Stream) -> bool {
+        self.decisive.contains(stream)
     }
 
-    pub(crate) fn is_locked(&self, stream: &Stream) -> bool {
-        self.streams.contains(stream)
+    /// The lanes of the decisive streams, ascending.
+    pub(crate) fn lanes(&self, lanes: &LaneMap) -> BTreeSet<Lane> {
+        self.decisive.iter().map(|stream| lanes.lane_of(stream)).collect()
     }
 
-    /// Every stream whose state the batch needs.
+    /// Every stream whose state the requests need.
     pub(crate) fn all_streams(&self) -> impl Iterator<Item = &Stream> {
-        let existing = self.streams.iter().filter(|stream| !self.new.contains(stream));
-        existing.chain(&self.locations)
+        let existing = self.decisive.iter().filter(|stream| !self.new.contains(stream));
+        existing.chain(self.locations.iter().filter(|stream| !self.decisive.contains(stream)))
     }
 }
 
-/// The streams of the lines of the reservation or transfer that a command changes, if it is known.
-fn of_lines(command: &Command, known: &Inventory) -> impl Iterator<Item = Stream> {
-    let changed = command.changed().map(|changed| known.streams_of_lines(&changed));
-    changed.into_iter().flatten()
+/// The estimated bytes of a command's events. Each of its lines has two streams, the item's and the stock's.
+pub(crate) fn size(submission: &Submission, command: &Command, streams: &[Stream]) -> usize {
+    submission.size_of(command, streams.len() / 2)
 }

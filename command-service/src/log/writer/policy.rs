@@ -1,4 +1,4 @@
-//! Whether a batch may be decided optimistically, and which time it gets.
+//! Whether a batch is decided before its lanes are locked, and which time it gets.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::metrics;
 
 /// The most that the time of an optimistic batch may be behind the database's clock when it gets its
-/// locks; `append_foreseen` refuses a later batch. Readers of a moment wait this long after it, so that no
-/// batch with an earlier time is still to come.
+/// locks; `append.sql` refuses a later batch. Readers of a moment wait this long after it, so that no batch
+/// with an earlier time is still to come.
 pub(crate) const BEHIND_MAX: Duration = Duration::from_millis(100);
 
 /// No batch is optimistic if the database's last answer is older than this. The connection may then be
@@ -19,7 +19,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// A slower answer is too imprecise to estimate the clock from.
 const ANSWER_MAX: Duration = Duration::from_millis(50);
 
-/// The most batches that are decided under locks after a conflict. If instances share the lanes, most
+/// The most batches that wait for their lanes after a conflict. If instances share the lanes, most
 /// optimistic batches meet a conflict.
 const PAUSE_MAX: u32 = 64;
 
@@ -87,13 +87,19 @@ impl OptimisticPolicy {
         self.latest = self.latest.max(Some(at));
     }
 
-    /// Whether the next batch may be optimistic.
-    pub(crate) fn begin(&mut self) -> bool {
+    /// Whether the next batch waits for its lanes first: for a while after conflicts, and while the clock is
+    /// unknown.
+    pub(crate) fn must_hold(&mut self) -> bool {
         if self.paused > 0 {
             self.paused -= 1;
-            return false;
+            return true;
         }
-        true
+        self.now().is_none()
+    }
+
+    /// Whether the next batch may be decided while one is in flight.
+    pub(crate) fn may_overlap(&self) -> bool {
+        self.paused == 0
     }
 
     /// The time for events decided now, none while the clock is unknown. It is not before the database's
@@ -114,14 +120,6 @@ impl OptimisticPolicy {
         self.pause = (self.pause * 2).clamp(1, PAUSE_MAX);
         self.paused = self.pause;
         metrics::optimistic(false);
-    }
-
-    /// Undoes the pause for the last conflict, because a used key caused it and not another writer.
-    pub(crate) fn forgive_conflict(&mut self) {
-        if self.paused == self.pause {
-            self.paused = 0;
-            self.pause /= 2;
-        }
     }
 }
 
@@ -198,7 +196,9 @@ mod tests {
     #[test]
     fn repeated_conflicts_pause_for_more_and_more_batches() {
         let mut policy = OptimisticPolicy::default();
-        let pause = |policy: &mut OptimisticPolicy| (0..).take_while(|_| !policy.begin()).count();
+        policy.observe_clock(Instant::now(), Timestamp::UNIX_EPOCH);
+        let pause =
+            |policy: &mut OptimisticPolicy| (0..).take_while(|_| policy.must_hold()).count();
         assert_eq!(pause(&mut policy), 0);
         for expected in [1, 2, 4, 8, 16, 32, 64, 64] {
             policy.record_conflict();
@@ -206,21 +206,5 @@ mod tests {
         }
         policy.record_success();
         assert_eq!(pause(&mut policy), 0);
-    }
-
-    #[test]
-    fn a_used_key_causes_no_pause_and_ends_no_other_pause() {
-        let mut policy = OptimisticPolicy::default();
-        for _ in 0..3 {
-            policy.record_conflict();
-            policy.forgive_conflict();
-            assert!(policy.begin());
-        }
-        policy.record_conflict();
-        policy.record_conflict();
-        assert!(!policy.begin());
-        policy.forgive_conflict();
-        assert!(!policy.begin(), "the key was in a batch under locks");
-        assert!(policy.begin());
     }
 }

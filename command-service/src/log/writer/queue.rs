@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::deciding::Deferral;
-use crate::log::submission::{NotExecuted, Outcome, Submission};
+use crate::log::submission::{Outcome, Submission};
 use crate::metrics;
 
 /// How long a request may wait for another instance that uses the same key.
@@ -21,11 +20,11 @@ const DEFERRAL_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Queued {
     pub(crate) submission: Submission,
     pub(crate) answer: oneshot::Sender<Outcome>,
-    /// Its slot in the queue, until its batch is sent for the first time.
+    /// Its slot in the queue, until its batch is prepared or sent for the first time.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
     pub(crate) bytes: OwnedSemaphorePermit,
     pub(crate) since: Instant,
-    /// Set when it is first deferred: until when it may wait for other instances.
+    /// Set when it is first deferred: until when it may wait for another instance.
     pub(crate) wait_until: Option<Instant>,
 }
 
@@ -42,21 +41,15 @@ impl Queued {
         drop(self.answer.send(outcome));
     }
 
-    /// Defers the request to the next batch, unless it has waited for other instances long enough.
-    pub(crate) fn defer(&mut self, deferral: Deferral) -> Result<Outcome, Deferral> {
-        if deferral == Deferral::BatchFull {
-            return Err(deferral);
-        }
+    /// Defers a request whose key another instance holds, unless it has waited long enough; then it is
+    /// answered.
+    pub(crate) fn defer(mut self) -> Option<Self> {
         let now = Instant::now();
         if now < *self.wait_until.get_or_insert(now + DEFERRAL_MAX) {
-            return Err(deferral);
+            return Some(self);
         }
-        Ok(match deferral {
-            Deferral::KeyBusy => Outcome::InProgress,
-            Deferral::LanesMissing | Deferral::BatchFull => {
-                Outcome::NotExecuted(NotExecuted::DatabaseUnavailable)
-            }
-        })
+        self.finish(Outcome::InProgress);
+        None
     }
 }
 
@@ -81,10 +74,10 @@ impl Batches {
         Self { queue, waiting: VecDeque::new(), is_others_turn: false }
     }
 
-    pub(crate) fn defer(&mut self, deferred: Vec<(Queued, Deferral)>) {
-        let is_others_turn =
-            self.waiting.is_empty() && deferred.iter().all(|(_, why)| *why == Deferral::KeyBusy);
-        self.give_back(deferred.into_iter().map(|(queued, _)| queued));
+    /// Puts requests that wait for another instance before all others.
+    pub(crate) fn defer(&mut self, deferred: Vec<Queued>) {
+        let is_others_turn = self.waiting.is_empty();
+        self.give_back(deferred.into_iter());
         self.is_others_turn = is_others_turn;
     }
 

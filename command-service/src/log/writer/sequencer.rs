@@ -19,8 +19,8 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(crate) fn new(heads: impl IntoIterator<Item = LaneHead>, recorded_at: Timestamp) -> Self {
-        Self { heads: heads.into_iter().map(|head| (head.lane, head)).collect(), recorded_at }
+    pub(crate) fn new(recorded_at: Timestamp) -> Self {
+        Self { heads: HashMap::new(), recorded_at }
     }
 
     /// The time at which events decided now are recorded.
@@ -47,7 +47,9 @@ impl Sequencer {
         self.heads.contains_key(&lane)
     }
 
+    /// Adds a lane, whose time never goes back.
     pub(crate) fn add_lane(&mut self, head: LaneHead) {
+        self.recorded_at = head.recorded_at.map_or(self.recorded_at, |at| at.max(self.recorded_at));
         self.heads.insert(head.lane, head);
     }
 
@@ -80,5 +82,26 @@ impl Sequencer {
         recorded.chain = recorded.chain_after(head.chain);
         *head = LaneHead::of(&recorded);
         recorded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_batch_is_not_before_the_last_time_of_its_lanes() {
+        let early = Timestamp::UNIX_EPOCH;
+        let late = early + Duration::from_secs(1);
+        let head = |lane, recorded_at| LaneHead { recorded_at, ..LaneHead::empty(Lane(lane)) };
+        let mut sequencer = Sequencer::new(early);
+        sequencer.add_lane(head(0, None));
+        assert_eq!(sequencer.recorded_at(), early);
+        sequencer.add_lane(head(1, Some(late)));
+        assert_eq!(sequencer.recorded_at(), late);
+        sequencer.add_lane(head(2, Some(early)));
+        assert_eq!(sequencer.recorded_at(), late);
     }
 }

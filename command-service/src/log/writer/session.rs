@@ -1,6 +1,6 @@
 //! The writer's own connection to Postgres.
 //!
-//! A batch takes it and gives it back after its commit. A failed batch drops it, which closes it, so no
+//! A batch takes it and gives it back after each step. A step that fails drops it, which closes it, so no
 //! failed transaction is ever continued.
 
 use std::time::Duration;
@@ -10,6 +10,9 @@ use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
 
 use crate::config::DatabaseUrl;
+
+/// The longest transaction of the writer, as `transaction_timeout` says below.
+pub(crate) const TRANSACTION_MAX: Duration = Duration::from_secs(15);
 
 /// Limits the harm of a paused or disconnected writer: Postgres ends its transaction, and so its locks,
 /// after five idle seconds. Waiting for a lock times out later than that.
@@ -55,6 +58,11 @@ impl Session {
             self.database.options().application_name("command-service writer").options(SETTINGS);
         let connecting = timeout(self.connect_timeout, options.connect());
         Ok(connecting.await.map_err(|_| SessionError::Timeout(self.connect_timeout))??)
+    }
+
+    /// Closes the connection, and so ends its transaction.
+    pub(crate) fn discard(&mut self) {
+        self.idle = None;
     }
 
     pub(crate) fn give_back(&mut self, connection: PgConnection) {
