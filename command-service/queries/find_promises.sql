@@ -5,7 +5,9 @@ from unnest($1::text[]) as asked (stream)
 cross join lateral (
     select
         recent.lane,
-        max(recent.position) filter (where recent.type in ('StockReserved', 'StockAllocated')) as position
+        max(recent.position) filter (
+            where recent.type in ('StockReserved', 'StockWaitlistFilled', 'StockAllocated')
+        ) as position
     from (
         select events.lane, events.position, events.type, events.data
         from events
@@ -14,14 +16,15 @@ cross join lateral (
         limit 10000
     ) as recent
     where recent.type in (
-        'StockReserved', 'StockAllocated', 'StockReleased', 'StockHoldExpired', 'StockDeallocated',
-        'StockFulfilled'
+        'StockReserved', 'StockWaitlistFilled', 'StockAllocated', 'StockReleased', 'StockHoldExpired',
+        'StockDeallocated', 'StockFulfilled'
     )
     group by recent.lane, recent.data ->> 'reservation', recent.data ->> 'line'
     -- An allocation moves a promise, it neither makes nor ends one.
     having sum(
         case recent.type
             when 'StockReserved' then (recent.data ->> 'quantity')::bigint
+            when 'StockWaitlistFilled' then (recent.data ->> 'quantity')::bigint
             when 'StockAllocated' then 0
             else -(recent.data ->> 'quantity')::bigint
         end

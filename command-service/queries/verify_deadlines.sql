@@ -1,17 +1,37 @@
--- The first held reservation whose deadline is not the end of its hold, transfer under way whose deadline is
--- not the moment it is expected at, order whose deadline is not the moment it goes on at, or deadline without
--- any of them.
+-- The first reservation whose deadline is not the end of its hold or of its waiting, waiting reservation that
+-- is not asked to follow its fills, queue that is not asked to go on, transfer under way whose deadline is not
+-- the moment it is expected at, order whose deadline is not the moment it goes on at, or deadline without any
+-- of them.
 with reservations as materialized (
+    select distinct on (stream) stream, lane, position, data -> 'after' as after
+    from events
+    where stream >= 'reservation/' and stream < 'reservation0'
+    order by stream, version desc
+),
+fills as (
+    select
+        'reservation/' || (data ->> 'reservation') as stream,
+        sum((data ->> 'quantity')::bigint) as quantity,
+        max((data ->> 'filled_at')::timestamptz) as filled_at
+    from events
+    where type = 'StockWaitlistFilled'
+    group by 1
+),
+followed as (
+    select events.stream, sum((part ->> 'quantity')::bigint) as quantity
+    from events
+    cross join lateral json_array_elements(data -> 'parts') as part
+    where type = 'ReservationFilled'
+    group by 1
+),
+queues as materialized (
     select distinct on (stream)
         stream,
         lane,
         position,
-        'expire_reservation' as what,
-        case when data -> 'after' ->> 'status' = 'held'
-            then (data -> 'after' ->> 'expires_at')::timestamptz
-        end as due_at
+        (data ->> 'more_due_at')::timestamptz as due_at
     from events
-    where stream >= 'reservation/' and stream < 'reservation0'
+    where type in ('StockWaitlistFilled', 'StockWaitlistLeft')
     order by stream, version desc
 ),
 transfers as materialized (
@@ -19,7 +39,6 @@ transfers as materialized (
         stream,
         lane,
         position,
-        'overdue_transfer' as what,
         case when data -> 'after' ->> 'status' in ('in_transit', 'partially_received')
             and data -> 'after' ->> 'overdue' = 'false'
             then (data -> 'after' ->> 'expected_at')::timestamptz
@@ -40,9 +59,31 @@ orders as materialized (
     order by stream, version desc
 ),
 streams as (
-    select * from reservations
+    select
+        stream,
+        lane,
+        position,
+        'expire_reservation' as what,
+        case after ->> 'status'
+            when 'held' then (after ->> 'expires_at')::timestamptz
+            when 'waiting' then (after ->> 'wait_until')::timestamptz
+        end as due_at
+    from reservations
     union all
-    select * from transfers
+    select
+        stream,
+        lane,
+        position,
+        'follow_waitlist',
+        case when fills.quantity > coalesce(followed.quantity, 0) then filled_at end
+    from reservations
+    join fills using (stream)
+    left join followed using (stream)
+    where after ->> 'status' = 'waiting'
+    union all
+    select stream, lane, position, 'fill_waitlist', due_at from queues
+    union all
+    select stream, lane, position, 'overdue_transfer', due_at from transfers
     union all
     select * from orders
 )

@@ -1,5 +1,6 @@
-//! The sweeper: asks the writer to expire reservations whose hold has ended, to mark transfers that are
-//! overdue, and to let orders go on.
+//! The sweeper: asks the writer to expire reservations whose hold or waiting has ended, to let reservations
+//! follow the fills of what they wait for, to go on filling queues, to mark transfers that are overdue, and to
+//! let orders go on.
 //!
 //! The writer decides, as for any command, and leaves a reservation alone that was confirmed or extended
 //! meanwhile, a transfer that is done, and an order that went on. Several sweepers at once do no harm.
@@ -16,10 +17,12 @@ use sqlx::postgres::{PgPool, PgRow};
 use tokio::time::{Instant, sleep};
 
 use crate::inventory::{
-    ChangeOrder, ChangeReservation, ChangeTransfer, Command, OrderChange, Request, Step,
-    TransferChange,
+    ChangeOrder, ChangeReservation, ChangeTransfer, Command, FillWaitlist, OrderChange, Request,
+    Step, TransferChange,
 };
-use crate::log::append::{CONTINUE_ORDER, EXPIRE_RESERVATION, OVERDUE_TRANSFER};
+use crate::log::append::{
+    CONTINUE_ORDER, EXPIRE_RESERVATION, FILL_WAITLIST, FOLLOW_WAITLIST, OVERDUE_TRANSFER,
+};
 use crate::log::row;
 use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
@@ -70,8 +73,8 @@ fn due(row: &PgRow) -> sqlx::Result<Submission> {
     let (stream, what): (&str, &str) = (row.try_get("stream")?, row.try_get("what")?);
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
-        (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION) => {
-            let (correlation_id, step) = (label(id.as_str()), Step::Expire);
+        (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION | FOLLOW_WAITLIST) => {
+            let (correlation_id, step) = (label(id.as_str()), Step::Settle);
             let command = ChangeReservation { id, step, precondition, cause };
             Ok(submission(Command::ChangeReservation(command), correlation_id, None))
         }
@@ -87,6 +90,14 @@ fn due(row: &PgRow) -> sqlx::Result<Submission> {
             let command = ChangeOrder { id, change: OrderChange::Continue, precondition, cause };
             Ok(submission(Command::ChangeOrder(command), correlation_id, Some(cause_of_it)))
         }
+        (Ok(Stream::Stock(sku, location)), FILL_WAITLIST) => {
+            let correlation_id = label(&format!("{sku}/{location}"));
+            Ok(submission(
+                Command::FillWaitlist(FillWaitlist { sku, location }),
+                correlation_id,
+                None,
+            ))
+        }
         (Ok(_), _) => Err(sqlx::Error::Decode(format!("{stream} has no deadline {what}").into())),
         (Err(error), _) => Err(sqlx::Error::Decode(Box::new(error))),
     }
@@ -99,22 +110,19 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     let outcomes = join_all(due.into_iter().map(|one| writer.submit(one))).await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
     let accepted = |outcome: &Outcome| match outcome {
-        Outcome::Decided(Decision::Accepted(events)) => events.last().cloned(),
+        Outcome::Decided(Decision::Accepted(events)) => Some(events.clone()),
         _ => None,
     };
-    let (mut expired, mut overdue, mut continued) = (0, 0, 0);
-    for event in outcomes.iter().filter_map(accepted) {
-        match event.stream {
-            Stream::Order(_) => continued += 1,
-            Stream::Transfer(_) => overdue += 1,
-            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) | Stream::Reservation(_) => {
-                expired += 1;
-            }
-        }
-    }
-    metrics::reservations_expired(expired);
-    metrics::transfers_overdue(overdue);
-    metrics::orders_continued(continued);
+    let events: Vec<_> = outcomes.iter().filter_map(accepted).collect();
+    let count = |name: &str| {
+        events.iter().flat_map(|events| events.iter()).filter(|one| one.event_type == name).count()
+    };
+    metrics::reservations_expired(count("ReservationExpired"));
+    metrics::reservations_filled(count("ReservationFilled"));
+    metrics::transfers_overdue(count("TransferOverdue"));
+    let last_streams = events.iter().filter_map(|events| Some(&events.last()?.stream));
+    let of_orders = last_streams.filter(|stream| matches!(stream, Stream::Order(_)));
+    metrics::orders_continued(of_orders.count());
     if decided < asked {
         tracing::warn!(asked, decided, "not every passed deadline could be handled");
         return RETRY_PAUSE;
@@ -122,7 +130,7 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     if is_full { Duration::ZERO } else { POLL_INTERVAL }
 }
 
-/// What happens by itself to a reservation or a transfer is correlated by its id.
+/// What happens by itself to a reservation or a transfer is correlated by its id, to a stock by its name.
 fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId>) -> Submission {
     Submission {
         payload: Payload::One(Request { command, occurred_at: None }),

@@ -9,6 +9,7 @@ const OUTCOMES_PURGED: &str = "stockbook_outcomes_purged_total";
 const REVERSAL_STEPS: &str = "stockbook_reversal_steps_total";
 const SNAPSHOTS_SAVED: &str = "stockbook_snapshots_saved_total";
 const SWEEPER_EXPIRED: &str = "stockbook_sweeper_expired_total";
+const SWEEPER_FILLED: &str = "stockbook_sweeper_filled_total";
 const SWEEPER_LAG_SECONDS: &str = "stockbook_sweeper_lag_seconds";
 const SWEEPER_OVERDUE: &str = "stockbook_sweeper_overdue_total";
 const BATCH_COMMANDS: &str = "stockbook_writer_batch_commands";
@@ -60,6 +61,7 @@ fn describe() {
     describe_counter!(REVERSAL_STEPS, "Steps of window reversals, by decision");
     describe_gauge!(SWEEPER_LAG_SECONDS, "How long the oldest deadline has passed");
     describe_counter!(SWEEPER_EXPIRED, "Reservations that the sweeper expired");
+    describe_counter!(SWEEPER_FILLED, "Times that waiting reservations followed fills");
     describe_counter!(SWEEPER_OVERDUE, "Transfers that became overdue");
     describe_counter!(SWEEPER_ORDERS, "Steps that orders took by themselves");
     describe_counter!(PAYMENT_REQUESTS, "Requests that were sent to the payment service");
@@ -129,6 +131,10 @@ pub(crate) fn sweeper_lag(seconds: f64) {
 
 pub(crate) fn transfers_overdue(transfers: usize) {
     counter!(SWEEPER_OVERDUE).increment(transfers as u64);
+}
+
+pub(crate) fn reservations_filled(reservations: usize) {
+    counter!(SWEEPER_FILLED).increment(reservations as u64);
 }
 
 pub(crate) fn reservations_expired(reservations: usize) {

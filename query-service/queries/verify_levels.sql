@@ -7,7 +7,8 @@ select
     null::timestamptz as made_at,
     false as retired,
     array[
-        on_hand::text, reserved::text, allocated::text, incoming::text, reorder_point::text
+        on_hand::text, reserved::text, allocated::text, incoming::text, waiting::text,
+        reorder_point::text
     ] as contents
 from stock_levels
 where lane = $1 and ($2::text is null or sku = $2)

@@ -14,7 +14,9 @@ select
         coalesce(reference_type, ''),
         coalesce(reference_id, ''),
         coalesce(reference_line, ''),
-        lines::text
+        lines::text,
+        coalesce(to_char(wait_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), ''),
+        coalesce(priority::text, '')
     ] as contents
 from reservations
 where lane = $1 and $2::text is null

@@ -6,6 +6,6 @@ select
     updated_at,
     null::timestamptz as made_at,
     false as retired,
-    array[on_hand::text, reserved::text, allocated::text, incoming::text] as contents
+    array[on_hand::text, reserved::text, allocated::text, incoming::text, waiting::text] as contents
 from stock_totals
 where lane = $1 and ($2::text is null or sku = $2)

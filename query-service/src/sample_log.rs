@@ -4,6 +4,7 @@
 mod actions;
 mod orders;
 mod transfers;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 pub(crate) use self::actions::{actions, log_of};
 pub(crate) use self::transfers::TransferChange;
+pub(crate) use self::waiting::WaitStep;
 use crate::projections::view::View;
 
 /// Lanes of the logs that [`log_of`] makes.
@@ -40,6 +42,7 @@ pub(crate) struct Log {
     reservations: Vec<Reservation>,
     transfers: Vec<Transfer>,
     orders: Vec<Order>,
+    waiting: Vec<Reservation>,
     occurred_at: Option<Timestamp>,
 }
 
@@ -98,6 +101,7 @@ impl Log {
             reservations: Vec::new(),
             transfers: Vec::new(),
             orders: Vec::new(),
+            waiting: Vec::new(),
             occurred_at: None,
         }
     }
@@ -207,6 +211,7 @@ impl Log {
                 location: location.parse().expect("a location"),
                 requested,
                 quantity,
+                waiting: 0,
                 released: 0,
                 fulfilled: 0,
                 returned: 0,
@@ -217,6 +222,8 @@ impl Log {
             owner: "customer-7".parse().expect("an owner"),
             status: ReservationStatus::Held,
             expires_at: at(1_000),
+            wait_until: None,
+            priority: None,
             reference: Some(document("cart", "c-1")),
             lines: (1..).zip(lines).map(line).collect(),
         };
@@ -329,6 +336,7 @@ impl Log {
         figures.reserved += delta.reserved;
         figures.allocated += delta.allocated;
         figures.incoming += delta.incoming;
+        figures.waiting += delta.waiting;
         data["sku"] = json!(sku);
         data["location"] = json!(location);
         data["after"] = json!(figures);

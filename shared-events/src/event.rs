@@ -1,8 +1,9 @@
 //! Every event with its published version.
 //!
 //! A stock event carries the figures after it, so that readers of the topic see balances and projections
-//! write absolute values. Since they may contain `incoming`, the stock events of before have a new version;
-//! without it they read as before.
+//! write absolute values. When figures got a member (`incoming`, then `waiting`), the stock events of before
+//! got a new version, and when reservations learnt to wait, so did their events. Without the new members they
+//! read as before.
 
 mod about;
 mod data;
@@ -10,6 +11,7 @@ mod hold;
 mod order;
 mod transfer;
 mod upcast;
+mod waitlist;
 
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -22,6 +24,9 @@ pub use self::data::{
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
 pub use self::order::OrderStep;
 pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
+pub use self::waitlist::{
+    FilledStock, PassedOver, UnqueuedStock, WaitChanged, WaitlistedStock, WhyLeft, WhyPassedOver,
+};
 
 /// An event that this binary cannot read.
 #[derive(Debug, thiserror::Error)]
@@ -119,67 +124,67 @@ events! {
     /// The details of a location changed.
     LocationChanged(LocationDetails) = 1,
     /// Goods came in.
-    StockReceived(StockReceived) = 2,
+    StockReceived(StockReceived) = 3,
     /// Goods went out.
-    StockIssued(StockIssued) = 2,
+    StockIssued(StockIssued) = 3,
     /// on_hand was corrected by a difference.
-    StockAdjusted(StockAdjusted) = 3,
+    StockAdjusted(StockAdjusted) = 4,
     /// on_hand was set to a counted quantity.
-    StockSet(StockSet) = 2,
+    StockSet(StockSet) = 3,
     /// Goods left for another location.
-    StockMovedOut(StockMovedOut) = 2,
+    StockMovedOut(StockMovedOut) = 3,
     /// Goods came from another location.
-    StockMovedIn(StockMovedIn) = 2,
+    StockMovedIn(StockMovedIn) = 3,
     /// An item is no longer traded.
     ItemRetired(ItemRetired) = 1,
     /// A retired item is traded again.
     ItemReinstated(ItemReinstated) = 1,
     /// An earlier event was undone by its exact opposite.
-    StockReversed(StockReversed) = 2,
+    StockReversed(StockReversed) = 3,
     /// A quantity was reserved.
-    StockReserved(HeldStock) = 2,
+    StockReserved(HeldStock) = 3,
     /// The expiry of a hold changed.
-    StockHoldExtended(HoldExtended) = 2,
+    StockHoldExtended(HoldExtended) = 3,
     /// A reserved quantity was released.
-    StockReleased(HeldStock) = 2,
+    StockReleased(HeldStock) = 3,
     /// A hold expired.
-    StockHoldExpired(HeldStock) = 2,
+    StockHoldExpired(HeldStock) = 3,
     /// A reserved quantity was allocated.
-    StockAllocated(HeldStock) = 2,
+    StockAllocated(HeldStock) = 3,
     /// An allocated quantity was cancelled.
-    StockDeallocated(AllocatedStock) = 2,
+    StockDeallocated(AllocatedStock) = 3,
     /// An allocated quantity was fulfilled: it left the stock.
-    StockFulfilled(AllocatedStock) = 2,
+    StockFulfilled(AllocatedStock) = 3,
     /// A fulfilled quantity was returned.
-    StockReturned(AllocatedStock) = 2,
+    StockReturned(AllocatedStock) = 3,
     /// A reservation was created.
     ReservationHeld(ReservationStep) = 1,
     /// The expiry of the reservation changed.
-    ReservationExtended(ReservationStep) = 1,
+    ReservationExtended(ReservationStep) = 2,
     /// The reservation was confirmed.
-    ReservationConfirmed(ReservationStep) = 1,
+    ReservationConfirmed(ReservationStep) = 2,
     /// The held reservation, or parts of it, was released.
-    ReservationReleased(ReservationStep) = 1,
+    ReservationReleased(ReservationStep) = 2,
     /// The reservation expired.
-    ReservationExpired(ReservationStep) = 1,
+    ReservationExpired(ReservationStep) = 2,
     /// The reservation, or parts of it, was fulfilled.
-    ReservationFulfilled(ReservationStep) = 1,
+    ReservationFulfilled(ReservationStep) = 2,
     /// The confirmed reservation, or parts of it, was cancelled.
-    ReservationCancelled(ReservationStep) = 1,
+    ReservationCancelled(ReservationStep) = 2,
     /// Fulfilled parts of the reservation were returned.
-    ReservationReturned(ReservationStep) = 1,
+    ReservationReturned(ReservationStep) = 2,
     /// Goods left for another location, on a transfer.
-    StockDispatched(SentStock) = 1,
+    StockDispatched(SentStock) = 2,
     /// Goods are on their way here, on a transfer.
-    StockExpected(ExpectedStock) = 1,
+    StockExpected(ExpectedStock) = 2,
     /// Goods that were on their way here came in.
-    StockArrived(ExpectedStock) = 1,
+    StockArrived(ExpectedStock) = 2,
     /// Goods that were on their way here are lost.
-    StockLost(ExpectedStock) = 1,
+    StockLost(ExpectedStock) = 2,
     /// Goods that were on their way here went back.
-    StockRecalled(ExpectedStock) = 1,
+    StockRecalled(ExpectedStock) = 2,
     /// Goods that had left on a transfer came back.
-    StockBroughtBack(SentStock) = 1,
+    StockBroughtBack(SentStock) = 2,
     /// A transfer began: its goods left.
     TransferDispatched(TransferStep) = 1,
     /// The transfer, or parts of it, was received.
@@ -216,4 +221,18 @@ events! {
     OrderNeedsOperator(OrderStep) = 1,
     /// An operator let the order go on.
     OrderResumed(OrderStep) = 1,
+    /// A quantity began to wait for stock.
+    StockWaitlisted(WaitlistedStock) = 1,
+    /// A waiting quantity, or a part of it, became held.
+    StockWaitlistFilled(FilledStock) = 1,
+    /// A waiting quantity, or a part of it, left the queue without having been filled.
+    StockWaitlistLeft(UnqueuedStock) = 1,
+    /// The priority of a waiting quantity, or the end of its waiting, changed.
+    StockWaitlistChanged(WaitChanged) = 1,
+    /// A reservation was created that waits for all or a part of its stock.
+    ReservationWaitlisted(ReservationStep) = 1,
+    /// Parts that a reservation waited for became held.
+    ReservationFilled(ReservationStep) = 1,
+    /// The priority of a waiting reservation, or the end of its waiting, changed.
+    ReservationWaitlistChanged(ReservationStep) = 1,
 }

@@ -17,7 +17,15 @@ pub struct Reservation {
     /// Its status.
     pub status: ReservationStatus,
     /// The expiry of the hold. A confirmed reservation does not expire: see [`ReservationStatus::has_expiry`].
+    /// While the reservation waits, it is the latest that its hold can end: so long after `wait_until` as a
+    /// hold lasts.
     pub expires_at: Timestamp,
+    /// When it stops, or would have stopped, waiting; absent if it never waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<Timestamp>,
+    /// The priority that it waits, or waited, with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
     /// The external document, such as the cart; a confirmation may replace it, such as by the order.
     #[serde(default)]
     pub reference: Option<Reference>,
@@ -25,10 +33,47 @@ pub struct Reservation {
     pub lines: Vec<ReservationLine>,
 }
 
+impl Reservation {
+    /// When it ends by itself: at the end of the hold, or of waiting.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        match self.status {
+            ReservationStatus::Waiting => self.wait_until,
+            ReservationStatus::Held => Some(self.expires_at),
+            ReservationStatus::Confirmed
+            | ReservationStatus::Fulfilled
+            | ReservationStatus::Released
+            | ReservationStatus::Expired
+            | ReservationStatus::Cancelled => None,
+        }
+    }
+}
+
+/// How a line that waits is filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fill {
+    /// With whatever is there.
+    Parts,
+    /// With all that it lacks, or nothing.
+    Whole,
+}
+
+impl Fill {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parts => "parts",
+            Self::Whole => "whole",
+        }
+    }
+}
+
 /// The status of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationStatus {
+    /// A line waits for stock.
+    Waiting,
     /// Held until it expires.
     Held,
     /// Allocated; not or partly fulfilled.
@@ -48,13 +93,14 @@ impl ReservationStatus {
     pub fn has_expiry(self) -> bool {
         match self {
             Self::Held | Self::Released | Self::Expired => true,
-            Self::Confirmed | Self::Fulfilled | Self::Cancelled => false,
+            Self::Waiting | Self::Confirmed | Self::Fulfilled | Self::Cancelled => false,
         }
     }
 
     /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Held => "held",
             Self::Confirmed => "confirmed",
             Self::Fulfilled => "fulfilled",
@@ -78,8 +124,11 @@ pub struct ReservationLine {
     pub location: LocationCode,
     /// The requested quantity.
     pub requested: i64,
-    /// The held quantity; less than requested only in a partial reservation.
+    /// The held quantity; less than requested only in a partial reservation, or in one that waits or waited.
     pub quantity: i64,
+    /// The quantity that waits. Absent means none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub waiting: i64,
     /// The part that became available again: released, cancelled or expired.
     pub released: i64,
     /// The part that was fulfilled and left the stock.
@@ -88,10 +137,19 @@ pub struct ReservationLine {
     pub returned: i64,
 }
 
+fn is_none(amount: &i64) -> bool {
+    *amount == 0
+}
+
 impl ReservationLine {
     /// The quantity that is still held or allocated.
     pub fn open(&self) -> i64 {
         self.quantity - self.released - self.fulfilled
+    }
+
+    /// The quantity that can be released: what is held or waits.
+    pub fn releasable(&self) -> i64 {
+        self.open() + self.waiting
     }
 
     /// The quantity that can still be returned.

@@ -28,6 +28,11 @@ impl Timestamp {
         self.0.timestamp_micros()
     }
 
+    /// How long after an earlier time; nothing if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).to_std().unwrap_or_default()
+    }
+
     /// The same time as a chrono type.
     pub fn to_utc(self) -> DateTime<Utc> {
         self.0

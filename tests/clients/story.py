@@ -34,6 +34,7 @@ from stockbook_command.models import (
     Problem,
     Receipt,
     ReservationRequest,
+    ReservationRequestPolicy,
     Reversal,
     ReversalProgress,
     StockLine,
@@ -59,6 +60,7 @@ from stockbook_query.models import Reservation as KnownReservation
 
 SKU = "85123A"
 EMPTY = "85123B"
+COURSE = "COURSE"
 
 
 def expect(kind, response, status=200):
@@ -77,6 +79,18 @@ def hold_more(command, *steps):
     for step in steps:
         expect(Accepted, step.sync_detailed(held.reservation.id, client=command))
     return held.reservation.id
+
+
+def wait(command):
+    """The course has no place yet."""
+    place = StockLine(sku=COURSE, location="MAIN", quantity=1)
+    policy = ReservationRequestPolicy.WAIT
+    request = ReservationRequest(
+        owner="ann", lines=[place], ttl_seconds=86_400, policy=policy, wait_seconds=604_800
+    )
+    waiting = expect(Accepted, reserve_stock.sync_detailed(client=command, body=request), 201)
+    assert waiting.reservation.status == "waiting", waiting
+    return waiting.reservation.id
 
 
 def send(command):
@@ -99,7 +113,7 @@ def play(command, query):
     for code in ("MAIN", "SHOP"):
         location = register_location.sync_detailed(code, client=command, body=Location())
         assert location.status_code in (200, 201), location.content
-    for sku in (SKU, EMPTY):
+    for sku in (SKU, EMPTY, COURSE):
         item = register_item.sync_detailed(sku, client=command, body=Item(name="T-light holder"))
         assert item.status_code in (200, 201), item.content
 
@@ -182,6 +196,7 @@ def play(command, query):
         "held": [hold_more(command)],
         "confirmed": [hold_more(command, confirm_reservation)],
         "fulfilled": [hold_more(command, confirm_reservation, fulfil_reservation)],
+        "waiting": [wait(command)],
         "empty": [EMPTY],
         "transfers": [transfer],
         "in_transit": [send(command)],

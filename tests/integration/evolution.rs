@@ -103,7 +103,7 @@ async fn adjustments_of_version_1_are_read_as_todays(world: Arc<World>) {
     let short = json!({"lines": [short], "reason": "lost", "accept_shortage": true});
     command.done("/v1/adjustments", short).await;
     let history = command.stream("stock/85123A/MAIN").await;
-    assert_eq!(history.last().map(|event| event.schema_version), Some(3));
+    assert_eq!(history.last().map(|event| event.schema_version), Some(4));
     stockbook.verify().await;
 }
 

@@ -28,6 +28,7 @@ mod reservation_steps;
 mod expiry;
 mod transfers;
 mod orders;
+mod waitlist;
 mod reversals;
 mod reversal_windows;
 mod reversal_jobs;
@@ -79,6 +80,8 @@ fn main() -> ExitCode {
         transfers::conserved::TESTS,
         orders::TESTS,
         orders::faults::TESTS,
+        waitlist::TESTS,
+        waitlist::fair::TESTS,
         reversals::TESTS,
         reversal_windows::TESTS,
         reversal_jobs::TESTS,

@@ -20,7 +20,7 @@ const FEW: i64 = 10_000;
 const SOLD_OUT: i64 = 500;
 
 /// Each list with each of its filters.
-const LISTS: [&str; 37] = [
+const LISTS: [&str; 41] = [
     "/v1/stock",
     "/v1/stock?available=0",
     "/v1/stock?available_below=1",
@@ -56,12 +56,16 @@ const LISTS: [&str; 37] = [
     "/v1/orders",
     "/v1/orders?owner=w7",
     "/v1/orders?status=awaiting_payment",
+    "/v1/waitlist",
+    "/v1/waitlist?sku=S0000001",
+    "/v1/waitlist?location=L7",
+    "/v1/waitlist?owner=w7",
     "/v1/alerts?state=raised",
     "/v1/flow/S0000001?from=2026-01-01&to=2026-02-01",
 ];
 
 /// Fill the views with rows $1 up to, not including, $2.
-const FILL: [&str; 11] = [
+const FILL: [&str; 12] = [
     "insert into stock_v1.items \
          (sku, name, unit, scale, reorder_point, metadata, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), '', 'piece', 0, 5, '{}', 0, n, 1, now() \
@@ -102,6 +106,11 @@ const FILL: [&str; 11] = [
      select '0-' || md5(n::text)::uuid, 'w' || n % 1000, \
          case when n % 5000 = 0 then 'awaiting_payment' else 'confirmed' end, '[]', '[]', '{}', 0, n, 1, \
          now(), timestamptz '2025-01-01' + n * interval '1 s', now() \
+     from generate_series($1, $2 - 1) n",
+    "insert into stock_v1.waitlist (reservation, line, owner, sku, location, turn, waiting, since, since_at, \
+         wait_until, lane, position, version, updated_at) \
+     select '0-' || md5(n::text)::uuid, 1, 'w' || n % 1000, 'S' || lpad((n / 10)::text, 7, '0'), \
+         'L' || n % 10, 4, 1, n, now(), now(), 0, n, 1, now() \
      from generate_series($1, $2 - 1) n",
     "insert into daily_flow_v1.items (sku, lane, position, version, updated_at) \
      select 'S' || lpad(n::text, 7, '0'), 0, n, 1, now() \

@@ -10,8 +10,8 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 
-/// On hand, reserved, allocated and incoming.
-type Figures = [i64; 4];
+/// On hand, reserved, allocated, incoming and waiting.
+type Figures = [i64; 5];
 
 /// All that is known.
 pub const LAST: Position = Position(i64::MAX);
@@ -103,9 +103,10 @@ impl Oracle {
         let figure = |name: &str| data["after"][name].as_i64();
         let [on_hand, reserved, allocated] =
             ["on_hand", "reserved", "allocated"].map(|name| figure(name).expect("a figure"));
-        // It is left out where nothing is on its way.
-        let after = [on_hand, reserved, allocated, figure("incoming").unwrap_or(0)];
-        let delta = [0, 1, 2, 3].map(|nth| after[nth] - level.figures[nth]);
+        // They are left out where nothing is on its way and nobody waits.
+        let [incoming, waiting] = ["incoming", "waiting"].map(|name| figure(name).unwrap_or(0));
+        let after = [on_hand, reserved, allocated, incoming, waiting];
+        let delta = [0, 1, 2, 3, 4].map(|nth| after[nth] - level.figures[nth]);
         level.figures = after;
         item.changes.push(Change {
             position: event.position,
@@ -220,11 +221,11 @@ impl Item {
         let mut figures = Figures::default();
         let (mut version, mut last) = (0, None);
         for change in changes {
-            figures = [0, 1, 2, 3].map(|nth| figures[nth] + change.delta[nth]);
+            figures = [0, 1, 2, 3, 4].map(|nth| figures[nth] + change.delta[nth]);
             version += 1;
             last = last.max(Some((change.position, change.recorded_at)));
         }
-        let [on_hand, reserved, allocated, incoming] = figures;
+        let [on_hand, reserved, allocated, incoming, waiting] = figures;
         let position = last.map_or(Position(0), |(position, _)| position);
         json!({
             "on_hand": on_hand,
@@ -232,6 +233,7 @@ impl Item {
             "allocated": allocated,
             "available": available(figures),
             "incoming": incoming,
+            "waiting": waiting,
             "version": version,
             "position": format!("{}:{position}", self.lane),
             "updated_at": last.map(|(_, recorded_at)| recorded_at),
@@ -247,7 +249,7 @@ impl Item {
     }
 }
 
-fn available([on_hand, reserved, allocated, _]: Figures) -> i64 {
+fn available([on_hand, reserved, allocated, ..]: Figures) -> i64 {
     on_hand - reserved - allocated
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use shared_events::event::{Cause, Event};
 use shared_events::lane::{EventId, Version};
-use shared_events::reservation::Part;
+use shared_events::reservation::{Fill, Part};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::{
@@ -49,6 +49,7 @@ pub enum Command {
     ChangeTransfer(ChangeTransfer),
     PlaceOrder(PlaceOrder),
     ChangeOrder(ChangeOrder),
+    FillWaitlist(FillWaitlist),
     Reverse(Reverse),
 }
 
@@ -217,6 +218,18 @@ pub enum Policy {
     All,
     /// Hold the available part of each line; reject only if no line gets anything.
     Partial,
+    /// Hold the available part of each line, and wait for the rest.
+    Wait(Wait),
+}
+
+/// How a reservation waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// How long at most, from the recorded time.
+    pub seconds: u32,
+    /// 0 to 9; the higher is filled first.
+    pub priority: u8,
+    pub fill: Fill,
 }
 
 /// Change an existing reservation.
@@ -245,8 +258,19 @@ pub enum Step {
     Fulfil(Option<Vec<Part>>),
     /// Return fulfilled parts to stock.
     Return(Vec<Part>),
-    /// End the hold if it has expired, else do nothing. Only the deadline sweeper asks for this.
-    Expire,
+    /// Change the priority of a waiting reservation, and how long it waits from the recorded time on.
+    ChangeWait { priority: Option<u8>, seconds: Option<u32> },
+    /// Follow the fills of what it waits for; if there are none, end what is over; else do nothing. Only the
+    /// deadline sweeper asks for this.
+    Settle,
+}
+
+/// Go on filling the queue of a stock where a command before had to stop. Only the deadline sweeper asks for
+/// this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FillWaitlist {
+    pub sku: Sku,
+    pub location: LocationCode,
 }
 
 /// Send available goods on their way to other locations; all lines or none.
@@ -341,6 +365,7 @@ impl Command {
             | Self::ChangeReservation(_)
             | Self::ChangeTransfer(_)
             | Self::ChangeOrder(_)
+            | Self::FillWaitlist(_)
             | Self::Reverse(_) => None,
         };
         let stock = self.stock_keys().into_iter();
@@ -405,7 +430,7 @@ impl Command {
     /// The cause that each event of the command repeats.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
-            Self::RegisterItem(_) | Self::RegisterLocation(_) => None,
+            Self::RegisterItem(_) | Self::RegisterLocation(_) | Self::FillWaitlist(_) => None,
             Self::ReceiveStock(ReceiveStock { cause, .. })
             | Self::IssueStock(IssueStock { cause, .. })
             | Self::AdjustStock(AdjustStock { cause, .. })
@@ -445,7 +470,8 @@ impl Command {
             Self::PlaceOrder(PlaceOrder { lines, .. }) => {
                 lines.iter().map(|line| (&line.sku, &line.location)).collect()
             }
-            Self::SetStock(SetStock { sku, location, .. }) => vec![(sku, location)],
+            Self::SetStock(SetStock { sku, location, .. })
+            | Self::FillWaitlist(FillWaitlist { sku, location }) => vec![(sku, location)],
             Self::MoveStock(MoveStock { lines, .. })
             | Self::DispatchTransfer(DispatchTransfer { lines, .. }) => lines
                 .iter()

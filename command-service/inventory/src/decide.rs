@@ -14,7 +14,8 @@ use shared_events::event::Event;
 use shared_events::lane::Version;
 use shared_events::time::Timestamp;
 
-use super::command::{Command, Precondition, Request};
+use super::command::{Command, FillWaitlist, Precondition, Request};
+use super::ledger::Ledger;
 use super::rejection::Rejection;
 use super::working_set::Inventory;
 
@@ -28,7 +29,8 @@ const OCCURRED_AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 /// [`Command::reversal`] targets with the states of their stock.
 ///
 /// Expired holds on stock that the request changes end first: their ends are its first events, and its
-/// rules do not count them.
+/// rules do not count them. Those who wait for such stock get what there is for them, before the request's
+/// own events and after them: see [`Ledger`].
 pub fn decide(
     inventory: &Inventory,
     request: &Request,
@@ -61,8 +63,20 @@ pub fn decide(
         }
         Command::PlaceOrder(command) => order::place(inventory, now, command),
         Command::ChangeOrder(command) => order::change_order(inventory, now, command),
+        Command::FillWaitlist(command) => fill_waitlist(inventory, now, command),
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }
+}
+
+/// Touching the stock is all there is to do: its queue is filled as with any other command.
+fn fill_waitlist(
+    inventory: &Inventory,
+    now: Timestamp,
+    FillWaitlist { sku, location }: &FillWaitlist,
+) -> Result<Vec<Event>, Rejection> {
+    let mut ledger = Ledger::new(inventory, now);
+    ledger.figures(sku, location);
+    ledger.finish(Vec::new())
 }
 
 fn check_occurred_at(occurred_at: Option<Timestamp>, now: Timestamp) -> Result<(), Rejection> {

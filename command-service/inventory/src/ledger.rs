@@ -1,5 +1,7 @@
 //! The running stock figures while one command's lines are processed.
 
+mod waiting;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -7,8 +9,9 @@ use shared_events::event::{Cause, Event, Figures, HeldStock};
 use shared_events::time::Timestamp;
 use shared_events::values::{AMOUNT_MAX, LocationCode, Sku};
 
+use super::queue::Queue;
 use super::rejection::{Rejection, Shortage};
-use super::state::{Hold, StockState};
+use super::state::{Hold, Holds, StockState};
 use super::working_set::Inventory;
 
 /// The most expired holds of one stream that one command ends, so that a command always fits into a
@@ -16,19 +19,31 @@ use super::working_set::Inventory;
 const EXPIRED_MAX: usize = 1_000;
 
 /// The figures after the lines so far, so that two lines of one stream see each other. The first
-/// access to a stream ends its expired holds. [`Self::finish`] reports all shortages at once.
+/// access to a stream ends its expired holds and serves those who wait for it, which may be due since then;
+/// [`Self::finish`] serves them with what the command freed, and reports all shortages at once.
 pub(super) struct Ledger<'a> {
     inventory: &'a Inventory,
     now: Timestamp,
     running: HashMap<(Sku, LocationCode), Running>,
-    /// The ends of expired holds, streams in the order of their first access.
-    expired: Vec<Event>,
+    /// The ends of expired holds and what those who waited got before the command, streams in the order of
+    /// their first access.
+    due: Vec<Event>,
+    /// The streams that somebody waits for, in the order of their first access.
+    waited_for: Vec<(Sku, LocationCode)>,
+    /// How many entries of queues were filled or left.
+    served: usize,
     /// The streams in the order in which they first ran short.
     short: Vec<(Sku, LocationCode)>,
 }
 
 struct Running {
     figures: Figures,
+    /// With what those who waited got.
+    holds: Holds,
+    queue: Queue,
+    was_served: bool,
+    /// Whether more can be served than the command does.
+    has_more: bool,
     /// The sum of all lines so far.
     taken: i64,
     /// The sum that was possible when the first line did not fit.
@@ -37,7 +52,15 @@ struct Running {
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(inventory: &'a Inventory, now: Timestamp) -> Self {
-        Self { inventory, now, running: HashMap::new(), expired: Vec::new(), short: Vec::new() }
+        Self {
+            inventory,
+            now,
+            running: HashMap::new(),
+            due: Vec::new(),
+            waited_for: Vec::new(),
+            served: 0,
+            short: Vec::new(),
+        }
     }
 
     pub(super) fn check_known(&self, sku: &Sku, location: &LocationCode) -> Result<(), Rejection> {
@@ -65,7 +88,7 @@ impl<'a> Ledger<'a> {
             let running = self.running(sku, location);
             running.figures.reserved -= quantity;
             let figures = running.figures;
-            self.expired.push(hold_expired(sku, location, hold, quantity, figures));
+            self.due.push(hold_expired(sku, location, hold, quantity, figures));
         }
     }
 
@@ -77,13 +100,26 @@ impl<'a> Ledger<'a> {
         match self.running.entry((sku.clone(), location.clone())) {
             Entry::Occupied(running) => running.into_mut(),
             Entry::Vacant(new) => {
-                let stock = self.inventory.stock(sku, location);
-                let mut figures = stock.figures;
-                for (hold, quantity) in stock.holds.expired(self.now).take(EXPIRED_MAX) {
+                let StockState { mut figures, holds, queue, .. } =
+                    self.inventory.stock(sku, location);
+                for (hold, quantity) in holds.expired(self.now).take(EXPIRED_MAX) {
                     figures.reserved -= quantity;
-                    self.expired.push(hold_expired(sku, location, hold, quantity, figures));
+                    self.due.push(hold_expired(sku, location, hold, quantity, figures));
                 }
-                new.insert(Running { figures, taken: 0, limit: None })
+                let mut running = Running {
+                    figures,
+                    holds,
+                    queue,
+                    was_served: false,
+                    has_more: false,
+                    taken: 0,
+                    limit: None,
+                };
+                if !running.queue.is_empty() {
+                    running.serve((sku, location), self.now, &mut self.served, &mut self.due);
+                    self.waited_for.push((sku.clone(), location.clone()));
+                }
+                new.insert(running)
             }
         }
     }
@@ -204,7 +240,7 @@ impl<'a> Ledger<'a> {
         change: fn(&mut Figures, i64),
     ) -> Figures {
         let running = self.running(sku, location);
-        let may_take = claimable(running.figures);
+        let may_take = claimable(running.claimable());
         let first_short = quantity > may_take && running.limit.is_none();
         if first_short {
             running.limit = Some(running.taken.saturating_add(may_take));
@@ -241,17 +277,29 @@ impl<'a> Ledger<'a> {
         &self.short
     }
 
-    /// The ends of expired holds followed by the command's own events, or all shortages. A command
-    /// without an event must not call this, since it may not end holds either.
+    /// What was due before the command, then the command's own events, then what those who wait get of
+    /// what it freed; or all shortages. A command without an event must not call this, since it may not end
+    /// holds either.
     pub(super) fn finish(mut self, events: Vec<Event>) -> Result<Vec<Event>, Rejection> {
         if !self.short.is_empty() {
             return Err(Rejection::InsufficientStock { lines: self.shortages() });
         }
-        if self.expired.is_empty() {
-            return Ok(events);
+        let mut all = self.due;
+        if all.is_empty() {
+            all = events;
+        } else {
+            all.extend(events);
         }
-        self.expired.extend(events);
-        Ok(self.expired)
+        for (sku, location) in self.waited_for {
+            let Some(running) = self.running.get_mut(&(sku.clone(), location.clone())) else {
+                continue;
+            };
+            running.serve((&sku, &location), self.now, &mut self.served, &mut all);
+            if running.has_more {
+                waiting::mark_more(&mut all, (&sku, &location), self.now);
+            }
+        }
+        Ok(all)
     }
 
     pub(super) fn shortages(&self) -> Vec<Shortage> {

@@ -6,6 +6,7 @@
 mod command;
 mod rejection;
 mod state;
+mod queue;
 mod working_set;
 mod decide;
 mod ledger;
@@ -16,12 +17,13 @@ mod spec;
 
 pub use command::{
     AdjustLine, AdjustStock, ChangeOrder, ChangeReservation, ChangeTransfer, Command,
-    DispatchTransfer, IssueStock, MoveLine, MoveStock, OrderChange, PlaceOrder, Policy,
-    Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Reply, Request,
-    ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, TransferChange,
-    item_and_stock,
+    DispatchTransfer, FillWaitlist, IssueStock, MoveLine, MoveStock, OrderChange, PlaceOrder,
+    Policy, Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Reply,
+    Request, ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, TransferChange,
+    Wait, item_and_stock,
 };
 pub use decide::decide;
+pub use queue::{Place, Queue, Waiter};
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
     FOLD_VERSION, Hold, Holds, ItemState, LocationState, OrderState, ReservationState, StockState,

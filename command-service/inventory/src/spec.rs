@@ -11,6 +11,7 @@ mod expiry;
 mod transfer;
 mod order;
 mod reversal;
+mod waiting;
 
 use std::time::Duration;
 

@@ -11,6 +11,8 @@ use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
 use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
+use super::queue::Queue;
+
 /// The version of the fold, stored with every snapshot. Raise it when a history folds to another
 /// state than before.
 pub const FOLD_VERSION: i16 = 2;
@@ -42,6 +44,9 @@ pub struct StockState {
     /// The holds that `reserved` consists of.
     #[serde(default, skip_serializing_if = "Holds::is_empty")]
     pub holds: Holds,
+    /// Those who wait for it, of whom `waiting` consists.
+    #[serde(default, skip_serializing_if = "Queue::is_empty")]
+    pub queue: Queue,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

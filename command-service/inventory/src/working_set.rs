@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use shared_events::event::{
-    AllocatedStock, Event, ExpectedStock, HeldStock, HoldExtended, ItemReinstated, ItemRetired,
-    ReservationStep, SentStock, StockAdjusted, StockIssued, StockMovedIn, StockMovedOut,
-    StockReceived, StockReversed, StockSet,
+    AllocatedStock, Event, ExpectedStock, FilledStock, HeldStock, HoldExtended, ItemDetails,
+    ItemReinstated, ItemRetired, LocationDetails, ReservationStep, SentStock, StockAdjusted,
+    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
+    UnqueuedStock, WaitChanged, WaitlistedStock,
 };
 use shared_events::lane::{EventId, Version};
 use shared_events::order::Order;
@@ -15,6 +16,7 @@ use shared_events::transfer::Transfer;
 use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 use super::command::{Target, item_and_stock};
+use super::queue::{Place, Waiter};
 use super::state::{
     Hold, ItemState, LocationState, OrderState, ReservationState, StockState, StreamState,
     TransferState,
@@ -57,11 +59,7 @@ impl Inventory {
             Event::ItemRegistered(details)
             | Event::ItemChanged(details)
             | Event::ItemReinstated(ItemReinstated { after: details, .. }) => {
-                let item = self.items.entry(details.sku.clone()).or_default();
-                item.version = item.version.next();
-                item.details = Some(details.clone());
-                item.retired = false;
-                item.version
+                self.fold_item(details)
             }
             Event::ItemRetired(ItemRetired { sku, .. }) => {
                 let item = self.items.entry(sku.clone()).or_default();
@@ -70,10 +68,7 @@ impl Inventory {
                 item.version
             }
             Event::LocationRegistered(details) | Event::LocationChanged(details) => {
-                let location = self.locations.entry(details.code.clone()).or_default();
-                location.version = location.version.next();
-                location.details = Some(details.clone());
-                location.version
+                self.fold_location(details)
             }
             Event::StockReceived(StockReceived { sku, location, after, .. })
             | Event::StockIssued(StockIssued { sku, location, after, .. })
@@ -114,10 +109,34 @@ impl Inventory {
             | Event::ReservationExpired(step)
             | Event::ReservationFulfilled(step)
             | Event::ReservationCancelled(step)
-            | Event::ReservationReturned(step) => self.fold_reservation(event, step, occurred_at),
+            | Event::ReservationReturned(step)
+            | Event::ReservationWaitlisted(step)
+            | Event::ReservationFilled(step)
+            | Event::ReservationWaitlistChanged(step) => {
+                self.fold_reservation(event, step, occurred_at)
+            }
             shared_events::transfer_events!(step) => self.fold_transfer(&step.after, occurred_at),
             shared_events::order_events!(step) => self.fold_order(&step.after),
+            Event::StockWaitlisted(waitlisted) => self.fold_waitlisted(waitlisted, occurred_at),
+            Event::StockWaitlistFilled(filled) => self.fold_filled(filled, occurred_at),
+            Event::StockWaitlistLeft(left) => self.fold_left(left, occurred_at),
+            Event::StockWaitlistChanged(changed) => self.fold_wait(changed, occurred_at),
         }
+    }
+
+    fn fold_item(&mut self, details: &ItemDetails) -> Version {
+        let item = self.items.entry(details.sku.clone()).or_default();
+        item.version = item.version.next();
+        item.details = Some(details.clone());
+        item.retired = false;
+        item.version
+    }
+
+    fn fold_location(&mut self, details: &LocationDetails) -> Version {
+        let location = self.locations.entry(details.code.clone()).or_default();
+        location.version = location.version.next();
+        location.details = Some(details.clone());
+        location.version
     }
 
     fn next_stock(
@@ -138,6 +157,7 @@ impl Inventory {
         let hold = Hold::new(held.expires_at, &held.reservation, held.line);
         let stock = self.next_stock(&held.sku, &held.location, occurred_at);
         stock.holds.change(hold, difference);
+        stock.queue.follow(&held.reservation, held.line);
         stock.figures = held.after;
         stock.version
     }
@@ -147,7 +167,49 @@ impl Inventory {
         let stock = self.next_stock(&extended.sku, &extended.location, occurred_at);
         stock.holds.change(hold(extended.expired_at), -extended.quantity);
         stock.holds.change(hold(extended.expires_at), extended.quantity);
+        stock.queue.follow(&extended.reservation, extended.line);
         stock.figures = extended.after;
+        stock.version
+    }
+
+    fn fold_waitlisted(&mut self, event: &WaitlistedStock, occurred_at: Timestamp) -> Version {
+        let stock = self.next_stock(&event.sku, &event.location, occurred_at);
+        let waiter = Waiter {
+            reservation: event.reservation.clone(),
+            line: event.line,
+            quantity: event.quantity,
+            fill: event.fill,
+            wait_until: event.wait_until,
+            expires_at: event.expires_at,
+        };
+        stock.queue.join(Place::new(event.priority, stock.version), waiter);
+        stock.figures = event.after;
+        stock.version
+    }
+
+    fn fold_filled(&mut self, filled: &FilledStock, occurred_at: Timestamp) -> Version {
+        let hold = Hold::new(filled.expires_at, &filled.reservation, filled.line);
+        let end = (filled.wait_until, filled.reservation.clone(), filled.line);
+        let stock = self.next_stock(&filled.sku, &filled.location, occurred_at);
+        stock.holds.change(hold, filled.quantity);
+        stock.queue.fill(&end, filled.waiting, filled.filled_at);
+        stock.figures = filled.after;
+        stock.version
+    }
+
+    fn fold_left(&mut self, left: &UnqueuedStock, occurred_at: Timestamp) -> Version {
+        let end = (left.wait_until, left.reservation.clone(), left.line);
+        let stock = self.next_stock(&left.sku, &left.location, occurred_at);
+        stock.queue.leave(&end, left.waiting);
+        stock.figures = left.after;
+        stock.version
+    }
+
+    fn fold_wait(&mut self, changed: &WaitChanged, occurred_at: Timestamp) -> Version {
+        let end = (changed.waited_until, changed.reservation.clone(), changed.line);
+        let stock = self.next_stock(&changed.sku, &changed.location, occurred_at);
+        stock.queue.change(&end, changed.priority, changed.wait_until, changed.expires_at);
+        stock.figures = changed.after;
         stock.version
     }
 

@@ -100,15 +100,17 @@ commands! {
     /// SetStock: sets on_hand to the quantity that was found. The caller says what it expects to be
     /// there, or that it expects nothing in particular.
     put "/v1/stock/{sku}/{location}" set_stock(stock::SetStock) -> Recorded;
-    /// ReserveStock: holds available stock for an owner until it expires.
+    /// ReserveStock: holds available stock for an owner until it expires, and waits for the rest if asked.
     post "/v1/reservations" reserve_stock(reservation::ReserveStock) -> Registered;
+    /// ChangeReservation: a reservation that waits gets another priority, or waits for another time.
+    patch "/v1/reservations/{id}" change_reservation(reservation::ChangeWaiting) -> Recorded;
     /// ExtendReservation: a held reservation ends at another moment, counted from now.
     post "/v1/reservations/{id}/extend" extend_reservation(reservation::ExtendReservation)
         -> Recorded;
     /// ConfirmReservation: a held reservation becomes a firm promise, whole.
     post "/v1/reservations/{id}/confirm"
         confirm_reservation(Option<reservation::ConfirmReservation>) -> Recorded;
-    /// ReleaseReservation: a held reservation, or parts of it, becomes available again.
+    /// ReleaseReservation: a held or waiting reservation, or parts of it, is given up.
     post "/v1/reservations/{id}/release"
         release_reservation(Option<reservation::ReleaseReservation>) -> Recorded;
     /// CancelReservation: a confirmed reservation, or parts of it, is cancelled where it is not

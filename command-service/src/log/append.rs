@@ -8,7 +8,6 @@ use shared_events::event::About;
 use shared_events::event::Event;
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
-use shared_events::reservation::ReservationStatus;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use sqlx::types::chrono::{DateTime, Utc};
@@ -18,7 +17,7 @@ use super::idempotency::{self, KnownOutcomes, StoredOutcome};
 use super::row::{LaneHead, lane_number};
 use super::submission::{Decision, IdempotencyKey, Unchanged};
 
-/// The deadline at which a reservation's hold expires.
+/// The deadline at which a reservation's hold, or its waiting, ends.
 pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
 
 /// The deadline at which a transfer becomes overdue.
@@ -26,6 +25,12 @@ pub(crate) const OVERDUE_TRANSFER: &str = "overdue_transfer";
 
 /// The deadline at which an order goes on.
 pub(crate) const CONTINUE_ORDER: &str = "continue_order";
+
+/// The deadline, passed at once, at which a reservation follows the fills of what it waits for.
+pub(crate) const FOLLOW_WAITLIST: &str = "follow_waitlist";
+
+/// The deadline, passed at once, at which the queue of a stock is filled further.
+pub(crate) const FILL_WAITLIST: &str = "fill_waitlist";
 
 /// The rows that a batch writes.
 #[derive(Debug, Default)]
@@ -188,24 +193,47 @@ impl KeyClaim {
 
 /// The deadlines that a batch sets, or removes where the time is absent, with what is due.
 #[derive(Debug, Default)]
-pub(crate) struct Deadlines(BTreeMap<Stream, (&'static str, Option<Timestamp>)>);
+pub(crate) struct Deadlines(BTreeMap<(Stream, &'static str), Option<Timestamp>>);
 
 impl Deadlines {
     pub(crate) fn add(&mut self, event: &Event) {
-        let deadline = match event.about() {
+        match event.about() {
             About::Reservation(step) => {
-                let is_held = step.after.status == ReservationStatus::Held;
-                (EXPIRE_RESERVATION, is_held.then_some(step.after.expires_at))
+                self.set(event.stream(), EXPIRE_RESERVATION, step.after.ends_at());
+                // A step of a reservation knows all fills before it.
+                if step.after.wait_until.is_some() {
+                    self.set(event.stream(), FOLLOW_WAITLIST, None);
+                }
             }
-            About::Transfer(step) => (OVERDUE_TRANSFER, step.after.due_at()),
-            About::Order(step) => (CONTINUE_ORDER, step.after.due_at),
-            About::Item(_) | About::RetiredItem(_) | About::Location(_) | About::Stock(_) => return,
+            About::Transfer(step) => {
+                self.set(event.stream(), OVERDUE_TRANSFER, step.after.due_at());
+            }
+            About::Order(step) => self.set(event.stream(), CONTINUE_ORDER, step.after.due_at),
+            About::Stock(_) => self.add_waiting(event),
+            About::Item(_) | About::RetiredItem(_) | About::Location(_) => {}
+        }
+    }
+
+    /// What an event about those who wait for stock asks for, in its own transaction: so no fill is lost.
+    fn add_waiting(&mut self, event: &Event) {
+        let more_due_at = match event {
+            Event::StockWaitlistFilled(filled) => {
+                let reservation = Stream::Reservation(filled.reservation.clone());
+                self.set(reservation, FOLLOW_WAITLIST, Some(filled.filled_at));
+                filled.more_due_at
+            }
+            Event::StockWaitlistLeft(left) => left.more_due_at,
+            _ => return,
         };
-        self.0.insert(event.stream(), deadline);
+        self.set(event.stream(), FILL_WAITLIST, more_due_at);
+    }
+
+    fn set(&mut self, stream: Stream, what: &'static str, due_at: Option<Timestamp>) {
+        self.0.insert((stream, what), due_at);
     }
 
     fn into_rows(self) -> Vec<NewDeadline> {
-        let row = |(stream, (what, due_at)): (Stream, (&'static str, Option<Timestamp>))| {
+        let row = |((stream, what), due_at): ((Stream, &'static str), Option<Timestamp>)| {
             let due_at = due_at.map(Timestamp::to_utc);
             NewDeadline { stream: stream.to_string(), what: what.to_owned(), due_at }
         };

@@ -113,7 +113,7 @@ fn step(state: &StreamState) -> i64 {
 fn size(state: &StreamState) -> i64 {
     let parts = match state {
         StreamState::Item(..) | StreamState::Location(..) => 1,
-        StreamState::Stock(_, stock) => stock.holds.len(),
+        StreamState::Stock(_, stock) => stock.holds.len() + stock.queue.len(),
         StreamState::Reservation(_, reservation) => {
             reservation.details.as_ref().map_or(0, |details| details.lines.len())
         }

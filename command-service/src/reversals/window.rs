@@ -19,9 +19,9 @@ use crate::log::row::lane_number;
 const EVENTS_MAX: usize = 100_000;
 
 /// The event types that a reversal of a window selects: those that change on_hand, which it reverses,
-/// and those of reservations and transfers, which refuse their correlation. What time brings about,
-/// reversals and orders, whose stock is a reservation's, are left alone.
-const TYPES: [&str; 30] = [
+/// and those of reservations and transfers, which refuse their correlation. What time brings about, what
+/// those who wait get, reversals and orders, whose stock is a reservation's, are left alone.
+const TYPES: [&str; 34] = [
     "StockReceived",
     "StockIssued",
     "StockAdjusted",
@@ -52,6 +52,10 @@ const TYPES: [&str; 30] = [
     "TransferReceived",
     "TransferClosed",
     "TransferReturned",
+    "StockWaitlisted",
+    "StockWaitlistChanged",
+    "ReservationWaitlisted",
+    "ReservationWaitlistChanged",
 ];
 
 /// The contents of a window.
@@ -270,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn all_types_are_selected_except_descriptions_expiries_reversals_and_orders() {
+    fn only_what_a_caller_did_to_stock_reservations_and_transfers_is_selected() {
         let left_alone: BTreeSet<&str> = Event::TYPES
             .iter()
             .map(|(name, _)| *name)
@@ -284,8 +288,11 @@ mod tests {
             "LocationChanged",
             "LocationRegistered",
             "ReservationExpired",
+            "ReservationFilled",
             "StockHoldExpired",
             "StockReversed",
+            "StockWaitlistFilled",
+            "StockWaitlistLeft",
             "TransferOverdue",
             "OrderPlaced",
             "OrderReserved",

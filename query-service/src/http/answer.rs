@@ -33,6 +33,8 @@ pub struct Figure {
     pub available: i128,
     /// On its way here by transfers; not part of available.
     pub incoming: i128,
+    /// Asked for by those who wait for it; not part of available.
+    pub waiting: i128,
     /// How many events made these figures.
     pub version: i64,
     /// The position of the last of them.
@@ -44,7 +46,7 @@ pub struct Figure {
 }
 
 /// The columns of a figure, in the order of its members.
-pub type FigureColumns = [&'static str; 8];
+pub type FigureColumns = [&'static str; 9];
 
 /// The columns of a pair's figure.
 pub const LEVEL: FigureColumns = [
@@ -53,6 +55,7 @@ pub const LEVEL: FigureColumns = [
     "allocated",
     "available",
     "incoming",
+    "waiting",
     "version",
     "position",
     "updated_at",
@@ -65,6 +68,7 @@ pub const TOTAL: FigureColumns = [
     "total_allocated",
     "total_available",
     "total_incoming",
+    "total_waiting",
     "total_version",
     "total_position",
     "total_updated_at",
@@ -73,8 +77,17 @@ pub const TOTAL: FigureColumns = [
 impl Figure {
     /// Reads a figure. The columns of a pair without history are null, and its figures 0.
     pub fn of(row: &PgRow, lane: Lane, columns: &FigureColumns) -> sqlx::Result<Self> {
-        let [on_hand, reserved, allocated, available, incoming, version, position, updated_at] =
-            *columns;
+        let [
+            on_hand,
+            reserved,
+            allocated,
+            available,
+            incoming,
+            waiting,
+            version,
+            position,
+            updated_at,
+        ] = *columns;
         let number = |column| -> sqlx::Result<i64> {
             Ok(row.try_get::<Option<i64>, _>(column)?.unwrap_or_default())
         };
@@ -87,6 +100,7 @@ impl Figure {
             allocated: sum(allocated)?,
             available: sum(available)?,
             incoming: sum(incoming)?,
+            waiting: sum(waiting)?,
             version: number(version)?,
             position: token(lane, number(position)?),
             updated_at: row.try_get::<Option<_>, _>(updated_at)?.map(Timestamp::new),
@@ -101,6 +115,7 @@ impl Figure {
             allocated: 0,
             available: 0,
             incoming: 0,
+            waiting: 0,
             version: 0,
             position: token(lane, 0),
             updated_at: None,
@@ -116,6 +131,7 @@ impl Figure {
             sum.allocated += one.allocated;
             sum.available += one.available;
             sum.incoming += one.incoming;
+            sum.waiting += one.waiting;
             sum.version += one.version;
             for (lane, position) in one.position.iter() {
                 sum.position.reach(lane, position);

@@ -80,9 +80,15 @@ fn form(path: &str, name: &str) -> Form {
         (_, "low") => Form::AnyOf(vec![Value::from(true)]),
         (_, "overdue") => Form::AnyOf(vec![Value::from(true), Value::from(false)]),
         (_, "state") => words(&["raised", "cleared"]),
-        (_, "status") => {
-            words(&["held", "confirmed", "fulfilled", "released", "expired", "cancelled"])
-        }
+        (_, "status") => words(&[
+            "waiting",
+            "held",
+            "confirmed",
+            "fulfilled",
+            "released",
+            "expired",
+            "cancelled",
+        ]),
         (_, "type") => {
             let types: Vec<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
             words(&types)

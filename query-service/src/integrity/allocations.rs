@@ -1,12 +1,13 @@
-//! Compares the lines of open reservations with the reserved and allocated figures, and those of transfers
-//! under way with the incoming ones.
+//! Compares the lines of open reservations with the reserved, allocated and waiting figures, and those of
+//! transfers under way with the incoming ones.
 //!
 //! A reservation or a transfer and its stock may be in different lanes, so the views may show half of a command for a
 //! moment. A mismatch therefore counts only if all rows involved are still the same after everything
 //! was applied that had been recorded when it was first seen. If the rows keep changing, or a lane
 //! does not get there in time, nothing is reported.
 //!
-//! A hold past its end that only one side has recorded as expired may count or not.
+//! A hold past its end that only one side has recorded as expired may count or not, and so may what was filled
+//! of a reservation that waits and has not followed.
 
 use std::time::Duration;
 
@@ -40,6 +41,11 @@ struct Mismatch {
     reserved: String,
     allocated: String,
     incoming: String,
+    waiting: String,
+    /// What reservations wait for, and whether that is less.
+    wanted: String,
+    is_beyond: bool,
+    queued: String,
     held_least: String,
     held_most: String,
     promised: String,
@@ -90,6 +96,10 @@ impl Mismatch {
         let Self { held_least, held_most, reserved, allocated, promised, .. } = self;
         let (member, expected, found) = if self.incoming != self.under_way {
             ("incoming", self.under_way.clone(), &self.incoming)
+        } else if self.waiting != self.queued {
+            ("waiting", self.queued.clone(), &self.waiting)
+        } else if self.is_beyond {
+            ("waiting", format!("at most {}", self.wanted), &self.waiting)
         } else if allocated != promised {
             ("allocated", promised.clone(), allocated)
         } else if held_least == held_most {

@@ -46,6 +46,8 @@ pub struct MovementRow {
     pub incoming_delta: i64,
     pub transfer: Option<String>,
     pub transfer_line: Option<i64>,
+    pub waiting: i64,
+    pub waiting_delta: i64,
 }
 
 /// A row of any other view.
@@ -96,6 +98,8 @@ impl MovementRow {
             incoming_delta: change.delta.incoming,
             transfer: change.transfer.map(|one| one.id.to_string()),
             transfer_line: change.transfer.map(|one| i64::from(one.line)),
+            waiting: change.after.waiting,
+            waiting_delta: change.delta.waiting,
         })
     }
 
@@ -131,6 +135,8 @@ impl MovementRow {
             ("incoming_delta", self.incoming_delta.to_string()),
             ("transfer", text(self.transfer.as_ref())),
             ("transfer_line", text(self.transfer_line.as_ref())),
+            ("waiting", self.waiting.to_string()),
+            ("waiting_delta", self.waiting_delta.to_string()),
         ]
     }
 }
@@ -155,6 +161,7 @@ pub fn figure_contents(figures: Totals, reorder_point: Option<i64>) -> Columns {
         ("reserved", figures.reserved.to_string()),
         ("allocated", figures.allocated.to_string()),
         ("incoming", figures.incoming.to_string()),
+        ("waiting", figures.waiting.to_string()),
     ];
     columns.extend(reorder_point.map(|point| ("reorder_point", point.to_string())));
     columns
@@ -192,6 +199,8 @@ pub fn reservation_contents(reservation: &Reservation) -> Columns {
         ("reference_id", text(reference.map(|one| &one.id))),
         ("reference_line", text(reference.and_then(|one| one.line.as_ref()))),
         ("lines", lines.expect("a list of text and integers is always JSON")),
+        ("wait_until", text(reservation.wait_until.as_ref())),
+        ("priority", text(reservation.priority.as_ref())),
     ]
 }
 

@@ -15,7 +15,8 @@ use crate::pipeline::delivery::{Arrival, Fact};
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{EventPosition, Projection};
 use crate::projections::stock::{
-    Changes, Movement, Name, ReorderPoint, ReservationRow, Stock, Totals, TransferRow,
+    Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Stock, Totals, TransferRow,
+    Waiter, WaiterChange,
 };
 use crate::projections::view::{View, ViewChanges};
 use crate::sample_log::{LANES, Log, actions, log_of};
@@ -34,6 +35,7 @@ struct Tables {
     reorder_points: BTreeMap<(Lane, Position), ReorderPoint>,
     reservations: BTreeMap<ReservationId, ReservationRow>,
     transfers: BTreeMap<TransferId, TransferRow>,
+    waiters: BTreeMap<(ReservationId, u32), NewWaiter>,
 }
 
 impl Tables {
@@ -57,6 +59,7 @@ impl Tables {
             reorder_points,
             reservations,
             transfers,
+            waiters,
         } = changes_of::<Stock>(plan).clone();
         // As the statement that describes items does.
         self.retired.retain(|sku, _| !items.contains_key(sku));
@@ -71,6 +74,7 @@ impl Tables {
             figures.reserved += added.delta.reserved;
             figures.allocated += added.delta.allocated;
             figures.incoming += added.delta.incoming;
+            figures.waiting += added.delta.waiting;
             *version += added.events;
             *position = added.at.position;
         }
@@ -99,6 +103,24 @@ impl Tables {
                 row.made_at = kept.made_at;
             }
             self.transfers.insert(id, row);
+        }
+        self.apply_waiters(waiters);
+    }
+
+    fn apply_waiters(&mut self, waiters: BTreeMap<(ReservationId, u32), Waiter>) {
+        for (key, waiter) in waiters {
+            match waiter {
+                Waiter::New(new) => {
+                    assert!(self.waiters.insert(key, *new).is_none(), "it waited before");
+                }
+                Waiter::Changed(state) => {
+                    let kept = self.waiters.get_mut(&key).expect("it waits");
+                    assert!(kept.state.at.position < state.at.position);
+                    let priority = state.priority.or(kept.state.priority);
+                    kept.state = WaiterChange { priority, ..state };
+                }
+                Waiter::Gone => drop(self.waiters.remove(&key)),
+            }
         }
     }
 

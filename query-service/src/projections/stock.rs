@@ -18,7 +18,8 @@ use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::fold::{
-    Changes, Movement, Name, ReorderPoint, ReservationRow, Totals, TransferRow, places,
+    Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Totals, TransferRow, Waiter,
+    WaiterChange, places,
 };
 use crate::integrity::check::Subject;
 use crate::projection::Unfit;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::{LANES, Log, Step, TransferChange, at};
+use super::{LANES, Log, Step, TransferChange, WaitStep, at};
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ActionKind {
@@ -25,6 +25,8 @@ pub(crate) enum ActionKind {
     Transfer(TransferChange),
     Order,
     ContinueOrder,
+    Wait,
+    WaitStep(WaitStep),
 }
 
 /// What happens next: a kind, a sku, a location, an amount, an earlier reservation, and whether only
@@ -45,6 +47,8 @@ pub(crate) fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
         2 => select(&TransferChange::ALL[..]).prop_map(ActionKind::Transfer),
         1 => Just(ActionKind::Order),
         4 => Just(ActionKind::ContinueOrder),
+        1 => Just(ActionKind::Wait),
+        2 => select(&WaitStep::ALL[..]).prop_map(ActionKind::WaitStep),
     ];
     let action = (kind, 0..6u8, 0..3u8, 1..100i64, any::<Index>(), any::<bool>());
     prop::collection::vec(action, count)
@@ -84,6 +88,12 @@ pub(crate) fn log_of(actions: &[Action]) -> Log {
             }
             ActionKind::Order | ActionKind::ContinueOrder => {
                 log.place_order(&location, &sku, amount);
+            }
+            ActionKind::WaitStep(step) if log.waiting() > 0 => {
+                log.wait_step(reservation.index(log.waiting()), *step, amount % 7 + 1);
+            }
+            ActionKind::Wait | ActionKind::WaitStep(_) => {
+                log.wait(&sku, &location, amount, (amount % 10) as u8);
             }
             ActionKind::Dispatch | ActionKind::Transfer(_) => {
                 // The two skus are mostly in different lanes.

@@ -1,9 +1,10 @@
 //! The subject of an event, so that most code need not know every type.
 
 use super::{
-    AllocatedStock, Cause, Event, ExpectedStock, Figures, HeldStock, HoldExtended, ItemDetails,
-    ItemRetired, LocationDetails, OrderStep, ReservationStep, SentStock, StockAdjusted,
-    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet, TransferStep,
+    AllocatedStock, Cause, Event, ExpectedStock, Figures, FilledStock, HeldStock, HoldExtended,
+    ItemDetails, ItemRetired, LocationDetails, OrderStep, ReservationStep, SentStock,
+    StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
+    StockSet, TransferStep, UnqueuedStock, WaitChanged, WaitlistedStock, WhyLeft,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -117,25 +118,23 @@ impl Event {
             | Self::ReservationExpired(step)
             | Self::ReservationFulfilled(step)
             | Self::ReservationCancelled(step)
-            | Self::ReservationReturned(step) => About::Reservation(step),
-            Self::StockDispatched(stock) => {
-                sent(stock, Figures { on_hand: minus(stock.quantity), ..none })
-            }
-            Self::StockBroughtBack(stock) => {
-                sent(stock, Figures { on_hand: stock.quantity, ..none })
-            }
-            Self::StockExpected(stock) => {
-                expected(stock, Figures { incoming: stock.quantity, ..none })
-            }
-            Self::StockArrived(stock) => {
-                let (on_hand, incoming) = (stock.quantity, minus(stock.quantity));
-                expected(stock, Figures { on_hand, incoming, ..none })
-            }
+            | Self::ReservationReturned(step)
+            | Self::ReservationWaitlisted(step)
+            | Self::ReservationFilled(step)
+            | Self::ReservationWaitlistChanged(step) => About::Reservation(step),
+            Self::StockDispatched(stock) => sent(stock, minus(stock.quantity)),
+            Self::StockBroughtBack(stock) => sent(stock, stock.quantity),
+            Self::StockExpected(stock) => expected(stock, 0, stock.quantity),
+            Self::StockArrived(stock) => expected(stock, stock.quantity, minus(stock.quantity)),
             Self::StockLost(stock) | Self::StockRecalled(stock) => {
-                expected(stock, Figures { incoming: minus(stock.quantity), ..none })
+                expected(stock, 0, minus(stock.quantity))
             }
             crate::transfer_events!(step) => About::Transfer(step),
             crate::order_events!(step) => About::Order(step),
+            Self::StockWaitlisted(waitlisted) => began_to_wait(waitlisted),
+            Self::StockWaitlistFilled(filled) => filled_up(filled),
+            Self::StockWaitlistLeft(left) => unqueued(left),
+            Self::StockWaitlistChanged(changed) => wait_changed(changed),
         }
     }
 
@@ -155,13 +154,18 @@ impl Event {
         }
     }
 
-    /// The time of an event that no caller chooses: a hold ends at its expiry, and a transfer is overdue
-    /// from the moment it was expected at, even if that is recorded later.
+    /// The time of an event that no caller chooses: a hold ends at its expiry, waiting at its end, and a
+    /// transfer is overdue from the moment it was expected at, even if that is recorded later. Those who wait
+    /// get what there is when it is recorded, whenever it came.
     pub fn own_time(&self) -> Option<Timestamp> {
         match self {
             Self::StockHoldExpired(hold) => Some(hold.expires_at),
             Self::ReservationExpired(step) => Some(step.after.expires_at),
             Self::TransferOverdue(step) => step.after.expected_at,
+            Self::StockWaitlistFilled(filled) => Some(filled.filled_at),
+            Self::StockWaitlistLeft(UnqueuedStock { why: WhyLeft::Ended, wait_until, .. }) => {
+                Some(*wait_until)
+            }
             _ => None,
         }
     }
@@ -218,12 +222,14 @@ fn booked<'a>(
     About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
 }
 
-fn sent(stock: &SentStock, delta: Figures) -> About<'_> {
+fn sent(stock: &SentStock, on_hand: i64) -> About<'_> {
+    let delta = Figures { on_hand, ..Figures::default() };
     let SentStock { sku, location, transfer, line, after, cause, .. } = stock;
     of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
 }
 
-fn expected(stock: &ExpectedStock, delta: Figures) -> About<'_> {
+fn expected(stock: &ExpectedStock, on_hand: i64, incoming: i64) -> About<'_> {
+    let delta = Figures { on_hand, incoming, ..Figures::default() };
     let ExpectedStock { sku, location, transfer, line, after, cause, .. } = stock;
     of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
 }
@@ -264,6 +270,38 @@ fn extended(hold: &HoldExtended) -> About<'_> {
     let HoldExtended { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
     let reservation =
         ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
+    of_reservation(sku, location, Figures::default(), *after, cause, reservation)
+}
+
+fn began_to_wait(waitlisted: &WaitlistedStock) -> About<'_> {
+    let WaitlistedStock { sku, location, reservation, line, quantity, after, cause, .. } =
+        waitlisted;
+    let delta = Figures { waiting: *quantity, ..Figures::default() };
+    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
+    of_reservation(sku, location, delta, *after, cause, reservation)
+}
+
+fn filled_up(filled: &FilledStock) -> About<'_> {
+    let FilledStock {
+        sku, location, reservation, line, quantity, expires_at, after, cause, ..
+    } = filled;
+    let (reserved, waiting) = (*quantity, minus(*quantity));
+    let delta = Figures { reserved, waiting, ..Figures::default() };
+    let reservation =
+        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
+    of_reservation(sku, location, delta, *after, cause, reservation)
+}
+
+fn unqueued(left: &UnqueuedStock) -> About<'_> {
+    let UnqueuedStock { sku, location, reservation, line, quantity, after, cause, .. } = left;
+    let delta = Figures { waiting: minus(*quantity), ..Figures::default() };
+    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
+    of_reservation(sku, location, delta, *after, cause, reservation)
+}
+
+fn wait_changed(changed: &WaitChanged) -> About<'_> {
+    let WaitChanged { sku, location, reservation, line, after, cause, .. } = changed;
+    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
     of_reservation(sku, location, Figures::default(), *after, cause, reservation)
 }
 

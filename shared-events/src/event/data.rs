@@ -20,6 +20,9 @@ pub struct Figures {
     /// On its way here by transfers; not part of available. Absent means none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub incoming: i64,
+    /// Asked for by those who wait for it; not part of available. Absent means none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub waiting: i64,
 }
 
 fn is_none(amount: &i64) -> bool {
@@ -28,17 +31,18 @@ fn is_none(amount: &i64) -> bool {
 
 impl Figures {
     /// The names of the figures, in the order of [`Self::amounts`].
-    pub const NAMES: [&'static str; 4] = ["on_hand", "reserved", "allocated", "incoming"];
+    pub const NAMES: [&'static str; 5] =
+        ["on_hand", "reserved", "allocated", "incoming", "waiting"];
 
     /// All figures.
-    pub fn amounts(self) -> [i64; 4] {
-        let Self { on_hand, reserved, allocated, incoming } = self;
-        [on_hand, reserved, allocated, incoming]
+    pub fn amounts(self) -> [i64; 5] {
+        let Self { on_hand, reserved, allocated, incoming, waiting } = self;
+        [on_hand, reserved, allocated, incoming, waiting]
     }
 
     /// The figures with these amounts.
-    pub fn of_amounts([on_hand, reserved, allocated, incoming]: [i64; 4]) -> Self {
-        Self { on_hand, reserved, allocated, incoming }
+    pub fn of_amounts([on_hand, reserved, allocated, incoming, waiting]: [i64; 5]) -> Self {
+        Self { on_hand, reserved, allocated, incoming, waiting }
     }
 
     /// The figures less others; none if one overflows.

@@ -322,10 +322,14 @@ impl<'a> Draft<'a> {
             return Ok(Vec::new());
         };
         match held.status {
-            ReservationStatus::Held if held.expires_at <= self.now => {
-                self.change_reservation(Step::Expire)
+            ReservationStatus::Waiting | ReservationStatus::Held
+                if held.ends_at().is_some_and(|ends_at| ends_at <= self.now) =>
+            {
+                self.change_reservation(Step::Settle)
             }
-            ReservationStatus::Held => self.change_reservation(Step::Release(None)),
+            ReservationStatus::Waiting | ReservationStatus::Held => {
+                self.change_reservation(Step::Release(None))
+            }
             ReservationStatus::Confirmed => self.change_reservation(Step::Cancel(None)),
             ReservationStatus::Fulfilled
             | ReservationStatus::Released

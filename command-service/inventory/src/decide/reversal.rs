@@ -115,7 +115,7 @@ fn booked<'a>(target: &Target, targets: &Targets<'a>) -> Result<Booked<'a>, Reje
             }
             Kind::Order => of_orders.push(*id),
             Kind::Description => is_described = true,
-            Kind::Expiry => {}
+            Kind::Consequence => {}
         }
     }
     let not_reversible = |why, dependents| Err(Rejection::NotReversible { why, dependents });
@@ -148,8 +148,8 @@ enum Kind<'a> {
     Order,
     /// It describes an item or a location.
     Description,
-    /// A hold expired, which nothing can undo.
-    Expiry,
+    /// A hold expired, or somebody who waited got stock or waits no more: nothing that a caller did.
+    Consequence,
 }
 
 fn kind(event: &Event) -> Kind<'_> {
@@ -157,7 +157,7 @@ fn kind(event: &Event) -> Kind<'_> {
         About::Transfer(_) => Kind::Transfer,
         About::Order(_) => Kind::Order,
         About::Stock(change) if change.transfer.is_some() => Kind::Transfer,
-        _ if event.own_time().is_some() => Kind::Expiry,
+        _ if event.own_time().is_some() => Kind::Consequence,
         About::Stock(change) if change.reservation.is_none() => Kind::Booking(change),
         About::Stock(_) | About::Reservation(_) => Kind::Reservation,
         About::Item(_) | About::RetiredItem(_) | About::Location(_) => Kind::Description,

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use shared_events::payment::PaymentOutcome;
+use shared_events::reservation::Fill;
 
 use crate::spec::commands::{
     adjust, issue, line, locate, moving, parts, receive, register, reinstate, retire, set,
@@ -94,13 +95,24 @@ fn descriptions() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn reservations() -> impl Strategy<Value = What> {
+fn policies(waiting: bool) -> impl Strategy<Value = Policy> {
+    let fill = select(vec![Fill::Parts, Fill::Parts, Fill::Whole]);
+    let wait = (1_u32..90, 4_u8..7, fill)
+        .prop_map(|(seconds, priority, fill)| Policy::Wait(Wait { seconds, priority, fill }));
+    let simple = select(vec![Policy::All, Policy::Partial]);
+    prop_oneof![
+        2 => simple.clone(),
+        if waiting { 3 } else { 1 } => if waiting { wait.boxed() } else { simple.boxed() },
+    ]
+}
+
+fn reservations(waiting: bool) -> impl Strategy<Value = What> {
     let place = select(vec!["MAIN", "MAIN", "WEST"]);
     let line =
         (select(vec!["A", "A", "B"]), place, 1_i64..40).prop_map(|(sku, place, quantity)| {
             StockLine { location: place.parse().unwrap(), ..line(sku, quantity) }
         });
-    let policy = select(vec![Policy::All, Policy::Partial]);
+    let policy = policies(waiting);
     let replaces = prop::option::weighted(0.25, any::<Index>());
     (prop::collection::vec(line, 1..4), 1_u32..60, policy, replaces).prop_map(
         |(lines, ttl_seconds, policy, replaces)| What::Reserve {
@@ -121,7 +133,9 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => prop::option::of(some()).prop_map(Step::Cancel),
         4 => prop::option::of(some()).prop_map(Step::Fulfil),
         6 => some().prop_map(Step::Return),
-        1 => Just(Step::Expire),
+        4 => Just(Step::Settle),
+        2 => (prop::option::of(4_u8..7), prop::option::of(1_u32..90))
+            .prop_map(|(priority, seconds)| Step::ChangeWait { priority, seconds }),
     ]
 }
 
@@ -163,11 +177,20 @@ fn nexts() -> impl Strategy<Value = Next> {
 
 /// A list of any requests; some accept a shortage if allowed.
 pub(super) fn requests(shortages: bool) -> impl Strategy<Value = Vec<RandomRequest>> {
+    any_requests(shortages, true)
+}
+
+/// A list of requests of which nobody accepts a shortage or waits.
+pub(super) fn requests_without_waiting() -> impl Strategy<Value = Vec<RandomRequest>> {
+    any_requests(false, false)
+}
+
+fn any_requests(shortages: bool, waiting: bool) -> impl Strategy<Value = Vec<RandomRequest>> {
     let by = select(vec![By::Event, By::Command, By::Reversal, By::Some]);
     let what = prop_oneof![
         6 => bookings(shortages).prop_map(What::Command),
         1 => descriptions().prop_map(What::Command),
-        4 => reservations(),
+        5 => reservations(waiting),
         8 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
         2 => transfers(),
         6 => (any::<Index>(), transfer_changes())

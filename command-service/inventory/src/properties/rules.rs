@@ -2,20 +2,60 @@
 
 use std::collections::HashMap;
 
-use shared_events::event::Event;
+use shared_events::event::{About, Event, FilledStock, WhyLeft};
 use shared_events::order::{OrderStatus, StepName, StepStatus};
-use shared_events::reservation::{Reservation, ReservationStatus};
+use shared_events::reservation::{Fill, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
 use shared_events::transfer::{Transfer, TransferLine, TransferStatus};
 
 use crate::*;
 
-/// Expired holds come first and never alone.
+/// Whether nobody asked for it: a hold expired, or somebody who waited got stock or waited long enough.
+pub(super) fn is_due(event: &Event) -> bool {
+    match event {
+        Event::StockHoldExpired(_) | Event::StockWaitlistFilled(_) => true,
+        Event::StockWaitlistLeft(left) => left.why == WhyLeft::Ended,
+        _ => false,
+    }
+}
+
+/// What was due comes first and never alone; behind the command's own events, those who wait are served.
 pub(super) fn check_order(events: &[Event]) {
-    let is_expiry = |event: &Event| matches!(event, Event::StockHoldExpired(_));
-    let own: Vec<_> = events.iter().skip_while(|event| is_expiry(event)).collect();
-    assert!(!own.iter().any(|event| is_expiry(event)), "{events:?}");
+    let own: Vec<_> = events.iter().skip_while(|event| is_due(event)).collect();
     assert!(events.is_empty() || !own.is_empty(), "{events:?}");
+    let is_late = own.iter().any(|event| matches!(event, Event::ReservationFilled(_)));
+    let is_expiry = |event: &Event| matches!(event, Event::StockHoldExpired(_));
+    assert!(is_late || !own.iter().any(|event| is_expiry(event)), "{events:?}");
+    // The steps of an order come behind what they do to stock.
+    let of_stock = own.into_iter().filter(|event| !matches!(event.about(), About::Order(_)));
+    let after: Vec<_> = of_stock.skip_while(|event| !is_filled(event)).collect();
+    assert!(after.into_iter().all(is_filled), "{events:?}");
+}
+
+fn is_filled(event: &Event) -> bool {
+    matches!(event, Event::StockWaitlistFilled(_))
+}
+
+/// Only the first in the order who can use what is available is filled, with all that it can use, and those
+/// before it are named. Behind a command there is nobody left who could be filled.
+pub(super) fn check_fill(inventory: &Inventory, filled: &FilledStock) {
+    let stock = inventory.stock(&filled.sku, &filled.location);
+    let available = stock.figures.available();
+    let waiters = stock.queue.waiters();
+    let is_filled =
+        |one: &Waiter| (&one.reservation, one.line) == (&filled.reservation, filled.line);
+    let nth = waiters.iter().position(|(_, one)| is_filled(one)).expect("it waited");
+    let (before, waiter) = (&waiters[..nth], &waiters[nth].1);
+    let fits = |one: &Waiter| match one.fill {
+        Fill::Parts => available > 0,
+        Fill::Whole => one.quantity <= available,
+    };
+    assert!(fits(waiter) && !before.iter().any(|(_, one)| fits(one)), "{filled:?} {waiters:?}");
+    assert_eq!(filled.quantity, waiter.quantity.min(available));
+    assert_eq!(filled.waiting, waiter.quantity - filled.quantity);
+    let passed_over: Vec<_> = before.iter().map(|(_, one)| (&one.reservation, one.line)).collect();
+    let named = filled.passed_over.iter().map(|one| (&one.reservation, one.line));
+    assert_eq!(named.collect::<Vec<_>>(), passed_over);
 }
 
 /// An event carries its change and the figures after it. No figure is ever negative, and available
@@ -33,13 +73,16 @@ pub(super) fn check_change(inventory: &Inventory, command: &Command, event: &Eve
     };
     let is_less = after.available() < before.available();
     assert!(after.available() >= 0 || accepts_shortage || !is_less, "{event:?}");
+    if let Event::StockWaitlistFilled(filled) = event {
+        check_fill(inventory, filled);
+    }
     if let Event::StockAdjusted(adjusted) = event {
         assert_eq!(adjusted.shortage, after.available() < 0);
     }
 }
 
-/// Reserved and allocated are the open quantities of the reservations, except for holds that ended
-/// before their reservation did.
+/// Reserved and allocated are the open quantities of the reservations, and waiting is what they wait for;
+/// except for holds and waiting that ended, and fills that were recorded, before the reservation knew.
 pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
     let mut open: HashMap<_, (i64, i64)> = HashMap::new();
     let mut stocks = Vec::new();
@@ -62,6 +105,10 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
                         assert_eq!(held, line.open(), "{line:?}");
                         *reserved += held;
                     }
+                    if reservation.status == ReservationStatus::Waiting {
+                        check_waiting(inventory, &reservation, line, held, now);
+                        *reserved += held;
+                    }
                 }
             }
             StreamState::Item(..)
@@ -76,8 +123,45 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
         let holds: Vec<(Hold, i64)> = stock.holds.into();
         assert!(holds.iter().all(|(_, quantity)| *quantity > 0), "{holds:?}");
         assert_eq!(reserved, holds.iter().map(|(_, quantity)| quantity).sum::<i64>());
+        let (waiters, available) = (stock.queue.waiters(), stock.figures.available());
+        let waiting: i64 = waiters.iter().map(|(_, waiter)| waiter.quantity).sum();
+        assert_eq!(waiting, stock.figures.waiting);
+        assert!(waiters.iter().all(|(_, waiter)| waiter.quantity > 0), "{waiters:?}");
+        let fits = |waiter: &Waiter| waiter.fill == Fill::Parts || waiter.quantity <= available;
+        let fitting = waiters.iter().find(|(_, waiter)| available > 0 && fits(waiter));
+        assert_eq!(fitting, None, "{available} is available");
+        for (_, waiter) in waiters {
+            let state = inventory.reservation(&waiter.reservation);
+            let reservation = state.and_then(|state| state.details.as_ref());
+            let status = reservation.map(|reservation| reservation.status);
+            assert_eq!(status, Some(ReservationStatus::Waiting), "{waiter:?}");
+        }
     }
     assert!(open.values().all(|open| *open == (0, 0)), "{open:?}");
+}
+
+/// What the stock's stream has recorded for a line of a waiting reservation is what the line wants, with the
+/// fills that the reservation's stream does not know yet.
+fn check_waiting(
+    inventory: &Inventory,
+    reservation: &Reservation,
+    line: &ReservationLine,
+    held: i64,
+    now: Timestamp,
+) {
+    let wait_until = reservation.wait_until.expect("it waits until a moment");
+    let waiters = inventory.stock(&line.sku, &line.location).queue.waiters();
+    let is_line = |one: &Waiter| (&one.reservation, one.line) == (&reservation.id, line.line);
+    match waiters.iter().find(|(_, waiter)| is_line(waiter)) {
+        Some((place, waiter)) => {
+            assert_eq!(held + waiter.quantity, line.open() + line.waiting, "{line:?} {waiter:?}");
+            let times = (waiter.wait_until, waiter.expires_at);
+            assert_eq!(times, (wait_until, reservation.expires_at));
+            assert_eq!(Some(place.priority()), reservation.priority);
+        }
+        None if wait_until <= now => assert!(held <= line.open() + line.waiting, "{line:?}"),
+        None => assert_eq!(held, line.open() + line.waiting, "{line:?}"),
+    }
 }
 
 /// A transfer moves goods and loses some, but makes none: what is there and on its way of each item
@@ -141,11 +225,14 @@ fn check_status(reservation: &Reservation) {
     for line in &reservation.lines {
         assert!(line.released >= 0 && line.fulfilled >= 0 && line.returned >= 0, "{line:?}");
         assert!(line.open() >= 0 && line.returnable() >= 0, "{line:?}");
-        assert!(line.quantity <= line.requested, "{line:?}");
+        assert!(line.waiting >= 0 && line.quantity + line.waiting <= line.requested, "{line:?}");
     }
     let is_open = reservation.lines.iter().any(|line| line.open() > 0);
+    let waits = reservation.lines.iter().any(|line| line.waiting > 0);
+    assert_eq!(waits, reservation.status == ReservationStatus::Waiting, "{reservation:?}");
     let went_out = reservation.lines.iter().any(|line| line.fulfilled > 0);
     let fits = match reservation.status {
+        ReservationStatus::Waiting => !went_out,
         ReservationStatus::Held => is_open && !went_out,
         ReservationStatus::Confirmed => is_open,
         ReservationStatus::Fulfilled => !is_open && went_out,

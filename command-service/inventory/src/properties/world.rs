@@ -117,7 +117,9 @@ impl World {
     /// The number of one of the reservations that were made, if there are any.
     fn made(&self, which: &Index) -> Option<u128> {
         let held = self.log.iter().filter_map(|logged| match &logged.event {
-            Event::ReservationHeld(held) => Some((logged.command, held.after.id.clone())),
+            Event::ReservationHeld(step) | Event::ReservationWaitlisted(step) => {
+                Some((logged.command, step.after.id.clone()))
+            }
             _ => None,
         });
         // Those of orders are not made by the command of their number.
@@ -202,7 +204,10 @@ impl World {
             later.reversed_by.is_none() && change.is_some_and(|change| change.delta.on_hand < 0)
         });
         let promises = self.log.iter().filter(of_stream).filter(|other| {
-            matches!(other.event, Event::StockReserved(_) | Event::StockAllocated(_))
+            matches!(
+                other.event,
+                Event::StockReserved(_) | Event::StockAllocated(_) | Event::StockWaitlistFilled(_)
+            )
         });
         TargetEvent {
             event: event.clone(),
@@ -244,6 +249,11 @@ impl World {
                 stock.holds.expired(at(self.now)).count(),
                 0,
                 "all expired holds have ended"
+            );
+            assert_eq!(
+                stock.queue.first_ended(at(self.now)),
+                None,
+                "those who waited long enough left"
             );
         }
         check_reservations(&self.inventory, at(self.now));

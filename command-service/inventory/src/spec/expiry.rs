@@ -9,7 +9,7 @@ fn held() -> Inventory {
     given(&[receive(&[("A", 5)]), reserving(1, &[("A", 2)]), Command::ReserveStock(short)])
 }
 
-const EXPIRE: Step = Step::Expire;
+const EXPIRE: Step = Step::Settle;
 
 #[test]
 fn a_hold_counts_until_the_moment_it_expires() {

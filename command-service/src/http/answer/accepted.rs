@@ -89,6 +89,8 @@ struct FigureLine {
     available: i64,
     /// On its way here by transfers.
     incoming: i64,
+    /// Asked for by those who wait for it.
+    waiting: i64,
     /// Absent when the command was only validated.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = i64, required = false)]
@@ -200,6 +202,7 @@ impl Effect {
             Event::ItemRegistered(_)
                 | Event::LocationRegistered(_)
                 | Event::ReservationHeld(_)
+                | Event::ReservationWaitlisted(_)
                 | Event::TransferDispatched(_)
         );
         if let Some(step) = event.reservation_step() {
@@ -231,6 +234,7 @@ impl Effect {
             allocated: after.allocated,
             available: after.available(),
             incoming: after.incoming,
+            waiting: after.waiting,
             version,
         };
         let next = self.figures.len();
@@ -274,19 +278,49 @@ pub(crate) struct ReservationAnswer {
     owner: Label,
     #[schema(value_type = Status, inline)]
     status: ReservationStatus,
-    /// When the hold ends, or ended; null once it was confirmed.
+    /// When the hold ends, or ended; null while the reservation waits and once it was confirmed.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Timestamp>,
+    /// When it stops, or would have stopped, waiting; null if it never waited.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    wait_until: Option<Timestamp>,
+    /// The priority that it waits, or waited, with; null if it never waited.
+    #[schema(required = true, minimum = 0, maximum = 9)]
+    priority: Option<u8>,
     #[schema(value_type = Option<ReferenceShape>, inline)]
     reference: Option<Reference>,
     #[schema(value_type = Vec<LineShape>, inline)]
-    lines: Vec<ReservationLine>,
+    lines: Vec<LineAnswer>,
+}
+
+/// A line with all its amounts, of which the event leaves out what does not wait.
+#[derive(Debug, Serialize)]
+struct LineAnswer {
+    line: u32,
+    sku: Sku,
+    location: LocationCode,
+    requested: i64,
+    quantity: i64,
+    waiting: i64,
+    released: i64,
+    fulfilled: i64,
+    returned: i64,
+}
+
+impl From<ReservationLine> for LineAnswer {
+    fn from(of: ReservationLine) -> Self {
+        let ReservationLine { line, sku, location, requested, quantity, waiting, .. } = of;
+        let ReservationLine { released, fulfilled, returned, .. } = of;
+        Self { line, sku, location, requested, quantity, waiting, released, fulfilled, returned }
+    }
 }
 
 impl From<Reservation> for ReservationAnswer {
     fn from(reservation: Reservation) -> Self {
-        let Reservation { id, owner, status, expires_at, reference, lines } = reservation;
+        let Reservation { id, owner, status, expires_at, wait_until, priority, reference, lines } =
+            reservation;
         let expires_at = status.has_expiry().then_some(expires_at);
-        Self { id, owner, status, expires_at, reference, lines }
+        let lines = lines.into_iter().map(LineAnswer::from).collect();
+        Self { id, owner, status, expires_at, wait_until, priority, reference, lines }
     }
 }

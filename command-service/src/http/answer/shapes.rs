@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum Status {
+    Waiting,
     Held,
     Confirmed,
     Fulfilled,
@@ -37,6 +38,8 @@ pub(crate) struct LineShape {
     requested: i64,
     /// What was held.
     quantity: i64,
+    /// What waits for stock.
+    waiting: i64,
     /// What of it was given back to available: released, cancelled or expired.
     released: i64,
     /// What of it left the stock.

@@ -24,6 +24,10 @@ pub(crate) type Amount = Integer<i64, 0, AMOUNT_MAX>;
 pub(crate) type Scale = Integer<u8, 0, 6>;
 /// How long a hold lasts, at most thirty days.
 pub(crate) type TtlSeconds = Integer<u32, 1, 2_592_000>;
+/// How long a reservation waits, at most a year.
+pub(crate) type WaitSeconds = Integer<u32, 1, 31_536_000>;
+/// The priority of a reservation that waits.
+pub(crate) type Priority = Integer<u8, 0, 9>;
 /// The number of a line of a reservation or a transfer.
 pub(crate) type LineNumber = Integer<u32, 1, { u32::MAX as i64 }>;
 

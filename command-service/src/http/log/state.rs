@@ -49,7 +49,14 @@ pub(crate) struct StateAnswer {
 enum View {
     Item(Option<ItemView>),
     Location(Option<LocationDetails>),
-    Stock { on_hand: i64, reserved: i64, allocated: i64, available: i64, incoming: i64 },
+    Stock {
+        on_hand: i64,
+        reserved: i64,
+        allocated: i64,
+        available: i64,
+        incoming: i64,
+        waiting: i64,
+    },
     Reservation(Option<ReservationAnswer>),
     Transfer(Option<Transfer>),
     Order(Option<OrderAnswer>),
@@ -76,6 +83,7 @@ impl From<StreamState> for View {
                 allocated: stock.figures.allocated,
                 available: stock.figures.available(),
                 incoming: stock.figures.incoming,
+                waiting: stock.figures.waiting,
             },
             StreamState::Reservation(_, reservation) => {
                 Self::Reservation(reservation.details.map(ReservationAnswer::from))
@@ -165,11 +173,10 @@ mod tests {
 
     #[test]
     fn stock_is_shown_with_its_available_quantity() {
-        let figures = Figures { on_hand: 10, reserved: 3, allocated: 2, incoming: 4 };
+        let figures = Figures { on_hand: 10, reserved: 3, allocated: 2, incoming: 4, waiting: 6 };
         let key = ("A".parse().unwrap(), "MAIN".parse().unwrap());
         let state = StreamState::Stock(key, StockState { figures, ..StockState::default() });
-        let expected =
-            json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5, "incoming": 4});
+        let expected = json!({"on_hand": 10, "reserved": 3, "allocated": 2, "available": 5, "incoming": 4, "waiting": 6});
         assert_eq!(shown(state), expected);
     }
 

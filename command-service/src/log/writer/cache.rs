@@ -147,9 +147,12 @@ fn is_unknown(state: &StreamState) -> bool {
 fn size(state: &StreamState) -> usize {
     const ENTRY: usize = 320;
     const HOLD: usize = 128;
+    const WAITER: usize = 384;
     const LINE: usize = 160;
     match state {
-        StreamState::Stock(_, stock) => ENTRY + stock.holds.len() * HOLD,
+        StreamState::Stock(_, stock) => {
+            ENTRY + stock.holds.len() * HOLD + stock.queue.len() * WAITER
+        }
         StreamState::Reservation(_, reservation) => {
             ENTRY
                 + reservation

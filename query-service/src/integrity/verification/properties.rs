@@ -13,6 +13,7 @@ use crate::integrity::difference::Kind;
 use crate::sample_log::Log;
 use crate::sample_log::Step;
 use crate::sample_log::TransferChange;
+use crate::sample_log::WaitStep;
 
 const LANES: u16 = 3;
 
@@ -29,12 +30,15 @@ enum Change {
     Step(Index, Step, bool),
     Dispatch(u8, i64),
     Transfer(Index, TransferChange, i64),
+    Wait(u8, u8, i64),
+    WaitStep(Index, WaitStep, i64),
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let (sku, location, amount) = (0..6u8, 0..3u8, 1..100i64);
     let step = prop::sample::select(&Step::ALL[..]);
     let transfer = prop::sample::select(&TransferChange::ALL[..]);
+    let wait = prop::sample::select(&WaitStep::ALL[..]);
     prop_oneof![
         1 => (sku.clone(), 0..9i64).prop_map(|(s, n)| Change::Item(s, n)),
         1 => location.clone().prop_map(Change::Location),
@@ -47,6 +51,8 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (sku.clone(), amount.clone()).prop_map(|(s, n)| Change::Move(s, n)),
         1 => (sku.clone(), amount).prop_map(|(s, n)| Change::Dispatch(s, n)),
         2 => (any::<Index>(), transfer, 1..9i64).prop_map(|(w, c, n)| Change::Transfer(w, c, n)),
+        1 => (sku.clone(), location.clone(), 1..9i64).prop_map(|(s, l, n)| Change::Wait(s, l, n)),
+        2 => (any::<Index>(), wait, 1..9i64).prop_map(|(w, s, n)| Change::WaitStep(w, s, n)),
         1 => (sku, location, 1..9i64).prop_map(|(s, l, n)| Change::Reserve(s, l, n)),
         3 => (any::<Index>(), step, any::<bool>()).prop_map(|(w, s, h)| Change::Step(w, s, h)),
     ]
@@ -89,6 +95,13 @@ fn log_of(changes: &[Change]) -> Log {
                 log.transfer(which.index(log.transfers()), *change, *most);
             }
             Change::Transfer(..) => {}
+            Change::Wait(s, l, n) => {
+                log.wait(&format!("S{s}"), &format!("L{l}"), *n, (n % 10) as u8);
+            }
+            Change::WaitStep(which, step, most) if log.waiting() > 0 => {
+                log.wait_step(which.index(log.waiting()), *step, *most);
+            }
+            Change::WaitStep(..) => {}
             Change::Reserve(s, l, n) => reserve(&mut log, *s, *l, *n),
             Change::Step(which, step, half) => take_step(&mut log, which, *step, *half),
         }

@@ -116,7 +116,7 @@ fn lost_repeated_and_misplaced_events_are_reported() {
 fn a_changed_row_is_reported_with_its_column_and_its_last_event() {
     type Case = (fn(&mut Fixture), Kind, &'static str, i64, &'static str);
     let stock = "stock/A/MAIN";
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (
             |it| it.row(Kind::Level, "stock/A").contents[1] = "1".into(),
             Kind::Level,
@@ -133,6 +133,13 @@ fn a_changed_row_is_reported_with_its_column_and_its_last_event() {
         ),
         (
             |it| it.row(Kind::Level, "stock/A").contents[4] = "6".into(),
+            Kind::Level,
+            stock,
+            10,
+            "waiting",
+        ),
+        (
+            |it| it.row(Kind::Level, "stock/A").contents[5] = "6".into(),
             Kind::Level,
             stock,
             10,

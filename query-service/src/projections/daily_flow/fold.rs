@@ -107,7 +107,14 @@ impl Changes {
             | Event::StockLost(_)
             | Event::StockRecalled(_)
             | transfer_events!(_)
-            | order_events!(_) => return,
+            | order_events!(_)
+            | Event::StockWaitlisted(_)
+            | Event::StockWaitlistFilled(_)
+            | Event::StockWaitlistLeft(_)
+            | Event::StockWaitlistChanged(_)
+            | Event::ReservationWaitlisted(_)
+            | Event::ReservationFilled(_)
+            | Event::ReservationWaitlistChanged(_) => return,
         };
         let day = (sku.clone(), recorded.occurred_at.to_utc().date_naive());
         let known = self.days.get(&day).map_or(Flow::default(), |(_, known)| *known);

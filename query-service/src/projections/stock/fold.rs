@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared_events::event::{
-    About, Cause, Event, Figures, ItemDetails, LocationDetails, ReservationRef, ReservationStep,
-    StockChange, TransferRef, TransferStep,
+    About, Cause, Event, Figures, FilledStock, ItemDetails, LocationDetails, ReservationRef,
+    ReservationStep, StockChange, TransferRef, TransferStep, UnqueuedStock, WaitChanged,
+    WaitlistedStock,
 };
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
@@ -30,6 +31,8 @@ pub struct Changes {
     pub reorder_points: Vec<ReorderPoint>,
     pub reservations: BTreeMap<ReservationId, ReservationRow>,
     pub transfers: BTreeMap<TransferId, TransferRow>,
+    /// By reservation and line.
+    pub waiters: BTreeMap<(ReservationId, u32), Waiter>,
 }
 
 /// What is added to the totals of a sku.
@@ -49,6 +52,7 @@ pub struct Totals {
     pub reserved: i128,
     pub allocated: i128,
     pub incoming: i128,
+    pub waiting: i128,
 }
 
 impl Totals {
@@ -58,6 +62,7 @@ impl Totals {
             reserved: self.reserved + i128::from(delta.reserved),
             allocated: self.allocated + i128::from(delta.allocated),
             incoming: self.incoming + i128::from(delta.incoming),
+            waiting: self.waiting + i128::from(delta.waiting),
         }
     }
 }
@@ -125,6 +130,38 @@ pub struct TransferRow {
     pub transfer: Transfer,
 }
 
+/// What a batch does to a line that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiter {
+    /// It began to wait in this batch.
+    New(Box<NewWaiter>),
+    /// It waited before.
+    Changed(WaiterChange),
+    /// It waits no more.
+    Gone,
+}
+
+/// A line that began to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWaiter {
+    pub sku: Sku,
+    pub location: LocationCode,
+    pub owner: Label,
+    /// The event that it waits since.
+    pub since: EventPosition,
+    pub state: WaiterChange,
+}
+
+/// How a line that waits stands after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaiterChange {
+    pub at: EventPosition,
+    pub waiting: i64,
+    /// None if it is as before.
+    pub priority: Option<u8>,
+    pub wait_until: Timestamp,
+}
+
 /// The locations that a transfer leaves (true) and goes to (false), each once.
 pub fn places(transfer: &Transfer) -> BTreeSet<(bool, &LocationCode)> {
     let lines = transfer.lines.iter();
@@ -154,7 +191,10 @@ impl Changes {
                 self.fold_name(recorded, &location.name);
                 self.locations.insert(location.code.clone(), (at, location.clone()));
             }
-            About::Stock(change) => self.fold_stock(recorded, event.event_type(), change)?,
+            About::Stock(change) => {
+                self.fold_stock(recorded, event.event_type(), change)?;
+                self.fold_waiter(at, event);
+            }
             About::Reservation(step) => self.fold_reservation(at, step),
             About::Transfer(step) => self.fold_transfer(at, step),
             // Orders have their own view.
@@ -198,6 +238,66 @@ impl Changes {
             transfer: transfer.map(|TransferRef { id, line }| (id.clone(), line)),
         });
         Ok(())
+    }
+
+    fn fold_waiter(&mut self, at: EventPosition, event: &Event) {
+        let (reservation, line, waiting, priority, wait_until) = match event {
+            Event::StockWaitlisted(waitlisted) => return self.add_waiter(at, waitlisted),
+            Event::StockWaitlistFilled(FilledStock {
+                reservation,
+                line,
+                waiting,
+                wait_until,
+                ..
+            })
+            | Event::StockWaitlistLeft(UnqueuedStock {
+                reservation,
+                line,
+                waiting,
+                wait_until,
+                ..
+            }) => (reservation, line, *waiting, None, *wait_until),
+            Event::StockWaitlistChanged(WaitChanged {
+                reservation,
+                line,
+                quantity,
+                priority,
+                wait_until,
+                ..
+            }) => (reservation, line, *quantity, Some(*priority), *wait_until),
+            _ => return,
+        };
+        let key = (reservation.clone(), *line);
+        let mut state = WaiterChange { at, waiting, priority, wait_until };
+        let waiter = match self.waiters.remove(&key) {
+            _ if waiting == 0 => Waiter::Gone,
+            Some(Waiter::New(new)) => {
+                state.priority = priority.or(new.state.priority);
+                Waiter::New(Box::new(NewWaiter { state, ..*new }))
+            }
+            Some(Waiter::Changed(before)) => {
+                state.priority = priority.or(before.priority);
+                Waiter::Changed(state)
+            }
+            Some(Waiter::Gone) | None => Waiter::Changed(state),
+        };
+        self.waiters.insert(key, waiter);
+    }
+
+    fn add_waiter(&mut self, at: EventPosition, event: &WaitlistedStock) {
+        let new = NewWaiter {
+            sku: event.sku.clone(),
+            location: event.location.clone(),
+            owner: event.owner.clone(),
+            since: at,
+            state: WaiterChange {
+                at,
+                waiting: event.quantity,
+                priority: Some(event.priority),
+                wait_until: event.wait_until,
+            },
+        };
+        self.waiters.insert((event.reservation.clone(), event.line), Waiter::New(Box::new(new)));
     }
 
     fn fold_name(&mut self, recorded: &RecordedEvent, name: &str) {

@@ -13,6 +13,7 @@ select
     level.allocated::text,
     level.available::text,
     level.incoming::text,
+    level.waiting::text,
     level.version,
     level.position,
     level.updated_at

@@ -12,6 +12,7 @@ select
     total.allocated::text as total_allocated,
     total.available::text as total_available,
     total.incoming::text as total_incoming,
+    total.waiting::text as total_waiting,
     total.version as total_version,
     total.position as total_position,
     total.updated_at as total_updated_at,
@@ -21,6 +22,7 @@ select
     level.allocated,
     level.available,
     level.incoming,
+    level.waiting,
     level.version,
     level.position,
     level.updated_at

@@ -11,7 +11,17 @@ select
     reservations.reference_type,
     reservations.reference_id,
     reservations.reference_line,
+    reservations.wait_until,
+    reservations.priority,
     reservations.lines,
+    (
+        select json_object_agg(
+            waiter.line,
+            place_in_queue(waiter.sku, waiter.location, waiter.turn, waiter.since)
+        )
+        from waitlist as waiter
+        where waiter.reservation = reservations.id
+    ) as places,
     reservations.made_at,
     reservations.version,
     reservations.position,

@@ -25,6 +25,7 @@ select
     figure.allocated::text,
     figure.available::text,
     figure.incoming::text,
+    figure.waiting::text,
     figure.version,
     figure.position,
     figure.updated_at
@@ -32,11 +33,11 @@ from unnest($2::text[], $3::text[], $4::smallint[], $5::smallint[])
     with ordinality as asked (sku, location, lane, location_lane, place)
 join checkpoints c on c.projection = 'stock' and c.version = $1 and c.lane = asked.lane
 left join lateral (
-    select on_hand, reserved, allocated, available, incoming, version, position, updated_at
+    select on_hand, reserved, allocated, available, incoming, waiting, version, position, updated_at
     from stock_levels
     where sku = asked.sku and location = asked.location
     union all
-    select on_hand, reserved, allocated, available, incoming, version, position, updated_at
+    select on_hand, reserved, allocated, available, incoming, waiting, version, position, updated_at
     from stock_totals
     where asked.location is null and sku = asked.sku
 ) as figure on true

@@ -29,6 +29,7 @@ select
     figure.allocated::text,
     figure.available::text,
     figure.incoming::text,
+    figure.waiting::text,
     figure.version,
     figure.position,
     figure.updated_at
@@ -48,6 +49,7 @@ left join lateral (
         sum(one.allocated),
         sum(one.available),
         sum(one.incoming),
+        sum(one.waiting),
         sum(one.version)::bigint,
         max(one.position),
         max(one.updated_at)

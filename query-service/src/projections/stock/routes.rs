@@ -8,6 +8,7 @@ pub mod levels;
 pub mod movements;
 pub mod reservations;
 pub mod transfers;
+pub mod waitlist;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +28,7 @@ pub fn routes() -> OpenApiRouter<ProjectionSet> {
         .routes(routes!(reservations::list_reservations))
         .routes(routes!(transfers::get_transfer))
         .routes(routes!(transfers::list_transfers))
+        .routes(routes!(waitlist::list_waiters))
         .routes(routes!(items::get_item))
         .routes(routes!(items::list_items))
         .routes(routes!(items::list_locations))

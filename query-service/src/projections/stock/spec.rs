@@ -12,7 +12,7 @@ use shared_events::values::{AMOUNT_MAX, LocationCode, Sku};
 
 use crate::projection::Unfit;
 use crate::projections::stock::{Changes, ReservationRow, Stock, TransferRow, places};
-use crate::sample_log::{self, Log, Step, TransferChange, at};
+use crate::sample_log::{self, Log, Step, TransferChange, WaitStep, at};
 
 fn given(record: impl FnOnce(&mut Log)) -> Changes {
     sample_log::given::<Stock>(record)
@@ -208,7 +208,7 @@ fn movements_of_a_reservation_name_its_line_and_the_end_of_the_hold() {
 }
 
 fn figures(on_hand: i64, reserved: i64, allocated: i64) -> Figures {
-    Figures { on_hand, reserved, allocated, incoming: 0 }
+    Figures { on_hand, reserved, allocated, ..Figures::default() }
 }
 
 fn only_row(changes: &Changes) -> &ReservationRow {
@@ -369,6 +369,10 @@ fn the_sample_log_has_every_type_of_event() {
     let which = log.dispatch(&[("A", "MAIN", "SHOP", 9)]);
     for change in TransferChange::ALL {
         log.transfer(which, change, 3);
+    }
+    let which = log.wait("A", "MAIN", 9, 5);
+    for step in WaitStep::ALL {
+        log.wait_step(which, step, 3);
     }
     let which = log.reserve(&[("A", "MAIN", 8, 8)]);
     for step in Step::ALL {

@@ -6,7 +6,8 @@ select
     sum(on_hand_delta)::text as on_hand,
     sum(reserved_delta)::text as reserved,
     sum(allocated_delta)::text as allocated,
-    sum(incoming_delta)::text as incoming
+    sum(incoming_delta)::text as incoming,
+    sum(waiting_delta)::text as waiting
 from movements
 where sku = $1 and location = $2 and position <= $3
 group by type

@@ -2,12 +2,13 @@
 -- `made_at`.
 insert into reservations (
     id, lane, owner, status, expires_at, reference_type, reference_id, reference_line, lines,
-    made_at, version, position, updated_at
+    made_at, version, position, updated_at, wait_until, priority
 )
 select *
 from unnest(
     $1::text[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
-    $8::text[], $9::json[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::timestamptz[]
+    $8::text[], $9::json[], $10::timestamptz[], $11::bigint[], $12::bigint[], $13::timestamptz[],
+    $14::timestamptz[], $15::smallint[]
 )
 on conflict (id) do update
 set owner = excluded.owner,
@@ -19,5 +20,7 @@ set owner = excluded.owner,
     lines = excluded.lines,
     version = excluded.version,
     position = excluded.position,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    wait_until = excluded.wait_until,
+    priority = excluded.priority
 where reservations.position < excluded.position

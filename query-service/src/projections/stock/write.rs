@@ -6,7 +6,7 @@ use shared_events::values::{Code, Label, LocationCode};
 use sqlx::PgConnection;
 
 use crate::database::{lane_column, write_rows};
-use crate::projections::stock::{Changes, TransferRow, places};
+use crate::projections::stock::{Changes, TransferRow, Waiter, places};
 
 /// Writes every table that has rows to write.
 pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
@@ -15,6 +15,7 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     write_movements(changes, connection).await?;
     write_reservations(changes, connection).await?;
     write_transfers(changes, connection).await?;
+    write_waiters(changes, connection).await?;
     write_rows!(connection, "copy_reorder_points.sql", for one in &changes.reorder_points => {
         sku: one.sku.as_str(),
     });
@@ -76,6 +77,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
         reserved: figures.reserved,
         allocated: figures.allocated,
         incoming: figures.incoming,
+        waiting: figures.waiting,
         version: at.version.0,
         position: at.position.0,
         updated_at: at.recorded_at.to_utc(),
@@ -87,6 +89,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
         reserved: total.delta.reserved.to_string(),
         allocated: total.delta.allocated.to_string(),
         incoming: total.delta.incoming.to_string(),
+        waiting: total.delta.waiting.to_string(),
         version: total.events,
         position: total.at.position.0,
         updated_at: total.at.recorded_at.to_utc(),
@@ -123,6 +126,8 @@ async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sq
         incoming_delta: one.delta.incoming,
         transfer: one.transfer.as_ref().map(|(transfer, _)| transfer.as_str()),
         transfer_line: one.transfer.as_ref().map(|(_, line)| i64::from(*line)),
+        waiting: one.after.waiting,
+        waiting_delta: one.delta.waiting,
     });
     Ok(())
 }
@@ -143,6 +148,56 @@ async fn write_reservations(changes: &Changes, connection: &mut PgConnection) ->
         version: row.at.version.0,
         position: row.at.position.0,
         updated_at: row.at.recorded_at.to_utc(),
+        wait_until: row.reservation.wait_until.map(|moment| moment.to_utc()),
+        priority: row.reservation.priority.map(i16::from),
+    });
+    Ok(())
+}
+
+/// The queue of a pair is ordered by (turn, since).
+fn turn(priority: u8) -> i16 {
+    9 - i16::from(priority)
+}
+
+async fn write_waiters(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let (mut new, mut changed, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for ((reservation, line), waiter) in &changes.waiters {
+        let key = (reservation.as_str(), i64::from(*line));
+        match waiter {
+            Waiter::New(one) => new.push((key, &**one)),
+            Waiter::Changed(state) => changed.push((key, state)),
+            Waiter::Gone => gone.push(key),
+        }
+    }
+    write_rows!(connection, "insert_waiters.sql", for ((reservation, line), one) in new => {
+        reservation: reservation,
+        line: line,
+        sku: one.sku.as_str(),
+        location: one.location.as_str(),
+        owner: one.owner.as_str(),
+        turn: turn(one.state.priority.unwrap_or_default()),
+        waiting: one.state.waiting,
+        since: one.since.position.0,
+        since_at: one.since.recorded_at.to_utc(),
+        wait_until: one.state.wait_until.to_utc(),
+        lane: lane_column(one.since.lane),
+        version: one.state.at.version.0,
+        position: one.state.at.position.0,
+        updated_at: one.state.at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "update_waiters.sql", for ((reservation, line), state) in changed => {
+        reservation: reservation,
+        line: line,
+        waiting: state.waiting,
+        turn: state.priority.map(turn),
+        wait_until: state.wait_until.to_utc(),
+        version: state.at.version.0,
+        position: state.at.position.0,
+        updated_at: state.at.recorded_at.to_utc(),
+    });
+    write_rows!(connection, "delete_waiters.sql", for (reservation, line) in gone => {
+        reservation: reservation,
+        line: line,
     });
     Ok(())
 }

@@ -157,6 +157,7 @@ impl Change {
             allocated: to.allocated - from.allocated,
             available: to.available - from.available,
             incoming: to.incoming - from.incoming,
+            waiting: to.waiting - from.waiting,
         };
         Self { from, to, difference }
     }

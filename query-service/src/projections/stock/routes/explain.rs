@@ -21,7 +21,9 @@ use crate::http::subject::{location, sku};
 use crate::http::wait::AsOf;
 use crate::projections::stock::routes::levels::figures::Subject;
 use crate::projections::stock::routes::levels::level::read_past;
-use crate::projections::stock::routes::movements::{Amounts, Movement, MovementKey, of_item};
+use crate::projections::stock::routes::movements::{
+    Amounts, FIGURES, Movement, MovementKey, of_item,
+};
 
 /// The promises of each kind, and the arrivals, that are listed one by one.
 const PROMISES_MAX: i64 = 200;
@@ -79,6 +81,8 @@ pub struct Summary {
     pub allocated_by: Promises,
     /// The transfers that make up incoming.
     pub incoming_by: Arrivals,
+    /// The reservations that make up waiting.
+    pub waiting_by: Waiters,
 }
 
 /// The sum of the events of one type.
@@ -140,6 +144,29 @@ pub struct Arrival {
     #[sqlx(rename = "transfer_line")]
     pub line: i64,
     /// The quantity that is on its way.
+    pub quantity: i64,
+}
+
+/// Lines of reservations that wait for stock.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Waiters {
+    /// How many lines in all.
+    pub lines: i64,
+    /// The quantity of all lines.
+    pub quantity: i128,
+    /// The first 200 lines.
+    pub items: Vec<Waiter>,
+}
+
+/// One line of a reservation that waits.
+#[derive(Debug, Serialize, ToSchema, FromRow)]
+pub struct Waiter {
+    /// The reservation's id.
+    pub reservation: String,
+    /// The line, from 1.
+    #[sqlx(rename = "reservation_line")]
+    pub line: i64,
+    /// The quantity that waits.
     pub quantity: i64,
 }
 
@@ -222,32 +249,26 @@ async fn read_summary(
     location: &LocationCode,
     upto: Position,
 ) -> Result<Summary, Problem> {
-    let sums = sqlx::query(include_str!("../sum_movements_by_type.sql"))
-        .bind(sku.as_str())
-        .bind(location.as_str())
-        .bind(upto.0)
-        .fetch_all(&service.pool)
-        .await?;
-    let promises = sqlx::query(include_str!("../list_promises.sql"))
-        .bind(sku.as_str())
-        .bind(location.as_str())
-        .bind(upto.0)
-        .bind(PROMISES_MAX)
-        .fetch_all(&service.pool)
-        .await?;
-    let incoming = sqlx::query(include_str!("../list_incoming.sql"))
-        .bind(sku.as_str())
-        .bind(location.as_str())
-        .bind(upto.0)
-        .bind(PROMISES_MAX)
-        .fetch_all(&service.pool)
-        .await?;
+    let of_pair =
+        |statement| sqlx::query(statement).bind(sku.as_str()).bind(location.as_str()).bind(upto.0);
+    let listed = |statement| of_pair(statement).bind(PROMISES_MAX).fetch_all(&service.pool);
+    let sums =
+        of_pair(include_str!("../sum_movements_by_type.sql")).fetch_all(&service.pool).await?;
+    let promises = listed(include_str!("../list_promises.sql")).await?;
+    let incoming = listed(include_str!("../list_incoming.sql")).await?;
+    let waiting = listed(include_str!("../list_waiting.sql")).await?;
     let mut summary = Summary {
         by_type: sums.iter().map(type_sum).collect::<sqlx::Result<_>>()?,
         reserved_by: Promises::default(),
         allocated_by: Promises::default(),
         incoming_by: Arrivals::default(),
+        waiting_by: Waiters::default(),
     };
+    for row in &waiting {
+        summary.waiting_by.lines = row.try_get("lines")?;
+        summary.waiting_by.quantity = row.try_get::<Sum, _>("total")?.into();
+        summary.waiting_by.items.push(Waiter::from_row(row)?);
+    }
     for row in &incoming {
         summary.incoming_by.lines = row.try_get("lines")?;
         summary.incoming_by.quantity = row.try_get::<Sum, _>("total")?.into();
@@ -267,6 +288,6 @@ fn type_sum(row: &PgRow) -> sqlx::Result<TypeSum> {
     Ok(TypeSum {
         event_type: row.try_get("type")?,
         events: row.try_get("events")?,
-        delta: Amounts::of(row, ["on_hand", "reserved", "allocated", "incoming"])?,
+        delta: Amounts::of(row, FIGURES)?,
     })
 }

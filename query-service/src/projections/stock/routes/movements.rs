@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use shared_events::event::{Event, Reference};
+use shared_events::event::{Event, Figures, Reference};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::EventId;
 use shared_events::time::Timestamp;
@@ -23,7 +23,8 @@ use crate::http::subject::DocumentId;
 /// The columns of a movement, and of a step of an explanation.
 const COLUMNS: &str = "lane, position, sku, location, type, reason, reference_type, reference_id, \
     reference_line, actor, correlation_id, occurred_at, recorded_at, on_hand, reserved, allocated, \
-    incoming, on_hand_delta, reserved_delta, allocated_delta, incoming_delta, version, reservation, \
+    incoming, waiting, on_hand_delta, reserved_delta, allocated_delta, incoming_delta, waiting_delta, \
+    version, reservation, \
     transfer, coalesce(reservation_line, transfer_line) as line";
 
 /// One change of stock.
@@ -80,15 +81,21 @@ pub struct Amounts {
     pub available: i128,
     /// On its way here by transfers.
     pub incoming: i128,
+    /// Asked for by those who wait for it.
+    pub waiting: i128,
 }
 
+/// The columns of figures.
+pub(super) const FIGURES: [&str; 5] = Figures::NAMES;
+
 impl Amounts {
-    fn new([on_hand, reserved, allocated, incoming]: [i128; 4]) -> Self {
-        Self { on_hand, reserved, allocated, available: on_hand - reserved - allocated, incoming }
+    fn new([on_hand, reserved, allocated, incoming, waiting]: [i128; 5]) -> Self {
+        let available = on_hand - reserved - allocated;
+        Self { on_hand, reserved, allocated, available, incoming, waiting }
     }
 
-    pub(super) fn of(row: &PgRow, columns: [&str; 4]) -> sqlx::Result<Self> {
-        let mut amounts = [0; 4];
+    pub(super) fn of(row: &PgRow, columns: [&str; 5]) -> sqlx::Result<Self> {
+        let mut amounts = [0; 5];
         for (amount, column) in amounts.iter_mut().zip(columns) {
             *amount = row.try_get::<Sum, _>(column)?.into();
         }
@@ -101,14 +108,21 @@ impl Amounts {
             self.reserved - delta.reserved,
             self.allocated - delta.allocated,
             self.incoming - delta.incoming,
+            self.waiting - delta.waiting,
         ])
     }
 }
 
 impl FromRow<'_, PgRow> for Movement {
     fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        let after = Amounts::of(row, ["on_hand", "reserved", "allocated", "incoming"])?;
-        let delta = ["on_hand_delta", "reserved_delta", "allocated_delta", "incoming_delta"];
+        let after = Amounts::of(row, FIGURES)?;
+        let delta = [
+            "on_hand_delta",
+            "reserved_delta",
+            "allocated_delta",
+            "incoming_delta",
+            "waiting_delta",
+        ];
         let delta = Amounts::of(row, delta)?;
         let invalid = |error: ValueError| sqlx::Error::Decode(error.into());
         let event: EventId = LanePosition::from_row(row)?.into();

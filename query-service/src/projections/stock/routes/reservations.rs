@@ -1,5 +1,7 @@
 //! Reservations: what is held for whom, and what became of it.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, ReferenceColumns, Text, Time, lookup};
+use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, lookup};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup};
 
@@ -30,21 +32,29 @@ pub struct Reservation {
     pub id: ReservationId,
     /// For whom the stock is held, as an opaque id.
     pub owner: String,
-    /// held, confirmed, fulfilled, released, expired or cancelled. A hold past its end is held until
-    /// its expiry is recorded.
+    /// waiting, held, confirmed, fulfilled, released, expired or cancelled. A hold past its end is held
+    /// until its expiry is recorded, and what was filled is waiting until the reservation has followed,
+    /// within a second.
     #[schema(value_type = String, example = "held")]
     #[sqlx(try_from = "Text")]
     pub status: ReservationStatus,
-    /// When the hold ends, or ended; null once it was confirmed.
+    /// When the hold ends, or ended; null while the reservation waits and once it was confirmed.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     #[sqlx(flatten, try_from = "ExpiryColumns")]
     pub expires_at: Option<Timestamp>,
+    /// When it stops, or would have stopped, waiting; null if it never waited.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[sqlx(try_from = "NullableTime")]
+    pub wait_until: Option<Timestamp>,
+    /// The priority that it waits, or waited, with; null if it never waited.
+    #[schema(required = true, minimum = 0, maximum = 9)]
+    pub priority: Option<i16>,
     /// The outside document, such as the cart or the order.
     #[schema(value_type = Option<Object>)]
     #[sqlx(flatten, try_from = "ReferenceColumns")]
     pub reference: Option<Reference>,
     /// The lines of the reservation.
-    #[sqlx(json)]
+    #[sqlx(flatten, try_from = "LineColumns")]
     pub lines: Vec<ReservationLine>,
     /// How many steps the reservation has taken.
     pub version: i64,
@@ -77,6 +87,24 @@ impl From<ExpiryColumns> for Option<Timestamp> {
     }
 }
 
+/// The lines, and the places of those that wait.
+#[derive(Debug, FromRow)]
+struct LineColumns {
+    #[sqlx(json)]
+    lines: Vec<ReservationLine>,
+    #[sqlx(json(nullable))]
+    places: Option<BTreeMap<u32, i64>>,
+}
+
+impl From<LineColumns> for Vec<ReservationLine> {
+    fn from(LineColumns { mut lines, places }: LineColumns) -> Self {
+        for line in &mut lines {
+            line.place = places.as_ref().and_then(|places| places.get(&line.line).copied());
+        }
+        lines
+    }
+}
+
 #[derive(Debug, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationKey {
@@ -93,8 +121,10 @@ impl ListRow for Reservation {
         ReservationKey { made_at: self.made_at, id: self.id.clone() }
     }
 
+    /// Its places change with others' events, so they count too.
     fn version(&self) -> i64 {
-        self.version
+        let places = self.lines.iter().filter_map(|line| line.place);
+        places.fold(self.version, |tag, place| tag.wrapping_mul(1 << 20).wrapping_add(place))
     }
 }
 
@@ -111,8 +141,16 @@ pub struct ReservationLine {
     pub location: LocationCode,
     /// The quantity that was asked for.
     pub requested: i64,
-    /// The quantity that was held; less than asked for only in a partial reservation.
+    /// The quantity that was held; less than asked for only in a partial reservation, or in one that
+    /// waits or waited.
     pub quantity: i64,
+    /// The quantity that waits for stock, as far as the reservation knows.
+    #[serde(default)]
+    pub waiting: i64,
+    /// The place in the queue of this stock, from 1; null if nothing waits there.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub place: Option<i64>,
     /// The part that was released, cancelled or expired.
     pub released: i64,
     /// The part that left the stock.
@@ -137,7 +175,7 @@ pub async fn get_reservation(
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
     let id = id_text.parse().map_err(|_| Problem::unknown_reservation(id_text))?;
-    options.one(&service, || read_reservation(&service, &id), |one| one.version).await
+    options.one(&service, || read_reservation(&service, &id), ListRow::version).await
 }
 
 async fn read_reservation(
@@ -164,7 +202,7 @@ pub struct ReservationFilter {
     /// Only reservations for this document, as type/id.
     #[param(value_type = Option<String>)]
     reference: Option<DocumentId>,
-    /// Only held, confirmed, fulfilled, released, expired or cancelled reservations.
+    /// Only waiting, held, confirmed, fulfilled, released, expired or cancelled reservations.
     #[param(value_type = Option<String>)]
     status: Option<ReservationStatus>,
 }
@@ -206,7 +244,10 @@ async fn read_reservations(
         query.push(", ").bind(id.as_str()).push(")");
     }
     query.order_by(Reservation::ORDER, limit + 1);
-    let columns = "lane, position, id, owner, status, expires_at, reference_type, reference_id, \
-                   reference_line, lines, made_at, version, updated_at";
+    let columns = "lane, position, id, owner, status, expires_at, wait_until, priority, \
+                   reference_type, reference_id, reference_line, lines, made_at, version, updated_at, \
+                   (select json_object_agg(waiter.line, \
+                        place_in_queue(waiter.sku, waiter.location, waiter.turn, waiter.since)) \
+                    from waitlist as waiter where waiter.reservation = counted.id) as places";
     query.fetch_with_lines(service, columns, limit).await
 }

@@ -151,7 +151,7 @@ async fn read_current(
     let mut query = PageQuery::new(
         "with page as not materialized (\
              select lane, position, sku, location, on_hand, reserved, allocated, \
-                 available, incoming, version, updated_at \
+                 available, incoming, waiting, version, updated_at \
              from stock_levels where true",
     );
     filter.push_names(&mut query, after);
@@ -232,7 +232,7 @@ fn push_then(query: &mut PageQuery, service: &Service, filter: &StockFilter, pas
     query.push(
         "select pair.sku, pair.location, pair.lane, figure.on_hand::text, \
              figure.reserved::text, figure.allocated::text, figure.available::text, \
-             figure.incoming::text, figure.version, figure.position, figure.updated_at \
+             figure.incoming::text, figure.waiting::text, figure.version, figure.position, figure.updated_at \
          from looked_at pair \
          join checkpoints c on c.projection = 'stock' and c.lane = pair.lane and c.version = ",
     );
