@@ -187,7 +187,7 @@ impl Requests {
 }
 
 pub(crate) fn get(path: &str, out: &mut Vec<u8>) {
-    for part in ["GET ", path, " HTTP/1.1\r\nHost: load\r\n\r\n"] {
+    for part in ["GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
 }
@@ -197,7 +197,7 @@ pub(crate) fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>)
     for part in [
         "POST ",
         path,
-        " HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: ",
+        " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ",
         &length,
         if key.is_some() { "\r\nIdempotency-Key: " } else { "" },
         key.unwrap_or_default(),
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_read_has_no_body() {
         let text = first(&Requests::new(Ask::Point, 4..5));
-        assert_eq!(text, "GET /v1/stock/sku-00004/MAIN HTTP/1.1\r\nHost: load\r\n\r\n");
+        assert_eq!(text, "GET /v1/stock/sku-00004/MAIN HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
 
     #[test]

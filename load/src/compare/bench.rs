@@ -162,6 +162,13 @@ impl<'a> Bench<'a> {
                 let nth = (round + turn) % N;
                 let side = &sides[nth];
                 let measured = drive(side.address, &load, side.requests.renderers()).await?;
+                anyhow::ensure!(
+                    measured.rate() > 0.0,
+                    "{what}: no request to {} succeeded; {} were answered 4xx and {} 5xx",
+                    side.name,
+                    measured.count(400..500),
+                    measured.count(500..600),
+                );
                 self.record(what, side.name, &measured);
                 series[nth].0.push(measured);
             }
