@@ -138,9 +138,25 @@ impl WaitlistFilter {
             query.push(", ").bind(*turn).push(", ").bind(*since).push(")");
         }
         query.order_by(Waiter::ORDER, limit + 1);
+        // One pass over each queue of the page, up to its last row, counts all places. The array is looked
+        // up by hash; a join, whose size Postgres cannot know, would compare each row with each.
         query.push(
-            "), page as not materialized (\
-                 select *, place_in_queue(sku, location, turn, since) as place from found",
+            "), ends as (\
+                 select distinct on (sku, location) sku, location, turn, since from found \
+                 order by sku, location, turn desc, since desc\
+             ), ranked as (\
+                 select queue.reservation, queue.line, queue.since, row_number() over (\
+                     partition by queue.sku, queue.location order by queue.turn, queue.since\
+                 ) as place \
+                 from ends \
+                 join waitlist as queue on queue.sku = ends.sku and queue.location = ends.location \
+                     and (queue.turn, queue.since) <= (ends.turn, ends.since)\
+             ), listed as materialized (\
+                 select reservation, line, place from ranked \
+                 where since = any(array(select since from found))\
+             ), page as not materialized (\
+                 select found.*, listed.place from found join listed using (reservation, line) \
+                 order by sku, location, turn, since",
         );
         query
     }
