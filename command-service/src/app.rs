@@ -109,7 +109,7 @@ impl App {
             parts.abort(part);
         }
         payments_stop.cancel();
-        for part in ["payment requests", "payment replies"] {
+        for part in ["payment requests", "payment replies", "choreography"] {
             parts.finish(part, STOP_SLACK).await;
         }
         let writer = &config.writer;
@@ -151,12 +151,23 @@ fn start_parts(
     parts.add("writer", LocalPoolHandle::new(1).spawn_pinned(move || task.run()));
     let purge = purge(reading_pool(config, 1, "purge"), config.outcome_retention_days);
     parts.spawn("purge", purge);
-    parts.spawn("sweeper", sweep(reading_pool(config, 1, "sweeper"), writer.clone()));
+    let operator_after =
+        Duration::from_secs(u64::from(config.payments.order_operator_after_seconds));
+    let sweeper = sweep(reading_pool(config, 1, "sweeper"), writer.clone(), operator_after);
+    parts.spawn("sweeper", sweeper);
     parts.spawn("reversals", reversals.work(writer.clone()));
     let requests = payments::requests::publish(payments.clone(), stops.payments.clone());
     parts.spawn("payment requests", requests);
-    let replies = payments::replies::consume(payments, writer.clone(), stops.payments.clone());
-    parts.spawn("payment replies", replies);
+    let sources = [
+        ("payment replies", Some(payments::replies::source(&config.payments))),
+        ("choreography", payments::choreography::source(&config.payments)),
+    ];
+    for (name, source) in sources {
+        if let Some(source) = source {
+            let (payments, stop) = (payments.clone(), stops.payments.clone());
+            parts.spawn(name, payments::inbox::consume(source, payments, writer.clone(), stop));
+        }
+    }
     writer
 }
 

@@ -15,6 +15,8 @@ use service_edge::process::with_default_action;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
 
+use crate::payments::inbox::rejected_topic;
+
 /// Stockbook's command-service: decides stock commands and records what happened.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "command-service", version)]
@@ -95,13 +97,21 @@ pub struct PaymentTopics {
     /// The topic of its replies. Those that cannot be read go to a topic named like it with `.rejected`.
     #[arg(long, env = "PAYMENT_REPLIES_TOPIC", default_value = REPLIES_TOPIC, value_parser = NonEmptyStringValueParser::new())]
     pub payment_replies_topic: String,
+
+    /// The topic on which others say what they did with holds that they saw on the topic of events, such as
+    /// `payments.events`. Without it nobody does.
+    #[arg(long, env = "CHOREOGRAPHY_TOPIC", value_parser = NonEmptyStringValueParser::new())]
+    pub choreography_topic: Option<String>,
 }
 
 impl PaymentTopics {
-    /// The topic of replies that cannot be read.
+    /// All of them, with those of messages that cannot be read.
     #[must_use]
-    pub fn rejected(&self) -> String {
-        format!("{}.rejected", self.payment_replies_topic)
+    pub fn all(&self) -> Vec<String> {
+        let read = std::iter::once(&self.payment_replies_topic).chain(&self.choreography_topic);
+        let rejected = read.clone().map(|topic| rejected_topic(topic));
+        let sent = std::iter::once(self.payment_requests_topic.clone());
+        sent.chain(read.cloned()).chain(rejected).collect()
     }
 }
 
@@ -114,6 +124,10 @@ pub struct PaymentConfig {
     /// The consumer group of replies, the same for all instances.
     #[arg(long, env = "PAYMENT_REPLIES_GROUP", default_value = "stockbook-payments", value_parser = NonEmptyStringValueParser::new())]
     pub payment_replies_group: String,
+
+    /// How long a void is asked for before an operator has to look, in seconds; a day by default.
+    #[arg(long, env = "ORDER_OPERATOR_AFTER_SECONDS", default_value_t = 86_400, value_parser = at_least_one())]
+    pub order_operator_after_seconds: u32,
 }
 
 /// Settings of HTTP.

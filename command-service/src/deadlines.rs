@@ -43,10 +43,11 @@ const REQUEST_MAX: Duration = Duration::from_secs(10);
 /// The actor in the events of the sweeper.
 const ACTOR: &str = "stockbook";
 
-/// Sweeps what is due, and never returns.
-pub async fn sweep(pool: PgPool, writer: Writer) {
+/// Sweeps what is due, and never returns. An order whose void is not answered for `operator_after` needs an
+/// operator.
+pub async fn sweep(pool: PgPool, writer: Writer, operator_after: Duration) {
     loop {
-        let pause = match find_due(&pool).await {
+        let pause = match find_due(&pool, operator_after).await {
             Ok(due) => submit_all(&writer, due).await,
             Err(error) => {
                 tracing::warn!(%error, "the deadlines cannot be read, trying again in {RETRY_PAUSE:?}");
@@ -58,18 +59,18 @@ pub async fn sweep(pool: PgPool, writer: Writer) {
 }
 
 /// What to ask for deadlines that have passed, the oldest deadline first.
-async fn find_due(pool: &PgPool) -> sqlx::Result<Vec<Submission>> {
+async fn find_due(pool: &PgPool, operator_after: Duration) -> sqlx::Result<Vec<Submission>> {
     let rows = sqlx::query(include_str!("../queries/find_due.sql"))
         .bind(SWEEP_MAX)
         .fetch_all(pool)
         .await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
     metrics::sweeper_lag(overdue);
-    rows.iter().map(due).collect()
+    rows.iter().map(|row| due(row, operator_after)).collect()
 }
 
 /// What is asked of the writer when a stream is due.
-fn due(row: &PgRow) -> sqlx::Result<Submission> {
+fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
     let (stream, what): (&str, &str) = (row.try_get("stream")?, row.try_get("what")?);
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
@@ -87,7 +88,12 @@ fn due(row: &PgRow) -> sqlx::Result<Submission> {
             // All events of an order have the correlation of its first.
             let correlation_id = label(row.try_get("correlation_id")?);
             let cause_of_it = row::event_id(row, "lane", "position")?;
-            let command = ChangeOrder { id, change: OrderChange::Continue, precondition, cause };
+            let command = ChangeOrder {
+                id,
+                change: OrderChange::Continue { operator_after },
+                precondition,
+                cause,
+            };
             Ok(submission(Command::ChangeOrder(command), correlation_id, Some(cause_of_it)))
         }
         (Ok(Stream::Stock(sku, location)), FILL_WAITLIST) => {

@@ -34,12 +34,8 @@ async fn create_topics(config: &CreateTopicConfig) -> anyhow::Result<()> {
     topic::create(kafka_brokers, topic, *lanes, *replication_factor)
         .await
         .with_context(|| format!("topic {topic} cannot be created"))?;
-    let topics = [
-        payments.payment_requests_topic.clone(),
-        payments.payment_replies_topic.clone(),
-        payments.rejected(),
-    ];
-    topic::create_for_payments(kafka_brokers, topics.to_vec(), *lanes, *replication_factor)
+    let topics = payments.all();
+    topic::create_for_payments(kafka_brokers, topics.clone(), *lanes, *replication_factor)
         .await
         .with_context(|| format!("the topics {} cannot be created", topics.join(", ")))
 }

@@ -29,7 +29,7 @@ const OPTIMISTIC: &str = "stockbook_writer_foreseen_total";
 
 const SWEEPER_ORDERS: &str = "stockbook_sweeper_orders_total";
 const PAYMENT_REQUESTS: &str = "stockbook_payment_requests_total";
-const PAYMENT_REPLIES: &str = "stockbook_payment_replies_total";
+const PAYMENT_MESSAGES: &str = "stockbook_payment_messages_total";
 
 /// Starts recording and describes what is recorded. Counters that an alarm watches are there from the
 /// start, so that the first fault shows as an increase.
@@ -65,7 +65,7 @@ fn describe() {
     describe_counter!(SWEEPER_OVERDUE, "Transfers that became overdue");
     describe_counter!(SWEEPER_ORDERS, "Steps that orders took by themselves");
     describe_counter!(PAYMENT_REQUESTS, "Requests that were sent to the payment service");
-    describe_counter!(PAYMENT_REPLIES, "Replies of the payment service, by what became of them");
+    describe_counter!(PAYMENT_MESSAGES, "Messages of the payment service, by what became of them");
 }
 
 pub(crate) fn queued(commands: usize) {
@@ -149,7 +149,7 @@ pub(crate) fn payment_requests(requests: usize) {
     counter!(PAYMENT_REQUESTS).increment(requests as u64);
 }
 
-/// A reply was decided, repeated, for an unknown order, or rejected.
-pub(crate) fn payment_reply(outcome: &'static str) {
-    counter!(PAYMENT_REPLIES, "outcome" => outcome).increment(1);
+/// A message was decided, repeated, about something unknown, ignored or rejected.
+pub(crate) fn payment_message(outcome: &'static str) {
+    counter!(PAYMENT_MESSAGES, "outcome" => outcome).increment(1);
 }

@@ -1,9 +1,12 @@
-//! The payment service, which speaks over Kafka only: `requests` sends on what orders ask of it, `replies`
-//! takes what it answers to the writer.
+//! The payment service, which speaks over Kafka only: `requests` sends on what orders ask of it, `inbox` takes
+//! what it says to the writer: `replies` about orders, and by `choreography` what it does with holds.
 //!
-//! Both deliver at least once. A request is an event before it is sent, and its id is the same however often
-//! that happens; a reply is decided before its offset is committed, and its `ce_id` is the key of the decision.
+//! Both directions deliver at least once. A request is an event before it is sent, and its id is the same however
+//! often that happens; a message is decided before its offset is committed, and its `ce_id` is the key of the
+//! decision.
 
+pub(crate) mod choreography;
+pub(crate) mod inbox;
 pub(crate) mod replies;
 pub(crate) mod requests;
 

@@ -294,6 +294,13 @@ impl Log {
         self.step(number, step, &whole);
     }
 
+    /// A step of a reservation that others asked for was not possible.
+    pub(crate) fn refuse_step(&mut self, number: usize) {
+        let after = &self.reservations[number];
+        let data = json!({ "step": "confirm", "code": "reservation_state", "after": after });
+        self.record(Stream::Reservation(after.id.clone()), "ReservationStepRefused", &data);
+    }
+
     fn record_step(&mut self, after: &Reservation, event_type: &str, parts: &[Part]) {
         let data = json!({ "parts": parts, "after": after, "reference": after.reference });
         self.record(Stream::Reservation(after.id.clone()), event_type, &data);

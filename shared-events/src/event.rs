@@ -21,7 +21,7 @@ pub use self::data::{
     StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
     StockSet,
 };
-pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep};
+pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep, StepRefused};
 pub use self::order::OrderStep;
 pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 pub use self::waitlist::{
@@ -158,7 +158,7 @@ events! {
     /// A fulfilled quantity was returned.
     StockReturned(AllocatedStock) = 3,
     /// A reservation was created.
-    ReservationHeld(ReservationStep) = 1,
+    ReservationHeld(ReservationStep) = 2,
     /// The expiry of the reservation changed.
     ReservationExtended(ReservationStep) = 2,
     /// The reservation was confirmed.
@@ -235,4 +235,6 @@ events! {
     ReservationFilled(ReservationStep) = 1,
     /// The priority of a waiting reservation, or the end of its waiting, changed.
     ReservationWaitlistChanged(ReservationStep) = 1,
+    /// A step of the reservation that others' event asked for was not possible.
+    ReservationStepRefused(StepRefused) = 1,
 }

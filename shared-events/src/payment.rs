@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::order::OrderLine;
-use crate::values::{Label, OrderId};
+use crate::values::{Label, OrderId, ReservationId};
 
 /// The topic of requests, unless it is configured otherwise.
 pub const REQUESTS_TOPIC: &str = "inventory.payments.requests";
@@ -95,4 +95,26 @@ pub struct PaymentReply {
     /// Why it declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Label>,
+}
+
+/// What became of a hold by events alone: the value of a record on the topic of choreography, whose key is the
+/// reservation's id. Members that are not known here are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldPayment {
+    /// The reservation, as its event named it.
+    pub reservation: ReservationId,
+    /// What became of it.
+    pub outcome: HoldOutcome,
+}
+
+/// What became of the payment for a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldOutcome {
+    /// It is paid: the reservation is to be confirmed.
+    Paid,
+    /// It will not be paid: the reservation is to be released.
+    Refused,
+    /// It was paid too late, and the money is given back. Nothing is to be done.
+    Refunded,
 }

@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         transfers::conserved::TESTS,
         orders::TESTS,
         orders::faults::TESTS,
+        orders::choreography::TESTS,
         waitlist::TESTS,
         waitlist::fair::TESTS,
         reversals::TESTS,

@@ -1,5 +1,6 @@
 //! Orders over Stockbook and a payment service: held, paid and confirmed, or undone.
 
+pub(crate) mod choreography;
 pub(crate) mod faults;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ trials! {
     what_the_payment_service_sends_twice_late_or_wrong_changes_nothing_and_stops_nothing,
     an_order_in_a_batch_with_a_key_or_of_a_dry_run_is_placed_as_other_commands_are,
     orders_are_found_by_owner_and_status,
+    an_order_whose_void_nobody_answers_calls_an_operator_who_resumes_it,
 }
 
 /// How long anything sent to the payment service, or replied by it, may take here.
@@ -342,7 +344,7 @@ async fn what_the_payment_service_sends_twice_late_or_wrong_changes_nothing_and_
         .map(|record| header(record, "rejected_because").expect("a reason"))
         .collect();
     assert_eq!(reasons.len(), 3, "{reasons:?}");
-    for part in ["ce_id", "perhaps", "not a reply"] {
+    for part in ["ce_id", "perhaps", "does not fit"] {
         assert!(reasons.iter().any(|reason| reason.contains(part)), "{part}: {reasons:?}");
     }
     stockbook.verify().await;
@@ -402,4 +404,39 @@ async fn orders_are_found_by_owner_and_status(world: Arc<World>) {
     assert_eq!(ids("owner=ann&status=awaiting_payment&").await, [third].map(String::clone));
     let refused = query.get("/v1/orders?status=waiting").await;
     refused.expect_problem(422, "invalid_parameter");
+}
+
+async fn an_order_whose_void_nobody_answers_calls_an_operator_who_resumes_it(world: Arc<World>) {
+    let mut stockbook = Stockbook::prepare(&world, 4).await;
+    stockbook.add_command_service(&[("ORDER_OPERATOR_AFTER_SECONDS", "3")]).await;
+    let alerts = format!("{}.alerts", stockbook.topic);
+    stockbook.add_query_service(&[("ALERTS_TOPIC", &*alerts)]).await;
+    stockbook.stock(&[("A", 10)]).await;
+    let command = stockbook.command();
+    let placed = place(&command, order(6, 300, json!({}))).await;
+    let order = id(&placed);
+    until_status(&command, &order, "awaiting_payment").await;
+    command.done(&format!("/v1/orders/{order}/cancel"), json!({})).await;
+    let stuck = |order: &Value| steps(order)["void"] == "needs_operator";
+    until(&command, &order, "an operator is needed", stuck).await;
+    let seen = async || on_topic(&stockbook, &alerts).await;
+    let has_topic = async || {
+        let metadata = stockbook.kafka_admin().inner().fetch_metadata(None, KAFKA_ANSWER_MAX);
+        metadata.expect("an answer").topics().iter().any(|topic| topic.name() == alerts)
+    };
+    eventually("the topic of alerts is there", has_topic, |there| *there).await;
+    let seen = eventually("an alert", seen, |alerts| !alerts.is_empty()).await;
+    let [alert] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(header(alert, "ce_type").as_deref(), Some("OrderNeedsOperator"));
+    let value: Value = serde_json::from_slice(alert.payload().unwrap()).unwrap();
+    assert_has(&value, json!({"order": order, "step": "void"}));
+
+    let path = format!("/v1/orders/{order}/resume");
+    let resumed = command.done(&path, json!({"reason": "service_is_back"})).await;
+    assert_eq!(resumed.types(), ["OrderResumed", "PaymentRequested"]);
+    command.refused(&path, json!({}), 409, "order_state").await;
+    Payments::of(&stockbook).reply(&order, "void", "voided").await;
+    let voided = |order: &Value| steps(order)["void"] == "done";
+    until(&command, &order, "the void is answered", voided).await;
+    stockbook.verify().await;
 }

@@ -92,6 +92,7 @@ impl Stockbook {
 
     pub async fn create_topic(&self) {
         let settings = Settings::create_topic(self.brokers())
+            .with("CHOREOGRAPHY_TOPIC", self.choreography())
             .with("TOPIC", &self.topic)
             .with("LANES", self.lanes.to_string());
         let settings = self.with_payments(settings);
@@ -107,6 +108,11 @@ impl Stockbook {
     /// The topic that a payment service writes.
     pub fn payment_replies(&self) -> String {
         format!("{}.payments.replies", self.name)
+    }
+
+    /// The topic on which a payment service says what it did with holds.
+    pub fn choreography(&self) -> String {
+        format!("{}.payments.events", self.name)
     }
 
     fn with_payments(&self, settings: Settings) -> Settings {
@@ -167,6 +173,7 @@ impl Stockbook {
         let all = settings
             .iter()
             .fold(self.with_payments(all), |all, (name, value)| all.with(name, *value));
+        let all = all.with("TOPIC", &self.topic);
         let (folder, name) = (self.world.servers().folder(), format!("{}-payments", self.name));
         let program = self.world.payment_service();
         Service::participant(folder, &name, program, &all).expect("the payment service starts")

@@ -15,7 +15,7 @@ use shared_events::values::{
     Code, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
 };
 
-pub use self::order::{ChangeOrder, OrderChange, PlaceOrder, Reply};
+pub use self::order::{ChangeOrder, OrderChange, PlaceOrder, Reply, SettleReservation};
 
 /// A command with the members that every kind of command has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub enum Command {
     PlaceOrder(PlaceOrder),
     ChangeOrder(ChangeOrder),
     FillWaitlist(FillWaitlist),
+    SettleReservation(SettleReservation),
     Reverse(Reverse),
 }
 
@@ -366,6 +367,7 @@ impl Command {
             | Self::ChangeTransfer(_)
             | Self::ChangeOrder(_)
             | Self::FillWaitlist(_)
+            | Self::SettleReservation(_)
             | Self::Reverse(_) => None,
         };
         let stock = self.stock_keys().into_iter();
@@ -404,6 +406,7 @@ impl Command {
     pub fn reservation(&self) -> Option<&ReservationId> {
         match self {
             Self::ChangeReservation(command) => Some(&command.id),
+            Self::SettleReservation(command) => Some(&command.id),
             Self::ReserveStock(command) => command.replaces.as_ref(),
             _ => None,
         }
@@ -444,6 +447,7 @@ impl Command {
             | Self::ChangeTransfer(ChangeTransfer { cause, .. })
             | Self::PlaceOrder(PlaceOrder { cause, .. })
             | Self::ChangeOrder(ChangeOrder { cause, .. })
+            | Self::SettleReservation(SettleReservation { cause, .. })
             | Self::Reverse(Reverse { cause, .. }) => Some(cause),
         }
     }
@@ -458,6 +462,7 @@ impl Command {
             | Self::ChangeReservation(_)
             | Self::ChangeTransfer(_)
             | Self::ChangeOrder(_)
+            | Self::SettleReservation(_)
             | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })
             | Self::IssueStock(IssueStock { lines, .. })

@@ -6,6 +6,7 @@ mod parts;
 mod reservation;
 mod transfer;
 mod order;
+mod settle;
 mod reversal;
 
 use std::time::Duration;
@@ -64,6 +65,7 @@ pub fn decide(
         Command::PlaceOrder(command) => order::place(inventory, now, command),
         Command::ChangeOrder(command) => order::change_order(inventory, now, command),
         Command::FillWaitlist(command) => fill_waitlist(inventory, now, command),
+        Command::SettleReservation(command) => settle::settle(inventory, now, command),
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
     }
 }

@@ -19,8 +19,8 @@ pub use command::{
     AdjustLine, AdjustStock, ChangeOrder, ChangeReservation, ChangeTransfer, Command,
     DispatchTransfer, FillWaitlist, IssueStock, MoveLine, MoveStock, OrderChange, PlaceOrder,
     Policy, Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Reply,
-    Request, ReserveStock, RetireItem, Reverse, SetStock, Step, StockLine, Target, TransferChange,
-    Wait, item_and_stock,
+    Request, ReserveStock, RetireItem, Reverse, SetStock, SettleReservation, Step, StockLine,
+    Target, TransferChange, Wait, item_and_stock,
 };
 pub use decide::decide;
 pub use queue::{Place, Queue, Waiter};

@@ -7,7 +7,7 @@ use shared_events::order::OrderStatus;
 use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 use shared_events::transfer::TransferStatus;
-use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
+use shared_events::values::{Code, LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 /// Why a command was rejected. Stored with the command's idempotency key, so a released variant must
 /// stay readable.
@@ -114,6 +114,15 @@ pub enum Rejection {
         /// Five minutes ahead of the log's clock.
         latest: Timestamp,
     },
+}
+
+impl Rejection {
+    /// Its name, which is the code of its problem wherever a process or an event can meet it.
+    pub(crate) fn code(&self) -> Code {
+        let value = serde_json::to_value(self).expect("a rejection is text and integers");
+        let name = value["rejection"].as_str().expect("a rejection has its name");
+        name.parse().expect("its name is in snake case")
+    }
 }
 
 fn for_reference(reference: &Option<Reference>) -> String {

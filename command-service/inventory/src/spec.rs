@@ -10,6 +10,7 @@ mod confirmed;
 mod expiry;
 mod transfer;
 mod order;
+mod settle;
 mod reversal;
 mod waiting;
 

@@ -115,6 +115,9 @@ impl Inventory {
             | Event::ReservationWaitlistChanged(step) => {
                 self.fold_reservation(event, step, occurred_at)
             }
+            Event::ReservationStepRefused(refused) => {
+                self.fold_reservation(event, &refused.of, occurred_at)
+            }
             shared_events::transfer_events!(step) => self.fold_transfer(&step.after, occurred_at),
             shared_events::order_events!(step) => self.fold_order(&step.after),
             Event::StockWaitlisted(waitlisted) => self.fold_waitlisted(waitlisted, occurred_at),

@@ -20,7 +20,7 @@ const EVENTS_MAX: usize = 100_000;
 
 /// The event types that a reversal of a window selects: those that change on_hand, which it reverses,
 /// and those of reservations and transfers, which refuse their correlation. What time brings about, what
-/// those who wait get, reversals and orders, whose stock is a reservation's, are left alone.
+/// those who wait get, reversals, refused steps and orders, whose stock is a reservation's, are left alone.
 const TYPES: [&str; 34] = [
     "StockReceived",
     "StockIssued",
@@ -307,6 +307,7 @@ mod tests {
             "OrderFailed",
             "OrderNeedsOperator",
             "OrderResumed",
+            "ReservationStepRefused",
         ];
         assert_eq!(left_alone, BTreeSet::from(expected));
     }

@@ -55,7 +55,12 @@ fn declines(request: &PaymentRequest, rate: f64) -> bool {
     if let Some(simulated) = request.payment.0.get("simulate") {
         return simulated == "decline";
     }
-    let hash = Sha256::digest(request.order.as_str());
+    is_declined(request.order.as_str(), rate)
+}
+
+/// Whether a part of all ids, this `rate`, has this one.
+pub(crate) fn is_declined(id: &str, rate: f64) -> bool {
+    let hash = Sha256::digest(id);
     f64::from(u16::from_be_bytes([hash[0], hash[1]])) < rate * 65_536.0
 }
 

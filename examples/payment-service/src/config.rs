@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
+use shared_events::record::TOPIC;
 
 /// An example of a payment service: takes requests about orders from Kafka and replies there. It moves no money.
 #[derive(Debug, Clone, Parser)]
@@ -23,7 +24,16 @@ pub(crate) struct Config {
     #[arg(long, env = "PAYMENT_GROUP", default_value = "payment-service")]
     pub(crate) group: String,
 
-    /// Which part of the orders it declines, 0 to 1.
+    /// The topic of Stockbook's events, for taking part in holds without an orchestrator.
+    #[arg(long, env = "TOPIC", default_value = TOPIC)]
+    pub(crate) events_topic: String,
+
+    /// The topic on which it says what it did with holds, and which is what it remembers them by. Without it, it
+    /// takes part in orders only.
+    #[arg(long, env = "CHOREOGRAPHY_TOPIC")]
+    pub(crate) choreography_topic: Option<String>,
+
+    /// Which part of the orders it and holds it declines, 0 to 1.
     #[arg(long, env = "DECLINE_RATE", default_value_t = 0.0, value_parser = rate)]
     pub(crate) decline_rate: f64,
 
@@ -35,7 +45,8 @@ pub(crate) struct Config {
     #[arg(long, env = "DUPLICATE_RATE", default_value_t = 0.0, value_parser = rate)]
     pub(crate) duplicate_rate: f64,
 
-    /// Which part of the requests it leaves without a reply, 0 to 1; each is asked again.
+    /// Which part of the requests and holds it leaves without a reply, 0 to 1. Requests are asked again; holds
+    /// expire.
     #[arg(long, env = "SILENCE_RATE", default_value_t = 0.0, value_parser = rate)]
     pub(crate) silence_rate: f64,
 

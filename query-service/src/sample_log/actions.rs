@@ -27,6 +27,7 @@ pub(crate) enum ActionKind {
     ContinueOrder,
     Wait,
     WaitStep(WaitStep),
+    RefuseStep,
 }
 
 /// What happens next: a kind, a sku, a location, an amount, an earlier reservation, and whether only
@@ -45,6 +46,7 @@ pub(crate) fn actions(count: std::ops::Range<usize>) -> impl Strategy<Value = Ve
         3 => select(&Step::ALL[..]).prop_map(ActionKind::Step),
         1 => Just(ActionKind::Dispatch),
         2 => select(&TransferChange::ALL[..]).prop_map(ActionKind::Transfer),
+        1 => Just(ActionKind::RefuseStep),
         1 => Just(ActionKind::Order),
         4 => Just(ActionKind::ContinueOrder),
         1 => Just(ActionKind::Wait),
@@ -99,7 +101,10 @@ pub(crate) fn log_of(actions: &[Action]) -> Log {
                 // The two skus are mostly in different lanes.
                 log.dispatch(&[(&sku, &location, "L9", amount), (&next_sku, "L0", "L1", amount)]);
             }
-            ActionKind::Reserve | ActionKind::Step(_) => {
+            ActionKind::RefuseStep if log.reservations() > 0 => {
+                log.refuse_step(reservation.index(log.reservations()));
+            }
+            ActionKind::Reserve | ActionKind::RefuseStep | ActionKind::Step(_) => {
                 // The two skus are mostly in different lanes.
                 let held = amount % 8 + 1;
                 log.reserve(&[

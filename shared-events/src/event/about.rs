@@ -122,6 +122,7 @@ impl Event {
             | Self::ReservationWaitlisted(step)
             | Self::ReservationFilled(step)
             | Self::ReservationWaitlistChanged(step) => About::Reservation(step),
+            Self::ReservationStepRefused(refused) => About::Reservation(&refused.of),
             Self::StockDispatched(stock) => sent(stock, minus(stock.quantity)),
             Self::StockBroughtBack(stock) => sent(stock, stock.quantity),
             Self::StockExpected(stock) => expected(stock, 0, stock.quantity),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Cause, Figures};
 use crate::reservation::{Part, Reservation};
 use crate::time::Timestamp;
-use crate::values::{LocationCode, ReservationId, Sku};
+use crate::values::{Code, LocationCode, OrderId, ReservationId, Sku};
 
 /// A reserved quantity: its hold begins, is released, expires or becomes an allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,23 @@ pub struct ReservationStep {
     pub parts: Vec<Part>,
     /// The reservation after the step.
     pub after: Reservation,
+    /// The order that holds the stock, in the first event of an order's reservation. Who takes part in holds by
+    /// events alone passes such over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
     /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
+}
+
+/// A step of a reservation that an event of others asked for, and that was not possible. It changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRefused {
+    /// `confirm` or `release`.
+    pub step: Code,
+    /// The code of the problem.
+    pub code: Code,
+    /// The reservation as it is.
+    #[serde(flatten)]
+    pub of: ReservationStep,
 }

@@ -20,8 +20,8 @@ pub(super) fn read<T: DeserializeOwned>(
             stock_adjusted_2(&mut data);
             serde_json::from_value(data)
         }
-        // The figures of a stock event may have `incoming` since its last version. Before that nothing was
-        // on its way, which is what an absent member means.
+        // The figures of a stock event may have `incoming` since its last version, and a hold may be an order's.
+        // Before that nothing was on its way, and there were no orders, which is what an absent member means.
         _ => serde_json::from_str(json),
     }
 }

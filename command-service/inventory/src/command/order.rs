@@ -1,9 +1,11 @@
-//! The commands of orders.
+//! The commands of orders, and of holds that others pay for by events alone.
+
+use std::time::Duration;
 
 use shared_events::event::Cause;
 use shared_events::order::{OrderLine, OrderPolicy};
-use shared_events::payment::{PaymentDetails, PaymentOutcome};
-use shared_events::values::{Label, OrderId};
+use shared_events::payment::{HoldOutcome, PaymentDetails, PaymentOutcome};
+use shared_events::values::{Label, OrderId, ReservationId};
 
 use super::Precondition;
 
@@ -36,7 +38,10 @@ pub struct ChangeOrder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderChange {
     /// Do what is due, else nothing. Only the deadline sweeper asks for this.
-    Continue,
+    Continue {
+        /// How long a void is asked for before an operator has to look.
+        operator_after: Duration,
+    },
     /// The payment service replied.
     Reply(Reply),
     /// Its owner does not want it any more.
@@ -54,4 +59,13 @@ pub struct Reply {
     pub payment_id: Option<Label>,
     /// Why it declined.
     pub reason: Option<Label>,
+}
+
+/// Do with a reservation what others' event says: confirm it, or release it. What is not possible is recorded,
+/// for nobody waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleReservation {
+    pub id: ReservationId,
+    pub outcome: HoldOutcome,
+    pub cause: Cause,
 }

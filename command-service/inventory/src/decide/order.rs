@@ -32,9 +32,6 @@ const HOLD_BEYOND: Duration = Duration::from_secs(60);
 const AGAIN_FIRST: Duration = Duration::from_secs(5);
 const AGAIN_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// How long a void is asked for before an operator has to look.
-const OPERATOR_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
 pub(super) fn place(
     inventory: &Inventory,
     now: Timestamp,
@@ -77,7 +74,7 @@ pub(super) fn change_order(
     check_precondition(command.precondition, state.version)?;
     let mut draft = Draft::new(inventory, now, state.version, before.clone(), &command.cause);
     match &command.change {
-        OrderChange::Continue => draft.go_on()?,
+        OrderChange::Continue { operator_after } => draft.go_on(*operator_after)?,
         OrderChange::Reply(reply) => draft.reply(reply)?,
         OrderChange::Cancel => draft.cancel()?,
         OrderChange::Resume => draft.resume()?,
@@ -113,7 +110,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Does what is due: holds stock, asks again, or gives up.
-    fn go_on(&mut self) -> Result<(), Rejection> {
+    fn go_on(&mut self, operator_after: Duration) -> Result<(), Rejection> {
         match self.order.status {
             OrderStatus::Placed | OrderStatus::AwaitingPayment if self.is_too_late() => {
                 self.time_out()
@@ -125,7 +122,7 @@ impl<'a> Draft<'a> {
             | OrderStatus::TimedOut
             | OrderStatus::Cancelled
             | OrderStatus::Failed => {
-                self.ask_again();
+                self.ask_again(operator_after);
                 Ok(())
             }
         }
@@ -150,7 +147,7 @@ impl<'a> Draft<'a> {
             cause: Cause { reference: Some(self.document()), ..Cause::default() },
         };
         let held = reservation::reserve_known(self.inventory, self.now, &command, None);
-        let events = match held {
+        let mut events = match held {
             Ok(events) => events,
             Err(rejection) => return self.fail(StepName::Reserve, &rejection),
         };
@@ -158,6 +155,11 @@ impl<'a> Draft<'a> {
         for (line, held) in self.order.lines.iter_mut().zip(made.into_iter().flat_map(|r| &r.lines))
         {
             line.quantity = held.quantity;
+        }
+        for event in &mut events {
+            if let Event::ReservationHeld(step) = event {
+                step.order = Some(self.order.id.clone());
+            }
         }
         self.stock.extend(events);
         self.order.reservation = Some(command.id);
@@ -359,12 +361,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Asks the payment service again what it has not answered, if it is time; a void not forever.
-    fn ask_again(&mut self) {
+    fn ask_again(&mut self, operator_after: Duration) {
         let now = self.now;
         let Some(asked) = self.order.asked.as_mut().filter(|asked| asked.again_at <= now) else {
             return;
         };
-        if asked.kind == RequestKind::Void && asked.since + OPERATOR_AFTER <= now {
+        if asked.kind == RequestKind::Void && asked.since + operator_after <= now {
             self.order.asked = None;
             self.step(StepName::Void, StepStatus::NeedsOperator, None);
             return self.record(Event::OrderNeedsOperator);
@@ -373,7 +375,7 @@ impl<'a> Draft<'a> {
         asked.attempt += 1;
         asked.again_at = match asked.kind {
             RequestKind::Authorise => now + pause,
-            RequestKind::Void => (now + pause).min(asked.since + OPERATOR_AFTER),
+            RequestKind::Void => (now + pause).min(asked.since + operator_after),
         };
         self.record(Event::PaymentRequested);
     }
@@ -445,9 +447,8 @@ fn detail_of(reply: &Reply) -> Option<Value> {
 fn problem(rejection: &Rejection) -> Value {
     let mut problem = serde_json::to_value(rejection).expect("a rejection is text and integers");
     if let Value::Object(members) = &mut problem {
-        let code = members.remove("rejection");
-        let code = code.as_ref().and_then(Value::as_str).unwrap_or("internal");
-        members.insert("type".to_owned(), format!("/problems/{code}").into());
+        members.remove("rejection");
+        members.insert("type".to_owned(), format!("/problems/{}", rejection.code()).into());
         members.insert("detail".to_owned(), rejection.to_string().into());
     }
     problem

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use shared_events::payment::PaymentOutcome;
+use shared_events::payment::{HoldOutcome, PaymentOutcome};
 use shared_events::reservation::Fill;
 
 use crate::spec::commands::{
@@ -28,6 +28,7 @@ pub(super) enum What {
     Transfer { of: Index, change: TransferChange },
     Place { lines: Vec<(&'static str, i64)>, seconds: u32, partial: bool },
     Order { of: Index, next: Next },
+    Settle { of: Index, outcome: HoldOutcome },
     Reverse { of: Index, by: By },
 }
 
@@ -191,12 +192,14 @@ fn any_requests(shortages: bool, waiting: bool) -> impl Strategy<Value = Vec<Ran
         6 => bookings(shortages).prop_map(What::Command),
         1 => descriptions().prop_map(What::Command),
         5 => reservations(waiting),
-        8 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
+        12 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
         2 => transfers(),
         6 => (any::<Index>(), transfer_changes())
             .prop_map(|(of, change)| What::Transfer { of, change }),
         1 => places(),
         3 => (any::<Index>(), nexts()).prop_map(|(of, next)| What::Order { of, next }),
+        1 => (any::<Index>(), select(vec![HoldOutcome::Paid, HoldOutcome::Refused]))
+            .prop_map(|(of, outcome)| What::Settle { of, outcome }),
         3 => (any::<Index>(), by).prop_map(|(of, by)| What::Reverse { of, by }),
     ];
     // Most holds are still active when the next request comes, some have expired.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::sample::Index;
-use shared_events::event::{Event, StockReversed};
+use shared_events::event::{Cause, Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::time::Timestamp;
 
@@ -13,8 +13,8 @@ use super::rules::{
     check_transfers,
 };
 use crate::spec::commands::{
-    correlation, dispatch, id, order, order_id, partial, place, reply, reserve, reverse, step,
-    transfer, transfer_id,
+    continuing, correlation, dispatch, id, order, order_id, partial, place, reply, reserve,
+    reverse, step, transfer, transfer_id,
 };
 use crate::spec::{at, beginning, when_at};
 use crate::*;
@@ -90,11 +90,16 @@ impl World {
             What::Order { of, next } => {
                 let number = self.placed(of)?;
                 Some(match next {
-                    Next::Continue => order(number, OrderChange::Continue),
+                    Next::Continue => continuing(number),
                     Next::Cancel => order(number, OrderChange::Cancel),
                     Next::Resume => order(number, OrderChange::Resume),
                     Next::Reply(outcome) => reply(number, *outcome),
                 })
+            }
+            What::Settle { of, outcome } => {
+                let (id, cause) = (id(self.made(of)?), Cause::default());
+                let command = SettleReservation { id, outcome: *outcome, cause };
+                Some(Command::SettleReservation(command))
             }
             What::Reverse { of, by } => {
                 let logged = &self.log[of.index(self.log.len())];

@@ -1,5 +1,7 @@
 //! Commands to test with; the location is MAIN unless given.
 
+use std::time::Duration;
+
 use shared_events::event::Cause;
 use shared_events::lane::EventId;
 use shared_events::order::{OrderLine, OrderPolicy};
@@ -128,6 +130,12 @@ pub(crate) fn partial(place: Command) -> Command {
 pub(crate) fn order(number: u128, change: OrderChange) -> Command {
     let (id, cause) = (order_id(number), Cause::default());
     Command::ChangeOrder(ChangeOrder { id, change, precondition: None, cause })
+}
+
+/// What the sweeper asks for the order with this number; an operator looks after a day.
+pub(crate) fn continuing(number: u128) -> Command {
+    let operator_after = Duration::from_secs(24 * 60 * 60);
+    order(number, OrderChange::Continue { operator_after })
 }
 
 /// A reply of the payment service to its request about the order with this number.

@@ -17,7 +17,7 @@ fn placed() -> Inventory {
 /// The same order, with its stock held and the payment service asked.
 fn asked() -> Inventory {
     let mut inventory = placed();
-    then(&mut inventory, 0, order(1, OrderChange::Continue));
+    then(&mut inventory, 0, go_on());
     inventory
 }
 
@@ -57,7 +57,7 @@ fn voided() -> Command {
 }
 
 fn go_on() -> Command {
-    order(1, OrderChange::Continue)
+    continuing(1)
 }
 
 fn cancel() -> Command {
@@ -76,6 +76,8 @@ fn an_order_holds_stock_is_paid_and_is_confirmed() {
     let types_of = ["ReservationHeld", "StockReserved", "OrderReserved", "PaymentRequested"];
     assert_eq!(types(&events), types_of);
     assert_eq!(promised(&inventory), (6, 0));
+    let Event::ReservationHeld(hold) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(hold.order, Some(order_id(1)), "others pass it over");
     let held = inventory.reservation(&order_id(1).reservation()).unwrap().details.clone().unwrap();
     assert!(held.expires_at >= at(160), "{}", held.expires_at);
     assert_eq!(requests(&events), [RequestKind::Authorise]);

@@ -106,6 +106,7 @@ impl Changes {
             | Event::StockExpected(_)
             | Event::StockLost(_)
             | Event::StockRecalled(_)
+            | Event::ReservationStepRefused(_)
             | transfer_events!(_)
             | order_events!(_)
             | Event::StockWaitlisted(_)

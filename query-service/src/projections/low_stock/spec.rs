@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use shared_events::order::StepName;
 use shared_events::recorded::EventId;
 use shared_events::values::{LocationCode, Sku};
 
@@ -196,6 +197,18 @@ fn walked(log: &Log) -> Alerts {
         }
     }
     alerts
+}
+
+#[test]
+fn an_order_that_needs_an_operator_is_announced_each_time_it_does() {
+    let changes = given::<LowStock>(|log| {
+        let order = log.place_order("customer-1", "A", 2);
+        for way in [0, 0, 2, 0, 0, 0, 0] {
+            log.continue_order(order, way);
+        }
+    });
+    let stuck: Vec<_> = changes.stuck.iter().map(|one| (one.at.version.0, one.step)).collect();
+    assert_eq!(stuck, [(6, StepName::Void), (8, StepName::Void)]);
 }
 
 proptest! {

@@ -131,7 +131,8 @@ impl<'a> Draft<'a> {
     /// The reservation's step and its stock events, with the figures after them.
     pub(super) fn book(self, step: fn(ReservationStep) -> Event) -> (Ledger<'a>, Vec<Event>) {
         let Self { ledger, reservation, cause, parts, stock, followed } = self;
-        let own = step(ReservationStep { parts, after: reservation, cause: cause.clone() });
+        let own =
+            step(ReservationStep { parts, after: reservation, order: None, cause: cause.clone() });
         (ledger, followed.into_iter().chain([own]).chain(stock).collect())
     }
 

@@ -94,8 +94,13 @@ impl Draft<'_> {
         let ttl = self.ttl();
         let extended =
             if self.waits() { Vec::new() } else { self.hold_until(last.unwrap_or(now) + ttl) };
-        let (after, cause) = (self.reservation.clone(), Cause::default());
-        self.followed.push(Event::ReservationFilled(ReservationStep { parts, after, cause }));
+        let (after, order, cause) = (self.reservation.clone(), None, Cause::default());
+        self.followed.push(Event::ReservationFilled(ReservationStep {
+            parts,
+            after,
+            order,
+            cause,
+        }));
         self.followed.extend(extended);
     }
 
