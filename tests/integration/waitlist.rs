@@ -142,6 +142,8 @@ async fn who_waits_is_seen_everywhere_with_a_place_in_the_queue(world: Arc<World
     assert_eq!(then["waiting"], 0, "{then}");
     let waiting = of("/v1/reservations?status=waiting").await;
     assert_eq!(waiting["items"].as_array().unwrap().len(), 5);
+    let bens = of("/v1/reservations?owner=ben").await;
+    assert_has(&bens, json!({"items": [{"lines": [{"waiting": 2, "place": 4}]}]}));
     command.refused("/v1/items/A/retire", json!({}), 409, "item_in_use").await;
     stockbook.verify().await;
     assert_eq!(stockbook.difference().await, None);

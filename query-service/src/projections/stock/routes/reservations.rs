@@ -232,7 +232,8 @@ async fn read_reservations(
     after: Option<&ReservationKey>,
     limit: i64,
 ) -> Result<AsOf<Page<Reservation>>, Problem> {
-    let mut query = PageQuery::new("with found as (select * from reservations where true");
+    let mut query =
+        PageQuery::new("with listed as materialized (select * from reservations where true");
     query.filter(" and owner = ", filter.owner.as_ref().map(Label::as_str));
     query.filter(
         &format!(" and {} = ", DocumentId::COLUMNS),
@@ -244,10 +245,29 @@ async fn read_reservations(
         query.push(", ").bind(id.as_str()).push(")");
     }
     query.order_by(Reservation::ORDER, limit + 1);
+    // One pass over each queue that a listed reservation stands in, up to its last row there.
+    query.push(
+        "), ends as (\
+             select distinct on (queue.sku, queue.location) \
+                 queue.sku, queue.location, queue.turn, queue.since \
+             from listed join waitlist as queue on queue.reservation = listed.id \
+             order by queue.sku, queue.location, queue.turn desc, queue.since desc\
+         ), ranked as (\
+             select queue.reservation, queue.line, row_number() over (\
+                 partition by queue.sku, queue.location order by queue.turn, queue.since\
+             ) as place \
+             from ends \
+             join waitlist as queue on queue.sku = ends.sku and queue.location = ends.location \
+                 and (queue.turn, queue.since) <= (ends.turn, ends.since)\
+         ), places as materialized (\
+             select reservation, json_object_agg(line, place) as places from ranked \
+             where reservation = any(array(select id from listed)) group by reservation\
+         ), found as (\
+             select listed.*, places.places from listed \
+             left join places on places.reservation = listed.id",
+    );
     let columns = "lane, position, id, owner, status, expires_at, wait_until, priority, \
                    reference_type, reference_id, reference_line, lines, made_at, version, updated_at, \
-                   (select json_object_agg(waiter.line, \
-                        place_in_queue(waiter.sku, waiter.location, waiter.turn, waiter.since)) \
-                    from waitlist as waiter where waiter.reservation = counted.id) as places";
+                   places";
     query.fetch_with_lines(service, columns, limit).await
 }
