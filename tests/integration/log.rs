@@ -74,6 +74,7 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
     let figures = |on_hand| {
         json!({
             "on_hand": on_hand, "reserved": 0, "allocated": 0, "available": on_hand, "incoming": 0,
+            "waiting": 0,
         })
     };
     assert_eq!((&now["version"], &now["state"]), (&json!(2), &figures(12)), "{now}");

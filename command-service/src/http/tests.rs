@@ -175,7 +175,7 @@ async fn while_too_many_wait_a_command_is_refused_before_it_is_read() {
 
     let mut waiting = pin!(ask_of(&router, registration()));
     assert!(poll!(&mut waiting).is_pending());
-    for uri in ["/v1/receipts", "/v1/batches"] {
+    for uri in ["/v1/receipts", "/v1/batches", "/v1/reversals"] {
         let (status, headers, body) = unreadable(uri).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{uri}: {body}");
         assert_eq!(headers["retry-after"], "1");

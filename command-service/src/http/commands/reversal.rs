@@ -179,6 +179,9 @@ pub(crate) async fn reverse(
     State(app): State<Arc<AppState>>,
     request: extract::Request,
 ) -> Response {
+    if let Some(problem) = app.overload() {
+        return problem.into_response();
+    }
     let incoming = IncomingRequest::with_own_key(request, false, &app.config).await;
     match incoming.and_then(|incoming| parse(&incoming)) {
         Ok(Reversal::Now(submission)) => app.submit(*submission).await,

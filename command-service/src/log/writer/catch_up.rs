@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use inventory::Inventory;
 use shared_events::lane::{Lane, Position, Version};
+use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use sqlx::PgConnection;
 
@@ -13,7 +14,8 @@ use crate::log::load::{LoadError, fold_streams};
 use crate::log::row::{EventRow, LaneHead, lane_number};
 use crate::metrics;
 
-/// A lane with more missed events than this is dropped from the cache instead of caught up.
+/// A lane with more missed events than this is dropped from the cache instead of caught up. About as many
+/// are read at a time.
 const CATCH_UP_MAX: i64 = 2_000;
 
 /// The states of streams, from the cache or else from the log.
@@ -78,7 +80,7 @@ pub(crate) async fn learn_heads(
 
 /// How a lane compared with the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CaughtUp {
+enum CaughtUp {
     /// The cache has the lane up to its head.
     Current,
     /// The lane was unknown or too far ahead, so it starts empty from its head.
@@ -88,73 +90,120 @@ pub(crate) enum CaughtUp {
     Forked,
 }
 
-/// Brings the cached states of a lane up to its head.
+/// Brings the cached states of lanes up to their heads. Returns the heads of lanes whose log is not the one
+/// in the cache.
 pub(crate) async fn catch_up(
     connection: &mut PgConnection,
     cache: &mut Cache,
-    head: LaneHead,
-) -> Result<CaughtUp, LoadError> {
-    let Some(known) = cache.head(head.lane) else {
-        cache.set_head(head);
-        return Ok(CaughtUp::Dropped);
-    };
-    if known == head {
-        return Ok(CaughtUp::Current);
+    heads: &[LaneHead],
+) -> Result<Vec<LaneHead>, LoadError> {
+    let mut forked = Vec::new();
+    let mut behind: Vec<Missed> = Vec::new();
+    for head in heads {
+        match cache.head(head.lane) {
+            None => cache.set_head(*head),
+            Some(known) if known == *head => {}
+            Some(known) if known.position >= head.position => {
+                cache.drop_lane(head.lane);
+                cache.set_head(*head);
+                forked.push(*head);
+            }
+            Some(known) => behind.push(Missed { known, head: *head }),
+        }
     }
-    let missed = head.position.0 - known.position.0;
-    let caught_up = if missed <= 0 {
-        CaughtUp::Forked
-    } else {
-        apply_missed(connection, cache, head, known, missed).await?
-    };
-    if caught_up != CaughtUp::Current {
-        cache.drop_lane(head.lane);
+    behind.sort_unstable_by_key(|missed| missed.head.lane);
+    while !behind.is_empty() {
+        let mut read = 0;
+        let fits = |missed: &&Missed| {
+            read += missed.count();
+            read <= CATCH_UP_MAX + 1
+        };
+        let group = behind.iter().take_while(fits).count().max(1);
+        let group: Vec<Missed> = behind.drain(..group).collect();
+        let mut events = read_missed(connection, &group).await?.into_iter().peekable();
+        for missed in group {
+            let of_lane = std::iter::from_fn(|| {
+                events.next_if(|EventRow(event)| event.lane == missed.head.lane)
+            });
+            let caught_up = missed.apply(cache, of_lane.map(|EventRow(event)| event).collect());
+            if caught_up != CaughtUp::Current {
+                cache.drop_lane(missed.head.lane);
+            }
+            if caught_up == CaughtUp::Forked {
+                forked.push(missed.head);
+            }
+            cache.set_head(missed.head);
+        }
     }
-    cache.set_head(head);
-    Ok(caught_up)
+    Ok(forked)
 }
 
-/// Folds missed events into the cached states, if the lane still has the known event.
-async fn apply_missed(
-    connection: &mut PgConnection,
-    cache: &mut Cache,
-    head: LaneHead,
+/// The events of a lane after the known head.
+struct Missed {
     known: LaneHead,
-    missed: i64,
-) -> Result<CaughtUp, LoadError> {
-    let first = known.position.max(Position(1));
-    let limit = if missed > CATCH_UP_MAX { 1 } else { head.position.0 - first.0 + 1 };
-    let rows: Vec<EventRow> = sqlx::query_as(include_str!("../../../queries/read_lane.sql"))
-        .bind(lane_number(head.lane))
-        .bind(first.0)
-        .bind(limit)
+    head: LaneHead,
+}
+
+impl Missed {
+    fn is_too_far(&self) -> bool {
+        self.head.position.0 - self.known.position.0 > CATCH_UP_MAX
+    }
+
+    /// The first event to read: the known one, if there is one.
+    fn first(&self) -> Position {
+        self.known.position.max(Position(1))
+    }
+
+    /// The number of events to read: only the known one if the lane is too far ahead.
+    fn count(&self) -> i64 {
+        if self.is_too_far() { 1 } else { self.head.position.0 - self.first().0 + 1 }
+    }
+
+    /// Folds the events into the cached states, if the lane still has the known event.
+    fn apply(&self, cache: &mut Cache, events: Vec<RecordedEvent>) -> CaughtUp {
+        let at_known = events.first().map(|event| (event.position, event.chain));
+        let known = (self.known.position, self.known.chain);
+        if self.known.position.0 > 0 && at_known != Some(known) {
+            return CaughtUp::Forked;
+        }
+        if self.is_too_far() {
+            return CaughtUp::Dropped;
+        }
+        let mut inventory = Inventory::default();
+        for recorded in events.into_iter().filter(|event| event.position > self.known.position) {
+            // Only decisions that need the unreadable event's stream must fail.
+            let Ok(event) = recorded.event() else {
+                return CaughtUp::Dropped;
+            };
+            copy_from_cache(cache, &mut inventory, &recorded.stream);
+            // Also if the stream was loaded after this event: its cached item may be older.
+            if let Stream::Stock(sku, _) = &recorded.stream {
+                inventory.mark_stocked(sku);
+            }
+            if inventory.version(&recorded.stream).next() == recorded.version {
+                inventory.evolve(&event, recorded.occurred_at);
+            }
+        }
+        cache.put_all(inventory);
+        CaughtUp::Current
+    }
+}
+
+/// Reads missed events of several lanes, in the order of each lane.
+async fn read_missed(
+    connection: &mut PgConnection,
+    missed: &[Missed],
+) -> Result<Vec<EventRow>, LoadError> {
+    let lanes: Vec<i16> = missed.iter().map(|missed| lane_number(missed.head.lane)).collect();
+    let firsts: Vec<i64> = missed.iter().map(|missed| missed.first().0).collect();
+    let counts: Vec<i64> = missed.iter().map(Missed::count).collect();
+    let rows = sqlx::query_as(include_str!("../../../queries/read_missed.sql"))
+        .bind(lanes)
+        .bind(firsts)
+        .bind(counts)
         .fetch_all(connection)
         .await?;
-    let at_known = rows.first().map(|EventRow(event)| (event.position, event.chain));
-    if known.position.0 > 0 && at_known != Some((known.position, known.chain)) {
-        return Ok(CaughtUp::Forked);
-    }
-    if missed > CATCH_UP_MAX {
-        return Ok(CaughtUp::Dropped);
-    }
-    let mut inventory = Inventory::default();
-    for EventRow(recorded) in rows.into_iter().filter(|EventRow(row)| row.position > known.position)
-    {
-        // Only decisions that need the unreadable event's stream must fail.
-        let Ok(event) = recorded.event() else {
-            return Ok(CaughtUp::Dropped);
-        };
-        copy_from_cache(cache, &mut inventory, &recorded.stream);
-        // Also if the stream was loaded after this event: its cached item may be older.
-        if let Stream::Stock(sku, _) = &recorded.stream {
-            inventory.mark_stocked(sku);
-        }
-        if inventory.version(&recorded.stream).next() == recorded.version {
-            inventory.evolve(&event, recorded.occurred_at);
-        }
-    }
-    cache.put_all(inventory);
-    Ok(CaughtUp::Current)
+    Ok(rows)
 }
 
 /// Copies the cached state of a stream, and of its item, into a working set.

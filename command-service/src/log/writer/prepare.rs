@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::time::Instant;
 
 use super::cache::Memory;
-use super::catch_up::{self, CaughtUp};
+use super::catch_up;
 use super::plan::Plan;
 use crate::log::idempotency::{self, KnownOutcomes};
 use crate::log::load::{self, LoadError};
@@ -127,16 +127,14 @@ impl Held {
         }
         let heads: Vec<LaneHead> =
             rows.iter().filter_map(LaneHead::found).collect::<sqlx::Result<_>>()?;
-        for head in &heads {
-            if catch_up::catch_up(connection, &mut memory.cache, *head).await? == CaughtUp::Forked {
-                metrics::forked();
-                tracing::error!(
-                    lane = head.lane.0,
-                    position = head.position.0,
-                    "the log has changed since this service read it, as after a failover or a restore; \
-                     dropping the cached states of the lane"
-                );
-            }
+        for head in catch_up::catch_up(connection, &mut memory.cache, &heads).await? {
+            metrics::forked();
+            tracing::error!(
+                lane = head.lane.0,
+                position = head.position.0,
+                "the log has changed since this service read it, as after a failover or a restore; \
+                 dropping the cached states of the lane"
+            );
         }
         Ok(Ok(Self { lanes, recorded_at: batch_time(&heads, clock) }))
     }
