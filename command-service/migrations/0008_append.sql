@@ -99,6 +99,29 @@ begin
 end
 $$;
 
+-- Whether lanes end with these events: the row (lane, position) has the chain, and none follows it. Sees
+-- what was committed before it began, so also what came after the snapshot of the statement that calls it.
+create function are_heads(expected lane_head[])
+returns boolean
+language plpgsql
+volatile
+as $$
+begin
+    return not exists (
+        select from unnest(expected) as head
+        where coalesce(
+            (
+                select string_agg(found.chain, '')
+                from events as found
+                where found.lane = head.lane
+                    and found.position between head.position and head.position + 1
+            ),
+            decode(repeat('00', 32), 'hex')
+        ) <> head.chain
+    );
+end
+$$;
+
 -- Takes the locks of keys, without waiting. If all are free, waits for the locks of lanes in the given
 -- order, which must ascend, and returns the lanes' last events and the database's clock: exact, for they
 -- are read by a statement that follows the locks. Otherwise returns the locks of keys that another
@@ -132,4 +155,4 @@ begin
 end
 $$;
 
-grant execute on function claim_keys, hold_lanes to stockbook_command;
+grant execute on function claim_keys, are_heads, hold_lanes to stockbook_command;

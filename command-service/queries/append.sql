@@ -1,15 +1,16 @@
 -- Appends a batch if the log is as the batch expects, and otherwise writes nothing and says why. It waits for
 -- nobody. It asks, in this order:
 --   every key is free and has no outcome ($2);
---   every lane is free ($1): an append holds an advisory lock on each lane that decided it (class 8266);
---   every lane ends with the expected event: the row (lane, position) has the chain, and none follows it. A
---   row that follows and is newer than this statement's snapshot makes the primary key refuse the batch;
+--   every lane is free: an append holds an advisory lock on each lane that decided it (class 8266);
+--   every lane ends with the expected event: the row (lane, position) has the chain, and none follows it.
+--   Where the batch appends ($1), a row that follows and is newer than this statement's snapshot makes the
+--   primary key refuse it. Where it does not ($9), the search has a snapshot that follows the locks;
 --   the batch's first and last times ($3, $4) are less than a tenth of a second off the clock, unless the
 --   lanes were locked before those times (nulls). Readers of a moment rely on this: a tenth of a second
 --   after it, an append at or before it holds its locks or has ended.
 with lanes_locked as materialized (
     select coalesce(bool_and(pg_try_advisory_xact_lock(8266, expected.lane)), true) as are_free
-    from unnest($1::lane_head[]) as expected
+    from unnest($1::lane_head[] || $9::lane_head[]) as expected
 ), keys_claimed as materialized (
     select case when cardinality($2::key_claim[]) = 0 then '{}' else claim_keys($2) end as busy
 ), proof as materialized (
@@ -17,7 +18,7 @@ with lanes_locked as materialized (
         lanes_locked.are_free,
         keys_claimed.busy,
         clock_timestamp() as clock,
-        not exists (
+        (cardinality($9::lane_head[]) = 0 or are_heads($9::lane_head[])) and not exists (
             select from unnest($1::lane_head[]) as expected
             where coalesce(
                 (

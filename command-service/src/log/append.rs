@@ -88,10 +88,13 @@ impl Append {
         let Expected { heads, keys, times, .. } = expected;
         let Self { events, deadlines, outcomes, reversals } = self;
         let (first, last) = times.unzip();
-        let heads: Vec<ExpectedHead> = heads.iter().map(ExpectedHead::of).collect();
+        let (written, read): (Vec<ExpectedHead>, Vec<ExpectedHead>) = heads
+            .iter()
+            .map(ExpectedHead::of)
+            .partition(|head| events.iter().any(|event| event.lane == head.lane));
         let keys: Vec<KeyClaim> = keys.iter().map(KeyClaim::of).collect();
         let written = sqlx::query(include_str!("../../queries/append.sql"))
-            .bind(heads)
+            .bind(written)
             .bind(keys)
             .bind(first.map(Timestamp::to_utc))
             .bind(last.map(Timestamp::to_utc))
@@ -99,6 +102,7 @@ impl Append {
             .bind(deadlines.into_rows())
             .bind(outcomes)
             .bind(reversals)
+            .bind(read)
             .fetch_one(connection)
             .await;
         match written {

@@ -7,11 +7,12 @@ use shared_events::order::{OrderLine, OrderPolicy};
 use shared_events::payment::{DETAILS_BYTES_MAX, PaymentDetails};
 use shared_events::slot::slot_of;
 use shared_events::values::{Label, LocationCode, OrderId, Sku};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Ref, RefOr};
 use uuid::Uuid;
 
 use super::{Command, CommandPath, NoPath};
+use crate::http::json::Schemas;
 use crate::http::json::numbers::{Quantity, TtlSeconds};
 use crate::http::json::values::{List, cause, words};
 use crate::http::json::{Member, object};
@@ -53,8 +54,16 @@ impl Member for PaymentDetails {
         Ok(Self(details))
     }
 
+    /// By name, because generators of clients name an object after each place where it stands.
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Object).into()
+        Ref::from_schema_name("PaymentDetails").into()
+    }
+
+    fn add_schemas(schemas: &mut Schemas) {
+        let object = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        schemas.push(("PaymentDetails".to_owned(), object.into()));
     }
 }
 
