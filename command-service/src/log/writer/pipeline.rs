@@ -54,14 +54,15 @@ enum Opened {
 }
 
 impl WriterTask {
-    /// Executes these requests, and those that come meanwhile. Returns the deferred ones.
+    /// Executes these requests, and those that come meanwhile, until one is deferred. Returns the deferred
+    /// ones, which go before all others then.
     pub(super) async fn execute(
         &mut self,
         state: &mut State,
         requests: Vec<Queued>,
     ) -> Vec<Queued> {
         let mut work = Work::new(requests, self.bounds());
-        while !work.left.is_empty() {
+        while !work.left.is_empty() && work.deferred.is_empty() {
             // What is read for one batch is read for all requests that wait.
             while work.left.len() < work.bounds().commands_max
                 && let Some(next) = self.batches.one_now()
@@ -86,6 +87,7 @@ impl WriterTask {
             }
             self.report(&state.memory);
         }
+        self.batches.give_back(work.left.into_iter());
         work.deferred
     }
 
