@@ -13,9 +13,7 @@ pub(crate) mod requests;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::producer::BaseRecord;
-use service_edge::kafka::Producer;
+use rdkafka::error::KafkaError;
 use shared_events::lane::Lane;
 use sqlx::PgPool;
 
@@ -42,8 +40,6 @@ pub(crate) enum Failure {
     Database(#[from] sqlx::Error),
     #[error("Kafka: {0}")]
     Kafka(#[from] KafkaError),
-    #[error("the Kafka client was dropped")]
-    Dropped,
     #[error("the log has a payment request that cannot be read: {0}")]
     Stored(#[from] serde_json::Error),
 }
@@ -52,45 +48,4 @@ fn client_config(brokers: &str) -> ClientConfig {
     let mut config = client::settings(brokers);
     config.set("client.id", "stockbook-payments");
     config
-}
-
-/// An idempotent producer. Dropping it blocks, so that happens outside the runtime's threads.
-struct Sender(Option<Producer>);
-
-impl Sender {
-    fn connect(brokers: &str) -> KafkaResult<Self> {
-        let mut config = client_config(brokers);
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // Never give up on a record while later ones might get through.
-            .set("message.timeout.ms", "0")
-            .set("linger.ms", "1")
-            // A topic that is not there fails what is queued for it after this long.
-            .set("topic.metadata.propagation.max.ms", "5000");
-        Ok(Self(Some(Producer::connect(&config)?)))
-    }
-
-    /// Sends records in order and waits until all are acknowledged.
-    async fn send<'a>(
-        &self,
-        records: impl Iterator<Item = BaseRecord<'a, [u8], [u8]>>,
-    ) -> Result<(), Failure> {
-        let producer = self.0.as_ref().expect("only drop takes it");
-        let mut deliveries = Vec::new();
-        for record in records {
-            deliveries.push(producer.send(record)?);
-        }
-        for delivery in deliveries {
-            delivery.await.map_err(|_| Failure::Dropped)??;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let producer = self.0.take();
-        tokio::task::spawn_blocking(move || drop(producer));
-    }
 }

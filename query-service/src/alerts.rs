@@ -1,6 +1,6 @@
 //! Publishes alerts to Kafka. The projection `low_stock` puts them into outboxes, one for items that are
-//! short, one for transfers that are overdue and one for orders that wait for an operator, in the transaction that writes its rows. One instance at a
-//! time publishes them, and deletes those that are acknowledged.
+//! short, one for transfers that are overdue and one for orders that wait for an operator, in the transaction
+//! that writes its rows. One instance at a time publishes them, and deletes those that are acknowledged.
 //!
 //! At least once, and in order for each item. The id of an alert never changes, so that readers can drop
 //! repetitions. While the brokers are away the outbox grows and the projection continues.
@@ -15,7 +15,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use service_edge::kafka::{Logs, Producer};
+use service_edge::kafka::{Logs, Sender};
 use service_edge::retry::Backoff;
 use shared_events::values::ValueError;
 use sqlx::PgExecutor;
@@ -62,8 +62,6 @@ enum Failure {
     Stored(#[from] ValueError),
     #[error("Kafka does not accept alerts: {0}")]
     Kafka(#[from] KafkaError),
-    #[error("the Kafka client was dropped")]
-    Dropped,
     #[error("the connection with the lock of the publisher is lost")]
     LockLost,
 }
@@ -105,7 +103,7 @@ impl AlertPublisher {
             tracing::warn!(%error, topic = self.kafka.alerts_topic, "the topic cannot be created");
         }
         // 3. Send alerts and delete those that the brokers acknowledged.
-        let producer = AlertProducer::connect(&self.kafka)?;
+        let producer = Sender::connect(client_config(&self.kafka))?;
         loop {
             let alerts = load(&mut outbox).await?;
             if alerts.is_empty() {
@@ -116,7 +114,8 @@ impl AlertPublisher {
                     Ok(Ok(Some(_))) | Err(_) => continue,
                 }
             }
-            producer.send(&self.kafka.alerts_topic, &alerts).await?;
+            let topic = &self.kafka.alerts_topic;
+            producer.send(alerts.iter().map(|alert| alert.record(topic))).await?;
             delete(&mut outbox, &alerts).await?;
             metrics::alerts_published(alerts.len());
             *sent += alerts.len();
@@ -207,42 +206,4 @@ async fn create_topic(settings: &KafkaConfig, lanes: u16) -> Result<(), KafkaErr
         Ok(())
     };
     tokio::task::spawn_blocking(create).await.expect("creating a topic does not panic")
-}
-
-/// An idempotent producer. Dropping it blocks, so that happens outside the runtime's threads.
-struct AlertProducer(Option<Producer>);
-
-impl AlertProducer {
-    fn connect(settings: &KafkaConfig) -> Result<Self, KafkaError> {
-        let mut config = client_config(settings);
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            // Never give up on an alert while later ones of the same item might get through.
-            .set("message.timeout.ms", "0")
-            .set("linger.ms", "1")
-            // A topic that is gone fails what is queued for it after this long.
-            .set("topic.metadata.propagation.max.ms", "5000");
-        Ok(Self(Some(Producer::connect(&config)?)))
-    }
-
-    /// Sends alerts in order and waits until all are acknowledged.
-    async fn send(&self, topic: &str, alerts: &[Alert]) -> Result<(), Failure> {
-        let producer = self.0.as_ref().expect("only drop takes it");
-        let mut deliveries = Vec::with_capacity(alerts.len());
-        for alert in alerts {
-            deliveries.push(producer.send(alert.record(topic))?);
-        }
-        for delivery in deliveries {
-            delivery.await.map_err(|_| Failure::Dropped)??;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for AlertProducer {
-    fn drop(&mut self) {
-        let producer = self.0.take();
-        tokio::task::spawn_blocking(move || drop(producer));
-    }
 }

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{DeliveryResult, Message, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
 /// How long the thread waits for acknowledgements at a time while records are in flight.
@@ -120,6 +120,57 @@ impl Producer {
             thread.thread().unpark();
         }
     }
+}
+
+/// An idempotent producer that sends records in order and never gives up on one while later ones might get
+/// through. Dropping it blocks, so that happens outside the runtime's threads.
+pub struct Sender(Option<Producer>);
+
+impl Sender {
+    pub fn connect(mut settings: ClientConfig) -> KafkaResult<Self> {
+        settings
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", "1")
+            // A topic that is not there fails what is queued for it after this long.
+            .set("topic.metadata.propagation.max.ms", "5000");
+        Ok(Self(Some(Producer::connect(&settings)?)))
+    }
+
+    /// Sends records in order and waits until all are acknowledged.
+    pub async fn send<'a, K: ToBytes + ?Sized + 'a, P: ToBytes + ?Sized + 'a>(
+        &self,
+        records: impl Iterator<Item = BaseRecord<'a, K, P>>,
+    ) -> KafkaResult<()> {
+        let producer = self.0.as_ref().expect("only drop takes it");
+        let deliveries =
+            records.map(|record| producer.send(record)).collect::<KafkaResult<Vec<_>>>()?;
+        for delivery in deliveries {
+            delivery.await.unwrap_or(Err(KafkaError::Canceled))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let producer = self.0.take();
+        tokio::task::spawn_blocking(move || drop(producer));
+    }
+}
+
+/// Where a consumer continues after these records, which are in the order of their partitions.
+pub fn offsets_after<M: Message>(records: &[M]) -> KafkaResult<TopicPartitionList> {
+    let mut offsets = TopicPartitionList::new();
+    for record in records {
+        let next = Offset::Offset(record.offset() + 1);
+        match offsets.find_partition(record.topic(), record.partition()) {
+            Some(mut known) => known.set_offset(next)?,
+            None => offsets.add_partition_offset(record.topic(), record.partition(), next)?,
+        }
+    }
+    Ok(offsets)
 }
 
 impl Drop for Producer {

@@ -122,6 +122,13 @@ pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i1
     ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }
 
+/// An array as Postgres writes it. Arrays of arrays are bound as text, because `unnest` would flatten
+/// them.
+pub(crate) fn array(numbers: impl IntoIterator<Item: ToString>) -> String {
+    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
+    format!("{{{}}}", numbers.join(","))
+}
+
 /// The ids of events from two columns, lanes and positions.
 pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<EventId>> {
     let id = |(lane, position): (i16, i64)| {

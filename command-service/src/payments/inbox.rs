@@ -12,7 +12,7 @@ use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::BaseRecord;
-use service_edge::kafka::Logs;
+use service_edge::kafka::{Logs, Sender, offsets_after};
 use service_edge::retry::Backoff;
 use sha2::{Digest, Sha256};
 use shared_events::stream::Stream;
@@ -20,7 +20,7 @@ use shared_events::values::Label;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, PAUSE_MAX, Payments, Sender, client_config};
+use super::{Failure, PAUSE_MAX, Payments, client_config};
 use crate::inventory::{Command, Request};
 use crate::log::submission::{IdempotencyKey, NotExecuted, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
@@ -123,22 +123,13 @@ async fn pump(
             let topic = rejected_topic(&source.topic);
             let sender = match &mut sender {
                 Some(sender) => sender,
-                none => none.insert(Sender::connect(&payments.brokers)?),
+                none => none.insert(Sender::connect(client_config(&payments.brokers))?),
             };
             let copies = rejected.iter().map(|(record, reason)| copy(&topic, record, reason));
             sender.send(copies).await?;
         }
         // After the decisions: a crash before it repeats messages, which changes nothing.
-        let mut offsets = rdkafka::TopicPartitionList::new();
-        for record in &records {
-            let next = rdkafka::Offset::Offset(record.offset() + 1);
-            let (topic, partition) = (record.topic(), record.partition());
-            match offsets.find_partition(topic, partition) {
-                Some(mut known) => known.set_offset(next)?,
-                None => offsets.add_partition_offset(topic, partition, next)?,
-            }
-        }
-        consumer.commit(&offsets, CommitMode::Async)?;
+        consumer.commit(&offsets_after(&records)?, CommitMode::Async)?;
     }
 }
 

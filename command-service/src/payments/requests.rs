@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
+use service_edge::kafka::Sender;
 use service_edge::retry::Backoff;
 use shared_events::event::OrderStep;
 use shared_events::payment::{PaymentDetails, PaymentRequest, REQUEST_SOURCE};
@@ -19,7 +20,7 @@ use sqlx::{ConnectOptions, FromRow};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, PAUSE_MAX, Payments, Sender};
+use super::{Failure, PAUSE_MAX, Payments, client_config};
 use crate::metrics;
 
 /// The first key of the publisher's advisory lock.
@@ -80,7 +81,7 @@ async fn send_all(payments: &Payments, sent: &mut usize) -> Result<Infallible, F
         // There is no client before there is anything to send.
         let sender = match &mut sender {
             Some(sender) => sender,
-            none => none.insert(Sender::connect(&payments.brokers)?),
+            none => none.insert(Sender::connect(client_config(&payments.brokers))?),
         };
         let records = requests.iter().map(Request::record).collect::<Result<Vec<_>, _>>()?;
         let topic = &payments.config.topics.payment_requests_topic;

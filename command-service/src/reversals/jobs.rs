@@ -12,7 +12,7 @@ use super::WindowRequest;
 use super::window::{Step, Window};
 use crate::inventory::{Irreversible, Rejection};
 use crate::log::append::claim_key;
-use crate::log::row::{event_ids, lane_number};
+use crate::log::row::{array, event_ids, lane_number};
 use crate::log::submission::{Origin, Unchanged};
 
 /// Jobs that are read together.
@@ -159,8 +159,8 @@ pub(crate) async fn insert(
     sqlx::query(include_str!("../../queries/insert_reversal_steps.sql"))
         .bind(id.as_str())
         .bind(column(|step| step.correlation_id.to_string()))
-        .bind(column(|step| array(step, |id| i64::from(lane_number(id.0)))))
-        .bind(column(|step| array(step, |id| id.1.0)))
+        .bind(column(|step| array(step.events.iter().map(|id| lane_number(id.0)))))
+        .bind(column(|step| array(step.events.iter().map(|id| id.1))))
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
@@ -169,12 +169,6 @@ pub(crate) async fn insert(
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// An array as Postgres writes it, for `unnest` would flatten an array of arrays.
-fn array(step: &Step, number: fn(&EventId) -> i64) -> String {
-    let numbers: Vec<String> = step.events.iter().map(|id| number(id).to_string()).collect();
-    format!("{{{}}}", numbers.join(","))
 }
 
 pub(crate) async fn find(pool: &PgPool, id: &ReversalId) -> sqlx::Result<Option<Job>> {

@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures::FutureExt;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer};
-use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::BaseRecord;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use service_edge::kafka::{Logs, Producer};
+use service_edge::kafka::{Logs, Producer, offsets_after};
 use tokio::time::sleep;
 
 use crate::config::Config;
@@ -115,7 +114,7 @@ pub(crate) async fn answer(
         for delivery in deliveries {
             delivery.await.context("the producer has ended")??;
         }
-        consumer.commit(&offsets(&records)?, CommitMode::Async)?;
+        consumer.commit(&offsets_after(&records)?, CommitMode::Async)?;
     }
 }
 
@@ -136,17 +135,4 @@ async fn receive(
 
 fn copies(config: &Config) -> usize {
     if rand::random_bool(config.duplicate_rate) { 2 } else { 1 }
-}
-
-/// Where the next start continues.
-fn offsets(records: &[OwnedMessage]) -> Result<TopicPartitionList, KafkaError> {
-    let mut offsets = TopicPartitionList::new();
-    for record in records {
-        let next = Offset::Offset(record.offset() + 1);
-        match offsets.find_partition(record.topic(), record.partition()) {
-            Some(mut known) => known.set_offset(next)?,
-            None => offsets.add_partition_offset(record.topic(), record.partition(), next)?,
-        }
-    }
-    Ok(offsets)
 }

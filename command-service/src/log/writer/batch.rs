@@ -1,13 +1,12 @@
 //! A batch: it takes requests and decides each as it comes, on the latest state that the writer knows.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use inventory::{Command, StreamState};
+use inventory::StreamState;
 use shared_events::lane::{Lane, LaneMap};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::Sku;
 use tokio::time::Instant;
 
 use super::cache::Memory;
@@ -44,7 +43,6 @@ pub(crate) struct OpenBatch {
     lanes: Arc<LaneMap>,
     plan: Plan,
     decider: Decider,
-    items_everywhere: BTreeSet<Sku>,
     held: Option<Held>,
     pub(crate) requests: Vec<Queued>,
     outcomes: Vec<Outcome>,
@@ -69,25 +67,16 @@ pub(crate) struct InFlight {
     pub(crate) since: Instant,
 }
 
-/// Why a batch does not take a request.
-enum NotTaken {
-    /// The batch is full.
-    Full,
-    /// Something that decides the request is not known, or its lane is not held.
-    Unprepared,
-}
-
 impl OpenBatch {
     pub(crate) fn begin(memory: &Memory, bounds: Bounds, prepared: Prepared) -> Self {
-        let Prepared { inventory, known, selections, items_everywhere, held, .. } = prepared;
+        let Prepared { inventory, known, plan, held } = prepared;
         let lanes = memory.cache.lanes();
         let recorded_at = held.as_ref().map_or(Timestamp::UNIX_EPOCH, |held| held.recorded_at);
         let sequencer = Sequencer::new(recorded_at);
         Self {
-            plan: Plan::new(selections),
+            plan,
             decider: Decider::new(Arc::clone(&lanes), known, inventory, sequencer),
             lanes,
-            items_everywhere,
             held,
             requests: Vec::new(),
             outcomes: Vec::new(),
@@ -118,42 +107,40 @@ impl OpenBatch {
             && let Some(queued) = requests.front()
         {
             match self.decide(&queued.submission, &mut latest) {
-                Ok(outcome) => {
+                Some(outcome) => {
                     self.outcomes.push(outcome);
                     self.requests.extend(requests.pop_front());
                 }
-                Err(NotTaken::Full | NotTaken::Unprepared) => self.is_full = true,
+                None => self.is_full = true,
             }
         }
     }
 
-    fn decide(
-        &mut self,
-        submission: &Submission,
-        latest: &mut LatestState<'_>,
-    ) -> Result<Outcome, NotTaken> {
+    /// Decides one request; none if it does not fit, something that decides it is not known, or its lane is
+    /// not held.
+    fn decide(&mut self, submission: &Submission, latest: &mut LatestState<'_>) -> Option<Outcome> {
         if let Some(outcome) = self.decider.stored(submission) {
-            return Ok(outcome);
+            return Some(outcome);
         }
         let now = match &self.held {
             Some(held) => held.recorded_at,
-            None => latest.memory.policy.now().ok_or(NotTaken::Unprepared)?,
+            None => latest.memory.policy.now()?,
         };
         let (bytes, streams) = self.load(submission, latest)?;
         if bytes > self.bounds.bytes_max {
             let limit = self.bounds.bytes_max;
-            return Ok(Outcome::NotExecuted(NotExecuted::TooLarge { limit }));
+            return Some(Outcome::NotExecuted(NotExecuted::TooLarge { limit }));
         }
         if self.bytes + bytes > self.bounds.bytes_max {
-            return Err(NotTaken::Full);
+            return None;
         }
         self.decider.decided().sequencer.advance_time(now);
         self.expect_lanes(&streams, latest)?;
         self.decided_from.get_or_insert(now);
         self.bytes += bytes;
-        self.plan.add(submission, streams);
+        self.plan.add_decisive(streams);
         self.keys.extend(submission.stored_key().cloned());
-        Ok(self.decider.decide(&self.plan, submission))
+        Some(self.decider.decide(&self.plan, submission))
     }
 
     /// Loads the states that decide a request. Returns the estimated bytes of its events, and the streams
@@ -162,11 +149,11 @@ impl OpenBatch {
         &mut self,
         submission: &Submission,
         latest: &mut LatestState<'_>,
-    ) -> Result<(usize, Vec<Stream>), NotTaken> {
+    ) -> Option<(usize, Vec<Stream>)> {
         let (mut bytes, mut decisive) = (0, Vec::new());
         for command in submission.commands() {
-            if !self.is_prepared_for(command) {
-                return Err(NotTaken::Unprepared);
+            if !self.plan.is_prepared_for(command) {
+                return None;
             }
             // The lines of a reservation or a transfer name more streams.
             if let Some(changed) = command.changed() {
@@ -187,47 +174,32 @@ impl OpenBatch {
             }
             decisive.extend(streams);
         }
-        Ok((bytes, decisive))
+        Some((bytes, decisive))
     }
 
-    /// Whether the log was read for it, if the command needs that.
-    fn is_prepared_for(&self, command: &Command) -> bool {
-        let is_read = |target| self.plan.selections.contains_key(target);
-        let is_loaded = |sku| self.items_everywhere.contains(sku);
-        command.reversal().is_none_or(is_read) && command.item_everywhere().is_none_or(is_loaded)
-    }
-
-    fn load_stream(
-        &mut self,
-        stream: &Stream,
-        latest: &mut LatestState<'_>,
-    ) -> Result<(), NotTaken> {
+    fn load_stream(&mut self, stream: &Stream, latest: &mut LatestState<'_>) -> Option<()> {
         let inventory = &mut self.decider.decided().inventory;
         if !inventory.contains(stream) {
-            inventory.insert(latest.of_stream(stream).ok_or(NotTaken::Unprepared)?);
+            inventory.insert(latest.of_stream(stream)?);
         }
-        Ok(())
+        Some(())
     }
 
     /// Adds the lanes that decide a request to those whose heads the append expects.
-    fn expect_lanes(
-        &mut self,
-        streams: &[Stream],
-        latest: &LatestState<'_>,
-    ) -> Result<(), NotTaken> {
+    fn expect_lanes(&mut self, streams: &[Stream], latest: &LatestState<'_>) -> Option<()> {
         for stream in streams {
             let lane = self.lanes.lane_of(stream);
             if self.decider.decided().sequencer.has_lane(lane) {
                 continue;
             }
             if self.held.as_ref().is_some_and(|held| !held.lanes.contains(&lane)) {
-                return Err(NotTaken::Unprepared);
+                return None;
             }
-            let head = latest.head(lane).ok_or(NotTaken::Unprepared)?;
+            let head = latest.head(lane)?;
             self.expected_heads.push(head);
             self.decider.decided().sequencer.add_lane(head);
         }
-        Ok(())
+        Some(())
     }
 
     /// Closes the batch, if it has any requests: the rows to write, their conditions, and the batch in

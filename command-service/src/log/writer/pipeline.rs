@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::future::ready;
-use std::mem;
 use std::pin::pin;
 
 use tokio::select;
@@ -16,7 +15,7 @@ use tokio::time::Instant;
 use super::batch::{InFlight, LatestState, OpenBatch};
 use super::cache::Memory;
 use super::commit::{Failure, append, before_commit};
-use super::prepare::{Preparation, Prepared};
+use super::prepare::{KeysBusy, Preparation, Prepared};
 use super::queue::{Bounds, Queued};
 use super::session::Session;
 use super::{State, WriterTask};
@@ -105,10 +104,10 @@ impl WriterTask {
         }
         if open.is_empty() {
             let preparation = preparation.unwrap_or_default();
-            let mut prepared = self.prepare(session, memory, work, preparation).await?;
-            if !prepared.busy.is_empty() {
-                return Ok(Opened::KeysBusy(mem::take(&mut prepared.busy)));
-            }
+            let prepared = match self.prepare(session, memory, work, preparation).await? {
+                Ok(prepared) => prepared,
+                Err(KeysBusy(locks)) => return Ok(Opened::KeysBusy(locks)),
+            };
             open = OpenBatch::begin(memory, work.bounds(), prepared);
             open.take(&mut work.left, LatestState { memory, in_flight: None });
         }
@@ -121,7 +120,7 @@ impl WriterTask {
         memory: &mut Memory,
         work: &mut Work,
         preparation: Preparation,
-    ) -> Result<Prepared, Failure> {
+    ) -> Result<Result<Prepared, KeysBusy>, Failure> {
         let until = Instant::now() + self.config.batch_timeout;
         let mut connection = session.take().await.map_err(Failure::from_session)?;
         let Bounds { commands_max, bytes_max } = work.bounds();

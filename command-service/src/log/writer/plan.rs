@@ -25,15 +25,11 @@ pub(crate) struct Plan {
     locations: BTreeSet<Stream>,
     /// The items whose stock at every location is needed. It is in the items' own lanes.
     pub(crate) items_everywhere: BTreeSet<Sku>,
+    /// The events that reversals name.
     pub(crate) selections: HashMap<Target, Selection>,
 }
 
 impl Plan {
-    /// A plan without requests.
-    pub(crate) fn new(selections: HashMap<Target, Selection>) -> Self {
-        Self { selections, ..Self::default() }
-    }
-
     /// Plans the first of these requests, as many as fit into a batch and at least one. Reads the lines of
     /// reservations and transfers, and the events that reversals name.
     pub(crate) async fn of<'a>(
@@ -62,23 +58,35 @@ impl Plan {
                 bytes += size(submission, command, &streams);
                 plan.decisive.extend(streams);
             }
-            plan.add(submission, []);
+            plan.add(submission);
         }
         Ok(plan)
     }
 
-    /// Adds a request and the streams whose exact state decides it.
-    pub(crate) fn add(
-        &mut self,
-        submission: &Submission,
-        decisive: impl IntoIterator<Item = Stream>,
-    ) {
-        self.decisive.extend(decisive);
+    /// The same without requests: what was read for a batch that is about to take them.
+    pub(crate) fn without_requests(self) -> Self {
+        let Self { items_everywhere, selections, .. } = self;
+        Self { items_everywhere, selections, ..Self::default() }
+    }
+
+    /// Adds what a request names, except for its decisive streams.
+    fn add(&mut self, submission: &Submission) {
         for command in submission.commands() {
             self.new.extend(command.new_stream());
             self.items_everywhere.extend(command.item_everywhere().cloned());
             self.locations.extend(command.locations().into_iter().map(Stream::Location));
         }
+    }
+
+    pub(crate) fn add_decisive(&mut self, streams: impl IntoIterator<Item = Stream>) {
+        self.decisive.extend(streams);
+    }
+
+    /// Whether the log was read for it, if the command needs that.
+    pub(crate) fn is_prepared_for(&self, command: &Command) -> bool {
+        let is_read = |target| self.selections.contains_key(target);
+        let is_loaded = |sku| self.items_everywhere.contains(sku);
+        command.reversal().is_none_or(is_read) && command.item_everywhere().is_none_or(is_loaded)
     }
 
     /// The streams whose exact state decides a command, as far as they are known.

@@ -1,14 +1,13 @@
 //! What is read from the log before a batch is decided: all that memory lacks, and after a conflict what
 //! other writers did.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use inventory::{Inventory, Target};
+use inventory::Inventory;
 use shared_events::lane::Lane;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::Sku;
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tokio::time::Instant;
@@ -18,8 +17,8 @@ use super::catch_up;
 use super::plan::Plan;
 use crate::log::idempotency::{self, KnownOutcomes};
 use crate::log::load::{self, LoadError};
-use crate::log::reversal::{self, Selection};
-use crate::log::row::{LaneHead, lane_number};
+use crate::log::reversal;
+use crate::log::row::{LaneHead, array, lane_number};
 use crate::log::submission::{IdempotencyKey, Submission};
 use crate::metrics;
 
@@ -40,14 +39,15 @@ pub(crate) struct Preparation {
 pub(crate) struct Prepared {
     pub(crate) inventory: Inventory,
     pub(crate) known: KnownOutcomes,
-    pub(crate) selections: HashMap<Target, Selection>,
-    /// The items whose stock at every location is in the inventory.
-    pub(crate) items_everywhere: BTreeSet<Sku>,
+    /// The events that reversals name, and the items whose stock at every location is in the inventory.
+    pub(crate) plan: Plan,
     /// The lanes that the open transaction holds, if there is one.
     pub(crate) held: Option<Held>,
-    /// The locks of keys that another instance holds. Then nothing else was read.
-    pub(crate) busy: Vec<i64>,
 }
+
+/// Another instance holds these locks of keys, so nothing else was read.
+#[derive(Debug)]
+pub(crate) struct KeysBusy(pub(crate) Vec<i64>);
 
 /// The lanes that a transaction has locked.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Prepared {
         requests: impl Iterator<Item = &'a Submission> + Clone,
         preparation: Preparation,
         bytes_max: usize,
-    ) -> Result<Self, LoadError> {
+    ) -> Result<Result<Self, KeysBusy>, LoadError> {
         // 1. Find the streams, and load missing ones before any lock, to hold the locks briefly.
         let plan = Plan::of(connection, memory, requests.clone(), bytes_max).await?;
         let missing = plan.all_streams().filter(|stream| !memory.cache.contains(stream));
@@ -81,7 +81,7 @@ impl Prepared {
         let held = match preparation.hold {
             true => match Held::take(connection, memory, &keys, lanes).await? {
                 Ok(held) => Some(held),
-                Err(busy) => return Ok(Self { busy, ..Self::default() }),
+                Err(busy) => return Ok(Err(busy)),
             },
             false => None,
         };
@@ -95,20 +95,19 @@ impl Prepared {
         let streams = plan.all_streams().chain(&everywhere);
         let mut inventory = catch_up::states(connection, memory, streams).await?;
         reversal::insert_targets(connection, &plan.selections, &mut inventory).await?;
-        let Plan { selections, items_everywhere, .. } = plan;
-        Ok(Self { inventory, known, selections, items_everywhere, held, busy: Vec::new() })
+        Ok(Ok(Self { inventory, known, plan: plan.without_requests(), held }))
     }
 }
 
 impl Held {
     /// Begins a transaction that holds the lanes, and catches up with them. If another instance holds keys,
-    /// waits for nothing and returns their locks.
+    /// waits for nothing.
     async fn take(
         connection: &mut PgConnection,
         memory: &mut Memory,
         keys: &[&IdempotencyKey],
         lanes: BTreeSet<Lane>,
-    ) -> Result<Result<Self, Vec<i64>>, LoadError> {
+    ) -> Result<Result<Self, KeysBusy>, LoadError> {
         // One round trip: two statements that contain only integers, sent together.
         let locks = array(keys.iter().map(|key| idempotency::lock_number(key)));
         let numbers = array(lanes.iter().copied().map(lane_number));
@@ -123,7 +122,7 @@ impl Held {
         let busy: Vec<i64> = first.try_get("busy")?;
         if !busy.is_empty() {
             sqlx::raw_sql("rollback").execute(connection).await?;
-            return Ok(Err(busy));
+            return Ok(Err(KeysBusy(busy)));
         }
         let heads: Vec<LaneHead> =
             rows.iter().filter_map(LaneHead::found).collect::<sqlx::Result<_>>()?;
@@ -138,12 +137,6 @@ impl Held {
         }
         Ok(Ok(Self { lanes, recorded_at: batch_time(&heads, clock) }))
     }
-}
-
-/// An array as Postgres writes it.
-fn array(numbers: impl Iterator<Item: ToString>) -> String {
-    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
-    format!("{{{}}}", numbers.join(","))
 }
 
 /// The time of the batch: the database's clock, but never before the last time in its lanes.

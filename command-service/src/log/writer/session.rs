@@ -11,17 +11,16 @@ use tokio::time::timeout;
 
 use crate::config::DatabaseUrl;
 
-/// The longest transaction of the writer, as `transaction_timeout` says below.
+/// The longest transaction of the writer.
 pub(crate) const TRANSACTION_MAX: Duration = Duration::from_secs(15);
 
 /// Limits the harm of a paused or disconnected writer: Postgres ends its transaction, and so its locks,
 /// after five idle seconds. Waiting for a lock times out later than that.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("synchronous_commit", "on"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("lock_timeout", "8s"),
     ("statement_timeout", "10s"),
-    ("transaction_timeout", "15s"),
     ("tcp_keepalives_idle", "5"),
     ("tcp_keepalives_interval", "1"),
     ("tcp_keepalives_count", "5"),
@@ -54,8 +53,10 @@ impl Session {
         if let Some(connection) = self.idle.take() {
             return Ok(connection);
         }
+        let transaction_max = format!("{}s", TRANSACTION_MAX.as_secs());
+        let options = self.database.options().application_name("command-service writer");
         let options =
-            self.database.options().application_name("command-service writer").options(SETTINGS);
+            options.options(SETTINGS).options([("transaction_timeout", &transaction_max)]);
         let connecting = timeout(self.connect_timeout, options.connect());
         Ok(connecting.await.map_err(|_| SessionError::Timeout(self.connect_timeout))??)
     }
