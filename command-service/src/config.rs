@@ -15,7 +15,7 @@ use service_edge::process::with_default_action;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
 
-use crate::payments::inbox::rejected_topic;
+use crate::topic::rejected_topic;
 
 /// Stockbook's command-service: decides stock commands and records what happened.
 #[derive(Debug, Clone, Parser)]

@@ -1,15 +1,18 @@
 //! The write side of Stockbook: decides stock commands and records what happened.
 //!
 //! The modules stand in the order of a command's way: `http` parses it, `inventory` decides it
-//! (pure), `log` appends what was decided, `relay` publishes it. `deadlines` expires holds and lets orders go
-//! on, `payments` speaks with the payment service, `reversals` reverses the events of a time window. `topic` and `migrate` create the topic and the
-//! tables, `verify` checks the whole log.
+//! (pure), `log` appends what was decided and leaves it in `relay_inbox`, from where `relay` publishes it.
+//! `deadlines` expires holds and lets orders go on, `payments` speaks with the payment service, `reversals`
+//! reverses the events of a time window. `kafka` has the settings of clients, `topic` and `migrate` create the
+//! topics and the tables, `verify` checks the whole log.
 
 pub mod config;
 mod metrics;
+mod kafka;
 pub mod app;
 pub mod http;
 pub mod log;
+pub mod relay_inbox;
 pub mod relay;
 pub mod deadlines;
 mod payments;

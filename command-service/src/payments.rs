@@ -18,7 +18,7 @@ use shared_events::lane::Lane;
 use sqlx::PgPool;
 
 use crate::config::{DatabaseUrl, PaymentConfig};
-use crate::relay::client;
+use crate::kafka;
 
 /// The longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(crate) enum Failure {
 }
 
 fn client_config(brokers: &str) -> ClientConfig {
-    let mut config = client::settings(brokers);
+    let mut config = kafka::settings(brokers);
     config.set("client.id", "stockbook-payments");
     config
 }

@@ -2,7 +2,7 @@
 //!
 //! The log is the outbox. In the order in which an event passes them:
 //!
-//! - `inbox` takes events from the writer right after their commit; `polling` finds all others.
+//! - `relay_inbox` takes events from the writer right after their commit; `polling` finds all others.
 //! - `lane` sends the events of a lane, in the rounds of the `pacer`, with a bounded `window` in flight
 //!   at the `publisher`.
 //! - `ownership` holds the lock of each lane that is relayed here, `lane_registry` the state of each.
@@ -25,15 +25,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::database::Database;
-use self::inbox::Inboxes;
 use self::metrics::State;
 use self::ownership::{Ownership, OwnershipError};
 use self::publisher::Publisher;
 use self::session::{End, Session};
 use crate::config::DatabaseUrl;
+use crate::relay_inbox::{Inboxes, RelaySender};
 use crate::topic::{self, TopicError};
 
-mod inbox;
 mod polling;
 mod lane;
 mod pacer;
@@ -48,9 +47,6 @@ mod topic_monitor;
 mod session;
 mod database;
 mod metrics;
-pub(crate) mod client;
-
-pub use self::inbox::RelaySender;
 
 /// How long a shutdown waits for acknowledgements.
 pub const FLUSH_MAX: Duration = Duration::from_secs(10);

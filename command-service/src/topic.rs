@@ -12,7 +12,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use service_edge::kafka::Logs;
 
-use crate::relay::client::settings;
+use crate::kafka::settings;
 
 /// How long one request to the brokers may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
@@ -87,6 +87,11 @@ pub async fn create_for_payments(
         create_all(&settings(&brokers).create_with_context(Logs)?, &new)
     })
     .await
+}
+
+/// The topic of messages that cannot be read.
+pub(crate) fn rejected_topic(topic: &str) -> String {
+    format!("{topic}.rejected")
 }
 
 /// Creates topics that do not exist.

@@ -6,8 +6,7 @@ use anyhow::Context as _;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use crate::compare::{CLIENTS_SCALED, QUANTILES, latency_row};
-use crate::report::{Row, Table, shown, write_text};
+use crate::report::{CLIENTS_SCALED, QUANTILES, Row, Table, latency_row, shown, write_text};
 
 const OURS: RGBColor = RGBColor(47, 125, 79);
 const BASELINE: RGBColor = RGBColor(154, 160, 166);

@@ -16,8 +16,6 @@ use crate::report::{Report, write_json};
 use crate::requests::{Ask, Requests};
 use bench::{Bench, Effort};
 
-pub(crate) use writes::{CLIENTS_SCALED, QUANTILES, latency_row};
-
 /// Measures Stockbook against plain services, a peer, and the limits of the machine.
 ///
 /// Best on an idle machine. The sides take turns, so that other load on it affects both.

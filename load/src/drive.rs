@@ -1,7 +1,6 @@
 //! The load generator: clients with one connection each. Latency counts from the moment a request
 //! was due, so a stalled service cannot hide behind the requests that it was not sent.
 
-pub(crate) mod command;
 pub(crate) mod connection;
 mod follow;
 pub(crate) mod pace;
@@ -21,8 +20,7 @@ use follow::Follower;
 use pace::{Pace, Schedule};
 use recorder::{Answers, Measured};
 
-/// Writes the next request of a client into an empty buffer.
-pub(crate) type Render = Box<dyn FnMut(&mut Vec<u8>) + Send>;
+use crate::requests::Render;
 
 /// How hard a service is driven, and for how long.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! `cargo load`: measures Stockbook against plain services, a peer, and the limits of the machine.
 
 mod drive;
+mod drive_command;
 mod requests;
 mod environment;
 mod limits;
@@ -26,7 +27,7 @@ struct Cli {
 enum Task {
     Compare(Box<compare::CompareArgs>),
     Growth(growth::GrowthArgs),
-    Drive(drive::command::DriveArgs),
+    Drive(drive_command::DriveArgs),
     Chart(chart::ChartArgs),
 }
 
@@ -39,7 +40,7 @@ async fn main() -> ExitCode {
     let done = match cli.task {
         Task::Compare(args) => Box::pin(compare::run(*args)).await,
         Task::Growth(args) => Box::pin(growth::run(args)).await,
-        Task::Drive(args) => Box::pin(drive::command::run(args)).await,
+        Task::Drive(args) => Box::pin(drive_command::run(args)).await,
         Task::Chart(args) => chart::run(&args),
     };
     exit_code(done.map(|()| ExitCode::SUCCESS))

@@ -10,6 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::drive::recorder::Measured;
 
+/// The numbers of clients that the scaling is measured with.
+pub(crate) const CLIENTS_SCALED: [usize; 4] = [1, 8, 64, 256];
+
+/// The reported latencies, with their quantiles.
+pub(crate) const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// The name of the row with a latency at so many clients.
+pub(crate) fn latency_row(clients: usize, quantile: &str) -> String {
+    format!("receive at {clients} clients, {quantile} (ms)")
+}
+
 /// What a figure must reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Budget {

@@ -12,7 +12,8 @@ use rand::{Rng, RngExt as _, SeedableRng as _};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;
 
-use crate::drive::Render;
+/// Writes the next request of a client into an empty buffer.
+pub(crate) type Render = Box<dyn FnMut(&mut Vec<u8>) + Send>;
 
 /// The location of all stock.
 pub(crate) const LOCATION: &str = "MAIN";

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alerts::AlertPublisher;
 use crate::config::ServeConfig;
+use crate::endpoints;
 use crate::integrity;
 use crate::metrics;
 use crate::migrate::{LaneMapError, load_lane_map, number_of_lanes};
@@ -24,7 +25,6 @@ use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
 use crate::projections;
-use crate::projections::stock::integrity_subject;
 use crate::router;
 
 /// Pauses between two attempts to reach the database at the start.
@@ -78,8 +78,9 @@ impl App {
             parts.spawn("projections", projections.clone().run(lane_map, versions));
             let per_second = config.integrity.integrity_events_per_second;
             if per_second > 0 {
-                let (checker, set) = (projections.checker().clone(), projections.clone());
-                let subject = move || integrity_subject(&set);
+                let checker = endpoints::integrity::checker(&projections);
+                let set = projections.clone();
+                let subject = move || endpoints::integrity::subject(&set);
                 parts.spawn(
                     "integrity check",
                     integrity::background::check(checker, subject, per_second, stop.clone()),

@@ -1,50 +1,12 @@
 //! The settings, read once from flags and the environment. `--help` shows each with its comment.
 
-#[cfg(test)]
-mod tests;
-
-use std::ffi::OsString;
-
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
+use clap::{Args, value_parser};
 use reqwest::Url;
 use service_edge::callers::CallerConfig;
 use service_edge::config::at_least_one;
-pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
-use service_edge::process::with_default_action;
+pub use service_edge::config::{DatabaseUrl, ListenAddress, Milliseconds, count};
 use shared_events::record::TOPIC;
-
-use crate::projection::Projection;
-use crate::projections;
-
-/// Stockbook's query-service: follows the log and answers stock queries.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "query-service", version)]
-pub struct Config {
-    /// The command; `serve` by default.
-    #[command(subcommand)]
-    pub action: Action,
-
-    /// The filter of the log on stderr, such as `info` or `query_service=debug,info`.
-    #[arg(long = "log", env = "RUST_LOG", default_value = "info,sqlx=warn", global = true)]
-    pub log: String,
-}
-
-/// The commands of the program.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Action {
-    /// Keep the views up to date and answer from them.
-    Serve(Box<ServeConfig>),
-    /// Migrate the read database to this version. The first migration fixes the number of lanes.
-    Migrate(MigrateConfig),
-    /// Fill a new version of a projection from the log, then switch answers to it. If it is killed,
-    /// it continues at the next start.
-    Rebuild(RebuildConfig),
-    /// Let a lane skip the one event at which it stopped. The skipped event stays on record.
-    Skip(SkipConfig),
-    /// Ask a running service whether it is ready; fail if it is not.
-    Healthcheck(HealthcheckConfig),
-}
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
@@ -226,98 +188,10 @@ pub struct IntegrityConfig {
     pub integrity_events_per_second: u32,
 }
 
-/// Settings of `rebuild`.
-#[derive(Debug, Clone, Args)]
-pub struct RebuildConfig {
-    /// The projection to rebuild.
-    #[arg(value_parser = projections::value_parser())]
-    pub projection: Projection,
-
-    /// Compare the new version with the active one, row by row, and do not switch. If there is no new
-    /// version, it is created and filled.
-    #[arg(long, conflicts_with_all = ["back", "drop"])]
-    pub compare: bool,
-
-    /// Switch back to the older version, which stays up to date until it is dropped.
-    #[arg(long, conflicts_with = "drop")]
-    pub back: bool,
-
-    /// Drop the inactive version, whether it is the older one or was never filled.
-    #[arg(long)]
-    pub drop: bool,
-
-    /// The read database, as its owner.
-    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
-    pub migrate_database_url: DatabaseUrl,
-
-    #[command(flatten)]
-    pub log: LogConfig,
-}
-
-/// The steps of `rebuild`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RebuildStep {
-    /// Fill a new version, if none is filled yet, and switch to it.
-    Swap,
-    /// Fill a new version, if none is filled yet, and compare it with the active one.
-    Compare,
-    /// Switch back to the older version.
-    Back,
-    /// Drop the inactive version.
-    Drop,
-}
-
-impl RebuildConfig {
-    /// The flags exclude each other.
-    pub fn step(&self) -> RebuildStep {
-        match (self.compare, self.back, self.drop) {
-            (true, _, _) => RebuildStep::Compare,
-            (_, true, _) => RebuildStep::Back,
-            (_, _, true) => RebuildStep::Drop,
-            (false, false, false) => RebuildStep::Swap,
-        }
-    }
-}
-
-/// Settings of `skip`.
-#[derive(Debug, Clone, Args)]
-pub struct SkipConfig {
-    /// The stopped lane.
-    #[arg(long, value_parser = value_parser!(u16).range(0..=1023))]
-    pub lane: u16,
-
-    /// The position at which it stopped, as `/v1/projections` shows it in `event`.
-    #[arg(long, value_parser = value_parser!(i64).range(1..))]
-    pub position: i64,
-
-    /// The reason why the event may be skipped, for those who miss it later.
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    pub reason: String,
-
-    /// Skip only in this projection; by default, in every projection that stopped there.
-    #[arg(long, value_parser = projections::value_parser())]
-    pub projection: Option<Projection>,
-
-    /// The read database, as its owner.
-    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
-    pub migrate_database_url: DatabaseUrl,
-
-    #[command(flatten)]
-    pub log: LogConfig,
-}
-
 /// Settings of `healthcheck`.
 #[derive(Debug, Clone, Args)]
 pub struct HealthcheckConfig {
     /// The address on which the service listens, host:port.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
-}
-
-impl Config {
-    /// Reads the arguments, program name first, and the environment. A request for help is an error,
-    /// too.
-    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(with_default_action(&Self::command(), "serve", arguments))
-    }
 }

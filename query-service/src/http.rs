@@ -10,7 +10,6 @@ pub mod rows;
 pub mod parameters;
 pub mod answer;
 pub mod problem;
-pub mod openapi;
 pub mod health;
 pub mod gate;
 

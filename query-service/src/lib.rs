@@ -1,14 +1,15 @@
 //! Stockbook's read side: follows the log over Kafka, keeps views of it in Postgres, and answers queries
 //! from them.
 //!
-//! - [`config`]: the settings
+//! - [`cli`], [`config`]: the program's subcommands and their settings
 //! - [`app`]: starts and stops all parts
 //! - [`migrate`], [`database`]: the tables and the connections
 //! - [`projection`]: what a projection is
 //! - [`pipeline`]: from Kafka to committed rows
 //! - [`projections`]: the views
 //! - [`projection_set`], [`read_model`]: which versions run, and which answer queries
-//! - [`router`], [`endpoints`], [`http`]: all routes, those that belong to no view, and what they share
+//! - [`router`], [`openapi`], [`endpoints`], [`http`]: all routes and their description, those that belong to no
+//!   view, and what they share
 //! - [`integrity`]: proves that the view `stock` matches the log
 //! - [`alerts`]: publishes low-stock alerts
 //! - [`rebuild`], [`skip`]: subcommands for operators
@@ -16,6 +17,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod database;
 pub mod endpoints;
@@ -23,6 +25,7 @@ pub mod http;
 pub mod integrity;
 pub mod metrics;
 pub mod migrate;
+pub mod openapi;
 pub mod pipeline;
 pub mod projection;
 pub mod projection_set;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 use query_service::app::App;
-use query_service::config::{Action, Config, ServeConfig};
+use query_service::cli::{Action, Config};
+use query_service::config::ServeConfig;
 use query_service::{migrate, rebuild, skip};
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;

@@ -6,9 +6,9 @@ use shared_events::slot::SLOTS;
 use shared_events::values::ValueError;
 use sqlx::{Connection, PgConnection};
 
-use crate::config::MigrateConfig;
 use crate::database;
 use crate::projections;
+use service_edge::config::MigrateConfig;
 
 /// Runs the missing migrations, then stores the lanes or checks the stored ones, and adds missing
 /// checkpoints. Running it again, or twice at once, changes nothing more.

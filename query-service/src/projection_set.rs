@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ServeConfig;
 use crate::database;
-use crate::integrity::check::Checker;
 use crate::pipeline::assignment::Assignment;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
@@ -30,6 +29,9 @@ const LIST_INTERVAL: Duration = Duration::from_secs(1);
 /// Feeds of events that may be open at once. Each keeps a page of events in memory.
 const FEEDS_MAX: usize = 64;
 
+/// Checks of the integrity that callers may run at once; one takes a good part of the machine.
+const CHECKS_MAX: usize = 2;
+
 /// All projections of this instance. Cheap to clone.
 #[derive(Clone)]
 pub struct ProjectionSet(Arc<Shared>);
@@ -39,7 +41,7 @@ struct Shared {
     config: ServeConfig,
     log: LogClient,
     feeds: Arc<Semaphore>,
-    checker: Checker,
+    checks: Arc<Semaphore>,
     stop: CancellationToken,
     lane_map: Arc<OnceLock<LaneMap>>,
     /// The version of each projection that answers queries.
@@ -60,10 +62,10 @@ impl ProjectionSet {
         let stop = CancellationToken::new();
         let set = Self(Arc::new(Shared {
             known,
-            checker: Checker::new(config.database.clone(), log.clone(), stop.clone()),
             config,
             log,
             feeds: Arc::new(Semaphore::new(FEEDS_MAX)),
+            checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             stop,
             lane_map: Arc::default(),
             active: watch::Sender::default(),
@@ -112,8 +114,17 @@ impl ProjectionSet {
         versions.any(|(_, one)| one.assignment.has_joined())
     }
 
-    pub fn checker(&self) -> &Checker {
-        &self.0.checker
+    pub fn config(&self) -> &ServeConfig {
+        &self.0.config
+    }
+
+    pub fn log(&self) -> &LogClient {
+        &self.0.log
+    }
+
+    /// One permit for each integrity check of a caller.
+    pub fn checks(&self) -> &Arc<Semaphore> {
+        &self.0.checks
     }
 
     /// Cancelled when the service stops.

@@ -11,10 +11,11 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use clap::Args;
 use shared_events::lane::Position;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::config::{RebuildConfig, RebuildStep};
+use crate::config::{DatabaseUrl, LogConfig};
 use crate::database;
 use crate::migrate::load_lane_map;
 use crate::pipeline::versions::{Listed, list_versions};
@@ -27,6 +28,59 @@ const NOTICED_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a lock may be waited for.
 const LOCK_MAX: &str = "10s";
+
+/// Settings of `rebuild`.
+#[derive(Debug, Clone, Args)]
+pub struct RebuildConfig {
+    /// The projection to rebuild.
+    #[arg(value_parser = projections::value_parser())]
+    pub projection: Projection,
+
+    /// Compare the new version with the active one, row by row, and do not switch. If there is no new
+    /// version, it is created and filled.
+    #[arg(long, conflicts_with_all = ["back", "drop"])]
+    pub compare: bool,
+
+    /// Switch back to the older version, which stays up to date until it is dropped.
+    #[arg(long, conflicts_with = "drop")]
+    pub back: bool,
+
+    /// Drop the inactive version, whether it is the older one or was never filled.
+    #[arg(long)]
+    pub drop: bool,
+
+    /// The read database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// The steps of `rebuild`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildStep {
+    /// Fill a new version, if none is filled yet, and switch to it.
+    Swap,
+    /// Fill a new version, if none is filled yet, and compare it with the active one.
+    Compare,
+    /// Switch back to the older version.
+    Back,
+    /// Drop the inactive version.
+    Drop,
+}
+
+impl RebuildConfig {
+    /// The flags exclude each other.
+    pub fn step(&self) -> RebuildStep {
+        match (self.compare, self.back, self.drop) {
+            (true, _, _) => RebuildStep::Compare,
+            (_, true, _) => RebuildStep::Back,
+            (_, _, true) => RebuildStep::Drop,
+            (false, false, false) => RebuildStep::Swap,
+        }
+    }
+}
 
 /// Does one step of a rebuild, or all of them. After an error, everything done so far stays.
 pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {

@@ -17,7 +17,8 @@ use utoipa_axum::routes;
 use crate::config::{self, HttpConfig};
 use crate::endpoints;
 use crate::http::problem::Code;
-use crate::http::{gate, health, openapi, wait};
+use crate::http::{gate, health, wait};
+use crate::openapi;
 use crate::projection_set::ProjectionSet;
 use crate::projections;
 

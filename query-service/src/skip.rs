@@ -6,15 +6,44 @@
 use std::io::Write;
 
 use anyhow::{Context, bail, ensure};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, value_parser};
 use shared_events::lane::{EventId, Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::config::SkipConfig;
+use crate::config::{DatabaseUrl, LogConfig};
 use crate::database;
 use crate::pipeline::log_client::LogClient;
 use crate::projection::{Projection, ProjectionVersion};
 use crate::projections;
+
+/// Settings of `skip`.
+#[derive(Debug, Clone, Args)]
+pub struct SkipConfig {
+    /// The stopped lane.
+    #[arg(long, value_parser = value_parser!(u16).range(0..=1023))]
+    pub lane: u16,
+
+    /// The position at which it stopped, as `/v1/projections` shows it in `event`.
+    #[arg(long, value_parser = value_parser!(i64).range(1..))]
+    pub position: i64,
+
+    /// The reason why the event may be skipped, for those who miss it later.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub reason: String,
+
+    /// Skip only in this projection; by default, in every projection that stopped there.
+    #[arg(long, value_parser = projections::value_parser())]
+    pub projection: Option<Projection>,
+
+    /// The read database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+
+    #[command(flatten)]
+    pub log: LogConfig,
+}
 
 /// Skips the event in every version that is stopped exactly there.
 pub async fn skip(config: SkipConfig) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 pub use self::about::{About, ReservationRef, StockChange, TransferRef};
 pub use self::data::{
-    Cause, Context, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails, Reference,
+    Cause, Context, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails,
     StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
     StockSet,
 };
@@ -27,6 +27,7 @@ pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 pub use self::waitlist::{
     FilledStock, PassedOver, UnqueuedStock, WaitChanged, WaitlistedStock, WhyLeft, WhyPassedOver,
 };
+pub use crate::reference::Reference;
 
 /// An event that this binary cannot read.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 //!
 //! - [`values`], [`time`]: checked text and times
 //! - [`slot`], [`stream`], [`lane`]: where an event belongs
-//! - [`event`], [`reservation`], [`transfer`], [`order`]: what happened
+//! - [`event`], [`reservation`], [`transfer`], [`order`], [`reference`](mod@reference): what happened
 //! - [`payment`]: what a payment service is asked, and replies
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
@@ -20,6 +20,7 @@ pub mod patterns;
 pub mod time;
 pub mod stream;
 pub mod lane;
+pub mod reference;
 pub mod event;
 pub mod reservation;
 pub mod transfer;

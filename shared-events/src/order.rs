@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::event::Reference;
 use crate::lane::Version;
-use crate::payment::RequestKind;
+use crate::reference::Reference;
 use crate::time::Timestamp;
 use crate::values::{Label, LocationCode, OrderId, ReservationId, Sku};
 
@@ -165,6 +164,33 @@ pub enum StepStatus {
     Refused,
     /// It was asked for too long; an operator has to look.
     NeedsOperator,
+}
+
+/// What is asked of the payment service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// Set the money aside.
+    Authorise,
+    /// Undo the authorisation, or refuse it if it has not come yet.
+    Void,
+}
+
+impl RequestKind {
+    /// Its name in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authorise => "authorise",
+            Self::Void => "void",
+        }
+    }
+
+    /// The id of an order's request of this kind. Asking again uses the same, so a participant can drop
+    /// repetitions.
+    pub fn request(self, order: &OrderId) -> Label {
+        let request = format!("{order}:{}", self.as_str());
+        request.parse().expect("an id and a word are short and printable")
+    }
 }
 
 /// A request that the payment service has not answered.

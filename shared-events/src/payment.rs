@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::order::OrderLine;
+pub use crate::order::RequestKind;
 use crate::values::{Label, OrderId, ReservationId};
 
 /// The topic of requests, unless it is configured otherwise.
@@ -22,33 +23,6 @@ pub const DETAILS_BYTES_MAX: usize = 4_096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PaymentDetails(pub Map<String, Value>);
-
-/// What is asked of the payment service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RequestKind {
-    /// Set the money aside.
-    Authorise,
-    /// Undo the authorisation, or refuse it if it has not come yet.
-    Void,
-}
-
-impl RequestKind {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Authorise => "authorise",
-            Self::Void => "void",
-        }
-    }
-
-    /// The id of an order's request of this kind. Asking again uses the same, so a participant can drop
-    /// repetitions.
-    pub fn request(self, order: &OrderId) -> Label {
-        let request = format!("{order}:{}", self.as_str());
-        request.parse().expect("an id and a word are short and printable")
-    }
-}
 
 /// A request to the payment service: the value of a record on its topic, whose key is the order's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

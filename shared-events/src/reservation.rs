@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::Reference;
+use crate::reference::Reference;
 use crate::time::Timestamp;
 use crate::values::{Label, LocationCode, ReservationId, Sku};
 

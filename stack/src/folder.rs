@@ -8,8 +8,12 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
 
+use crate::user::User;
 use crate::whole::{ignore_missing, make_folder};
+
+const SHARED_DATA: &str = "/var/lib/stockbook";
 
 /// No other stack uses the folder while this value exists.
 #[derive(Debug)]
@@ -62,16 +66,22 @@ impl DataFolder {
         self.root.join("kafka")
     }
 
-    /// Postgres' configuration and data; [`crate::postgres::home`] says when they are elsewhere.
+    /// Postgres' configuration and data: in this folder, or in `/var/lib/stockbook` when root's data folder
+    /// is in a place that Postgres' user cannot enter, such as `/root`.
     #[must_use]
     pub fn postgres(&self) -> PathBuf {
-        self.root.join("postgres")
+        match User::for_postgres() {
+            Some(user) if !user.may_enter(&self.root) => {
+                let digest = Sha256::digest(self.root.as_os_str().as_encoded_bytes());
+                Path::new(SHARED_DATA).join(&hex::encode(digest)[..16])
+            }
+            _ => self.root.join("postgres"),
+        }
     }
 
     /// Removes everything that a stack keeps here, and nothing else. No process may use it any more.
     pub fn clear(&self) -> anyhow::Result<()> {
-        let postgres = crate::postgres::home(self);
-        let kept = [postgres, self.postgres(), self.kafka(), self.logs(), self.records()];
+        let kept = [self.postgres(), self.kafka(), self.logs(), self.records()];
         for folder in kept {
             removed(std::fs::remove_dir_all(&folder), &folder)?;
         }

@@ -4,11 +4,10 @@ pub mod databases;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use reqwest::Url;
-use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
 use crate::cache::{POSTGRES_MAJOR, Programs};
@@ -20,8 +19,6 @@ use crate::services::Service;
 use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
 
-const SHARED_DATA: &str = "/var/lib/stockbook";
-
 /// Makes the data where there is none yet, starts a server, and returns it with the URL of its
 /// superuser.
 pub(crate) async fn launch(
@@ -32,8 +29,8 @@ pub(crate) async fn launch(
 ) -> anyhow::Result<(Service, Url)> {
     let user = User::for_postgres();
     let programs = programs.postgres(user).await?;
-    let home = home(folder);
-    if home != folder.postgres() {
+    let home = folder.postgres();
+    if !home.starts_with(folder.root()) {
         tracing::info!(
             "Postgres does not run as root, and its user cannot enter {}, so its data is in {}",
             folder.root().display(),
@@ -76,18 +73,6 @@ pub(crate) async fn launch(
     let url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
     let url = Url::parse(&url).context("the password is hexadecimal")?;
     Ok((Service::server(folder, spec, Address::Postgres(url.clone()))?, url))
-}
-
-/// The home of Postgres' data: in the data folder, or in `/var/lib/stockbook` when root's data folder
-/// is in a place that Postgres' user cannot enter, such as `/root`.
-pub(crate) fn home(folder: &DataFolder) -> PathBuf {
-    match User::for_postgres() {
-        Some(user) if !user.may_enter(folder.root()) => {
-            let digest = Sha256::digest(folder.root().as_os_str().as_encoded_bytes());
-            Path::new(SHARED_DATA).join(&hex::encode(digest)[..16])
-        }
-        _ => folder.postgres(),
-    }
 }
 
 async fn make_cluster(

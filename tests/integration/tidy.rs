@@ -10,6 +10,7 @@ rules! {
     nothing_banned_is_in_the_code,
     every_statement_is_used_and_says_what_it_guarantees,
     the_services_do_not_know_each_other,
+    modules_do_not_import_each_other_in_circles,
     words_are_plain,
     documents_link_to_what_exists,
 }
@@ -43,6 +44,9 @@ const IMPURE: [&str; 9] = [
 
 /// All that the core may depend on.
 const CORE_DEPENDENCIES: [&str; 5] = ["imbl", "serde", "serde_json", "shared-events", "thiserror"];
+
+/// Files whose imports only tests need.
+const OF_TESTS: [&str; 4] = ["tests", "spec", "properties", "fixture"];
 
 /// What no Rust file may hold, and why.
 const BANNED: [(&str, &str); 9] = [
@@ -228,6 +232,55 @@ fn the_services_do_not_know_each_other() {
         }
     }
     assert_none(&findings);
+}
+
+/// Among the modules at the top of a crate; what only tests import does not count.
+fn modules_do_not_import_each_other_in_circles() {
+    let mut imports: BTreeSet<(String, String, String)> = BTreeSet::new();
+    for path in files(".rs") {
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        let Some(source) = parts.iter().position(|part| part == "src") else { continue };
+        let module = parts[source + 1].trim_end_matches(".rs");
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if ["lib", "main"].contains(&module) || OF_TESTS.contains(&stem.as_ref()) {
+            continue;
+        }
+        let text = read(&path);
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code = code.map(|line| match parts.len() - source {
+            2 => line.replace("super::", "crate::"),
+            _ => line.to_owned(),
+        });
+        let code: String = code.collect::<Vec<_>>().join(" ");
+        let named = code.split("crate::").skip(1).flat_map(|named| match named.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+            None => vec![named],
+        });
+        for named in named {
+            let named = named.trim_start().split(|one: char| !one.is_alphanumeric() && one != '_');
+            let other = named.into_iter().next().unwrap_or_default();
+            if other != module {
+                let of = parts[..source].join("/");
+                imports.insert((of, module.to_owned(), other.to_owned()));
+            }
+        }
+    }
+    // What imports nothing, or is imported by nothing, is in no circle.
+    loop {
+        let before = imports.len();
+        let all = imports.clone();
+        imports.retain(|(of, module, other)| {
+            let is = |one: &String, name: &String, with: &String| one == with && name == of;
+            all.iter().any(|(name, importer, _)| is(importer, name, other))
+                && all.iter().any(|(name, _, imported)| is(imported, name, module))
+        });
+        if imports.len() == before {
+            break;
+        }
+    }
+    let circles = imports.iter().map(|(of, module, other)| format!("{of}: {module} -> {other}"));
+    assert_none(&circles.collect::<Vec<_>>());
 }
 
 fn words_are_plain() {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use shared_events::recorded::RecordedEvent;
 
 pub use self::answer::{Answer, Figures, assert_has, moment, pointers};
-use crate::stockbook::reservation;
+use crate::bodies::reservation;
 
 /// One service.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 
 pub mod world;
 pub mod stockbook;
+pub mod bodies;
 pub mod api;
 pub mod oracle;
 pub mod topic;
@@ -12,13 +13,12 @@ pub mod proxy;
 pub mod seed;
 
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
+pub use bodies::{each, line_at, lines_at_main, reservation};
 pub use eventually::{DEADLINE, eventually};
 pub use oracle::{Oracle, assert_flow};
 pub use proxy::{Loss, Proxy};
 pub use seed::seeded;
 pub use size::Size;
-pub use stockbook::{
-    READY_MAX, Stockbook, each, line_at, lines_at_main, reservation, start_again, stop,
-};
+pub use stockbook::{READY_MAX, Stockbook, start_again, stop};
 pub use topic::{read_messages, read_partition};
 pub use world::World;

@@ -24,7 +24,7 @@ use utoipa::IntoResponses;
 
 use self::accepted::Recording;
 pub(crate) use self::accepted::{Accepted, ReservationAnswer};
-pub(crate) use self::batch::{BatchAnswer, BatchLine};
+pub(crate) use self::batch::BatchAnswer;
 pub(crate) use self::order::OrderAnswer;
 use super::problem::Problem;
 use crate::log::submission::{Decision, Outcome};

@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -28,10 +27,12 @@ use utoipa_axum::routes;
 
 use self::batch::BatchType;
 use super::answer::{Placed, Recorded, Registered};
-use super::json::{Fault, Faults, InQuery, Object, object, parameters};
+use super::json::{Fault, Faults, InQuery, Object, parameters};
 use super::openapi::CommandProblems;
 use super::problem::{Code, Problem};
-use super::request::{CommandHeaders, CommandQuery, IncomingRequest, PreconditionHeaders};
+use super::request::{
+    CommandHeaders, CommandPath, CommandQuery, IncomingRequest, NoPath, PreconditionHeaders,
+};
 use super::{AppState, WriterState, answer};
 use crate::inventory::{self, Precondition};
 use crate::log::submission::{Outcome, Payload, Submission};
@@ -165,26 +166,6 @@ impl<C: Command> RequestBody for C {
 impl<C: Command> RequestBody for Option<C> {
     type Command = C;
     const IS_OPTIONAL: bool = true;
-}
-
-/// The parameters of a command's path. In a batch they are members of the command.
-pub(crate) trait CommandPath: Object {
-    /// Whether the path names one stream, which a precondition can guard.
-    const NAMES_A_STREAM: bool = true;
-
-    /// The problem with a name that nothing can have, if that is not a fault of the request.
-    fn unknown(_names: &Value) -> Option<Problem> {
-        None
-    }
-}
-
-object! {
-    /// The path of commands that name what they are about in their bodies.
-    pub(crate) struct NoPath {}
-}
-
-impl CommandPath for NoPath {
-    const NAMES_A_STREAM: bool = false;
 }
 
 /// Describes what a command takes besides its body.

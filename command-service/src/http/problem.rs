@@ -6,11 +6,10 @@ mod tests;
 
 use std::time::Duration;
 
+use service_edge::problem::Fault;
 use shared_events::reservation::ReservationStatus;
 
 pub use self::catalogue::{Code, Problem};
-use super::answer::BatchLine;
-use super::json::Fault;
 use crate::inventory::{Excess, Rejection};
 use crate::log::read::ReadError;
 use crate::log::submission::NotExecuted;
@@ -21,13 +20,6 @@ impl Problem {
     pub(super) fn batch_too_large(limit: usize) -> Self {
         Self::new(Code::BatchTooLarge, format!("a batch has at most {limit} commands"))
             .with("limit", limit)
-    }
-
-    /// An atomic batch of which at least one command was refused, with the outcome of each.
-    pub(super) fn batch_refused(results: Vec<BatchLine>) -> Self {
-        let refused = results.iter().filter(|line| line.is_refused()).count();
-        let detail = format!("commands refused: {refused} of {}", results.len());
-        Self::new(Code::BatchRefused, detail).with("results", results)
     }
 
     /// A key is required, but `place` has none.

@@ -17,8 +17,7 @@ pub(crate) use self::header::{
     CORRELATION_ID, CommandHeaders, PreconditionHeaders, correlation_id,
 };
 use super::CommandConfig;
-use super::commands::CommandPath;
-use super::json::{self, Faults, JsonPointer, Member, object, read_tree};
+use super::json::{self, Faults, JsonPointer, Member, Object, object, read_tree};
 use super::problem::Problem;
 use crate::inventory::Precondition;
 use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
@@ -48,6 +47,26 @@ object! {
         #[serde(default)]
         validate_only: bool,
     }
+}
+
+/// The parameters of a command's path. In a batch they are members of the command.
+pub(crate) trait CommandPath: Object {
+    /// Whether the path names one stream, which a precondition can guard.
+    const NAMES_A_STREAM: bool = true;
+
+    /// The problem with a name that nothing can have, if that is not a fault of the request.
+    fn unknown(_names: &Value) -> Option<Problem> {
+        None
+    }
+}
+
+object! {
+    /// The path of commands that name what they are about in their bodies.
+    pub(crate) struct NoPath {}
+}
+
+impl CommandPath for NoPath {
+    const NAMES_A_STREAM: bool = false;
 }
 
 /// A request whose body has arrived.

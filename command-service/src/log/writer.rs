@@ -34,7 +34,7 @@ use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
 use crate::metrics;
-use crate::relay::RelaySender;
+use crate::relay_inbox::RelaySender;
 
 const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
 

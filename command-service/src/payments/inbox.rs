@@ -25,6 +25,7 @@ use crate::inventory::{Command, Request};
 use crate::log::submission::{IdempotencyKey, NotExecuted, Origin, Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 use crate::metrics;
+use crate::topic::rejected_topic;
 
 /// Messages that are decided at a time.
 const BATCH_MAX: usize = 500;
@@ -131,11 +132,6 @@ async fn pump(
         // After the decisions: a crash before it repeats messages, which changes nothing.
         consumer.commit(&offsets_after(&records)?, CommitMode::Async)?;
     }
-}
-
-/// The topic of messages that cannot be read.
-pub(crate) fn rejected_topic(topic: &str) -> String {
-    format!("{topic}.rejected")
 }
 
 /// Waits for a record and takes those that are ready after it.

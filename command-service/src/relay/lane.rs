@@ -14,10 +14,10 @@ use shared_events::recorded::RecordedEvent;
 use tokio_util::sync::CancellationToken;
 
 use super::database::{Database, DatabaseError};
-use super::inbox::{Inbox, Source, event_bytes};
 use super::pacer::Pacer;
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
+use crate::relay_inbox::{Inbox, Source, event_bytes};
 
 /// The pause when the producer is full of records of other lanes.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);

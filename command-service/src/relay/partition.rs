@@ -13,8 +13,8 @@ use shared_events::lane::{Lane, Position};
 use shared_events::record;
 use tokio_util::sync::CancellationToken;
 
-use super::client::settings;
 use super::resume::{Partition, Seen};
+use crate::kafka::settings;
 
 /// How long one request to the brokers may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);

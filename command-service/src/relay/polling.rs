@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
-use super::inbox::Inboxes;
+use crate::relay_inbox::Inboxes;
 
 /// The pause between two reads while the heads move, and the longest one while they do not.
 const PAUSE_MIN: Duration = Duration::from_millis(5);

@@ -10,8 +10,8 @@ use service_edge::kafka::{Deliveries, Delivery, Producer};
 use shared_events::record::Record;
 use shared_events::recorded::RecordedEvent;
 
-use super::client::settings;
 use super::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_LEN_MAX, RelayConfig};
+use crate::kafka::settings;
 use crate::topic::RECORD_BYTES_MAX;
 
 /// How long one request about a partition may take.

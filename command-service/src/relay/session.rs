@@ -11,7 +11,6 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
-use super::inbox::Inboxes;
 use super::lane::{Halt, LaneRelay, Progress};
 use super::lane_registry::{LaneRegistry, LaneState};
 use super::metrics;
@@ -23,6 +22,7 @@ use super::take_over::{Start, TakeOverError, take_over};
 use super::topic_monitor::{self, MonitorError};
 use super::window::Window;
 use super::{FLUSH_MAX, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_LEN_MAX, RelayConfig};
+use crate::relay_inbox::Inboxes;
 
 /// How often the locks of other lanes are tried, which also keeps the connection alive.
 const LOCK_INTERVAL: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use crate::drive::drive;
 use crate::environment::ITEMS;
 use crate::environment::baseline::Baseline;
 use crate::limits;
-use crate::report::{Budget, Row};
+use crate::report::{Budget, CLIENTS_SCALED, QUANTILES, Row, latency_row};
 use crate::requests::{Ask, BATCH, Requests, Sku};
 
 /// Units that are left of the scarce item, fewer than are asked for.
@@ -20,17 +20,6 @@ const BATCH_CLIENTS: usize = 8;
 /// Events of one transaction in the limits of orders and of batches.
 const LARGE: usize = 1_000;
 const LARGEST: usize = 10_000;
-
-/// The numbers of clients that the scaling is measured with.
-pub(crate) const CLIENTS_SCALED: [usize; 4] = [1, 8, 64, 256];
-
-/// The reported latencies, with their quantiles.
-pub(crate) const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
-
-/// The name of the row with a latency at so many clients.
-pub(crate) fn latency_row(clients: usize, quantile: &str) -> String {
-    format!("receive at {clients} clients, {quantile} (ms)")
-}
 
 /// Against the update-service. The limit is appending the same events without deciding anything,
 /// as many in a transaction as there are clients.

@@ -1,5 +1,6 @@
 //! Integrity checks: whether the views agree with the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -19,10 +20,10 @@ use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::{lane, token};
 use crate::http::subject::sku;
 use crate::http::wait::{MinPosition, wait_until_applied};
-use crate::integrity::check::{CheckError, Report, Subject};
+use crate::integrity::check::{CheckError, Checker, Report, Subject};
 use crate::integrity::difference::Difference;
 use crate::projection_set::ProjectionSet;
-use crate::projections::stock::{Stock, integrity_subject};
+use crate::projections::stock::Stock;
 use crate::projections::view::View;
 use crate::read_model::LanesUnknown;
 
@@ -110,7 +111,7 @@ pub async fn check_all(
 ) -> Result<Response, Problem> {
     let deadline = Instant::now() + CHECK_MAX;
     let (service, subject, required) = begin(&projections, request).await?;
-    let report = projections.checker().check_all(&subject, deadline).await?;
+    let report = checker(&projections).check_all(&subject, deadline).await?;
     must_be_fresh(&report, &required)?;
     let skipped = list_skipped(&service).await?;
     Ok(answer(report, skipped))
@@ -139,7 +140,7 @@ pub async fn check_sku(
     let deadline = Instant::now() + CHECK_MAX;
     let (service, subject, required) = begin(&projections, request).await?;
     let sku = sku(&text)?;
-    let report = projections.checker().check_sku(&subject, &sku, deadline).await?;
+    let report = checker(&projections).check_sku(&subject, &sku, deadline).await?;
     must_be_fresh(&report, &required)?;
     // A row without an event is a difference. Neither an event nor a row: there is no such item.
     if report.checked == 0 && report.first_difference.is_none() {
@@ -158,8 +159,25 @@ async fn begin(
     let service = projections.active(Stock::PROJECTION);
     let required = request.options.min_position;
     wait_until_applied(&service, &required).await?;
-    let subject = integrity_subject(projections).ok_or(LanesUnknown)?;
+    let subject = subject(projections).ok_or(LanesUnknown)?;
     Ok((service, subject, required))
+}
+
+/// What checks with the settings of this instance.
+pub fn checker(projections: &ProjectionSet) -> Checker {
+    Checker {
+        database: projections.config().database.clone(),
+        log: projections.log().clone(),
+        stop: projections.stop().clone(),
+        permits: Arc::clone(projections.checks()),
+    }
+}
+
+/// What a check compares now; `None` before the lanes are known.
+pub fn subject(projections: &ProjectionSet) -> Option<Subject> {
+    let model = projections.active(Stock::PROJECTION);
+    let lane_map = model.lane_map().ok()?.clone();
+    Some(Subject { of: model.projection, lane_map, progress: Arc::clone(&model.progress) })
 }
 
 /// Fails if no difference was found, but the views had been set back and no longer reflect the position.

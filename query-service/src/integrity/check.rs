@@ -24,9 +24,6 @@ use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
 use crate::projection::ProjectionVersion;
 
-/// Concurrent checks; one takes a good part of the machine.
-const CHECKS_MAX: usize = 2;
-
 /// Lanes that a check scans at once, each on its own connection.
 const LANES_AT_ONCE: usize = 4;
 
@@ -36,10 +33,11 @@ const PAGE_EVENTS: u32 = 2_000;
 /// Compares one version of the projection `stock` with the log.
 #[derive(Debug, Clone)]
 pub struct Checker {
-    database: DatabaseConfig,
-    log: LogClient,
-    stop: CancellationToken,
-    permits: Arc<Semaphore>,
+    pub database: DatabaseConfig,
+    pub log: LogClient,
+    pub stop: CancellationToken,
+    /// One for each check of a caller.
+    pub permits: Arc<Semaphore>,
 }
 
 /// The version of the projection `stock` that is compared.
@@ -78,10 +76,6 @@ pub enum CheckError {
 type LaneResult = (Scan, Result<(), Halt>);
 
 impl Checker {
-    pub fn new(database: DatabaseConfig, log: LogClient, stop: CancellationToken) -> Self {
-        Self { database, log, stop, permits: Arc::new(Semaphore::new(CHECKS_MAX)) }
-    }
-
     /// Checks every lane, every row, and what spans lanes.
     pub async fn check_all(
         &self,

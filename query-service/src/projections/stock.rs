@@ -21,7 +21,6 @@ pub use self::fold::{
     Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Totals, TransferRow, Waiter,
     WaiterChange, places,
 };
-use crate::integrity::check::Subject;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -55,13 +54,6 @@ impl View for Stock {
     fn routes() -> OpenApiRouter<ProjectionSet> {
         routes::routes()
     }
-}
-
-/// What an integrity check compares now; `None` before the lanes are known.
-pub fn integrity_subject(set: &ProjectionSet) -> Option<Subject> {
-    let model = set.active(Stock::PROJECTION);
-    let lane_map = model.lane_map().ok()?.clone();
-    Some(Subject { of: model.projection, lane_map, progress: Arc::clone(&model.progress) })
 }
 
 /// Handlers that do not name a projection read stock.

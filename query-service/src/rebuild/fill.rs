@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, RebuildConfig};
+use crate::config;
 use crate::database;
 use crate::pipeline::apply::{self, ApplyError};
 use crate::pipeline::checkpoint::Checkpoint;
@@ -26,7 +26,7 @@ use crate::pipeline::delivery::{Arrival, Page};
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::projection::ProjectionVersion;
-use crate::rebuild::say;
+use crate::rebuild::{RebuildConfig, say};
 use crate::skip::skip_event;
 
 /// How often progress is reported to the operator.

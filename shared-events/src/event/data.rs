@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::lane::EventId;
-use crate::values::{Code, Label, LocationCode, ReversalId, Sku};
+use crate::reference::Reference;
+use crate::values::{Code, LocationCode, ReversalId, Sku};
 
 /// The stored figures of an item at a location, in base units; none is ever negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,20 +64,6 @@ impl Figures {
     pub fn checked_available(self) -> Option<i64> {
         self.on_hand.checked_sub(self.reserved)?.checked_sub(self.allocated)
     }
-}
-
-/// The external document behind an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reference {
-    /// The kind of document, such as `invoice`.
-    #[serde(rename = "type")]
-    pub kind: Label,
-    /// The id of the document.
-    pub id: Label,
-    /// A line of the document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<Label>,
 }
 
 /// The free members of a command, kept together so that encrypting them would touch one place.

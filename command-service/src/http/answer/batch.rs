@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::accepted::Recording;
 use super::{Accepted, Answer, json, mark_replayed, undecided};
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::log::submission::{Decision, Outcome, Verdict};
 
 /// What a batch did.
@@ -41,8 +41,7 @@ pub(crate) struct BatchLine {
 }
 
 impl BatchLine {
-    /// Whether the command was refused.
-    pub(crate) fn is_refused(&self) -> bool {
+    fn is_refused(&self) -> bool {
         matches!(self.body, Answer::Refused(_))
     }
 
@@ -95,12 +94,19 @@ fn decided(decision: Decision, commands: usize) -> Response {
         Decision::Rejected(rejection) => Problem::from(rejection).into_response(),
         Decision::RefusedTogether(verdicts) => {
             let results = BatchLine::all(verdicts.into_iter().map(verdict));
-            Problem::batch_refused(results).into_response()
+            refused(results).into_response()
         }
         Decision::Accepted(_) => {
             Problem::internal(&"a batch was decided as one command").into_response()
         }
     }
+}
+
+/// An atomic batch of which at least one command was refused, with the outcome of each.
+fn refused(results: Vec<BatchLine>) -> Problem {
+    let refused = results.iter().filter(|line| line.is_refused()).count();
+    let detail = format!("commands refused: {refused} of {}", results.len());
+    Problem::new(Code::BatchRefused, detail).with("results", results)
 }
 
 /// Each command's answer as if it had been alone, but for where and when all were recorded.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::pace::Pace;
-use super::{Load, drive};
+use crate::drive::pace::Pace;
+use crate::drive::{Load, drive};
 use crate::report::{Report, Round};
 use crate::requests::{Ask, Orders, Requests, address};
 
