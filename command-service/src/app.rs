@@ -9,7 +9,7 @@ use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
 use service_edge::{recorder, retry};
-use shared_events::lane::{Lane, LaneMap};
+use shared_events::lane::LaneMap;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -142,7 +142,7 @@ fn start_parts(
         config: config.payments.clone(),
         database: config.write_database_url.clone(),
         pool: reading_pool(config, 1, "payments"),
-        lanes: all_lanes(&lanes),
+        lanes: lanes.lanes(),
     };
     let (writer, task) = writer::start(writer_config(config), lanes, sender);
     parts.spawn("relay", relay.run(stops.relay.clone()));
@@ -180,7 +180,7 @@ async fn learn_lanes(log: &LogReader, expected: Option<u16>) -> anyhow::Result<L
             tracing::warn!(%error, "not accepting commands yet; trying again in {pause:?}");
         })
         .await?;
-    let stored = all_lanes(&lanes).len();
+    let stored = lanes.lanes().len();
     ensure!(
         expected.is_none_or(|expected| usize::from(expected) == stored),
         "the log has {stored} lanes, but LANES is {}; the number cannot change",
@@ -189,20 +189,12 @@ async fn learn_lanes(log: &LogReader, expected: Option<u16>) -> anyhow::Result<L
     Ok(lanes)
 }
 
-/// Each lane once, ascending.
-fn all_lanes(map: &LaneMap) -> Vec<Lane> {
-    let mut lanes = map.slots().to_vec();
-    lanes.sort_unstable();
-    lanes.dedup();
-    lanes
-}
-
 fn relay_config(config: &ServeConfig, lanes: &LaneMap) -> RelayConfig {
     RelayConfig {
         brokers: config.kafka_brokers.clone(),
         topic: config.topic.clone(),
         database: config.write_database_url.clone(),
-        lanes: all_lanes(lanes),
+        lanes: lanes.lanes(),
     }
 }
 

@@ -75,18 +75,18 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
         (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION | FOLLOW_WAITLIST) => {
-            let (correlation_id, step) = (label(id.as_str()), Step::Settle);
+            let (correlation_id, step) = (Label::known(id.as_str()), Step::Settle);
             let command = ChangeReservation { id, step, precondition, cause };
             Ok(submission(Command::ChangeReservation(command), correlation_id, None))
         }
         (Ok(Stream::Transfer(id)), OVERDUE_TRANSFER) => {
-            let (correlation_id, change) = (label(id.as_str()), TransferChange::MarkOverdue);
+            let (correlation_id, change) = (Label::known(id.as_str()), TransferChange::MarkOverdue);
             let command = ChangeTransfer { id, change, precondition, cause };
             Ok(submission(Command::ChangeTransfer(command), correlation_id, None))
         }
         (Ok(Stream::Order(id)), CONTINUE_ORDER) => {
             // All events of an order have the correlation of its first.
-            let correlation_id = label(row.try_get("correlation_id")?);
+            let correlation_id = Label::known(row.try_get("correlation_id")?);
             let cause_of_it = row::event_id(row, "lane", "position")?;
             let command = ChangeOrder {
                 id,
@@ -97,7 +97,7 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
             Ok(submission(Command::ChangeOrder(command), correlation_id, Some(cause_of_it)))
         }
         (Ok(Stream::Stock(sku, location)), FILL_WAITLIST) => {
-            let correlation_id = label(&format!("{sku}/{location}"));
+            let correlation_id = Label::known(&format!("{sku}/{location}"));
             Ok(submission(
                 Command::FillWaitlist(FillWaitlist { sku, location }),
                 correlation_id,
@@ -141,17 +141,13 @@ fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId
     Submission {
         payload: Payload::One(Request { command, occurred_at: None }),
         origin: Origin {
-            actor: Some(label(ACTOR)),
+            actor: Some(Label::known(ACTOR)),
             correlation_id,
-            causation_id: caused_by.map(|event| label(&event.to_string())),
+            causation_id: caused_by.map(|event| Label::known(&event.to_string())),
             traceparent: None,
         },
         key: None,
         validate_only: false,
         deadline: Instant::now() + REQUEST_MAX,
     }
-}
-
-fn label(text: &str) -> Label {
-    text.parse().expect("ids and words are short and printable")
 }

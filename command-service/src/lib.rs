@@ -8,6 +8,7 @@
 
 pub mod config;
 mod metrics;
+mod digest;
 mod kafka;
 pub mod app;
 pub mod http;

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use shared_events::event::Cause;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReversalId, Sku};
@@ -58,12 +57,7 @@ impl WindowRequest {
         let Some(key) = &self.key else {
             return self.id.clone();
         };
-        let mut hash = Sha256::new();
-        for text in [key.caller.as_str(), key.key.as_str()] {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-        let digest: [u8; 32] = hash.finalize().into();
+        let digest = key.digest();
         let (bytes, _) = digest.split_first_chunk().expect("a digest is longer than a UUID");
         ReversalId::new(uuid::Builder::from_custom_bytes(*bytes).into_uuid())
     }

@@ -104,10 +104,6 @@ fn bounded(
         ])
 }
 
-pub fn lane_column(lane: Lane) -> i16 {
-    i16::try_from(lane.0).expect("a lane is below 1024")
-}
-
 pub fn lane(column: i16) -> Lane {
     Lane(u16::try_from(column).expect("a stored lane is never negative"))
 }

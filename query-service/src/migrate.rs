@@ -33,7 +33,7 @@ async fn fix_lanes(connection: &mut PgConnection, requested: Option<u16>) -> any
     let lanes = migrate::number_of_lanes(requested, stored)?;
     if stored.is_none() {
         let map = LaneMap::even(lanes)?;
-        let slots = map.slots().iter().map(|lane| database::lane_column(*lane));
+        let slots = map.slots().iter().map(|lane| i16::from(*lane));
         sqlx::query(include_str!("../queries/insert_slots.sql"))
             .bind(slots.collect::<Vec<i16>>())
             .execute(&mut *transaction)

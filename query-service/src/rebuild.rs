@@ -18,10 +18,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use crate::config::{DatabaseUrl, LogConfig};
 use crate::database;
 use crate::migrate::load_lane_map;
+use crate::pipeline::progress::Positions;
 use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
 use crate::projections;
-use crate::rebuild::fill::{Filler, Positions};
+use crate::rebuild::fill::Filler;
 
 /// How long every service takes to notice a change of the list of versions.
 const NOTICED_AFTER: Duration = Duration::from_secs(2);

@@ -13,7 +13,6 @@ use shared_events::recorded::RecordedEvent;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use crate::config::{DatabaseUrl, LogConfig};
-use crate::database;
 use crate::pipeline::log_client::LogClient;
 use crate::projection::{Projection, ProjectionVersion};
 use crate::projections;
@@ -80,7 +79,7 @@ async fn find_stopped(
     let EventId(lane, position) = event;
     let stopped: Vec<(String, i16, i64, String, String)> =
         sqlx::query_as(include_str!("../queries/list_stopped.sql"))
-            .bind(database::lane_column(lane))
+            .bind(i16::from(lane))
             .bind(of.map(Projection::name))
             .fetch_all(connection)
             .await?;
@@ -129,7 +128,7 @@ pub async fn skip_event(
     let skipped = sqlx::query(include_str!("../queries/skip_event.sql"))
         .bind(of.name())
         .bind(of.version())
-        .bind(database::lane_column(event.lane))
+        .bind(i16::from(event.lane))
         .bind(event.position.0)
         .bind(event.chain.0.to_vec())
         .bind(event.id().to_string())

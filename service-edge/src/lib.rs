@@ -3,6 +3,7 @@
 //! - [`config`]: types of settings
 //! - [`process`]: arguments, logs, signals, exit code
 //! - [`migrate`]: what both `migrate` commands share
+//! - [`database`]: errors of Postgres
 //! - [`parts`]: the long-running tasks of a service
 //! - [`retry`]: pauses between tries
 //! - [`server`]: the listening socket and its limits
@@ -19,6 +20,7 @@
 pub mod config;
 pub mod process;
 pub mod migrate;
+pub mod database;
 pub mod parts;
 pub mod retry;
 pub mod server;

@@ -1,6 +1,6 @@
 //! Lanes, positions in them, and position tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,6 +14,13 @@ use crate::values::{Sku, ValueError, serde_as_text};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Lane(pub u16);
+
+/// As Postgres keeps it.
+impl From<Lane> for i16 {
+    fn from(lane: Lane) -> Self {
+        i16::try_from(lane.0).expect("a lane is below 1024")
+    }
+}
 
 impl fmt::Display for Lane {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,11 +128,20 @@ impl LaneMap {
         self.0[usize::from(slot_of(sku.as_str()))]
     }
 
+    /// Every lane once, ascending.
+    pub fn lanes(&self) -> Vec<Lane> {
+        let lanes: BTreeSet<Lane> = self.0.iter().copied().collect();
+        lanes.into_iter().collect()
+    }
+
     /// The lane of every slot, in slot order.
     pub fn slots(&self) -> &[Lane] {
         &self.0
     }
 }
+
+/// The header with the position that an answer reflects.
+pub const POSITION_HEADER: &str = "stock-position";
 
 /// Positions of one or more lanes: `3:1042` or `3:1042,7:88`, lanes ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -116,6 +116,16 @@ text_value! {
     Label, is_label, "1 to 255 printable characters"
 }
 
+impl Label {
+    /// The label of an id, or of a word of our own.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn known(text: &str) -> Self {
+        text.parse().expect("ids and words are short and printable")
+    }
+}
+
 text_value! {
     /// The id of a reservation, made by the server: `{slot}-{uuid}` with the slot of the first line's sku,
     /// so that a reservation of one line stays in one lane.

@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use shared_events::event::Event;
-use shared_events::lane::PositionToken;
+use shared_events::lane::{POSITION_HEADER, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
 use utoipa::IntoResponses;
@@ -30,7 +30,7 @@ use super::problem::Problem;
 use crate::log::submission::{Decision, Outcome};
 
 /// The position of the answer's effects in the log.
-pub(crate) const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
+pub(crate) const STOCK_POSITION: HeaderName = HeaderName::from_static(POSITION_HEADER);
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The answers to a command that registers something.

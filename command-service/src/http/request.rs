@@ -191,7 +191,7 @@ async fn path_parameters(head: &mut Parts) -> Value {
 }
 
 pub(crate) fn new_correlation_id() -> Label {
-    uuid::Uuid::now_v7().to_string().parse().expect("a UUID is 36 printable characters")
+    Label::known(&uuid::Uuid::now_v7().to_string())
 }
 
 /// The key of one command of a batch, with the hash that a repetition must have.
@@ -215,8 +215,7 @@ impl From<CommandKey> for IdempotencyKey {
 }
 
 fn idempotency_key(key: Label, request_hash: [u8; 32]) -> IdempotencyKey {
-    let caller = CALLER.parse().expect("the caller's name is printable");
-    IdempotencyKey { caller, key, request_hash }
+    IdempotencyKey { caller: Label::known(CALLER), key, request_hash }
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use inventory::Rejection;
-use sha2::{Digest, Sha256};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
@@ -101,13 +100,7 @@ fn is_lasting(rejection: &Rejection) -> bool {
 
 /// The number of a key's advisory lock. Two keys may share a number; then they wait for each other.
 pub(crate) fn lock_number(key: &IdempotencyKey) -> i64 {
-    let mut hash = Sha256::new();
-    for text in [key.caller.as_str(), key.key.as_str()] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    let [a, b, c, d, e, f, g, h, ..] = digest;
+    let [a, b, c, d, e, f, g, h, ..] = key.digest();
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 

@@ -9,6 +9,7 @@ mod merged;
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_edge::database::is_unavailable;
 use shared_events::lane::{Lane, LaneMap};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -207,26 +208,7 @@ fn number(lane: Lane) -> i16 {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        if is_transient(&error) { Self::Unavailable(error) } else { Self::Corrupt(error) }
-    }
-}
-
-/// Whether the same statement may succeed later.
-fn is_transient(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        // Connection, authorisation, database missing, rollback, resources, operator, lock, system.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "28", "3D", "40", "53", "55", "57", "58"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        _ => false,
+        if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Corrupt(error) }
     }
 }
 

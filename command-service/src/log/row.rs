@@ -106,7 +106,7 @@ pub(super) async fn events_at(
 }
 
 pub fn lane_number(lane: Lane) -> i16 {
-    i16::try_from(lane.0).expect("a lane is below 1024")
+    lane.into()
 }
 
 pub fn lane(row: &PgRow, column: &'static str) -> sqlx::Result<Lane> {

@@ -13,6 +13,8 @@ use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
+use crate::digest::digest;
+
 /// One request to the writer.
 #[derive(Debug)]
 pub struct Submission {
@@ -95,6 +97,13 @@ pub struct IdempotencyKey {
     pub key: Label,
     /// SHA-256 of route and body, which must be the same when the key is repeated.
     pub request_hash: [u8; 32],
+}
+
+impl IdempotencyKey {
+    /// The digest of the key with its caller.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        digest([self.caller.as_str().as_bytes(), self.key.as_str().as_bytes()])
+    }
 }
 
 #[derive(Debug, Clone)]

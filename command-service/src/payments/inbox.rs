@@ -189,7 +189,7 @@ fn read(source: &Source, record: &OwnedMessage) -> Result<Incoming, Unreadable> 
     let value = record.payload().ok_or(Unreadable::Empty)?;
     let asked = (source.read)(value).map_err(|error| Unreadable::Misfit(error.to_string()))?;
     let request_hash = Sha256::digest(value).into();
-    Ok(Incoming { asked, key: IdempotencyKey { caller: label(CALLER), key, request_hash } })
+    Ok(Incoming { asked, key: IdempotencyKey { caller: Label::known(CALLER), key, request_hash } })
 }
 
 /// Has every message decided; returns those that are set aside, with the reasons.
@@ -248,7 +248,7 @@ async fn submit(
         let submission = Submission {
             payload: Payload::One(Request { command: command.clone(), occurred_at: None }),
             origin: Origin {
-                actor: Some(label(CALLER)),
+                actor: Some(Label::known(CALLER)),
                 correlation_id: correlation_id.clone(),
                 causation_id: Some(key.key.clone()),
                 traceparent: None,
@@ -297,10 +297,6 @@ fn copy<'a>(
         copy = copy.payload(value);
     }
     copy
-}
-
-fn label(text: &str) -> Label {
-    text.parse().expect("a word is a label")
 }
 
 #[cfg(test)]

@@ -221,15 +221,11 @@ fn submission(job: &Running, pass: i32, step: &Waiting) -> Submission {
         payload: Payload::One(Request { command: Command::Reverse(reverse), occurred_at: None }),
         origin: job.origin.clone(),
         key: Some(IdempotencyKey {
-            caller: label(CALLER),
+            caller: Label::known(CALLER),
             request_hash: Sha256::digest(&key).into(),
-            key: label(&key),
+            key: Label::known(&key),
         }),
         validate_only: false,
         deadline: Instant::now() + STEP_MAX,
     }
-}
-
-fn label(text: &str) -> Label {
-    text.parse().expect("it is short and printable")
 }

@@ -14,7 +14,7 @@ impl Book {
     /// The reply to a request. The same request gets the same reply, and what is voided stays so: a request to
     /// authorise that comes after its void is refused.
     pub(crate) fn answer(&self, request: &PaymentRequest, decline_rate: f64) -> PaymentReply {
-        let order: Label = label(request.order.as_str());
+        let order: Label = Label::known(request.order.as_str());
         let reply = |outcome| PaymentReply {
             order: order.clone(),
             request: request.request.clone(),
@@ -27,14 +27,16 @@ impl Book {
         }
         match self.0.get(&order) {
             Some(known) if known.request == request.request => known.clone(),
-            Some(_) => {
-                PaymentReply { reason: Some(label("voided")), ..reply(PaymentOutcome::Declined) }
-            }
-            None if declines(request, decline_rate) => {
-                PaymentReply { reason: Some(label("no_funds")), ..reply(PaymentOutcome::Declined) }
-            }
+            Some(_) => PaymentReply {
+                reason: Some(Label::known("voided")),
+                ..reply(PaymentOutcome::Declined)
+            },
+            None if declines(request, decline_rate) => PaymentReply {
+                reason: Some(Label::known("no_funds")),
+                ..reply(PaymentOutcome::Declined)
+            },
             None => {
-                let payment_id = label(&format!("payment-{order}"));
+                let payment_id = Label::known(&format!("payment-{order}"));
                 PaymentReply { payment_id: Some(payment_id), ..reply(PaymentOutcome::Authorised) }
             }
         }
@@ -64,10 +66,6 @@ pub(crate) fn is_declined(id: &str, rate: f64) -> bool {
     f64::from(u16::from_be_bytes([hash[0], hash[1]])) < rate * 65_536.0
 }
 
-fn label(text: &str) -> Label {
-    text.parse().expect("an id or a word is short and printable")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +80,7 @@ mod tests {
             request: kind.request(&order),
             order,
             kind,
-            owner: label("customer-1"),
+            owner: Label::known("customer-1"),
             lines: Vec::new(),
             payment,
         }

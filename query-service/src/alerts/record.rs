@@ -161,7 +161,7 @@ impl Alert {
     }
 
     pub(super) fn lane(&self) -> i16 {
-        database::lane_column(self.event.0)
+        i16::from(self.event.0)
     }
 
     pub(super) fn position(&self) -> i64 {

@@ -7,7 +7,7 @@ use axum::http::header::{ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use shared_events::lane::{Lane, PositionToken};
+use shared_events::lane::{Lane, POSITION_HEADER, PositionToken};
 use shared_events::time::Timestamp;
 use sqlx::FromRow;
 use sqlx::Row;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::http::rows::{self, Sum, token};
 
 /// The header that carries the position an answer reflects.
-pub const STOCK_POSITION: HeaderName = HeaderName::from_static("stock-position");
+pub const STOCK_POSITION: HeaderName = HeaderName::from_static(POSITION_HEADER);
 
 /// The figures of an item, at one location or at all of them. At one location no figure is beyond 2^53 − 1;
 /// a total over locations may be, even beyond 64 bits, and is an exact integer nevertheless.

@@ -9,6 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared_events::lane::PositionToken;
+use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku};
 use sqlx::postgres::PgRow;
 use sqlx::{Decode, Encode, FromRow, Postgres, QueryBuilder, Row, Type};
@@ -85,6 +86,14 @@ pub struct PairKey {
     pub location: LocationCode,
 }
 
+/// The key of lists of things that were made, the newest first.
+#[derive(Debug, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeKey<Id> {
+    pub made_at: Timestamp,
+    pub id: Id,
+}
+
 impl PageParameters {
     pub fn limit(&self) -> i64 {
         self.limit.map_or(LIMIT_DEFAULT, |limit| limit.0)
@@ -153,6 +162,13 @@ impl PageQuery {
         let Some(PairKey { sku, location }) = after else { return self };
         self.push(" and (sku, location) > (").bind(sku.as_str());
         self.push(", ").bind(location.as_str()).push(")")
+    }
+
+    /// After a row in the order of the columns of `table`.
+    pub fn after_made(&mut self, table: &str, after: Option<&MadeKey<impl Display>>) -> &mut Self {
+        let Some(MadeKey { made_at, id }) = after else { return self };
+        self.push(format_args!(" and ({table}.made_at, {table}.id) < (")).bind(made_at.to_utc());
+        self.push(", ").bind(id.to_string()).push(")")
     }
 
     /// How rows are found depends on the limit, so it is written out and not bound.

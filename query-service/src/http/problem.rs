@@ -2,6 +2,7 @@
 
 mod catalogue;
 
+use service_edge::database::is_unavailable;
 use shared_events::lane::PositionToken;
 
 pub use self::catalogue::{Code, Problem};
@@ -76,19 +77,5 @@ impl From<sqlx::Error> for Problem {
         } else {
             Self::internal(&error)
         }
-    }
-}
-
-/// Whether the database is away or overloaded, as opposed to a fault in a statement or its result.
-/// These are the SQLSTATE classes 08, 53, 57 and 58
-/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-fn is_unavailable(error: &sqlx::Error) -> bool {
-    use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
-    match error {
-        Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed => true,
-        Database(cause) => cause
-            .code()
-            .is_some_and(|code| matches!(code.get(..2), Some("08" | "53" | "57" | "58"))),
-        _ => false,
     }
 }

@@ -17,6 +17,7 @@ use sqlx::postgres::{PgRow, PgTypeInfo, PgValueRef};
 use sqlx::{Decode, FromRow, Postgres, Row, Type, ValueRef};
 
 use crate::database;
+use crate::http::Service;
 use crate::http::problem::Problem;
 use crate::http::wait::{AsOf, Lookup};
 
@@ -171,4 +172,24 @@ where
     let position = token(lane(row)?, row.try_get("applied")?);
     let value = if row.try_get("present")? { Ok(T::from_row(row)?) } else { Err(missing) };
     Ok(AsOf { position, value })
+}
+
+/// Reads the thing with this id by a statement that also says how far its lane is applied.
+pub async fn read_one<T>(
+    service: &Service,
+    statement: &'static str,
+    lane: Lane,
+    id: &str,
+    missing: impl FnOnce(String) -> Problem,
+) -> Result<Lookup<T>, Problem>
+where
+    T: for<'r> FromRow<'r, PgRow>,
+{
+    let row = sqlx::query(statement)
+        .bind(service.projection.version())
+        .bind(i16::from(lane))
+        .bind(id)
+        .fetch_one(&service.pool)
+        .await?;
+    Ok(lookup(&row, missing(id.to_owned()))?)
 }

@@ -86,7 +86,7 @@ async fn round(
 ) -> Result<(), Halt> {
     let started = Instant::now();
     let mut has_skips = false;
-    for lane in subject.lanes() {
+    for lane in subject.lane_map.lanes() {
         let part = (lane, Scope::Lane);
         let mut scan =
             checker.scan(connection, subject, part, pace.clone(), DIFFERENCES_MAX).await?;

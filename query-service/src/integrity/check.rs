@@ -83,7 +83,7 @@ impl Checker {
         deadline: Instant,
     ) -> Result<Report, CheckError> {
         let _permit = self.permit()?;
-        let mut waiting = subject.lanes();
+        let mut waiting = subject.lane_map.lanes();
         waiting.reverse();
         let mut running = JoinSet::new();
         let mut results = Vec::new();
@@ -140,7 +140,7 @@ impl Checker {
         let skipped: Vec<i64> = sqlx::query_scalar(include_str!("../../queries/list_skips.sql"))
             .bind(subject.of.name())
             .bind(subject.of.version())
-            .bind(database::lane_column(lane))
+            .bind(i16::from(lane))
             .fetch_all(connection)
             .await?;
         let skipped = skipped.into_iter().map(Position);
@@ -214,15 +214,5 @@ impl Checker {
             report.first_difference = compared.await.map_err(CheckError::Failed)?;
         }
         Ok(report)
-    }
-}
-
-impl Subject {
-    /// The lanes in order.
-    pub fn lanes(&self) -> Vec<Lane> {
-        let mut lanes = self.lane_map.slots().to_vec();
-        lanes.sort_unstable();
-        lanes.dedup();
-        lanes
     }
 }

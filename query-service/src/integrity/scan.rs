@@ -9,7 +9,6 @@ use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::database;
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{MovementRow, ViewRow};
 use crate::integrity::verification::{Comparison, Scope, Verification, compare_contents};
@@ -106,7 +105,7 @@ impl Scan {
             // 2. Its movements.
             let rows: Vec<MovementRow> =
                 sqlx::query_as(include_str!("../../queries/verify_movements.sql"))
-                    .bind(database::lane_column(self.lane))
+                    .bind(i16::from(self.lane))
                     .bind(after.0)
                     .bind(last.0)
                     .bind(self.sku())
@@ -150,7 +149,7 @@ impl Scan {
         connection: &mut PgConnection,
         checkpoint: Checkpoint,
     ) -> Result<(), Halt> {
-        let (lane, sku) = (database::lane_column(self.lane), self.sku().map(str::to_owned));
+        let (lane, sku) = (i16::from(self.lane), self.sku().map(str::to_owned));
         self.note(self.verification.compare_checkpoint(checkpoint))?;
         for (kind, statement) in VIEWS {
             let mut rows = sqlx::query_as(statement).bind(lane).bind(&sku).fetch(&mut *connection);
@@ -190,7 +189,7 @@ impl Scan {
             sqlx::query_as(include_str!("../../queries/get_checkpoint.sql"))
                 .bind(self.of.name())
                 .bind(self.of.version())
-                .bind(database::lane_column(self.lane))
+                .bind(i16::from(self.lane))
                 .fetch_one(connection)
                 .await?;
         Ok(Checkpoint { position: Position(position), chain: Chain(chain) })

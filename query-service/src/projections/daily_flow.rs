@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
-use crate::database::{lane_column, write_rows};
+use crate::database::write_rows;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -45,7 +45,7 @@ impl View for DailyFlow {
     ) -> sqlx::Result<()> {
         write_rows!(connection, "daily_flow/add_items.sql", for (sku, counted) in &changes.items => {
             sku: sku.as_str(),
-            lane: lane_column(counted.at.lane),
+            lane: i16::from(counted.at.lane),
             version: counted.events,
             position: counted.at.position.0,
             updated_at: counted.at.recorded_at.to_utc(),
@@ -53,7 +53,7 @@ impl View for DailyFlow {
         write_rows!(connection, "daily_flow/add_days.sql", for ((sku, day), (at, flow)) in &changes.days => {
             sku: sku.as_str(),
             day: *day,
-            lane: lane_column(at.lane),
+            lane: i16::from(at.lane),
             incoming: flow.incoming.to_string(),
             outgoing: flow.outgoing.to_string(),
             returned: flow.returned.to_string(),

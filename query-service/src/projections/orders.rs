@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
-use crate::database::{lane_column, write_rows};
+use crate::database::write_rows;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
@@ -47,7 +47,7 @@ impl View for Orders {
     ) -> sqlx::Result<()> {
         write_rows!(connection, "orders/upsert_orders.sql", for row in changes.orders.values() => {
             id: row.order.id.as_str(),
-            lane: lane_column(row.at.lane),
+            lane: i16::from(row.at.lane),
             owner: row.order.owner.as_str(),
             status: row.order.status.as_str(),
             reservation: row.order.reservation.as_ref().map(|id| id.as_str()),

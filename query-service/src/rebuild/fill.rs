@@ -25,6 +25,7 @@ use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Page};
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
+use crate::pipeline::progress::Positions;
 use crate::projection::ProjectionVersion;
 use crate::rebuild::{RebuildConfig, say};
 use crate::skip::skip_event;
@@ -40,9 +41,6 @@ const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
 
 /// The longest pause between two tries.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(2);
-
-/// Positions by lane.
-pub(super) type Positions = BTreeMap<Lane, Position>;
 
 /// Fills one version.
 #[derive(Clone)]
@@ -252,7 +250,7 @@ impl Filler {
         let reason: Option<String> =
             sqlx::query_scalar(include_str!("../../queries/find_skipped.sql"))
                 .bind(self.0.of.name())
-                .bind(database::lane_column(lane))
+                .bind(i16::from(lane))
                 .bind(at.position.next().0)
                 .fetch_optional(&mut *notes)
                 .await?;

@@ -10,7 +10,6 @@ use shared_events::values::Sku;
 use sqlx::{FromRow, Row};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database;
 use crate::http::Service;
 use crate::http::parameters::invalid;
 use crate::http::problem::Problem;
@@ -141,7 +140,7 @@ async fn read_flow(
 ) -> Result<Lookup<ItemFlow>, Problem> {
     let rows = sqlx::query(include_str!("get_flow.sql"))
         .bind(service.projection.version())
-        .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
+        .bind(i16::from(service.lane_map()?.lane_of_item(sku)))
         .bind(sku.as_str())
         .bind(from)
         .bind(to)

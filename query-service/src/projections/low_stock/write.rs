@@ -8,7 +8,7 @@ use shared_events::values::{Sku, ValueError};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::database::{self, lane_column, write_rows};
+use crate::database::{self, write_rows};
 use crate::projection::EventPosition;
 use crate::projections::low_stock::fold::{Alert, Changes, Item, Level, evaluate};
 
@@ -36,7 +36,7 @@ pub(super) async fn write(
     write_alerts(&alerts, connection).await?;
     let overdue = changes.overdue.iter().filter(|one| is_new(one.at));
     write_rows!(connection, "insert_overdue.sql", for one in overdue => {
-        lane: lane_column(one.at.lane),
+        lane: i16::from(one.at.lane),
         position: one.at.position.0,
         transfer: one.transfer.as_str(),
         expected_at: one.expected_at.to_utc(),
@@ -47,7 +47,7 @@ pub(super) async fn write(
     });
     let stuck = changes.stuck.iter().filter(|one| is_new(one.at));
     write_rows!(connection, "insert_order_alerts.sql", for one in stuck => {
-        lane: lane_column(one.at.lane),
+        lane: i16::from(one.at.lane),
         position: one.at.position.0,
         order: one.order.as_str(),
         step: one.step.as_str(),
@@ -100,7 +100,7 @@ async fn write_items(items: &Items, connection: &mut PgConnection) -> sqlx::Resu
     let changed: Vec<(&Sku, _, _)> = items.iter().filter_map(changed).collect();
     write_rows!(connection, "upsert_reorder_points.sql", for (sku, at, reorder_point) in changed => {
         sku: sku.as_str(),
-        lane: lane_column(at.lane),
+        lane: i16::from(at.lane),
         reorder_point: reorder_point,
         position: at.position.0,
     });
@@ -114,7 +114,7 @@ async fn write_levels(items: &Items, connection: &mut PgConnection) -> sqlx::Res
     write_rows!(connection, "upsert_levels.sql", for (sku, location, level) in levels => {
         sku: sku.as_str(),
         location: location.as_str(),
-        lane: lane_column(level.lane),
+        lane: i16::from(level.lane),
         available: level.available,
         raised: level.raised,
         alert_position: level.alert.map(|(position, _)| position.0),
@@ -132,7 +132,7 @@ async fn move_marks(
     connection: &mut PgConnection,
 ) -> sqlx::Result<BTreeMap<Lane, Position>> {
     let (lanes, positions): (Vec<i16>, Vec<i64>) =
-        ends.iter().map(|(lane, end)| (lane_column(*lane), end.0)).unzip();
+        ends.iter().map(|(lane, end)| (i16::from(*lane), end.0)).unzip();
     let marks: Vec<(i16, i64)> = sqlx::query_as(include_str!("move_marks.sql"))
         .bind(lanes)
         .bind(positions)
@@ -144,7 +144,7 @@ async fn move_marks(
 
 async fn write_alerts(alerts: &[Alert], connection: &mut PgConnection) -> sqlx::Result<()> {
     write_rows!(connection, "insert_alerts.sql", for alert in alerts => {
-        lane: lane_column(alert.at.lane),
+        lane: i16::from(alert.at.lane),
         position: alert.at.position.0,
         sku: alert.sku.as_str(),
         location: alert.location.as_str(),

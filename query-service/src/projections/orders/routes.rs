@@ -17,12 +17,11 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database;
 use crate::http::Service;
-use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
+use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, ReferenceColumns, lookup, parsed};
+use crate::http::rows::{LanePosition, ReferenceColumns, parsed, read_one};
 use crate::http::wait::{AsOf, Lookup};
 use crate::projection_set::ProjectionSet;
 use crate::projections::orders::Orders;
@@ -150,20 +149,13 @@ fn status(text: &str) -> sqlx::Result<OrderStatus> {
     serde_json::from_value(Value::from(text)).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
-#[derive(Debug, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderKey {
-    made_at: Timestamp,
-    id: OrderId,
-}
-
 impl ListRow for OrderAnswer {
     const LIST: &'static str = "order";
     const ORDER: &'static str = "made_at desc, id desc";
-    type Key = OrderKey;
+    type Key = MadeKey<OrderId>;
 
-    fn key(&self) -> OrderKey {
-        OrderKey { made_at: self.made_at, id: self.id.clone() }
+    fn key(&self) -> MadeKey<OrderId> {
+        MadeKey { made_at: self.made_at, id: self.id.clone() }
     }
 
     fn version(&self) -> i64 {
@@ -193,13 +185,8 @@ pub async fn get_order(
 
 async fn read_order(service: &Service, id: &OrderId) -> Result<Lookup<OrderAnswer>, Problem> {
     let lane = service.lane_map()?.lane_of(&Stream::Order(id.clone()));
-    let row = sqlx::query(include_str!("get_order.sql"))
-        .bind(service.projection.version())
-        .bind(database::lane_column(lane))
-        .bind(id.as_str())
-        .fetch_one(&service.pool)
-        .await?;
-    Ok(lookup(&row, Problem::unknown_order(id.to_string()))?)
+    let statement = include_str!("get_order.sql");
+    read_one(service, statement, lane, id.as_str(), Problem::unknown_order).await
 }
 
 /// The filters of a list of orders.
@@ -234,7 +221,7 @@ pub async fn list_orders(
 async fn read_orders(
     service: &Service,
     OrderFilter { owner, status }: &OrderFilter,
-    after: Option<&OrderKey>,
+    after: Option<&MadeKey<OrderId>>,
     limit: i64,
 ) -> Result<AsOf<Page<OrderAnswer>>, Problem> {
     let columns = "lane, position, id, owner, status, reservation, deadline, reference_type, \
@@ -242,10 +229,7 @@ async fn read_orders(
     let mut query = PageQuery::new("with found as (select * from orders where true");
     query.filter(" and owner = ", owner.as_ref().map(Label::as_str));
     query.filter(" and status = ", status.map(OrderStatus::as_str));
-    if let Some(OrderKey { made_at, id }) = after {
-        query.push(" and (made_at, id) < (").bind(made_at.to_utc());
-        query.push(", ").bind(id.as_str()).push(")");
-    }
+    query.after_made("orders", after);
     query.order_by(OrderAnswer::ORDER, limit + 1);
     query.fetch_with_lines(service, columns, limit).await
 }

@@ -5,7 +5,7 @@ use shared_events::event::{Context, Reference};
 use shared_events::values::{Code, Label, LocationCode};
 use sqlx::PgConnection;
 
-use crate::database::{lane_column, write_rows};
+use crate::database::write_rows;
 use crate::projections::stock::{Changes, TransferRow, Waiter, places};
 
 /// Writes every table that has rows to write.
@@ -25,7 +25,7 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
 async fn write_catalogue(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
     write_rows!(connection, "upsert_items.sql", for (at, item) in changes.items.values() => {
         sku: item.sku.as_str(),
-        lane: lane_column(at.lane),
+        lane: i16::from(at.lane),
         name: item.name.as_str(),
         scale: i16::from(item.scale),
         unit: item.unit.as_str(),
@@ -43,7 +43,7 @@ async fn write_catalogue(changes: &Changes, connection: &mut PgConnection) -> sq
     });
     write_rows!(connection, "upsert_locations.sql", for (at, one) in changes.locations.values() => {
         code: one.code.as_str(),
-        lane: lane_column(at.lane),
+        lane: i16::from(at.lane),
         name: one.name.as_str(),
         kind: one.kind.as_ref().map(Code::as_str),
         metadata: metadata(one.context.as_ref()),
@@ -54,14 +54,14 @@ async fn write_catalogue(changes: &Changes, connection: &mut PgConnection) -> sq
     write_rows!(connection, "insert_names.sql", for one in &changes.names => {
         stream: one.stream.to_string(),
         position: one.at.position.0,
-        lane: lane_column(one.at.lane),
+        lane: i16::from(one.at.lane),
         name: one.name.as_str(),
         occurred_at: one.occurred_at.to_utc(),
     });
     write_rows!(connection, "insert_reorder_points.sql", for one in &changes.reorder_points => {
         sku: one.sku.as_str(),
         position: one.at.position.0,
-        lane: lane_column(one.at.lane),
+        lane: i16::from(one.at.lane),
         reorder_point: one.reorder_point,
         occurred_at: one.occurred_at.to_utc(),
     });
@@ -72,7 +72,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
     write_rows!(connection, "upsert_levels.sql", for (pair, (at, figures)) in &changes.levels => {
         sku: pair.0.as_str(),
         location: pair.1.as_str(),
-        lane: lane_column(at.lane),
+        lane: i16::from(at.lane),
         on_hand: figures.on_hand,
         reserved: figures.reserved,
         allocated: figures.allocated,
@@ -84,7 +84,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
     });
     write_rows!(connection, "add_totals.sql", for (sku, total) in &changes.totals => {
         sku: sku.as_str(),
-        lane: lane_column(total.at.lane),
+        lane: i16::from(total.at.lane),
         on_hand: total.delta.on_hand.to_string(),
         reserved: total.delta.reserved.to_string(),
         allocated: total.delta.allocated.to_string(),
@@ -99,7 +99,7 @@ async fn write_stock(changes: &Changes, connection: &mut PgConnection) -> sqlx::
 
 async fn write_movements(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
     write_rows!(connection, "insert_movements.sql", for one in &changes.movements => {
-        lane: lane_column(one.at.lane),
+        lane: i16::from(one.at.lane),
         position: one.at.position.0,
         sku: one.sku.as_str(),
         location: one.location.as_str(),
@@ -136,7 +136,7 @@ async fn write_reservations(changes: &Changes, connection: &mut PgConnection) ->
     let rows = changes.reservations.values();
     write_rows!(connection, "upsert_reservations.sql", for row in rows => {
         id: row.reservation.id.as_str(),
-        lane: lane_column(row.at.lane),
+        lane: i16::from(row.at.lane),
         owner: row.reservation.owner.as_str(),
         status: row.reservation.status.as_str(),
         expires_at: row.reservation.expires_at.to_utc(),
@@ -180,7 +180,7 @@ async fn write_waiters(changes: &Changes, connection: &mut PgConnection) -> sqlx
         since: one.since.position.0,
         since_at: one.since.recorded_at.to_utc(),
         wait_until: one.state.wait_until.to_utc(),
-        lane: lane_column(one.since.lane),
+        lane: i16::from(one.since.lane),
         version: one.state.at.version.0,
         position: one.state.at.position.0,
         updated_at: one.state.at.recorded_at.to_utc(),
@@ -206,7 +206,7 @@ async fn write_transfers(changes: &Changes, connection: &mut PgConnection) -> sq
     let rows = changes.transfers.values();
     write_rows!(connection, "upsert_transfers.sql", for row in rows => {
         id: row.transfer.id.as_str(),
-        lane: lane_column(row.at.lane),
+        lane: i16::from(row.at.lane),
         status: row.transfer.status.as_str(),
         expected_at: row.transfer.expected_at.map(|moment| moment.to_utc()),
         overdue: row.transfer.overdue,
@@ -220,7 +220,7 @@ async fn write_transfers(changes: &Changes, connection: &mut PgConnection) -> sq
         updated_at: row.at.recorded_at.to_utc(),
     });
     let of_row = |row: &TransferRow| {
-        let (id, lane) = (row.transfer.id.to_string(), lane_column(row.at.lane));
+        let (id, lane) = (row.transfer.id.to_string(), i16::from(row.at.lane));
         let place = |(leaves, location): (bool, &LocationCode)| {
             (id.clone(), lane, leaves, location.to_string())
         };

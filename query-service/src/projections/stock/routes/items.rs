@@ -11,12 +11,11 @@ use shared_events::values::{LocationCode, Sku};
 use sqlx::FromRow;
 use utoipa::ToSchema;
 
-use crate::database;
 use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, Text, Time, lookup};
+use crate::http::rows::{LanePosition, Text, Time, read_one};
 use crate::http::subject::sku;
 use crate::http::wait::Lookup;
 
@@ -138,13 +137,9 @@ pub async fn get_item(
 }
 
 async fn read_item(service: &Service, sku: &Sku) -> Result<Lookup<Item>, Problem> {
-    let row = sqlx::query(include_str!("../get_item.sql"))
-        .bind(service.projection.version())
-        .bind(database::lane_column(service.lane_map()?.lane_of_item(sku)))
-        .bind(sku.as_str())
-        .fetch_one(&service.pool)
-        .await?;
-    Ok(lookup(&row, Problem::unknown_sku(sku.to_string()))?)
+    let lane = service.lane_map()?.lane_of_item(sku);
+    let statement = include_str!("../get_item.sql");
+    read_one(service, statement, lane, sku.as_str(), Problem::unknown_sku).await
 }
 
 /// Items by sku.

@@ -12,7 +12,6 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database;
 use crate::http::Service;
 use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
@@ -269,7 +268,7 @@ impl MovementFilter {
         query.filter(" and recorded_at < ", self.to.map(Timestamp::to_utc));
         if let Some(MovementKey { recorded_at, lane, position }) = after {
             query.push(" and (recorded_at, lane, position) < (").bind(recorded_at.to_utc());
-            query.push(", ").bind(database::lane_column(*lane));
+            query.push(", ").bind(i16::from(*lane));
             query.push(", ").bind(position.0).push(")");
         }
     }

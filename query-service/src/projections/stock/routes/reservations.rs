@@ -14,14 +14,14 @@ use shared_events::values::{Label, LocationCode, ReservationId, Sku};
 use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database;
 use crate::http::Service;
-use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
+use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, lookup};
+use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, read_one};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup};
+use crate::projections::stock::routes::waitlist::RANKED;
 
 /// A reservation, as it stands after its last step.
 #[derive(Debug, Serialize, ToSchema, FromRow)]
@@ -105,20 +105,13 @@ impl From<LineColumns> for Vec<ReservationLine> {
     }
 }
 
-#[derive(Debug, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReservationKey {
-    made_at: Timestamp,
-    id: ReservationId,
-}
-
 impl ListRow for Reservation {
     const LIST: &'static str = "reservation";
     const ORDER: &'static str = "made_at desc, id desc";
-    type Key = ReservationKey;
+    type Key = MadeKey<ReservationId>;
 
-    fn key(&self) -> ReservationKey {
-        ReservationKey { made_at: self.made_at, id: self.id.clone() }
+    fn key(&self) -> MadeKey<ReservationId> {
+        MadeKey { made_at: self.made_at, id: self.id.clone() }
     }
 
     /// Its places change with others' events, so they count too.
@@ -183,13 +176,8 @@ async fn read_reservation(
     id: &ReservationId,
 ) -> Result<Lookup<Reservation>, Problem> {
     let lane = service.lane_map()?.lane_of(&Stream::Reservation(id.clone()));
-    let row = sqlx::query(include_str!("../get_reservation.sql"))
-        .bind(service.projection.version())
-        .bind(database::lane_column(lane))
-        .bind(id.as_str())
-        .fetch_one(&service.pool)
-        .await?;
-    Ok(lookup(&row, Problem::unknown_reservation(id.to_string()))?)
+    let statement = include_str!("../get_reservation.sql");
+    read_one(service, statement, lane, id.as_str(), Problem::unknown_reservation).await
 }
 
 /// The filters of a list of reservations.
@@ -229,7 +217,7 @@ pub async fn list_reservations(
 async fn read_reservations(
     service: &Service,
     filter: &ReservationFilter,
-    after: Option<&ReservationKey>,
+    after: Option<&MadeKey<ReservationId>>,
     limit: i64,
 ) -> Result<AsOf<Page<Reservation>>, Problem> {
     let mut query =
@@ -240,26 +228,19 @@ async fn read_reservations(
         filter.reference.as_ref().map(DocumentId::as_str),
     );
     query.filter(" and status = ", filter.status.map(ReservationStatus::as_str));
-    if let Some(ReservationKey { made_at, id }) = after {
-        query.push(" and (made_at, id) < (").bind(made_at.to_utc());
-        query.push(", ").bind(id.as_str()).push(")");
-    }
+    query.after_made("reservations", after);
     query.order_by(Reservation::ORDER, limit + 1);
-    // One pass over each queue that a listed reservation stands in, up to its last row there.
+    // The places up to the last row of a listed reservation in each queue.
     query.push(
         "), ends as (\
              select distinct on (queue.sku, queue.location) \
                  queue.sku, queue.location, queue.turn, queue.since \
              from listed join waitlist as queue on queue.reservation = listed.id \
              order by queue.sku, queue.location, queue.turn desc, queue.since desc\
-         ), ranked as (\
-             select queue.reservation, queue.line, row_number() over (\
-                 partition by queue.sku, queue.location order by queue.turn, queue.since\
-             ) as place \
-             from ends \
-             join waitlist as queue on queue.sku = ends.sku and queue.location = ends.location \
-                 and (queue.turn, queue.since) <= (ends.turn, ends.since)\
-         ), places as materialized (\
+         ), ",
+    );
+    query.push(RANKED).push(
+        ", places as materialized (\
              select reservation, json_object_agg(line, place) as places from ranked \
              where reservation = any(array(select id from listed)) group by reservation\
          ), found as (\

@@ -12,12 +12,11 @@ use shared_events::values::{LocationCode, Sku, TransferId};
 use sqlx::FromRow;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::database;
 use crate::http::Service;
-use crate::http::page::{ListRow, Page, PageParameters, PageQuery, PageResponses};
+use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
-use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, lookup};
+use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, read_one};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup};
 
@@ -61,20 +60,13 @@ pub struct Transfer {
     made_at: Timestamp,
 }
 
-#[derive(Debug, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TransferKey {
-    made_at: Timestamp,
-    id: TransferId,
-}
-
 impl ListRow for Transfer {
     const LIST: &'static str = "transfer";
     const ORDER: &'static str = "made_at desc, id desc";
-    type Key = TransferKey;
+    type Key = MadeKey<TransferId>;
 
-    fn key(&self) -> TransferKey {
-        TransferKey { made_at: self.made_at, id: self.id.clone() }
+    fn key(&self) -> MadeKey<TransferId> {
+        MadeKey { made_at: self.made_at, id: self.id.clone() }
     }
 
     fn version(&self) -> i64 {
@@ -127,13 +119,8 @@ pub async fn get_transfer(
 
 async fn read_transfer(service: &Service, id: &TransferId) -> Result<Lookup<Transfer>, Problem> {
     let lane = service.lane_map()?.lane_of(&Stream::Transfer(id.clone()));
-    let row = sqlx::query(include_str!("../get_transfer.sql"))
-        .bind(service.projection.version())
-        .bind(database::lane_column(lane))
-        .bind(id.as_str())
-        .fetch_one(&service.pool)
-        .await?;
-    Ok(lookup(&row, Problem::unknown_transfer(id.to_string()))?)
+    let statement = include_str!("../get_transfer.sql");
+    read_one(service, statement, lane, id.as_str(), Problem::unknown_transfer).await
 }
 
 /// The filters of a list of transfers.
@@ -186,7 +173,7 @@ pub async fn list_transfers(
 async fn read_transfers(
     service: &Service,
     filter: &TransferFilter,
-    after: Option<&TransferKey>,
+    after: Option<&MadeKey<TransferId>>,
     limit: i64,
 ) -> Result<AsOf<Page<Transfer>>, Problem> {
     let columns = "lane, position, id, status, expected_at, overdue, reference_type, \
@@ -197,7 +184,7 @@ async fn read_transfers(
 impl TransferFilter {
     /// Finds the transfers of a page, and one more. With a location it goes along the index of places,
     /// which has the same order as the list.
-    fn statement(&self, after: Option<&TransferKey>, limit: i64) -> PageQuery {
+    fn statement(&self, after: Option<&MadeKey<TransferId>>, limit: i64) -> PageQuery {
         let Self { status, from, to, overdue, reference } = self;
         let mut query = PageQuery::new("with found as (select transfers.* from transfers");
         let ordered = match (from, to) {
@@ -229,10 +216,7 @@ impl TransferFilter {
         query.filter(" and transfers.overdue = ", overdue.map(|asked| asked == Overdue::True));
         let document = format!(" and {} = ", DocumentId::COLUMNS);
         query.filter(&document, reference.as_ref().map(DocumentId::as_str));
-        if let Some(TransferKey { made_at, id }) = after {
-            query.push(format_args!(" and ({ordered}.made_at, {ordered}.id) < ("));
-            query.bind(made_at.to_utc()).push(", ").bind(id.as_str()).push(")");
-        }
+        query.after_made(ordered, after);
         query.order_by(&format!("{ordered}.made_at desc, {ordered}.id desc"), limit + 1);
         query
     }

@@ -120,6 +120,16 @@ pub async fn list_waiters(
     options.page::<Waiter>(&service, page.limit(), statement).await
 }
 
+/// The places in each queue that has a row in `ends`, up to that row: one pass over each queue.
+pub(super) const RANKED: &str = "ranked as (\
+         select queue.reservation, queue.line, queue.since, row_number() over (\
+             partition by queue.sku, queue.location order by queue.turn, queue.since\
+         ) as place \
+         from ends \
+         join waitlist as queue on queue.sku = ends.sku and queue.location = ends.location \
+             and (queue.turn, queue.since) <= (ends.turn, ends.since)\
+     )";
+
 impl WaitlistFilter {
     fn statement(&self, after: Option<&WaiterKey>, limit: i64) -> PageQuery {
         let mut query = PageQuery::new(
@@ -138,20 +148,16 @@ impl WaitlistFilter {
             query.push(", ").bind(*turn).push(", ").bind(*since).push(")");
         }
         query.order_by(Waiter::ORDER, limit + 1);
-        // One pass over each queue of the page, up to its last row, counts all places. The array is looked
-        // up by hash; a join, whose size Postgres cannot know, would compare each row with each.
+        // The places up to the last row of the page in each queue. The array is looked up by hash; a
+        // join, whose size Postgres cannot know, would compare each row with each.
         query.push(
             "), ends as (\
                  select distinct on (sku, location) sku, location, turn, since from found \
                  order by sku, location, turn desc, since desc\
-             ), ranked as (\
-                 select queue.reservation, queue.line, queue.since, row_number() over (\
-                     partition by queue.sku, queue.location order by queue.turn, queue.since\
-                 ) as place \
-                 from ends \
-                 join waitlist as queue on queue.sku = ends.sku and queue.location = ends.location \
-                     and (queue.turn, queue.since) <= (ends.turn, ends.since)\
-             ), listed as materialized (\
+             ), ",
+        );
+        query.push(RANKED).push(
+            ", listed as materialized (\
                  select reservation, line, place from ranked \
                  where since = any(array(select since from found))\
              ), page as not materialized (\

@@ -6,7 +6,6 @@ use shared_events::values::{LocationCode, Sku};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::database;
 use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL};
 use crate::http::past::Past;
@@ -68,8 +67,8 @@ pub(crate) async fn read_figures(
         .bind(service.projection.version())
         .bind(skus)
         .bind(locations)
-        .bind(item_lanes().map(database::lane_column).collect::<Vec<i16>>())
-        .bind(location_lanes().map(|lane| lane.map(database::lane_column)).collect::<Vec<_>>());
+        .bind(item_lanes().map(i16::from).collect::<Vec<i16>>())
+        .bind(location_lanes().map(|lane| lane.map(i16::from)).collect::<Vec<_>>());
     if !past.is_present() {
         query = query
             .bind(item_lanes().map(|lane| past.upto(lane)).collect::<Vec<_>>())

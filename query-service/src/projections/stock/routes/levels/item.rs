@@ -11,7 +11,6 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::{ItemStock, LocationStock, Points};
-use crate::database;
 use crate::http::Service;
 use crate::http::answer::{Figure, LEVEL, TOTAL, Tag};
 use crate::http::past::{Past, PastParameters};
@@ -64,7 +63,7 @@ async fn read_together(service: &Service, sku: Sku) -> Result<ItemLookup, Proble
 
 async fn read_many(service: Service, skus: Vec<Sku>) -> Result<BTreeMap<Sku, ItemLookup>, Problem> {
     let lane_map = service.lane_map()?;
-    let lane = |sku| database::lane_column(lane_map.lane_of_item(sku));
+    let lane = |sku| i16::from(lane_map.lane_of_item(sku));
     let rows = sqlx::query(include_str!("../../get_item_stocks.sql"))
         .bind(service.projection.version())
         .bind(skus.iter().map(Sku::as_str).collect::<Vec<_>>())
@@ -113,7 +112,7 @@ pub(crate) async fn read_past(
     let read = || async {
         let rows = sqlx::query(include_str!("../../get_item_stock_then.sql"))
             .bind(service.projection.version())
-            .bind(database::lane_column(lane))
+            .bind(i16::from(lane))
             .bind(sku.as_str())
             .bind(past.upto(lane))
             .bind(past.as_of.map(|time| time.to_utc()))

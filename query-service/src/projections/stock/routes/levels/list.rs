@@ -8,7 +8,6 @@ use shared_events::values::LocationCode;
 use utoipa::{IntoParams, ToSchema};
 
 use super::StockLevel;
-use crate::database;
 use crate::http::Service;
 use crate::http::page::{self, ListRow, Page, PageParameters, PageQuery, PageResponses, PairKey};
 use crate::http::parameters::{Integer, On};
@@ -227,7 +226,7 @@ async fn read_past(
 /// Selects from the pairs `looked_at` those that belong to the answer, with their figures of then.
 fn push_then(query: &mut PageQuery, service: &Service, filter: &StockFilter, past: &Past) {
     let known = || past.known.iter().flat_map(PositionToken::iter);
-    let lanes: Vec<i16> = known().map(|(lane, _)| database::lane_column(lane)).collect();
+    let lanes: Vec<i16> = known().map(|(lane, _)| i16::from(lane)).collect();
     let positions: Vec<i64> = known().map(|(_, position)| position.0).collect();
     query.push(
         "select pair.sku, pair.location, pair.lane, figure.on_hand::text, \
