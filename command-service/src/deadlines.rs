@@ -126,6 +126,7 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     metrics::reservations_expired(count("ReservationExpired"));
     metrics::reservations_filled(count("ReservationFilled"));
     metrics::transfers_overdue(count("TransferOverdue"));
+    metrics::orders_stuck(count("OrderNeedsOperator"));
     let last_streams = events.iter().filter_map(|events| Some(&events.last()?.stream));
     let of_orders = last_streams.filter(|stream| matches!(stream, Stream::Order(_)));
     metrics::orders_continued(of_orders.count());

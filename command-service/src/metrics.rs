@@ -30,15 +30,21 @@ const OPTIMISTIC: &str = "stockbook_writer_foreseen_total";
 const SWEEPER_ORDERS: &str = "stockbook_sweeper_orders_total";
 const PAYMENT_REQUESTS: &str = "stockbook_payment_requests_total";
 const PAYMENT_MESSAGES: &str = "stockbook_payment_messages_total";
+const ORDERS_STUCK: &str = "stockbook_orders_need_operator_total";
 
-/// Starts recording and describes what is recorded. Counters that an alarm watches are there from the
-/// start, so that the first fault shows as an increase.
+/// What becomes of a payment message that cannot be read.
+pub(crate) const REJECTED: &str = "rejected";
+
+/// Starts recording and describes what is recorded. Counters that an alarm or the dashboard watches are there
+/// from the start, so that the first fault shows as an increase.
 pub(crate) fn start() {
     recorder::handle();
     describe();
-    for fault in [FORKS, UNKNOWN_COMMITS, CLOCK_BEHIND] {
+    for fault in [FORKS, UNKNOWN_COMMITS, CLOCK_BEHIND, ORDERS_STUCK, SWEEPER_OVERDUE] {
         counter!(fault).increment(0);
     }
+    counter!(PAYMENT_REQUESTS).increment(0);
+    counter!(PAYMENT_MESSAGES, "outcome" => REJECTED).increment(0);
 }
 
 fn describe() {
@@ -64,6 +70,7 @@ fn describe() {
     describe_counter!(SWEEPER_FILLED, "Times that waiting reservations followed fills");
     describe_counter!(SWEEPER_OVERDUE, "Transfers that became overdue");
     describe_counter!(SWEEPER_ORDERS, "Steps that orders took by themselves");
+    describe_counter!(ORDERS_STUCK, "Times that an order came to need an operator");
     describe_counter!(PAYMENT_REQUESTS, "Requests that were sent to the payment service");
     describe_counter!(PAYMENT_MESSAGES, "Messages of the payment service, by what became of them");
 }
@@ -143,6 +150,10 @@ pub(crate) fn reservations_expired(reservations: usize) {
 
 pub(crate) fn orders_continued(orders: usize) {
     counter!(SWEEPER_ORDERS).increment(orders as u64);
+}
+
+pub(crate) fn orders_stuck(orders: usize) {
+    counter!(ORDERS_STUCK).increment(orders as u64);
 }
 
 pub(crate) fn payment_requests(requests: usize) {
