@@ -145,7 +145,7 @@ def leave_conditions_out(body):
         body.pop(name, None)
     if body.get("policy") == "wait":
         body.setdefault("wait_seconds", 60)
-    elif "ttl_seconds" in body:
+    elif "ttl_seconds" in body or "deadline_seconds" in body:
         for name in ("wait_seconds", "priority", "fill"):
             body.pop(name, None)
     for other in [way for way in WAYS if way in body][1:]:

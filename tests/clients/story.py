@@ -10,11 +10,13 @@ from pathlib import Path
 
 from stockbook_command import Client as CommandClient
 from stockbook_command.api.commands import (
+    cancel_order,
     close_transfer,
     confirm_reservation,
     dispatch_transfer,
     fulfil_reservation,
     issue_stock,
+    place_order,
     read_progress,
     receive_stock,
     receive_transfer,
@@ -30,7 +32,11 @@ from stockbook_command.models import (
     Item,
     Location,
     MoveLine,
+    OrderedLine,
+    OrderRequest,
+    OrderRequestPolicy,
     Part,
+    PaymentDetails,
     Problem,
     Receipt,
     ReservationRequest,
@@ -50,12 +56,14 @@ from stockbook_query.api.default import (
     ask_availability,
     explain,
     get_item_stock,
+    get_order,
     get_reservation,
     get_stock_level,
     list_movements,
+    list_orders,
 )
 from stockbook_query.models import AskedPair, Availability, Explanation, ItemStock, PageMovement
-from stockbook_query.models import Question, StockLevel
+from stockbook_query.models import Order, PageOrder, Question, StockLevel
 from stockbook_query.models import Reservation as KnownReservation
 
 SKU = "85123A"
@@ -100,13 +108,28 @@ def send(command):
     return sent.transfer.id
 
 
-def order(command):
-    # By hand: what the payment service takes has no schema.
-    lines = [{"sku": SKU, "location": "MAIN", "quantity": 1}]
-    body = {"owner": "cart-9", "lines": lines, "payment": {}, "deadline_seconds": 86_400}
-    placed = command.get_httpx_client().post("/v1/orders", json=body)
-    assert placed.status_code == 202, placed.text
-    return placed.json()["order"]["id"]
+def order(command, **how):
+    lines = [OrderedLine(sku=SKU, location="MAIN", quantity=2)]
+    payment = PaymentDetails.from_dict({"method": "m-1"})
+    request = OrderRequest(
+        owner="customer-1", lines=lines, payment=payment, deadline_seconds=86_400, **how
+    )
+    placed = expect(Accepted, place_order.sync_detailed(client=command, body=request), 202)
+    assert placed.order.status == "placed", placed
+    return placed
+
+
+def order_and_cancel(command, query):
+    # Order two. Nobody pays here, so the order is cancelled, and what it holds is released.
+    placed = order(command, policy=OrderRequestPolicy.WAIT, wait_seconds=600)
+    of = placed.order.id
+    known = get_order.sync_detailed(of, client=query, min_position=placed.position)
+    known = expect(Order, known)
+    assert (known.owner, known.steps[0].name) == ("customer-1", "reserve"), known
+    cancelled = expect(Accepted, cancel_order.sync_detailed(of, client=command)).order
+    assert cancelled.status == "cancelled", cancelled
+    listed = list_orders.sync_detailed(client=query, owner="customer-1", limit=10)
+    assert of in [one.id for one in expect(PageOrder, listed).items], listed
 
 
 def play(command, query):
@@ -189,6 +212,7 @@ def play(command, query):
     closed = close_transfer.sync_detailed(transfer, client=command, body=closing)
     closed = expect(Accepted, closed).transfer
     assert (closed.status, closed.lines[0].lost) == ("closed", 1), closed
+    order_and_cancel(command, query)
     return {
         "skus": [SKU, SKU, EMPTY],
         "locations": ["MAIN", "SHOP"],
@@ -200,7 +224,7 @@ def play(command, query):
         "empty": [EMPTY],
         "transfers": [transfer],
         "in_transit": [send(command)],
-        "orders": [order(command)],
+        "orders": [order(command).order.id],
         "reversals": [job],
         "events": [received.events[0].id],
         "streams": [stream, f"item/{SKU}", f"reservation/{reservation}"],

@@ -86,6 +86,25 @@ const known = done(
 );
 assert.equal(known.status, "confirmed");
 
+// Order two. Nobody pays here, so the order is cancelled, and what it holds is released.
+const order: components["schemas"]["OrderRequest"] = {
+  owner: "customer-2",
+  lines: [line(2)],
+  payment: { method: "m-1" },
+  deadline_seconds: 600,
+  policy: "wait",
+  wait_seconds: 60,
+};
+const placed = done(await command.POST("/v1/orders", { body: order }));
+assert.equal(placed.order?.status, "placed");
+const path = { id: placed.order!.id };
+const ordered = done(
+  await query.GET("/v1/orders/{id}", { params: { path, query: { min_position: placed.position } } }),
+);
+assert.equal(ordered.steps[0]?.name, "reserve");
+const cancelled = done(await command.POST("/v1/orders/{id}/cancel", { params: { path } }));
+assert.equal(cancelled.order?.status, "cancelled");
+
 // What would undoing everything under one correlation id do?
 const undo = { correlation_id: received.correlation_id, reason: "booked_twice", dry_run: true };
 const dry = done(await command.POST("/v1/reversals", { body: undo }));
