@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use integration_tests::{Size, Stockbook, World, eventually, lines_at_main};
+use integration_tests::{Size, Stockbook, World, eventually, lines_at_main, reservation};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 use stack::replay::plan::Stock;
@@ -64,6 +64,10 @@ async fn trade(stockbook: &Stockbook) {
     let part = json!({"lines": [{"line": 1, "quantity": 1}]});
     let id = sent["transfer"]["id"].as_str().unwrap();
     command.done(&format!("/v1/transfers/{id}/receive"), part).await;
+    let mut waiting = reservation("queue", 600, &[("A", 100)]);
+    waiting["policy"] = json!("wait");
+    waiting["wait_seconds"] = json!(86_400);
+    command.post("/v1/reservations", waiting).await.expect_status(201);
 }
 
 async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) {
@@ -98,7 +102,7 @@ async fn a_days_trade_is_correct_and_every_event_was_checked(world: Arc<World>) 
 
 /// What is done to a view behind the services' back: the table, the rows, the column, what it becomes
 /// and what it was; then the difference that a check finds: its kind, and how the stream begins.
-const DAMAGES: [&str; 19] = [
+const DAMAGES: [&str; 26] = [
     "stock_levels|sku = 'A' and location = 'MAIN'|reserved|reserved + 1|reserved - 1|level|stock/A/MAIN",
     "stock_levels|sku = 'A' and location = 'MAIN'|version|version + 1|version - 1|level|stock/A/MAIN",
     "stock_levels|sku = 'A' and location = 'MAIN'|reorder_point|6|5|level|stock/A/MAIN",
@@ -118,6 +122,13 @@ const DAMAGES: [&str; 19] = [
     "transfers|version = 2|status|'closed'|'partially_received'|transfer|transfer/",
     "transfers|version = 2|expected_at|null|'2200-01-01T00:00:00Z'|transfer|transfer/",
     "transfer_places|leaves|location|'EAST'|'MAIN'|transfer|transfer/",
+    "waitlist|sku = 'A'|turn|0|4|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|since|since + 1|since - 1|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|since_at|since_at + '1 s'::interval|since_at - '1 s'::interval|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|wait_until|wait_until + '1 s'::interval|wait_until - '1 s'::interval|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|waiting|waiting + 1|waiting - 1|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|owner|'another'|'queue'|waitlist|stock/A/MAIN",
+    "waitlist|sku = 'A'|location|'WEST'|'MAIN'|waitlist|stock/A/MAIN",
 ];
 
 async fn a_changed_row_of_any_view_is_named(world: Arc<World>) {

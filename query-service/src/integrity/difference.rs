@@ -45,6 +45,8 @@ pub enum Kind {
     Reservation,
     /// A row of `transfers`.
     Transfer,
+    /// A row of `waitlist`.
+    Waitlist,
     /// What open reservations hold or promise, or transfers have on their way, is not what the figures
     /// say.
     Promise,
@@ -69,6 +71,7 @@ impl Kind {
             Self::Location => "location",
             Self::Reservation => "reservation",
             Self::Transfer => "transfer",
+            Self::Waitlist => "waitlist",
             Self::Promise => "promise",
         }
     }

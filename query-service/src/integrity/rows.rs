@@ -4,14 +4,14 @@ use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 use shared_events::chain::data_hash;
-use shared_events::event::{Context, Event, ItemDetails, LocationDetails};
+use shared_events::event::{Context, Event, ItemDetails, LocationDetails, WaitlistedStock};
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
 use sqlx::FromRow;
 
-use crate::projections::stock::{Totals, places};
+use crate::projections::stock::{Totals, places, turn};
 
 /// Columns with their values as text, in a fixed order. A missing value is empty; no stored one is.
 pub type Columns = Vec<(&'static str, String)>;
@@ -48,6 +48,24 @@ pub struct MovementRow {
     pub transfer_line: Option<i64>,
     pub waiting: i64,
     pub waiting_delta: i64,
+}
+
+/// A row of `waitlist`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct WaiterRow {
+    pub reservation: String,
+    pub line: i64,
+    pub sku: String,
+    pub location: String,
+    pub owner: String,
+    pub turn: i16,
+    pub waiting: i64,
+    pub since: i64,
+    pub since_at: DateTime<Utc>,
+    pub wait_until: DateTime<Utc>,
+    pub version: i64,
+    pub position: i64,
+    pub updated_at: DateTime<Utc>,
 }
 
 /// A row of any other view.
@@ -138,6 +156,49 @@ impl MovementRow {
             ("waiting", self.waiting.to_string()),
             ("waiting_delta", self.waiting_delta.to_string()),
         ]
+    }
+}
+
+impl WaiterRow {
+    /// The row that a line has to have when it begins to wait.
+    pub fn of(recorded: &RecordedEvent, event: &WaitlistedStock) -> Self {
+        let position = recorded.position.0;
+        Self {
+            reservation: event.reservation.to_string(),
+            line: i64::from(event.line),
+            sku: event.sku.to_string(),
+            location: event.location.to_string(),
+            owner: event.owner.to_string(),
+            turn: turn(event.priority),
+            waiting: event.quantity,
+            since: position,
+            since_at: recorded.recorded_at.to_utc(),
+            wait_until: event.wait_until.to_utc(),
+            version: recorded.version.0,
+            position,
+            updated_at: recorded.recorded_at.to_utc(),
+        }
+    }
+
+    pub fn columns(&self) -> Columns {
+        vec![
+            ("sku", self.sku.clone()),
+            ("location", self.location.clone()),
+            ("owner", self.owner.clone()),
+            ("turn", self.turn.to_string()),
+            ("waiting", self.waiting.to_string()),
+            ("since", self.since.to_string()),
+            ("since_at", time(self.since_at)),
+            ("wait_until", time(self.wait_until)),
+            ("version", self.version.to_string()),
+            ("position", self.position.to_string()),
+            ("updated_at", time(self.updated_at)),
+        ]
+    }
+
+    /// The stream of the stock that it waits for, as it is written.
+    pub fn stream(&self) -> String {
+        format!("stock/{}/{}", self.sku, self.location)
     }
 }
 

@@ -159,6 +159,15 @@ impl Scan {
             }
             self.pace.check_time()?;
         }
+        let mut rows = sqlx::query_as(include_str!("../../queries/verify_waitlist.sql"))
+            .bind(lane)
+            .bind(&sku)
+            .fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let difference = self.verification.compare_waiter(&row);
+            self.note(difference)?;
+        }
+        drop(rows);
         self.note(self.verification.absent())?;
         let beyond: Option<i64> =
             sqlx::query_scalar(include_str!("../../queries/find_movement_beyond.sql"))

@@ -4,6 +4,7 @@
 //! Large descriptions are kept as a digest, so memory grows with the number of streams only.
 
 mod compare;
+mod waiters;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
 pub use self::compare::{Comparison, compare_contents};
+use self::waiters::Waiters;
 use super::difference::{Difference, Kind};
 use super::rows::{
     Columns, MovementRow, digest, item_contents, location_contents, reservation_contents,
@@ -53,6 +55,7 @@ pub struct Verification {
     checked: u64,
     rows: HashMap<Stream, Expected>,
     totals: HashMap<Sku, Expected>,
+    waiters: Waiters,
 }
 
 /// A row as it has to be after its last event.
@@ -102,6 +105,7 @@ impl Verification {
             checked: 0,
             rows: HashMap::new(),
             totals: HashMap::new(),
+            waiters: Waiters::default(),
         }
     }
 
@@ -155,6 +159,7 @@ impl Verification {
             && event.stream() == recorded.stream
         {
             self.expect_row(recorded, event);
+            self.waiters.follow(recorded, event);
         }
         let expected = applied.and_then(|event| MovementRow::of(recorded, event));
         difference

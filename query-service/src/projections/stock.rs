@@ -21,6 +21,7 @@ pub use self::fold::{
     Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Totals, TransferRow, Waiter,
     WaiterChange, places,
 };
+pub use self::write::turn;
 use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;

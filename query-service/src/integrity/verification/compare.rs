@@ -6,7 +6,7 @@ use shared_events::time::Timestamp;
 
 use super::{Content, Expected, Verification, contents};
 use crate::integrity::difference::{Difference, Kind};
-use crate::integrity::rows::{Columns, ViewRow, digest, figure_contents, values};
+use crate::integrity::rows::{Columns, ViewRow, WaiterRow, digest, figure_contents, values};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::Fact;
 
@@ -70,6 +70,11 @@ impl Verification {
         }
     }
 
+    /// Compares a row of `waitlist`.
+    pub fn compare_waiter(&mut self, found: &WaiterRow) -> Option<Difference> {
+        self.waiters.compare(self.lane, found)
+    }
+
     /// The first row that the views lack. To be called after all rows were compared.
     pub fn absent(&self) -> Option<Difference> {
         let absent = |kind, position| {
@@ -83,6 +88,7 @@ impl Verification {
             (total.position, Difference { sku: Some(sku.to_string()), ..difference })
         });
         rows.chain(totals)
+            .chain(self.waiters.absent(self.lane))
             .min_by_key(|(position, difference)| (*position, difference.what))
             .map(|(_, difference)| difference)
     }

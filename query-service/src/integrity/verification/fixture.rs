@@ -4,17 +4,18 @@ use shared_events::chain::Chain;
 use shared_events::lane::{Lane, LaneMap, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
+use shared_events::values::ReservationId;
 
 use super::{Comparison, Scope, Verification, compare_contents};
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{
-    Columns, MovementRow, ViewRow, figure_contents, item_contents, location_contents,
+    Columns, MovementRow, ViewRow, WaiterRow, figure_contents, item_contents, location_contents,
     reservation_contents, transfer_contents, values,
 };
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::Fact;
 use crate::projection::EventPosition;
-use crate::projections::stock::Changes;
+use crate::projections::stock::{Changes, Waiter, turn};
 use crate::sample_log::Log;
 
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(super) struct Fixture {
     pub(super) checkpoint: Checkpoint,
     pub(super) movements: Vec<MovementRow>,
     pub(super) rows: Vec<(Kind, ViewRow)>,
+    pub(super) waiters: Vec<WaiterRow>,
 }
 
 impl Fixture {
@@ -38,6 +40,7 @@ impl Fixture {
             checkpoint: log.last().map(Checkpoint::after).unwrap_or_default(),
             movements: Vec::new(),
             rows: Vec::new(),
+            waiters: Vec::new(),
             log,
         };
         fixture.project();
@@ -55,6 +58,7 @@ impl Fixture {
             }
         }
         self.rows = rows(&changes);
+        self.waiters = waiters(&changes);
     }
 
     /// Computes the chain of every event again, as somebody who knows the algorithm could.
@@ -105,6 +109,8 @@ impl Fixture {
                 }
             }
         }
+        let waiters = self.waiters.iter().filter(|row| sku.is_none_or(|sku| row.sku == sku));
+        found.extend(waiters.filter_map(|row| verification.compare_waiter(row)));
         found.extend(verification.absent());
         found
     }
@@ -163,4 +169,27 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
         rows.push((Kind::Transfer, ViewRow { made_at, ..row }));
     }
     rows
+}
+
+fn waiters(changes: &Changes) -> Vec<WaiterRow> {
+    let row = |((reservation, line), waiter): (&(ReservationId, u32), &Waiter)| {
+        // The changes of a whole log know everybody's begin.
+        let Waiter::New(new) = waiter else { return None };
+        Some(WaiterRow {
+            reservation: reservation.to_string(),
+            line: i64::from(*line),
+            sku: new.sku.to_string(),
+            location: new.location.to_string(),
+            owner: new.owner.to_string(),
+            turn: turn(new.state.priority.expect("it began with one")),
+            waiting: new.state.waiting,
+            since: new.since.position.0,
+            since_at: new.since.recorded_at.to_utc(),
+            wait_until: new.state.wait_until.to_utc(),
+            version: new.state.at.version.0,
+            position: new.state.at.position.0,
+            updated_at: new.state.at.recorded_at.to_utc(),
+        })
+    };
+    changes.waiters.iter().filter_map(row).collect()
 }

@@ -6,9 +6,9 @@ use shared_events::lane::{EventId, Lane, Position, Version};
 use super::Scope;
 use super::fixture::Fixture;
 use crate::integrity::difference::{Difference, Kind};
-use crate::integrity::rows::{MovementRow, ViewRow};
+use crate::integrity::rows::{MovementRow, ViewRow, WaiterRow};
 use crate::sample_log::Log;
-use crate::sample_log::{Step, TransferChange};
+use crate::sample_log::{Step, TransferChange, WaitStep};
 
 /// Two items at a location, one of them sold and reserved.
 fn fixture() -> Fixture {
@@ -186,6 +186,40 @@ fn a_changed_row_of_a_transfer_is_reported_with_its_column() {
     damaged.movements[2].incoming_delta = 5;
     let first = damaged.first();
     assert_reported(&first, Kind::Movement, "stock/A/SHOP", 4, Some("incoming_delta"));
+}
+
+#[test]
+fn a_changed_missing_or_additional_row_of_a_queue_is_reported() {
+    type Case = (fn(&mut WaiterRow), &'static str);
+    let mut log = Log::with_lanes(1);
+    log.receive("A", "MAIN", 10);
+    let which = log.wait("A", "MAIN", 30, 5);
+    log.wait_step(which, WaitStep::ALL[0], 3);
+    let fixture = Fixture::of(&log, 1, Lane(0));
+    assert_eq!(fixture.differences(&Scope::Lane), []);
+    assert_eq!(fixture.differences(&sku_a()), []);
+    let at = fixture.waiters.first().expect("somebody waits").position;
+    let cases: [Case; 6] = [
+        (|row| row.owner.push('x'), "owner"),
+        (|row| row.turn += 1, "turn"),
+        (|row| row.waiting += 1, "waiting"),
+        (|row| row.since += 1, "since"),
+        (|row| row.wait_until += std::time::Duration::from_secs(1), "wait_until"),
+        (|row| row.location = "SHOP".to_owned(), "location"),
+    ];
+    for (damage, member) in cases {
+        let mut damaged = fixture.clone();
+        damage(&mut damaged.waiters[0]);
+        assert_reported(&damaged.first(), Kind::Waitlist, "stock/A/MAIN", at, Some(member));
+    }
+    let mut lost = fixture.clone();
+    lost.waiters.clear();
+    assert_reported(&lost.first(), Kind::Waitlist, "stock/A/MAIN", at, None);
+    let mut additional = fixture.clone();
+    additional.waiters.push(WaiterRow { line: 2, ..fixture.waiters[0].clone() });
+    let first = additional.first();
+    assert_eq!((first.what, first.event), (Kind::Waitlist, None));
+    assert_eq!(first.stream.as_deref(), Some("stock/A/MAIN"));
 }
 
 #[test]

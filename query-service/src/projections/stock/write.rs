@@ -155,7 +155,7 @@ async fn write_reservations(changes: &Changes, connection: &mut PgConnection) ->
 }
 
 /// The queue of a pair is ordered by (turn, since).
-fn turn(priority: u8) -> i16 {
+pub fn turn(priority: u8) -> i16 {
     9 - i16::from(priority)
 }
 
