@@ -1,5 +1,6 @@
 -- At most $1 streams whose deadline has passed, the longest overdue first, with what is due, the seconds
--- since then, and for an order its correlation and its last event, which causes what comes next.
+-- since then, and for an order its correlation and its last event, which causes what comes next. Where a
+-- reservation is to follow its fills and an order waits for it, the order is due, and the reservation with it.
 select
     due.stream,
     due.what,
@@ -8,11 +9,22 @@ select
     last.lane,
     last.position
 from (
-    select stream, what, due_at, extract(epoch from clock_timestamp() - due_at)::float8 as overdue
-    from deadlines
-    where due_at <= clock_timestamp()
-    order by due_at
-    limit $1
+    select
+        coalesce(of_order.stream, passed.stream) as stream,
+        coalesce(of_order.what, passed.what) as what,
+        passed.due_at,
+        extract(epoch from clock_timestamp() - passed.due_at)::float8 as overdue
+    from (
+        select stream, what, due_at
+        from deadlines
+        where due_at <= clock_timestamp()
+        order by due_at
+        limit $1
+    ) as passed
+    left join deadlines as of_order
+        on passed.what = 'follow_waitlist'
+        and of_order.stream = 'order/' || split_part(passed.stream, '/', 2)
+        and of_order.what = 'continue_order'
 ) as due
 left join events as placed
     on due.what = 'continue_order' and placed.stream = due.stream and placed.version = 1

@@ -48,6 +48,7 @@ fn form(path: &str, name: &str) -> Form {
         }
         ("/v1/orders", "status") => words(&[
             "placed",
+            "waiting",
             "awaiting_payment",
             "confirmed",
             "declined",

@@ -198,6 +198,8 @@ events! {
     TransferOverdue(TransferStep) = 1,
     /// An order was placed.
     OrderPlaced(OrderStep) = 1,
+    /// The order waits for stock.
+    OrderWaitlisted(OrderStep) = 1,
     /// Stock is held for the order.
     OrderReserved(OrderStep) = 1,
     /// The payment service is asked something about the order, for the first time or again.

@@ -18,12 +18,15 @@ pub struct Order {
     pub owner: Label,
     /// Its status.
     pub status: OrderStatus,
-    /// Its reservation, once stock is held.
+    /// Its reservation, once stock is held or waited for.
     pub reservation: Option<ReservationId>,
     /// When it ends unless it is paid.
     pub deadline: Timestamp,
     /// How lines without enough stock are treated.
     pub policy: OrderPolicy,
+    /// Until when it waits, or would have waited, for stock; absent if it does not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_until: Option<Timestamp>,
     /// The external document.
     pub reference: Option<Reference>,
     /// Numbered from 1.
@@ -51,6 +54,8 @@ impl Order {
 pub enum OrderStatus {
     /// Recorded; nothing is held yet.
     Placed,
+    /// It waits for stock.
+    Waiting,
     /// Stock is held, and the payment service is asked.
     AwaitingPayment,
     /// Paid, and firmly promised.
@@ -61,7 +66,7 @@ pub enum OrderStatus {
     TimedOut,
     /// Its owner cancelled it.
     Cancelled,
-    /// There was too little stock, or the hold was gone when it was paid.
+    /// There was too little stock, also after waiting, or the hold was gone when it was paid.
     Failed,
 }
 
@@ -70,6 +75,7 @@ impl OrderStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Placed => "placed",
+            Self::Waiting => "waiting",
             Self::AwaitingPayment => "awaiting_payment",
             Self::Confirmed => "confirmed",
             Self::Declined => "declined",
@@ -88,6 +94,8 @@ pub enum OrderPolicy {
     All,
     /// What is there of each line; the order fails only if nothing is.
     Partial,
+    /// What is there of each line, and the rest is waited for; the order fails if it does not come in time.
+    Wait,
 }
 
 /// One line of an order. All amounts in base units.
@@ -102,7 +110,7 @@ pub struct OrderLine {
     pub location: LocationCode,
     /// The quantity that was asked for.
     pub requested: i64,
-    /// The part of it that was held; 0 before that.
+    /// The part of it that was held; 0 until the order has what it asks for.
     pub quantity: i64,
 }
 

@@ -79,6 +79,7 @@ fn main() -> ExitCode {
         transfers::TESTS,
         transfers::conserved::TESTS,
         orders::TESTS,
+        orders::waiting::TESTS,
         orders::faults::TESTS,
         orders::choreography::TESTS,
         waitlist::TESTS,

@@ -2,6 +2,7 @@
 
 pub(crate) mod choreography;
 pub(crate) mod faults;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@
 pub mod world;
 pub mod stockbook;
 pub mod bodies;
+pub mod node;
 pub mod api;
 pub mod oracle;
 pub mod topic;
@@ -15,6 +16,7 @@ pub mod seed;
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
 pub use bodies::{each, line_at, lines_at_main, reservation};
 pub use eventually::{DEADLINE, eventually};
+pub use node::Node;
 pub use oracle::{Oracle, assert_flow};
 pub use proxy::{Loss, Proxy};
 pub use seed::seeded;

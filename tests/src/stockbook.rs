@@ -19,6 +19,7 @@ use stack::services::{Service, run_task};
 use crate::api::{Answer, Api};
 use crate::bodies::lines_at_main;
 use crate::eventually::eventually;
+use crate::node::Node;
 use crate::world::World;
 
 /// How long a service may take until it can do its work.
@@ -37,6 +38,8 @@ pub struct Stockbook {
     pub lanes: u16,
     pub commands: Vec<Service>,
     pub queries: Vec<Service>,
+    /// Where it does not use the Kafka that all tests share.
+    pub node: Option<Node>,
     name: String,
 }
 
@@ -68,6 +71,11 @@ impl Stockbook {
 
     /// Databases and topic, no service yet.
     pub async fn prepare(world: &Arc<World>, lanes: u16) -> Self {
+        Self::prepare_on(world, lanes, None).await
+    }
+
+    /// The same on a Kafka node of its own.
+    pub async fn prepare_on(world: &Arc<World>, lanes: u16, node: Option<Node>) -> Self {
         let name = world.unique_name();
         let databases = world.servers().databases().expect("there is a Postgres");
         let urls = databases.create(&name).await.expect("databases can be made");
@@ -78,6 +86,7 @@ impl Stockbook {
             lanes,
             commands: Vec::new(),
             queries: Vec::new(),
+            node,
             name,
         };
         for (program, owner) in [
@@ -147,7 +156,10 @@ impl Stockbook {
     }
 
     pub fn brokers(&self) -> &str {
-        self.world.servers().brokers().expect("there is a Kafka")
+        match &self.node {
+            Some(node) => node.brokers(),
+            None => self.world.servers().brokers().expect("there is a Kafka"),
+        }
     }
 
     pub async fn add_command_service(&mut self, settings: &[(&'static str, &str)]) {

@@ -233,6 +233,11 @@ pub struct Wait {
     pub fill: Fill,
 }
 
+impl Wait {
+    /// The priority of who names none.
+    pub const PRIORITY: u8 = 5;
+}
+
 /// Change an existing reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeReservation {

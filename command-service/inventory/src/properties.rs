@@ -41,7 +41,7 @@ fn the_random_requests_cause_every_event_type() {
     let mut runner = TestRunner::deterministic();
     let mut missing: HashSet<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
     let mut reversals_of_reversals = 0;
-    for number in 0..640 {
+    for number in 0..1_200 {
         let requests = match number % 5 {
             0 => order_requests().new_tree(&mut runner).unwrap().current(),
             _ => requests(true).new_tree(&mut runner).unwrap().current(),

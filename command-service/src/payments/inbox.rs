@@ -94,7 +94,10 @@ async fn run(
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        .set("session.timeout.ms", "10000")
+        // Instances have no names that they keep over a restart, so the group waits for a dead one: as short as
+        // brokers allow by default. Others learn of it with their heartbeats.
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "500")
         // A topic that is made after this client is found soon.
         .set("topic.metadata.refresh.interval.ms", "5000")
         .set("fetch.wait.max.ms", "500")
@@ -229,7 +232,7 @@ async fn decide<'a>(
                     offset = record.offset(),
                     "a message is set aside in the topic of rejected ones; look at its sender"
                 );
-                metrics::payment_message("rejected");
+                metrics::payment_message(metrics::REJECTED);
                 rejected.push((record, reason));
             }
         }

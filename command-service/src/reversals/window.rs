@@ -295,6 +295,7 @@ mod tests {
             "StockWaitlistLeft",
             "TransferOverdue",
             "OrderPlaced",
+            "OrderWaitlisted",
             "OrderReserved",
             "PaymentRequested",
             "PaymentAuthorised",

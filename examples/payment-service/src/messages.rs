@@ -93,6 +93,9 @@ pub(crate) async fn answer(
     let mut settings = client_config(config);
     settings
         .set("group.id", group)
+        // One instance runs at a time. Under a name it takes its place again at once after a crash; without
+        // one the group would wait until the dead one's session has ended.
+        .set("group.instance.id", group)
         .set("enable.auto.commit", "false")
         .set("auto.offset.reset", "earliest")
         .set("session.timeout.ms", "6000")

@@ -21,7 +21,8 @@ impl Log {
             status: OrderStatus::Placed,
             reservation: None,
             deadline: at(1_000),
-            policy: OrderPolicy::All,
+            policy: OrderPolicy::Wait,
+            wait_until: Some(at(500)),
             reference: Some(document("web_order", "w-1")),
             lines: vec![OrderLine {
                 line: 1,
@@ -47,14 +48,16 @@ impl Log {
     /// Lets an order take its next step. Where there are several, `way` chooses among them.
     pub(crate) fn continue_order(&mut self, number: usize, way: i64) {
         use OrderStatus::{
-            AwaitingPayment, Cancelled, Confirmed, Declined, Failed, Placed, TimedOut,
+            AwaitingPayment, Cancelled, Confirmed, Declined, Failed, Placed, TimedOut, Waiting,
         };
         use StepName::{Authorise, Confirm, Release, Reserve, Void};
         use StepStatus::{Done, NeedsOperator, Pending, Refused};
         let order = &self.orders[number];
         let step = match order.status {
             Placed if way % 4 == 3 => ("OrderFailed", Failed, (Reserve, Refused)),
-            Placed => ("OrderReserved", AwaitingPayment, (Reserve, Done)),
+            Placed if way % 4 == 2 => ("OrderWaitlisted", Waiting, (Reserve, Pending)),
+            Waiting if way % 4 == 3 => ("OrderFailed", Failed, (Reserve, Refused)),
+            Placed | Waiting => ("OrderReserved", AwaitingPayment, (Reserve, Done)),
             AwaitingPayment => match (order.step(Authorise), way % 4) {
                 (None, _) => ("PaymentRequested", AwaitingPayment, (Authorise, Pending)),
                 (Some(Done), _) => ("OrderConfirmed", Confirmed, (Confirm, Done)),

@@ -24,6 +24,7 @@ pub struct OrderStep {
 macro_rules! order_events {
     ($step:pat) => {
         $crate::event::Event::OrderPlaced($step)
+            | $crate::event::Event::OrderWaitlisted($step)
             | $crate::event::Event::OrderReserved($step)
             | $crate::event::Event::PaymentRequested($step)
             | $crate::event::Event::PaymentAuthorised($step)

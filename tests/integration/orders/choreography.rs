@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use integration_tests::{Api, Size, Stockbook, World, assert_has, eventually, seeded, start_again};
+use integration_tests::{Api, Node, Size, Stockbook, World, assert_has, eventually, seeded};
 use rand::RngExt;
 use rdkafka::message::Message;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::faults::Victim;
 use super::{Payments, header, on_topic, order, place, until_status};
 
 trials! {
@@ -19,11 +20,11 @@ trials! {
 }
 
 /// How long the holds of the last trial last; a participant that is lost ends by that.
-const TTL_SECONDS: u32 = 15;
+const TTL_SECONDS: u32 = 30;
 
 /// A Stockbook that listens to others, with so much of A.
-async fn start(world: &Arc<World>, on_hand: i64) -> Stockbook {
-    let mut stockbook = Stockbook::prepare(world, 4).await;
+async fn start(world: &Arc<World>, on_hand: i64, node: Option<Node>) -> Stockbook {
+    let mut stockbook = Stockbook::prepare_on(world, 4, node).await;
     let topic = stockbook.choreography();
     for _ in 0..2 {
         stockbook.add_command_service(&[("CHOREOGRAPHY_TOPIC", &*topic)]).await;
@@ -56,7 +57,7 @@ async fn said(stockbook: &Stockbook, id: &str) -> Vec<String> {
 }
 
 async fn a_hold_is_confirmed_when_it_is_paid_and_released_when_it_is_refused(world: Arc<World>) {
-    let stockbook = start(&world, 100).await;
+    let stockbook = start(&world, 100, None).await;
     let command = stockbook.command();
     let topic = stockbook.choreography();
     let _payments = stockbook.payment_service(&[
@@ -83,7 +84,7 @@ async fn a_hold_is_confirmed_when_it_is_paid_and_released_when_it_is_refused(wor
 }
 
 async fn a_payment_that_comes_too_late_is_refused_by_an_event_and_refunded(world: Arc<World>) {
-    let stockbook = start(&world, 10).await;
+    let stockbook = start(&world, 10, None).await;
     let command = stockbook.command();
     let topic = stockbook.choreography();
     let id = hold(&command, 1).await;
@@ -123,7 +124,8 @@ async fn holds_end_well_or_expire_whatever_is_killed(world: Arc<World>) {
     let count = Size::wanted().scaled(250, 20);
     let (seed, mut chance) = seeded();
     println!("{count} holds, seed {seed}");
-    let mut stockbook = start(&world, i64::try_from(count).unwrap()).await;
+    let node = Node::start(&world, "choreography").await;
+    let mut stockbook = start(&world, i64::try_from(count).unwrap(), Some(node)).await;
     let topic = stockbook.choreography();
     let settings = [
         ("CHOREOGRAPHY_TOPIC", &*topic),
@@ -133,21 +135,16 @@ async fn holds_end_well_or_expire_whatever_is_killed(world: Arc<World>) {
         ("DELAY_MS", "50"),
     ];
     let mut payments = stockbook.payment_service(&settings);
-    for _ in 0..5 {
-        for _ in 0..count / 5 {
-            hold(&stockbook.command(), TTL_SECONDS).await;
-        }
-        sleep(Duration::from_millis(chance.random_range(0..1_000))).await;
-        match chance.random_range(0..3) {
-            0 => {
-                payments.kill().await.expect("it can be killed");
-                payments.start_again().await.expect("it starts again");
-            }
-            nth => {
-                let service = &mut stockbook.commands[nth - 1];
-                service.kill().await.expect("it can be killed");
-                start_again(service).await;
-            }
+    let victims = Victim::all(&mut chance);
+    for nth in 0..count {
+        hold(&stockbook.command(), TTL_SECONDS).await;
+        // One in the middle of each of so many parts.
+        let part = count / victims.len();
+        if nth % part == part / 2
+            && let Some(victim) = victims.get(nth / part)
+        {
+            sleep(Duration::from_millis(chance.random_range(0..1_000))).await;
+            victim.crash(&mut stockbook, &mut payments).await;
         }
     }
     let command = stockbook.command();

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::iter;
-use integration_tests::{Api, DEADLINE, Size, Stockbook, World, seeded, start_again};
+use integration_tests::{Api, DEADLINE, Node, Size, Stockbook, World, seeded, start_again};
 use rand::RngExt;
-use serde_json::Value;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use serde_json::{Value, json};
 use shared_events::recorded::RecordedEvent;
+use stack::services::Service;
 use tokio::time::{Instant, sleep};
 
 use super::order;
@@ -22,15 +25,52 @@ trials! {
 /// partitions of a few killed consumers to others.
 const DEADLINE_SECONDS: u32 = 45;
 
-/// How often something is killed.
-const KILLS: usize = 6;
+/// How long some of them wait for stock.
+const WAIT_SECONDS: u32 = 20;
+
+/// What is killed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Victim {
+    Payments,
+    Command(usize),
+    Kafka,
+}
+
+impl Victim {
+    /// Each of them twice, in a random order.
+    pub(crate) fn all(chance: &mut StdRng) -> Vec<Self> {
+        let each = [Self::Payments, Self::Command(0), Self::Command(1), Self::Kafka];
+        let mut all = each.repeat(2);
+        all.shuffle(chance);
+        all
+    }
+
+    /// Kills it and starts it again.
+    pub(crate) async fn crash(self, stockbook: &mut Stockbook, payments: &mut Service) {
+        match self {
+            Self::Payments => {
+                payments.kill().await.expect("it can be killed");
+                payments.start_again().await.expect("it starts again");
+            }
+            Self::Command(nth) => {
+                let service = &mut stockbook.commands[nth];
+                service.kill().await.expect("it can be killed");
+                start_again(service).await;
+            }
+            Self::Kafka => stockbook.node.as_mut().expect("a node of its own").crash().await,
+        }
+    }
+}
 
 async fn every_order_ends_well_or_is_undone_whatever_is_killed(world: Arc<World>) {
     let count = Size::wanted().scaled(250, 20);
     let (seed, mut chance) = seeded();
     println!("{count} orders, seed {seed}");
-    let mut stockbook = Stockbook::start(&world).await;
-    stockbook.add_command_service(&[]).await;
+    let node = Node::start(&world, "orders").await;
+    let mut stockbook = Stockbook::prepare_on(&world, 4, Some(node)).await;
+    for _ in 0..2 {
+        stockbook.add_command_service(&[]).await;
+    }
     // One in ten finds too little.
     stockbook.stock(&[("A", i64::try_from(count).unwrap() * 9 / 10)]).await;
     let settings = [
@@ -41,19 +81,9 @@ async fn every_order_ends_well_or_is_undone_whatever_is_killed(world: Arc<World>
     ];
     let mut payments = stockbook.payment_service(&settings);
     let placing = tokio::spawn(place_all(stockbook.instances(), count));
-    for _ in 0..KILLS {
+    for victim in Victim::all(&mut chance) {
         sleep(Duration::from_millis(chance.random_range(300..1_500))).await;
-        match chance.random_range(0..3) {
-            0 => {
-                payments.kill().await.expect("it can be killed");
-                payments.start_again().await.expect("it starts again");
-            }
-            nth => {
-                let service = &mut stockbook.commands[nth - 1];
-                service.kill().await.expect("it can be killed");
-                start_again(service).await;
-            }
-        }
+        victim.crash(&mut stockbook, &mut payments).await;
     }
     let placed = placing.await.expect("the orders are placed");
     let events = settled(&stockbook).await;
@@ -64,6 +94,8 @@ async fn every_order_ends_well_or_is_undone_whatever_is_killed(world: Arc<World>
     let figures = stockbook.command().figures("A").await;
     let confirmed = ends.get("confirmed").copied().unwrap_or_default();
     assert_eq!((figures.reserved, figures.allocated), (0, i64::try_from(confirmed).unwrap()));
+    let waited = events.iter().filter(|event| event.event_type == "OrderWaitlisted").count();
+    assert!(waited > 0, "nobody had to wait");
     super::super::relay::assert_topic_equals_log(&stockbook).await;
     stockbook.verify().await;
 }
@@ -73,7 +105,12 @@ async fn place_all(instances: Vec<Api>, count: usize) -> usize {
     let place = |nth: usize| {
         let api = instances[nth % instances.len()].clone();
         async move {
-            let body = order(1, DEADLINE_SECONDS, serde_json::json!({"nth": nth})).to_string();
+            let mut body = order(1, DEADLINE_SECONDS, json!({"nth": nth}));
+            if nth.is_multiple_of(3) {
+                body["policy"] = json!("wait");
+                body["wait_seconds"] = json!(WAIT_SECONDS);
+            }
+            let body = body.to_string();
             let key = format!("order-{nth}");
             let deadline = Instant::now() + DEADLINE;
             loop {
@@ -94,15 +131,13 @@ async fn place_all(instances: Vec<Api>, count: usize) -> usize {
 /// The log, once no order goes on by itself any more.
 async fn settled(stockbook: &Stockbook) -> Vec<RecordedEvent> {
     let deadline = Instant::now() + DEADLINE + Duration::from_secs(u64::from(DEADLINE_SECONDS));
+    let mut database = stockbook.superuser().await;
     loop {
-        let log = stockbook.log().await;
-        let open: Vec<String> = last_of_orders(&log)
-            .into_iter()
-            .filter(|(_, order)| !order["due_at"].is_null())
-            .map(|(stream, order)| format!("{stream}: {}", order["status"]))
-            .collect();
+        let open = "select stream from deadlines where what = 'continue_order'";
+        let open: Vec<String> =
+            sqlx::query_scalar(open).fetch_all(&mut database).await.expect("the deadlines");
         if open.is_empty() {
-            return log;
+            return stockbook.log().await;
         }
         assert!(Instant::now() < deadline, "{} orders are unfinished: {open:?}", open.len());
         sleep(Duration::from_millis(500)).await;
@@ -132,6 +167,7 @@ fn check(log: &[RecordedEvent]) -> BTreeMap<String, usize> {
         let status = order["status"].as_str().expect("a status");
         for once in [
             "OrderPlaced",
+            "OrderWaitlisted",
             "OrderReserved",
             "PaymentAuthorised",
             "PaymentDeclined",
@@ -156,10 +192,10 @@ fn check(log: &[RecordedEvent]) -> BTreeMap<String, usize> {
             other => panic!("{stream} is {other}: {seen:?}"),
         }
         let reservation = stream.replace("order/", "reservation/");
-        let held = types
-            .get(&reservation)
-            .map_or(0, |all| all.iter().filter(|one| **one == "ReservationHeld").count());
-        assert_eq!(held, times("OrderReserved"), "{stream} held stock {held} times");
+        let begun = |one: &&&str| matches!(**one, "ReservationHeld" | "ReservationWaitlisted");
+        let held = types.get(&reservation).map_or(0, |all| all.iter().filter(begun).count());
+        let expected = times("OrderReserved").max(times("OrderWaitlisted"));
+        assert_eq!(held, expected, "{stream} took stock {held} times");
         *ends.entry(status.to_owned()).or_default() += 1;
     }
     ends

@@ -21,6 +21,8 @@ pub struct PlaceOrder {
     /// How long it may take to be paid, from the recorded time.
     pub deadline_seconds: u32,
     pub policy: OrderPolicy,
+    /// How long it waits for stock at most, from the recorded time; with the policy to wait only.
+    pub wait_seconds: Option<u32>,
     pub cause: Cause,
 }
 

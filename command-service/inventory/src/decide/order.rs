@@ -4,29 +4,24 @@
 //! both or after both. Only the payment service is outside; it is asked by an event, which a publisher sends on,
 //! and asked again until it replies. Deadlines are never cancelled: when one passes, the state decides.
 
+mod stock;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_events::event::{Cause, Event, OrderStep, Reference};
+use shared_events::event::{Cause, Event, OrderStep};
 use shared_events::lane::Version;
 use shared_events::order::{
-    Asked, Order, OrderLine, OrderPolicy, OrderStatus, ProcessStep, StepName, StepStatus,
+    Asked, Order, OrderLine, OrderStatus, ProcessStep, StepName, StepStatus,
 };
 use shared_events::payment::{PaymentDetails, PaymentOutcome, RequestKind};
-use shared_events::reservation::ReservationStatus;
 use shared_events::time::Timestamp;
 
 use super::{check_precondition, reservation};
-use crate::command::{
-    ChangeOrder, ChangeReservation, OrderChange, PlaceOrder, Policy, Reply, ReserveStock, Step,
-    StockLine,
-};
+use crate::command::{ChangeOrder, ChangeReservation, OrderChange, PlaceOrder, Reply, Step};
 use crate::ledger::Ledger;
 use crate::rejection::Rejection;
 use crate::working_set::Inventory;
-
-/// How much longer than the order its hold lasts at least, so that it is there when a payment comes in time.
-const HOLD_BEYOND: Duration = Duration::from_secs(60);
 
 /// The pause before the payment service is asked again. Each is twice the one before, up to the longest.
 const AGAIN_FIRST: Duration = Duration::from_secs(5);
@@ -37,13 +32,16 @@ pub(super) fn place(
     now: Timestamp,
     command: &PlaceOrder,
 ) -> Result<Vec<Event>, Rejection> {
+    let after = |seconds: u32| now + Duration::from_secs(u64::from(seconds));
+    let deadline = after(command.deadline_seconds);
     let order = Order {
         id: command.id.clone(),
         owner: command.owner.clone(),
         status: OrderStatus::Placed,
         reservation: None,
-        deadline: now + Duration::from_secs(u64::from(command.deadline_seconds)),
+        deadline,
         policy: command.policy,
+        wait_until: command.wait_seconds.map(|seconds| after(seconds).min(deadline)),
         reference: command.cause.reference.clone(),
         lines: command.lines.clone(),
         steps: Vec::new(),
@@ -112,10 +110,13 @@ impl<'a> Draft<'a> {
     /// Does what is due: holds stock, asks again, or gives up.
     fn go_on(&mut self, operator_after: Duration) -> Result<(), Rejection> {
         match self.order.status {
-            OrderStatus::Placed | OrderStatus::AwaitingPayment if self.is_too_late() => {
+            OrderStatus::Placed | OrderStatus::Waiting | OrderStatus::AwaitingPayment
+                if self.is_too_late() =>
+            {
                 self.time_out()
             }
             OrderStatus::Placed => self.reserve(),
+            OrderStatus::Waiting => self.follow(),
             OrderStatus::AwaitingPayment
             | OrderStatus::Confirmed
             | OrderStatus::Declined
@@ -130,53 +131,6 @@ impl<'a> Draft<'a> {
 
     fn is_too_late(&self) -> bool {
         self.order.deadline <= self.now
-    }
-
-    fn reserve(&mut self) -> Result<(), Rejection> {
-        let hold_until = (self.order.deadline + HOLD_BEYOND).to_utc();
-        let left = hold_until - self.now.to_utc();
-        // A second more, for the part of a second that is cut off.
-        let ttl_seconds = u32::try_from(left.num_seconds() + 1).unwrap_or(u32::MAX);
-        let command = ReserveStock {
-            id: self.order.id.reservation(),
-            owner: self.order.owner.clone(),
-            lines: self.order.lines.iter().map(stock_line).collect(),
-            ttl_seconds,
-            policy: policy(self.order.policy),
-            replaces: None,
-            cause: Cause { reference: Some(self.document()), ..Cause::default() },
-        };
-        let held = reservation::reserve_known(self.inventory, self.now, &command, None);
-        let mut events = match held {
-            Ok(events) => events,
-            Err(rejection) => return self.fail(StepName::Reserve, &rejection),
-        };
-        let made = events.iter().find_map(Event::reservation_step).map(|step| &step.after);
-        for (line, held) in self.order.lines.iter_mut().zip(made.into_iter().flat_map(|r| &r.lines))
-        {
-            line.quantity = held.quantity;
-        }
-        for event in &mut events {
-            if let Event::ReservationHeld(step) = event {
-                step.order = Some(self.order.id.clone());
-            }
-        }
-        self.stock.extend(events);
-        self.order.reservation = Some(command.id);
-        self.order.status = OrderStatus::AwaitingPayment;
-        self.step(StepName::Reserve, StepStatus::Done, None);
-        self.record(Event::OrderReserved);
-        self.ask(StepName::Authorise, RequestKind::Authorise);
-        Ok(())
-    }
-
-    /// The document that the order's stock is held for: the caller's, or the order itself.
-    fn document(&self) -> Reference {
-        self.order.reference.clone().unwrap_or_else(|| Reference {
-            kind: "order".parse().expect("a word is a label"),
-            id: self.order.id.as_str().parse().expect("an id is short and printable"),
-            line: None,
-        })
     }
 
     fn reply(&mut self, reply: &Reply) -> Result<(), Rejection> {
@@ -257,10 +211,12 @@ impl<'a> Draft<'a> {
 
     fn cancel(&mut self) -> Result<(), Rejection> {
         match self.order.status {
-            OrderStatus::Placed | OrderStatus::AwaitingPayment if self.is_too_late() => {
+            OrderStatus::Placed | OrderStatus::Waiting | OrderStatus::AwaitingPayment
+                if self.is_too_late() =>
+            {
                 Err(Rejection::OrderState { status: OrderStatus::TimedOut })
             }
-            OrderStatus::Placed | OrderStatus::AwaitingPayment => {
+            OrderStatus::Placed | OrderStatus::Waiting | OrderStatus::AwaitingPayment => {
                 self.end(OrderStatus::Cancelled, Event::OrderCancelled)
             }
             OrderStatus::Cancelled => Ok(()),
@@ -302,9 +258,9 @@ impl<'a> Draft<'a> {
         if self.order.step(StepName::Reserve) == Some(StepStatus::Pending) {
             self.step(StepName::Reserve, StepStatus::Refused, Some(json!({"order": status})));
         }
-        if self.order.reservation.is_some() {
-            let released = self.release()?;
-            self.stock.extend(released);
+        if let Some(reservation) = &self.order.reservation {
+            let undone = reservation::undo(self.inventory, self.now, reservation)?;
+            self.stock.extend(undone);
             self.step(StepName::Release, StepStatus::Done, None);
         }
         self.record(event);
@@ -315,29 +271,6 @@ impl<'a> Draft<'a> {
             Some(StepStatus::Refused) | None => {}
         }
         Ok(())
-    }
-
-    /// Undoes what is left of the hold, which others can change, too.
-    fn release(&self) -> Result<Vec<Event>, Rejection> {
-        let held = self.inventory.reservation(&self.order.id.reservation());
-        let Some(held) = held.and_then(|state| state.details.as_ref()) else {
-            return Ok(Vec::new());
-        };
-        match held.status {
-            ReservationStatus::Waiting | ReservationStatus::Held
-                if held.ends_at().is_some_and(|ends_at| ends_at <= self.now) =>
-            {
-                self.change_reservation(Step::Settle)
-            }
-            ReservationStatus::Waiting | ReservationStatus::Held => {
-                self.change_reservation(Step::Release(None))
-            }
-            ReservationStatus::Confirmed => self.change_reservation(Step::Cancel(None)),
-            ReservationStatus::Fulfilled
-            | ReservationStatus::Released
-            | ReservationStatus::Expired
-            | ReservationStatus::Cancelled => Ok(Vec::new()),
-        }
     }
 
     fn change_reservation(&self, step: Step) -> Result<Vec<Event>, Rejection> {
@@ -405,6 +338,10 @@ impl<'a> Draft<'a> {
         let again_at = self.order.asked.as_ref().map(|asked| asked.again_at);
         match self.order.status {
             OrderStatus::Placed => Some(self.now),
+            OrderStatus::Waiting => {
+                let deadline = self.order.deadline;
+                Some(self.order.wait_until.map_or(deadline, |until| until.min(deadline)))
+            }
             OrderStatus::AwaitingPayment => {
                 Some(again_at.map_or(self.order.deadline, |at| at.min(self.order.deadline)))
             }
@@ -414,22 +351,6 @@ impl<'a> Draft<'a> {
             | OrderStatus::Cancelled
             | OrderStatus::Failed => again_at,
         }
-    }
-}
-
-fn policy(policy: OrderPolicy) -> Policy {
-    match policy {
-        OrderPolicy::All => Policy::All,
-        OrderPolicy::Partial => Policy::Partial,
-    }
-}
-
-fn stock_line(line: &OrderLine) -> StockLine {
-    StockLine {
-        sku: line.sku.clone(),
-        location: line.location.clone(),
-        quantity: line.requested,
-        expected_version: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod waiting;
 
 use std::time::Duration;
 
-use shared_events::event::{Event, ReservationStep};
+use shared_events::event::{Cause, Event, ReservationStep};
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::time::Timestamp;
 use shared_events::values::ReservationId;
@@ -175,6 +175,32 @@ pub(super) fn change_reservation(
         Step::Settle if has_expired => expire(draft, now),
         Step::Settle if !draft.followed.is_empty() => draft.record_followed(),
         Step::Settle => Ok(Vec::new()),
+    }
+}
+
+/// Undoes all that is left of a reservation, whatever others did to it: what waits leaves, and what is held or
+/// allocated is given back.
+pub(super) fn undo(
+    inventory: &Inventory,
+    now: Timestamp,
+    id: &ReservationId,
+) -> Result<Vec<Event>, Rejection> {
+    let (state, before) = existing(inventory, id)?;
+    let cause = Cause::default();
+    let mut draft = Draft::new(Ledger::new(inventory, now), before.clone(), &cause);
+    draft.follow(now);
+    match draft.reservation.status {
+        ReservationStatus::Waiting | ReservationStatus::Held
+            if has_expired(&draft.reservation, now) =>
+        {
+            expire(draft, now)
+        }
+        ReservationStatus::Waiting | ReservationStatus::Held => release(draft, None, state, now),
+        ReservationStatus::Confirmed => cancel(draft, None, state),
+        ReservationStatus::Fulfilled
+        | ReservationStatus::Released
+        | ReservationStatus::Expired
+        | ReservationStatus::Cancelled => Ok(Vec::new()),
     }
 }
 

@@ -26,10 +26,18 @@ pub(super) enum What {
     Step { of: Index, step: Step },
     Dispatch { lines: Vec<(&'static str, &'static str, &'static str, i64)>, seconds: Option<u64> },
     Transfer { of: Index, change: TransferChange },
-    Place { lines: Vec<(&'static str, i64)>, seconds: u32, partial: bool },
+    Place { lines: Vec<(&'static str, i64)>, seconds: u32, lacking: Lacking },
     Order { of: Index, next: Next },
     Settle { of: Index, outcome: HoldOutcome },
     Reverse { of: Index, by: By },
+}
+
+/// What an order does about what it lacks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lacking {
+    Fail,
+    TakeLess,
+    Wait(u32),
 }
 
 /// What happens to an order next.
@@ -131,7 +139,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (1_u32..60).prop_map(|ttl_seconds| Step::Extend { ttl_seconds }),
         4 => Just(Step::Confirm),
         2 => prop::option::of(some()).prop_map(Step::Release),
-        2 => prop::option::of(some()).prop_map(Step::Cancel),
+        3 => prop::option::of(some()).prop_map(Step::Cancel),
         4 => prop::option::of(some()).prop_map(Step::Fulfil),
         6 => some().prop_map(Step::Return),
         4 => Just(Step::Settle),
@@ -155,13 +163,19 @@ fn transfer_changes() -> impl Strategy<Value = TransferChange> {
     ]
 }
 
-fn places() -> impl Strategy<Value = What> {
+fn places(waiting: bool) -> impl Strategy<Value = What> {
     let seconds = prop_oneof![3 => 1_u32..60, 1 => Just(1_000_000)];
     let some = prop_oneof![5 => known_lines(), 1 => lines(1_i64..30)];
-    (some, seconds, any::<bool>()).prop_map(|(lines, seconds, partial)| What::Place {
+    let simple = select(vec![Lacking::Fail, Lacking::TakeLess]);
+    let wait = (1_u32..90).prop_map(Lacking::Wait);
+    let lacking = prop_oneof![
+        2 => simple.clone(),
+        1 => if waiting { wait.boxed() } else { simple.boxed() },
+    ];
+    (some, seconds, lacking).prop_map(|(lines, seconds, lacking)| What::Place {
         lines,
         seconds,
-        partial,
+        lacking,
     })
 }
 
@@ -169,7 +183,7 @@ fn nexts() -> impl Strategy<Value = Next> {
     prop_oneof![
         12 => Just(Next::Continue),
         1 => Just(Next::Cancel),
-        3 => Just(Next::Resume),
+        4 => Just(Next::Resume),
         2 => Just(Next::Reply(PaymentOutcome::Authorised)),
         2 => Just(Next::Reply(PaymentOutcome::Declined)),
         1 => Just(Next::Reply(PaymentOutcome::Voided)),
@@ -196,7 +210,7 @@ fn any_requests(shortages: bool, waiting: bool) -> impl Strategy<Value = Vec<Ran
         2 => transfers(),
         6 => (any::<Index>(), transfer_changes())
             .prop_map(|(of, change)| What::Transfer { of, change }),
-        1 => places(),
+        1 => places(waiting),
         3 => (any::<Index>(), nexts()).prop_map(|(of, next)| What::Order { of, next }),
         1 => (any::<Index>(), select(vec![HoldOutcome::Paid, HoldOutcome::Refused]))
             .prop_map(|(of, outcome)| What::Settle { of, outcome }),
@@ -212,7 +226,7 @@ fn any_requests(shortages: bool, waiting: bool) -> impl Strategy<Value = Vec<Ran
 pub(super) fn order_requests() -> impl Strategy<Value = Vec<RandomRequest>> {
     let what = prop_oneof![
         4 => known_lines().prop_map(|lines| What::Command(receive(&lines))),
-        2 => places(),
+        2 => places(true),
         12 => (any::<Index>(), nexts()).prop_map(|(of, next)| What::Order { of, next }),
         1 => (any::<Index>(), steps()).prop_map(|(of, step)| What::Step { of, step }),
     ];

@@ -256,7 +256,7 @@ pub(super) fn check_orders(inventory: &Inventory, events: &[Event]) {
         assert_eq!(order.reservation.is_some(), reservation.is_some(), "{order:?}");
         let (authorise, void) = (order.step(StepName::Authorise), order.step(StepName::Void));
         match order.status {
-            OrderStatus::Placed | OrderStatus::AwaitingPayment => {
+            OrderStatus::Placed | OrderStatus::Waiting | OrderStatus::AwaitingPayment => {
                 assert!(order.due_at.is_some_and(|due_at| due_at <= order.deadline), "{order:?}");
             }
             OrderStatus::Confirmed => {
@@ -269,7 +269,7 @@ pub(super) fn check_orders(inventory: &Inventory, events: &[Event]) {
             | OrderStatus::Cancelled
             | OrderStatus::Failed => {
                 let lines = reservation.into_iter().flat_map(|reservation| &reservation.lines);
-                assert!(lines.map(|line| line.open()).all(|open| open == 0), "{order:?}");
+                assert!(lines.map(|line| line.releasable()).all(|left| left == 0), "{order:?}");
                 match authorise {
                     None => assert_eq!(void, None, "{order:?}"),
                     Some(StepStatus::Refused) => assert_ne!(void, Some(StepStatus::Pending)),

@@ -7,14 +7,14 @@ use shared_events::event::{Cause, Event, StockReversed};
 use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::time::Timestamp;
 
-use super::requests::{By, Next, RandomRequest, What};
+use super::requests::{By, Lacking, Next, RandomRequest, What};
 use super::rules::{
     check_change, check_order, check_orders, check_reservations, check_transfer_balance,
     check_transfers,
 };
 use crate::spec::commands::{
     continuing, correlation, dispatch, id, order, order_id, partial, place, reply, reserve,
-    reverse, step, transfer, transfer_id,
+    reverse, step, transfer, transfer_id, waiting,
 };
 use crate::spec::{at, beginning, when_at};
 use crate::*;
@@ -83,9 +83,13 @@ impl World {
                 Some(dispatch(number, lines, expected_at))
             }
             What::Transfer { of, change } => Some(transfer(self.dispatched(of)?, change.clone())),
-            What::Place { lines, seconds, partial: is_partial } => {
+            What::Place { lines, seconds, lacking } => {
                 let command = place(number, lines, *seconds);
-                Some(if *is_partial { partial(command) } else { command })
+                Some(match lacking {
+                    Lacking::Fail => command,
+                    Lacking::TakeLess => partial(command),
+                    Lacking::Wait(seconds) => waiting(command, *seconds),
+                })
             }
             What::Order { of, next } => {
                 let number = self.placed(of)?;

@@ -116,6 +116,7 @@ pub(crate) fn place(number: u128, lines: &[(&str, i64)], deadline_seconds: u32) 
         payment: PaymentDetails::default(),
         deadline_seconds,
         policy: OrderPolicy::All,
+        wait_seconds: None,
         cause: Cause::default(),
     })
 }
@@ -124,6 +125,13 @@ pub(crate) fn place(number: u128, lines: &[(&str, i64)], deadline_seconds: u32) 
 pub(crate) fn partial(place: Command) -> Command {
     let Command::PlaceOrder(command) = place else { unreachable!("{place:?}") };
     Command::PlaceOrder(PlaceOrder { policy: OrderPolicy::Partial, ..command })
+}
+
+/// The same order, which waits for what it lacks.
+pub(crate) fn waiting(place: Command, wait_seconds: u32) -> Command {
+    let Command::PlaceOrder(command) = place else { unreachable!("{place:?}") };
+    let (policy, wait_seconds) = (OrderPolicy::Wait, Some(wait_seconds));
+    Command::PlaceOrder(PlaceOrder { policy, wait_seconds, ..command })
 }
 
 /// A change of the order with this number.

@@ -134,6 +134,135 @@ fn a_partial_order_asks_for_what_is_held() {
     assert_eq!(promised(&inventory), (4, 0));
 }
 
+/// Two of A in MAIN, and an order of six that waits until second 601 and has until second 1,000.
+fn waits() -> Inventory {
+    let place = waiting(place(1, &[("A", 6)], 1_000), 600);
+    let mut inventory = given(&[receive(&[("A", 2)]), place]);
+    then(&mut inventory, 1, go_on());
+    inventory
+}
+
+fn waiting_of_a(inventory: &Inventory) -> i64 {
+    inventory.stock(&"A".parse().unwrap(), &"MAIN".parse().unwrap()).figures.waiting
+}
+
+#[test]
+fn an_order_that_waits_asks_for_payment_when_it_has_all_it_asks_for() {
+    let mut inventory = waits();
+    let order = now(&inventory);
+    assert_eq!((order.status, steps(order)), (OrderStatus::Waiting, vec![(Reserve, Pending)]));
+    assert_eq!((order.due_at, order.lines[0].quantity), (Some(at(601)), 0));
+    assert_eq!((promised(&inventory), waiting_of_a(&inventory)), ((2, 0), 4));
+
+    // A part of it is not enough.
+    then(&mut inventory, 2, receive(&[("A", 3)]));
+    assert_eq!(types(&then(&mut inventory, 3, go_on())), ["ReservationFilled"]);
+    assert_eq!(when_at(&inventory, 4, go_on()), Ok(Vec::new()));
+    assert_eq!(now(&inventory).status, OrderStatus::Waiting);
+
+    then(&mut inventory, 600, receive(&[("A", 3)]));
+    // The sweeper can be late: what was filled in time counts.
+    let events = then(&mut inventory, 700, go_on());
+    let expected = ["ReservationFilled", "StockHoldExtended", "OrderReserved", "PaymentRequested"];
+    assert_eq!(types(&events), expected);
+    assert_eq!((now(&inventory).lines[0].quantity, promised(&inventory)), (6, (6, 0)));
+    let held = inventory.reservation(&order_id(1).reservation()).unwrap().details.clone().unwrap();
+    assert!(held.expires_at >= at(1_060), "{}", held.expires_at);
+    then(&mut inventory, 701, authorised());
+    assert_eq!((now(&inventory).status, promised(&inventory)), (OrderStatus::Confirmed, (0, 6)));
+}
+
+#[test]
+fn an_order_that_comes_to_its_stock_when_its_waiting_is_over_does_not_wait() {
+    for late in [600, 605] {
+        let place = waiting(place(1, &[("A", 6)], 1_000), 600);
+        let mut inventory = given(&[receive(&[("A", 2)]), place]);
+        assert_eq!(types(&then(&mut inventory, late, go_on())), ["OrderFailed"]);
+        assert_eq!((promised(&inventory), waiting_of_a(&inventory)), ((0, 0), 0));
+    }
+}
+
+#[test]
+fn an_order_that_may_wait_and_lacks_nothing_does_not_wait() {
+    let place = waiting(place(1, &[("A", 6)], 100), 60);
+    let mut inventory = given(&[receive(&[("A", 6)]), place]);
+    let types_of = ["ReservationHeld", "StockReserved", "OrderReserved", "PaymentRequested"];
+    assert_eq!(types(&then(&mut inventory, 1, go_on())), types_of);
+    let held = inventory.reservation(&order_id(1).reservation()).unwrap().details.clone().unwrap();
+    assert!(held.expires_at >= at(160), "{}", held.expires_at);
+}
+
+#[test]
+fn an_order_that_does_not_get_in_time_what_it_waits_for_fails_and_gives_all_back() {
+    let mut inventory = waits();
+    then(&mut inventory, 2, receive(&[("A", 3)]));
+    assert!(matches!(
+        when_at(&inventory, 600, go_on()).unwrap()[..],
+        [Event::ReservationFilled(_)]
+    ));
+    let mut late = inventory.clone();
+    let events = then(&mut inventory, 601, go_on());
+    assert_eq!(types(&events).last(), Some(&"OrderFailed"), "{:?}", types(&events));
+    let order = now(&inventory);
+    assert_eq!((order.status, order.due_at), (OrderStatus::Failed, None));
+    assert_eq!(steps(order), [(Reserve, Refused), (Release, Done)]);
+    let detail = order.steps[0].detail.as_ref().unwrap();
+    assert_eq!(detail["type"], "/problems/reservation_expired");
+    assert_eq!((promised(&inventory), waiting_of_a(&inventory)), ((0, 0), 0));
+
+    // The same if the reservation has ended before its order.
+    let (id, precondition, cause) = (order_id(1).reservation(), None, Cause::default());
+    let settle = ChangeReservation { id, step: Step::Settle, precondition, cause };
+    then(&mut late, 601, Command::ChangeReservation(settle));
+    assert_eq!(types(&then(&mut late, 601, go_on())), ["OrderFailed"]);
+    assert_eq!((promised(&late), waiting_of_a(&late)), ((0, 0), 0));
+}
+
+#[test]
+fn an_order_that_ends_while_it_waits_is_undone_also_what_it_does_not_know_it_has() {
+    for (second, end, status) in [
+        (300, cancel(), OrderStatus::Cancelled),
+        (601, cancel(), OrderStatus::Cancelled),
+        (1_000, go_on(), OrderStatus::TimedOut),
+    ] {
+        for received in [0, 3, 4] {
+            let mut inventory = waits();
+            if received > 0 {
+                then(&mut inventory, 2, receive(&[("A", received)]));
+            }
+            then(&mut inventory, second, end.clone());
+            assert_eq!(now(&inventory).status, status, "{received} in {second}");
+            assert_eq!(now(&inventory).step(Void), None, "nobody was asked to pay");
+            let left = (promised(&inventory), waiting_of_a(&inventory));
+            assert_eq!(left, ((0, 0), 0), "{received} in {second}");
+        }
+    }
+}
+
+#[test]
+fn an_order_waits_no_longer_than_its_deadline_and_as_long_as_its_reservation() {
+    let place = waiting(place(1, &[("A", 6)], 100), 600);
+    let mut inventory = given(&[receive(&[("A", 2)]), place]);
+    then(&mut inventory, 1, go_on());
+    assert_eq!(now(&inventory).due_at, Some(at(100)));
+    then(&mut inventory, 100, go_on());
+    assert_eq!(now(&inventory).status, OrderStatus::TimedOut);
+
+    let mut inventory = waits();
+    let change = |step| {
+        let (precondition, cause) = (None, Cause::default());
+        let id = order_id(1).reservation();
+        Command::ChangeReservation(ChangeReservation { id, step, precondition, cause })
+    };
+    then(&mut inventory, 2, change(Step::ChangeWait { priority: None, seconds: Some(800) }));
+    assert_eq!(types(&then(&mut inventory, 601, go_on())), ["OrderWaitlisted"]);
+    assert_eq!(now(&inventory).due_at, Some(at(802)));
+    then(&mut inventory, 602, change(Step::Release(None)));
+    assert_eq!(types(&then(&mut inventory, 603, go_on())), ["OrderFailed"]);
+    let detail = now(&inventory).steps[0].detail.as_ref().unwrap();
+    assert_eq!(detail["status"], "released");
+}
+
 #[test]
 fn a_declined_order_releases_its_stock_and_voids_nothing() {
     let mut inventory = asked();

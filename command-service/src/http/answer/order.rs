@@ -23,7 +23,7 @@ pub(crate) struct OrderAnswer {
     owner: Label,
     #[schema(value_type = OrderStatusShape, inline)]
     status: OrderStatus,
-    /// The reservation that holds its stock; null before that.
+    /// The reservation that holds its stock, or waits for it; null before that.
     #[schema(value_type = Option<String>, required = true)]
     reservation: Option<ReservationId>,
     /// When it ends unless it is paid.

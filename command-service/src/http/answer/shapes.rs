@@ -100,6 +100,7 @@ pub(crate) struct TransferLineShape {
 #[schema(rename_all = "snake_case")]
 pub(crate) enum OrderStatusShape {
     Placed,
+    Waiting,
     AwaitingPayment,
     Confirmed,
     Declined,
@@ -137,6 +138,6 @@ pub(crate) struct OrderLineShape {
     location: String,
     /// What was asked for.
     requested: i64,
-    /// What was held; 0 before that.
+    /// What was held; 0 until the order has what it asks for.
     quantity: i64,
 }

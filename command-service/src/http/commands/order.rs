@@ -12,10 +12,9 @@ use utoipa::openapi::{Ref, RefOr};
 use uuid::Uuid;
 
 use super::{Command, CommandPath, NoPath};
-use crate::http::json::Schemas;
-use crate::http::json::numbers::{Quantity, TtlSeconds};
+use crate::http::json::numbers::{Quantity, TtlSeconds, WaitSeconds};
 use crate::http::json::values::{List, cause, words};
-use crate::http::json::{Member, object};
+use crate::http::json::{Faults, JsonPointer, Member, Schemas, object};
 use crate::http::problem::{Code, Problem};
 use crate::inventory::{self, OrderChange, Precondition, Request};
 
@@ -36,7 +35,9 @@ impl CommandPath for OrderPath {
     }
 }
 
-words! { OrderPolicy { "all" => OrderPolicy::All, "partial" => OrderPolicy::Partial, } }
+words! { OrderPolicy {
+    "all" => OrderPolicy::All, "partial" => OrderPolicy::Partial, "wait" => OrderPolicy::Wait,
+} }
 
 impl Member for PaymentDetails {
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -104,11 +105,29 @@ object! {
         /// How long it may take until it is paid, in seconds from the recorded time on. Then the order ends,
         /// and what it did is undone.
         deadline_seconds: TtlSeconds,
-        /// `all` lines or none, or of each line what is there; default `all`.
+        /// `all` lines or none, or of each line what is there, or that and `wait` for the rest before it is to
+        /// be paid; default `all`.
         #[serde(default)]
         policy: Option<OrderPolicy>,
+        /// How long it waits at most, in seconds from the recorded time on, and no longer than its deadline.
+        /// Only, and always, with the policy `wait`.
+        #[serde(default)]
+        wait_seconds: Option<WaitSeconds>,
     }
     with cause
+    check PlaceOrder::waits_by_policy
+}
+
+impl PlaceOrder {
+    fn waits_by_policy(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+        let waits = self.policy == Some(OrderPolicy::Wait);
+        let fault = match (waits, self.wait_seconds.is_some()) {
+            (true, false) => "must be given with the policy wait",
+            (false, true) => "must be left out, unless the policy is wait",
+            (true, true) | (false, false) => return,
+        };
+        faults.add(at.member("wait_seconds"), fault);
+    }
 }
 
 impl Command for PlaceOrder {
@@ -131,6 +150,7 @@ impl Command for PlaceOrder {
             payment: self.payment,
             deadline_seconds: self.deadline_seconds.0,
             policy: self.policy.unwrap_or(OrderPolicy::All),
+            wait_seconds: self.wait_seconds.map(|seconds| seconds.0),
             cause: cause(self.reason, self.reference, self.note, self.metadata),
         };
         let command = inventory::Command::PlaceOrder(command);

@@ -45,9 +45,6 @@ words! { PolicyName {
 
 words! { Fill { "parts" => Fill::Parts, "whole" => Fill::Whole, } }
 
-/// The priority of a reservation that names none.
-const PRIORITY: u8 = 5;
-
 object! {
     /// Stock that is to be held for somebody until a moment.
     pub(crate) struct ReserveStock as "ReservationRequest" {
@@ -102,7 +99,7 @@ impl ReserveStock {
         match (self.policy, self.wait_seconds) {
             (Some(PolicyName::Wait), Some(seconds)) => Policy::Wait(Wait {
                 seconds: seconds.0,
-                priority: self.priority.map_or(PRIORITY, |priority| priority.0),
+                priority: self.priority.map_or(Wait::PRIORITY, |priority| priority.0),
                 fill: self.fill.unwrap_or(Fill::Parts),
             }),
             (Some(PolicyName::Partial), _) => Policy::Partial,

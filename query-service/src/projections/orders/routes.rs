@@ -37,7 +37,7 @@ pub struct OrderAnswer {
     /// Whose order it is.
     #[schema(value_type = String)]
     pub owner: Label,
-    /// placed, awaiting_payment, confirmed, declined, timed_out, cancelled or failed.
+    /// placed, waiting, awaiting_payment, confirmed, declined, timed_out, cancelled or failed.
     #[schema(value_type = String, example = "confirmed")]
     pub status: OrderStatus,
     /// The reservation that holds its stock; null before that.
@@ -196,7 +196,7 @@ pub struct OrderFilter {
     /// Only orders of this owner.
     #[param(value_type = Option<String>)]
     owner: Option<Label>,
-    /// Only placed, awaiting_payment, confirmed, declined, timed_out, cancelled or failed orders.
+    /// Only placed, waiting, awaiting_payment, confirmed, declined, timed_out, cancelled or failed orders.
     #[param(value_type = Option<String>)]
     status: Option<OrderStatus>,
 }

@@ -54,10 +54,28 @@ fn faults_of_an_order_are_reported_at_their_members() {
     let mut body = order(json!({"nested": {"list": [1, "two", null]}}));
     accepted::<PlaceOrder>(&body);
     body["deadline_seconds"] = json!(0);
-    body["policy"] = json!("wait");
+    body["policy"] = json!("some");
     assert_eq!(place(&body), ["/deadline_seconds", "/policy"]);
-    body["wait_seconds"] = json!(60);
-    assert!(place(&body).contains(&"/wait_seconds".to_owned()));
+}
+
+#[test]
+fn an_order_says_how_long_it_waits_if_it_waits_and_only_then() {
+    let with = |policy: &str, wait_seconds: Option<i64>| {
+        let mut body = order(json!({}));
+        body["policy"] = json!(policy);
+        if let Some(seconds) = wait_seconds {
+            body["wait_seconds"] = json!(seconds);
+        }
+        body
+    };
+    for (policy, waits) in [("all", false), ("partial", false), ("wait", true)] {
+        let (asked, refused) = if waits { (Some(60), None) } else { (None, Some(60)) };
+        accepted::<PlaceOrder>(&with(policy, asked));
+        assert_eq!(pointers::<PlaceOrder>(&with(policy, refused)), ["/wait_seconds"], "{policy}");
+    }
+    for out_of_range in [0, 31_536_001] {
+        assert_eq!(pointers::<PlaceOrder>(&with("wait", Some(out_of_range))), ["/wait_seconds"]);
+    }
 }
 
 #[test]
