@@ -4,8 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use integration_tests::api::Api;
-use integration_tests::{Stockbook, lines_at_main};
 use integration_tests::world::World;
+use integration_tests::{Stockbook, lines_at_main};
 use reqwest::Method;
 use serde_json::json;
 

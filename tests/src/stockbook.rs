@@ -74,7 +74,7 @@ impl Stockbook {
         Self::prepare_on(world, lanes, None).await
     }
 
-    /// The same on a Kafka node of its own.
+    /// The same, on a separate Kafka node if there is one.
     pub async fn prepare_on(world: &Arc<World>, lanes: u16, node: Option<Node>) -> Self {
         let name = world.unique_name();
         let databases = world.servers().databases().expect("there is a Postgres");

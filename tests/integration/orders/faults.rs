@@ -57,7 +57,7 @@ impl Victim {
                 service.kill().await.expect("it can be killed");
                 start_again(service).await;
             }
-            Self::Kafka => stockbook.node.as_mut().expect("a node of its own").crash().await,
+            Self::Kafka => stockbook.node.as_mut().expect("a separate node").crash().await,
         }
     }
 }
