@@ -15,6 +15,8 @@ mod waitlist;
 
 use serde_json::value::{RawValue, to_raw_value};
 
+use self::about::{change, minus, of_reservation, of_transfer};
+
 pub use self::about::{About, ReservationRef, StockChange, TransferRef};
 pub use self::data::{
     Cause, Context, Figures, ItemDetails, ItemReinstated, ItemRetired, LocationDetails,
@@ -52,9 +54,12 @@ pub enum DecodeError {
     },
 }
 
-/// Declares every event with its payload and the version it is written with today.
+/// Declares every event with its payload, the version it is written with today, and its subject.
 macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident($data:ty) = $version:literal,)+) => {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident($data:ty) = $version:literal, $event:ident => $about:expr;
+    )+) => {
         /// Every event that can happen.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Event {
@@ -76,6 +81,13 @@ macro_rules! events {
             pub fn schema_version(&self) -> i16 {
                 match self {
                     $(Self::$name(_) => $version,)+
+                }
+            }
+
+            /// The subject of the event.
+            pub fn about(&self) -> About<'_> {
+                match self {
+                    $(Self::$name($event) => $about,)+
                 }
             }
 
@@ -117,127 +129,133 @@ macro_rules! events {
 
 events! {
     /// An item was created.
-    ItemRegistered(ItemDetails) = 1,
+    ItemRegistered(ItemDetails) = 1, one => About::Item(one);
     /// The details of an item changed.
-    ItemChanged(ItemDetails) = 1,
+    ItemChanged(ItemDetails) = 1, one => About::Item(one);
     /// A location was created.
-    LocationRegistered(LocationDetails) = 1,
+    LocationRegistered(LocationDetails) = 1, one => About::Location(one);
     /// The details of a location changed.
-    LocationChanged(LocationDetails) = 1,
+    LocationChanged(LocationDetails) = 1, one => About::Location(one);
     /// Goods came in.
-    StockReceived(StockReceived) = 3,
+    StockReceived(StockReceived) = 3, one => About::Stock(change!(one, on_hand one.quantity));
     /// Goods went out.
-    StockIssued(StockIssued) = 3,
+    StockIssued(StockIssued) = 3, one => About::Stock(change!(one, on_hand minus(one.quantity)));
     /// on_hand was corrected by a difference.
-    StockAdjusted(StockAdjusted) = 4,
+    StockAdjusted(StockAdjusted) = 4, one => About::Stock(change!(one, on_hand one.delta));
     /// on_hand was set to a counted quantity.
-    StockSet(StockSet) = 3,
+    StockSet(StockSet) = 3, one => About::Stock(change!(one, on_hand one.delta));
     /// Goods left for another location.
-    StockMovedOut(StockMovedOut) = 3,
+    StockMovedOut(StockMovedOut) = 3, one => About::Stock(change!(one, on_hand minus(one.quantity)));
     /// Goods came from another location.
-    StockMovedIn(StockMovedIn) = 3,
+    StockMovedIn(StockMovedIn) = 3, one => About::Stock(change!(one, on_hand one.quantity));
     /// An item is no longer traded.
-    ItemRetired(ItemRetired) = 1,
+    ItemRetired(ItemRetired) = 1, one => About::RetiredItem(one);
     /// A retired item is traded again.
-    ItemReinstated(ItemReinstated) = 1,
+    ItemReinstated(ItemReinstated) = 1, one => About::Item(&one.after);
     /// An earlier event was undone by its exact opposite.
-    StockReversed(StockReversed) = 3,
+    StockReversed(StockReversed) = 3, one => About::Stock(change!(one, on_hand one.delta));
     /// A quantity was reserved.
-    StockReserved(HeldStock) = 3,
+    StockReserved(HeldStock) = 3, one => of_reservation!(one, Some(one.expires_at), reserved one.quantity);
     /// The expiry of a hold changed.
-    StockHoldExtended(HoldExtended) = 3,
+    StockHoldExtended(HoldExtended) = 3, one => of_reservation!(one, Some(one.expires_at));
     /// A reserved quantity was released.
-    StockReleased(HeldStock) = 3,
+    StockReleased(HeldStock) = 3, one => of_reservation!(one, Some(one.expires_at), reserved minus(one.quantity));
     /// A hold expired.
-    StockHoldExpired(HeldStock) = 3,
+    StockHoldExpired(HeldStock) = 3, one => of_reservation!(one, Some(one.expires_at), reserved minus(one.quantity));
     /// A reserved quantity was allocated.
-    StockAllocated(HeldStock) = 3,
+    StockAllocated(HeldStock) = 3, one => of_reservation!(
+        one, Some(one.expires_at), reserved minus(one.quantity), allocated one.quantity
+    );
     /// An allocated quantity was cancelled.
-    StockDeallocated(AllocatedStock) = 3,
+    StockDeallocated(AllocatedStock) = 3, one => of_reservation!(one, None, allocated minus(one.quantity));
     /// An allocated quantity was fulfilled: it left the stock.
-    StockFulfilled(AllocatedStock) = 3,
+    StockFulfilled(AllocatedStock) = 3, one => of_reservation!(
+        one, None, on_hand minus(one.quantity), allocated minus(one.quantity)
+    );
     /// A fulfilled quantity was returned.
-    StockReturned(AllocatedStock) = 3,
+    StockReturned(AllocatedStock) = 3, one => of_reservation!(one, None, on_hand one.quantity);
     /// A reservation was created.
-    ReservationHeld(ReservationStep) = 2,
+    ReservationHeld(ReservationStep) = 2, one => About::Reservation(one);
     /// The expiry of the reservation changed.
-    ReservationExtended(ReservationStep) = 2,
+    ReservationExtended(ReservationStep) = 2, one => About::Reservation(one);
     /// The reservation was confirmed.
-    ReservationConfirmed(ReservationStep) = 2,
+    ReservationConfirmed(ReservationStep) = 2, one => About::Reservation(one);
     /// The held reservation, or parts of it, was released.
-    ReservationReleased(ReservationStep) = 2,
+    ReservationReleased(ReservationStep) = 2, one => About::Reservation(one);
     /// The reservation expired.
-    ReservationExpired(ReservationStep) = 2,
+    ReservationExpired(ReservationStep) = 2, one => About::Reservation(one);
     /// The reservation, or parts of it, was fulfilled.
-    ReservationFulfilled(ReservationStep) = 2,
+    ReservationFulfilled(ReservationStep) = 2, one => About::Reservation(one);
     /// The confirmed reservation, or parts of it, was cancelled.
-    ReservationCancelled(ReservationStep) = 2,
+    ReservationCancelled(ReservationStep) = 2, one => About::Reservation(one);
     /// Fulfilled parts of the reservation were returned.
-    ReservationReturned(ReservationStep) = 2,
+    ReservationReturned(ReservationStep) = 2, one => About::Reservation(one);
     /// Goods left for another location, on a transfer.
-    StockDispatched(SentStock) = 2,
+    StockDispatched(SentStock) = 2, one => of_transfer!(one, on_hand minus(one.quantity));
     /// Goods are on their way here, on a transfer.
-    StockExpected(ExpectedStock) = 2,
+    StockExpected(ExpectedStock) = 2, one => of_transfer!(one, incoming one.quantity);
     /// Goods that were on their way here came in.
-    StockArrived(ExpectedStock) = 2,
+    StockArrived(ExpectedStock) = 2, one => of_transfer!(one, on_hand one.quantity, incoming minus(one.quantity));
     /// Goods that were on their way here are lost.
-    StockLost(ExpectedStock) = 2,
+    StockLost(ExpectedStock) = 2, one => of_transfer!(one, incoming minus(one.quantity));
     /// Goods that were on their way here went back.
-    StockRecalled(ExpectedStock) = 2,
+    StockRecalled(ExpectedStock) = 2, one => of_transfer!(one, incoming minus(one.quantity));
     /// Goods that had left on a transfer came back.
-    StockBroughtBack(SentStock) = 2,
+    StockBroughtBack(SentStock) = 2, one => of_transfer!(one, on_hand one.quantity);
     /// A transfer began: its goods left.
-    TransferDispatched(TransferStep) = 1,
+    TransferDispatched(TransferStep) = 1, one => About::Transfer(one);
     /// The transfer, or parts of it, was received.
-    TransferReceived(TransferStep) = 1,
+    TransferReceived(TransferStep) = 1, one => About::Transfer(one);
     /// The transfer was closed: the rest of it is lost.
-    TransferClosed(TransferStep) = 1,
+    TransferClosed(TransferStep) = 1, one => About::Transfer(one);
     /// The rest of the transfer, or parts of it, went back.
-    TransferReturned(TransferStep) = 1,
+    TransferReturned(TransferStep) = 1, one => About::Transfer(one);
     /// The transfer was not done when it was expected.
-    TransferOverdue(TransferStep) = 1,
+    TransferOverdue(TransferStep) = 1, one => About::Transfer(one);
     /// An order was placed.
-    OrderPlaced(OrderStep) = 1,
+    OrderPlaced(OrderStep) = 1, one => About::Order(one);
     /// The order waits for stock.
-    OrderWaitlisted(OrderStep) = 1,
+    OrderWaitlisted(OrderStep) = 1, one => About::Order(one);
     /// Stock is held for the order.
-    OrderReserved(OrderStep) = 1,
+    OrderReserved(OrderStep) = 1, one => About::Order(one);
     /// The payment service is asked something about the order, for the first time or again.
-    PaymentRequested(OrderStep) = 1,
+    PaymentRequested(OrderStep) = 1, one => About::Order(one);
     /// The payment service has set the money aside.
-    PaymentAuthorised(OrderStep) = 1,
+    PaymentAuthorised(OrderStep) = 1, one => About::Order(one);
     /// The payment service has not set the money aside, and will not.
-    PaymentDeclined(OrderStep) = 1,
+    PaymentDeclined(OrderStep) = 1, one => About::Order(one);
     /// The payment service has undone the authorisation, or will refuse it.
-    PaymentVoided(OrderStep) = 1,
+    PaymentVoided(OrderStep) = 1, one => About::Order(one);
     /// The order is paid, and its stock firmly promised.
-    OrderConfirmed(OrderStep) = 1,
+    OrderConfirmed(OrderStep) = 1, one => About::Order(one);
     /// The order ended because the payment service declined; its hold is released.
-    OrderDeclined(OrderStep) = 1,
+    OrderDeclined(OrderStep) = 1, one => About::Order(one);
     /// The order ended because it was not paid by its deadline; its hold is released.
-    OrderTimedOut(OrderStep) = 1,
+    OrderTimedOut(OrderStep) = 1, one => About::Order(one);
     /// The order ended because its owner cancelled it; its hold is released.
-    OrderCancelled(OrderStep) = 1,
+    OrderCancelled(OrderStep) = 1, one => About::Order(one);
     /// The order ended because there was too little stock, or because its hold was gone when it was paid.
-    OrderFailed(OrderStep) = 1,
+    OrderFailed(OrderStep) = 1, one => About::Order(one);
     /// The payment service was asked for too long; an operator has to look.
-    OrderNeedsOperator(OrderStep) = 1,
+    OrderNeedsOperator(OrderStep) = 1, one => About::Order(one);
     /// An operator let the order go on.
-    OrderResumed(OrderStep) = 1,
+    OrderResumed(OrderStep) = 1, one => About::Order(one);
     /// A quantity began to wait for stock.
-    StockWaitlisted(WaitlistedStock) = 1,
+    StockWaitlisted(WaitlistedStock) = 1, one => of_reservation!(one, None, waiting one.quantity);
     /// A waiting quantity, or a part of it, became held.
-    StockWaitlistFilled(FilledStock) = 1,
+    StockWaitlistFilled(FilledStock) = 1, one => of_reservation!(
+        one, Some(one.expires_at), reserved one.quantity, waiting minus(one.quantity)
+    );
     /// A waiting quantity, or a part of it, left the queue without having been filled.
-    StockWaitlistLeft(UnqueuedStock) = 1,
+    StockWaitlistLeft(UnqueuedStock) = 1, one => of_reservation!(one, None, waiting minus(one.quantity));
     /// The priority of a waiting quantity, or the end of its waiting, changed.
-    StockWaitlistChanged(WaitChanged) = 1,
+    StockWaitlistChanged(WaitChanged) = 1, one => of_reservation!(one, None);
     /// A reservation was created that waits for all or a part of its stock.
-    ReservationWaitlisted(ReservationStep) = 1,
+    ReservationWaitlisted(ReservationStep) = 1, one => About::Reservation(one);
     /// Parts that a reservation waited for became held.
-    ReservationFilled(ReservationStep) = 1,
+    ReservationFilled(ReservationStep) = 1, one => About::Reservation(one);
     /// The priority of a waiting reservation, or the end of its waiting, changed.
-    ReservationWaitlistChanged(ReservationStep) = 1,
+    ReservationWaitlistChanged(ReservationStep) = 1, one => About::Reservation(one);
     /// A step of the reservation that others' event asked for was not possible.
-    ReservationStepRefused(StepRefused) = 1,
+    ReservationStepRefused(StepRefused) = 1, one => About::Reservation(&one.of);
 }

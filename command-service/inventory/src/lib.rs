@@ -15,13 +15,7 @@ mod properties;
 #[cfg(test)]
 mod spec;
 
-pub use command::{
-    AdjustLine, AdjustStock, ChangeOrder, ChangeReservation, ChangeTransfer, Command,
-    DispatchTransfer, FillWaitlist, IssueStock, MoveLine, MoveStock, OrderChange, PlaceOrder,
-    Policy, Precondition, ReceiveStock, RegisterItem, RegisterLocation, ReinstateItem, Reply,
-    Request, ReserveStock, RetireItem, Reverse, SetStock, SettleReservation, Step, StockLine,
-    Target, TransferChange, Wait, item_and_stock,
-};
+pub use command::*;
 pub use decide::decide;
 pub use queue::{Place, Queue, Waiter};
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};

@@ -1,10 +1,8 @@
 //! The subject of an event, so that most code need not know every type.
 
 use super::{
-    AllocatedStock, Cause, Event, ExpectedStock, Figures, FilledStock, HeldStock, HoldExtended,
-    ItemDetails, ItemRetired, LocationDetails, OrderStep, ReservationStep, SentStock,
-    StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
-    StockSet, TransferStep, UnqueuedStock, WaitChanged, WaitlistedStock, WhyLeft,
+    Cause, Event, Figures, ItemDetails, ItemRetired, LocationDetails, OrderStep, ReservationStep,
+    TransferStep, UnqueuedStock, WhyLeft,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -69,76 +67,6 @@ pub struct TransferRef<'a> {
 }
 
 impl Event {
-    /// The subject of the event.
-    pub fn about(&self) -> About<'_> {
-        let none = Figures::default();
-        match self {
-            Self::ItemRegistered(item) | Self::ItemChanged(item) => About::Item(item),
-            Self::ItemReinstated(reinstated) => About::Item(&reinstated.after),
-            Self::ItemRetired(retired) => About::RetiredItem(retired),
-            Self::LocationRegistered(location) | Self::LocationChanged(location) => {
-                About::Location(location)
-            }
-            Self::StockReceived(StockReceived { sku, location, quantity, after, cause })
-            | Self::StockMovedIn(StockMovedIn { sku, location, quantity, after, cause, .. }) => {
-                booked(sku, location, *quantity, *after, cause)
-            }
-            Self::StockIssued(StockIssued { sku, location, quantity, after, cause, .. })
-            | Self::StockMovedOut(StockMovedOut {
-                sku, location, quantity, after, cause, ..
-            }) => booked(sku, location, minus(*quantity), *after, cause),
-            Self::StockAdjusted(StockAdjusted { sku, location, delta, after, cause, .. })
-            | Self::StockSet(StockSet { sku, location, delta, after, cause })
-            | Self::StockReversed(StockReversed { sku, location, delta, after, cause, .. }) => {
-                booked(sku, location, *delta, *after, cause)
-            }
-            Self::StockReserved(hold) => held(hold, Figures { reserved: hold.quantity, ..none }),
-            Self::StockReleased(hold) | Self::StockHoldExpired(hold) => {
-                held(hold, Figures { reserved: minus(hold.quantity), ..none })
-            }
-            Self::StockAllocated(hold) => {
-                let (reserved, allocated) = (minus(hold.quantity), hold.quantity);
-                held(hold, Figures { reserved, allocated, ..none })
-            }
-            Self::StockHoldExtended(hold) => extended(hold),
-            Self::StockDeallocated(stock) => {
-                allocated(stock, Figures { allocated: minus(stock.quantity), ..none })
-            }
-            Self::StockFulfilled(stock) => {
-                let gone = minus(stock.quantity);
-                allocated(stock, Figures { on_hand: gone, allocated: gone, ..none })
-            }
-            Self::StockReturned(stock) => {
-                allocated(stock, Figures { on_hand: stock.quantity, ..none })
-            }
-            Self::ReservationHeld(step)
-            | Self::ReservationExtended(step)
-            | Self::ReservationConfirmed(step)
-            | Self::ReservationReleased(step)
-            | Self::ReservationExpired(step)
-            | Self::ReservationFulfilled(step)
-            | Self::ReservationCancelled(step)
-            | Self::ReservationReturned(step)
-            | Self::ReservationWaitlisted(step)
-            | Self::ReservationFilled(step)
-            | Self::ReservationWaitlistChanged(step) => About::Reservation(step),
-            Self::ReservationStepRefused(refused) => About::Reservation(&refused.of),
-            Self::StockDispatched(stock) => sent(stock, minus(stock.quantity)),
-            Self::StockBroughtBack(stock) => sent(stock, stock.quantity),
-            Self::StockExpected(stock) => expected(stock, 0, stock.quantity),
-            Self::StockArrived(stock) => expected(stock, stock.quantity, minus(stock.quantity)),
-            Self::StockLost(stock) | Self::StockRecalled(stock) => {
-                expected(stock, 0, minus(stock.quantity))
-            }
-            crate::transfer_events!(step) => About::Transfer(step),
-            crate::order_events!(step) => About::Order(step),
-            Self::StockWaitlisted(waitlisted) => began_to_wait(waitlisted),
-            Self::StockWaitlistFilled(filled) => filled_up(filled),
-            Self::StockWaitlistLeft(left) => unqueued(left),
-            Self::StockWaitlistChanged(changed) => wait_changed(changed),
-        }
-    }
-
     /// The stream of the event.
     pub fn stream(&self) -> Stream {
         match self.about() {
@@ -206,111 +134,49 @@ impl Event {
 
 /// The opposite of a quantity. The least integer, which only a forged event can contain, has none and is
 /// returned as it is, so that reading cannot fail.
-fn minus(quantity: i64) -> i64 {
+pub(super) fn minus(quantity: i64) -> i64 {
     quantity.wrapping_neg()
 }
 
-/// A change of on_hand without a reservation.
-fn booked<'a>(
-    sku: &'a Sku,
-    location: &'a LocationCode,
-    on_hand: i64,
-    after: Figures,
-    cause: &'a Cause,
-) -> About<'a> {
-    let delta = Figures { on_hand, ..Figures::default() };
-    let (reservation, transfer) = (None, None);
-    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
+/// A change of these figures by the amounts that an event says.
+macro_rules! change {
+    ($event:ident $(, $figure:ident $amount:expr)*) => {
+        StockChange {
+            sku: &$event.sku,
+            location: &$event.location,
+            delta: Figures { $($figure: $amount,)* ..Figures::default() },
+            after: $event.after,
+            cause: &$event.cause,
+            reservation: None,
+            transfer: None,
+        }
+    };
 }
 
-fn sent(stock: &SentStock, on_hand: i64) -> About<'_> {
-    let delta = Figures { on_hand, ..Figures::default() };
-    let SentStock { sku, location, transfer, line, after, cause, .. } = stock;
-    of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
+/// The same for a line of a reservation, and the expiry of its hold, if the change concerns one.
+macro_rules! of_reservation {
+    ($event:ident, $expires_at:expr $(, $figure:ident $amount:expr)*) => {
+        About::Stock(StockChange {
+            reservation: Some(ReservationRef {
+                id: &$event.reservation,
+                line: $event.line,
+                expires_at: $expires_at,
+            }),
+            ..change!($event $(, $figure $amount)*)
+        })
+    };
 }
 
-fn expected(stock: &ExpectedStock, on_hand: i64, incoming: i64) -> About<'_> {
-    let delta = Figures { on_hand, incoming, ..Figures::default() };
-    let ExpectedStock { sku, location, transfer, line, after, cause, .. } = stock;
-    of_transfer(sku, location, delta, *after, cause, TransferRef { id: transfer, line: *line })
+/// The same for a line of a transfer.
+macro_rules! of_transfer {
+    ($event:ident $(, $figure:ident $amount:expr)*) => {
+        About::Stock(StockChange {
+            transfer: Some(TransferRef { id: &$event.transfer, line: $event.line }),
+            ..change!($event $(, $figure $amount)*)
+        })
+    };
 }
-
-fn of_transfer<'a>(
-    sku: &'a Sku,
-    location: &'a LocationCode,
-    delta: Figures,
-    after: Figures,
-    cause: &'a Cause,
-    transfer: TransferRef<'a>,
-) -> About<'a> {
-    let (reservation, transfer) = (None, Some(transfer));
-    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
-}
-
-/// A change for a reservation.
-fn of_reservation<'a>(
-    sku: &'a Sku,
-    location: &'a LocationCode,
-    delta: Figures,
-    after: Figures,
-    cause: &'a Cause,
-    reservation: ReservationRef<'a>,
-) -> About<'a> {
-    let (reservation, transfer) = (Some(reservation), None);
-    About::Stock(StockChange { sku, location, delta, after, cause, reservation, transfer })
-}
-
-fn held(hold: &HeldStock, delta: Figures) -> About<'_> {
-    let HeldStock { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
-    let reservation =
-        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
-    of_reservation(sku, location, delta, *after, cause, reservation)
-}
-
-fn extended(hold: &HoldExtended) -> About<'_> {
-    let HoldExtended { sku, location, reservation, line, expires_at, after, cause, .. } = hold;
-    let reservation =
-        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
-    of_reservation(sku, location, Figures::default(), *after, cause, reservation)
-}
-
-fn began_to_wait(waitlisted: &WaitlistedStock) -> About<'_> {
-    let WaitlistedStock { sku, location, reservation, line, quantity, after, cause, .. } =
-        waitlisted;
-    let delta = Figures { waiting: *quantity, ..Figures::default() };
-    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
-    of_reservation(sku, location, delta, *after, cause, reservation)
-}
-
-fn filled_up(filled: &FilledStock) -> About<'_> {
-    let FilledStock {
-        sku, location, reservation, line, quantity, expires_at, after, cause, ..
-    } = filled;
-    let (reserved, waiting) = (*quantity, minus(*quantity));
-    let delta = Figures { reserved, waiting, ..Figures::default() };
-    let reservation =
-        ReservationRef { id: reservation, line: *line, expires_at: Some(*expires_at) };
-    of_reservation(sku, location, delta, *after, cause, reservation)
-}
-
-fn unqueued(left: &UnqueuedStock) -> About<'_> {
-    let UnqueuedStock { sku, location, reservation, line, quantity, after, cause, .. } = left;
-    let delta = Figures { waiting: minus(*quantity), ..Figures::default() };
-    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
-    of_reservation(sku, location, delta, *after, cause, reservation)
-}
-
-fn wait_changed(changed: &WaitChanged) -> About<'_> {
-    let WaitChanged { sku, location, reservation, line, after, cause, .. } = changed;
-    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
-    of_reservation(sku, location, Figures::default(), *after, cause, reservation)
-}
-
-fn allocated(stock: &AllocatedStock, delta: Figures) -> About<'_> {
-    let AllocatedStock { sku, location, reservation, line, after, cause, .. } = stock;
-    let reservation = ReservationRef { id: reservation, line: *line, expires_at: None };
-    of_reservation(sku, location, delta, *after, cause, reservation)
-}
+pub(super) use {change, of_reservation, of_transfer};
 
 #[cfg(test)]
 mod tests {
