@@ -24,7 +24,7 @@ use crate::log::writer::{self, WriterConfig};
 use crate::metrics;
 use crate::payments::{self, Payments};
 use crate::relay::{self, RelayConfig};
-use crate::reversals::Reversals;
+use crate::reversals::WindowReversals;
 
 /// How long a read waits for a connection to the database.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -52,13 +52,13 @@ impl App {
     pub fn build(config: ServeConfig) -> Self {
         metrics::start();
         let (writer, writer_seen) = watch::channel(WriterState::Starting);
-        let pool = reading_pool(&config, config.http.read_connections_max, "reads");
+        let pool = bounded_pool(&config, config.http.read_connections_max, "reads");
         let commands = CommandConfig {
             require_key: config.http.require_idempotency_key,
             command_deadline: config.http.command_deadline_ms.0,
             answer_timeout: config.http.answer_timeout_ms.0,
         };
-        let reversals = Reversals::new(config.write_database_url.clone());
+        let reversals = WindowReversals::new(config.write_database_url.clone());
         let log = LogReader::new(pool);
         let state = AppState { writer: writer_seen, log, reversals, config: commands };
         Self { config, writer, state }
@@ -132,16 +132,16 @@ fn start_parts(
     parts: &mut Parts,
     config: &ServeConfig,
     lanes: LaneMap,
-    reversals: Reversals,
+    reversals: WindowReversals,
     stops: Stops<'_>,
 ) -> writer::Writer {
-    let pool = reading_pool(config, RELAY_CONNECTIONS_MAX, "relay");
+    let pool = bounded_pool(config, RELAY_CONNECTIONS_MAX, "relay");
     let (sender, relay) = relay::relay(relay_config(config, &lanes), pool);
     let payments = Payments {
         brokers: config.kafka_brokers.clone(),
         config: config.payments.clone(),
         database: config.write_database_url.clone(),
-        pool: reading_pool(config, 1, "payments"),
+        pool: bounded_pool(config, 1, "payments"),
         lanes: lanes.lanes(),
     };
     let (writer, task) = writer::start(writer_config(config), lanes, sender);
@@ -149,11 +149,11 @@ fn start_parts(
     // On the shared threads, the writer would wait behind all tasks that woke before it: with hundreds of
     // connections that takes milliseconds.
     parts.add("writer", LocalPoolHandle::new(1).spawn_pinned(move || task.run()));
-    let purge = purge(reading_pool(config, 1, "purge"), config.outcome_retention_days);
+    let purge = purge(bounded_pool(config, 1, "purge"), config.outcome_retention_days);
     parts.spawn("purge", purge);
     let operator_after =
         Duration::from_secs(u64::from(config.payments.order_operator_after_seconds));
-    let sweeper = sweep(reading_pool(config, 1, "sweeper"), writer.clone(), operator_after);
+    let sweeper = sweep(bounded_pool(config, 1, "sweeper"), writer.clone(), operator_after);
     parts.spawn("sweeper", sweeper);
     parts.spawn("reversals", reversals.work(writer.clone()));
     let requests = payments::requests::publish(payments.clone(), stops.payments.clone());
@@ -214,7 +214,7 @@ fn writer_config(config: &ServeConfig) -> WriterConfig {
 
 /// A pool that connects when it is first used, and whose statements the server limits. Its only
 /// writes, deletions of old outcomes, need not survive a crash, so none waits for the disk.
-fn reading_pool(config: &ServeConfig, connections_max: u32, purpose: &str) -> PgPool {
+fn bounded_pool(config: &ServeConfig, connections_max: u32, purpose: &str) -> PgPool {
     let timeout_ms = config.http.read_timeout_ms.0.as_millis().to_string();
     let options = config
         .write_database_url

@@ -40,14 +40,14 @@ use self::commands::reversal::ReversalAnswer;
 use self::problem::Code;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
-use crate::reversals::Reversals;
+use crate::reversals::WindowReversals;
 
 /// Everything that a handler may use.
 #[derive(Debug)]
 pub struct AppState {
     pub writer: watch::Receiver<WriterState>,
     pub log: LogReader,
-    pub reversals: Reversals,
+    pub reversals: WindowReversals,
     pub config: CommandConfig,
 }
 

@@ -113,14 +113,14 @@ const SETTINGS: [(&str, &str); 5] = [
 
 /// Starts reversals of windows and reports their progress. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Reversals {
+pub struct WindowReversals {
     database: DatabaseUrl,
     pool: PgPool,
     /// Wakes the worker after a new job.
     started: Arc<Notify>,
 }
 
-impl Reversals {
+impl WindowReversals {
     /// Does not connect yet. To be called inside a runtime.
     pub fn new(database: DatabaseUrl) -> Self {
         let name = "command-service reversals";

@@ -26,7 +26,13 @@ pub struct Definition {
     pub new_changes: fn() -> Box<dyn TableChanges>,
 }
 
-/// What a batch changes in the tables of a projection.
+/// What a batch changes in the tables of a view.
+pub trait Fold: Default + Debug + Send + Sync + 'static {
+    /// Adds one event, after all earlier events of its lane. PURE. An error leaves `self` unchanged.
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit>;
+}
+
+/// The same of any projection, with how it is written.
 pub trait TableChanges: Any + Debug + Send + Sync {
     /// Adds one event, after all earlier events of its lane. PURE. An error leaves `self` unchanged.
     fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit>;

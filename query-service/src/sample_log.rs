@@ -27,6 +27,7 @@ use uuid::Uuid;
 pub(crate) use self::actions::{actions, log_of};
 pub(crate) use self::transfers::TransferChange;
 pub(crate) use self::waiting::WaitStep;
+use crate::projection::Fold as _;
 use crate::projections::view::View;
 
 /// Lanes of the logs that [`log_of`] makes.
@@ -426,7 +427,7 @@ pub(crate) fn folded<V: View>(events: &[RecordedEvent]) -> V::Changes {
     let mut changes = V::Changes::default();
     for recorded in events {
         let event = recorded.event().expect("a known event");
-        V::fold(&mut changes, recorded, &event).expect("a consistent event");
+        changes.fold(recorded, &event).expect("a consistent event");
     }
     changes
 }

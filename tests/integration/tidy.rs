@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use shared_events::event::Event;
+
 rules! {
     rust_files_keep_to_their_bound,
     the_core_knows_no_io_no_clock_and_no_chance,
     nothing_banned_is_in_the_code,
     every_statement_is_used_and_says_what_it_guarantees,
+    statements_name_only_events_that_exist,
     the_services_do_not_know_each_other,
     modules_do_not_import_each_other_in_circles,
     words_are_plain,
@@ -205,6 +208,27 @@ fn every_statement_is_used_and_says_what_it_guarantees() {
             let code: String = text.lines().filter(|line| !line.trim().starts_with("--")).collect();
             if code.contains(';') {
                 findings.push(format!("{shown}: more than one statement"));
+            }
+        }
+    }
+    assert_none(&findings);
+}
+
+fn statements_name_only_events_that_exist() {
+    let mut findings = Vec::new();
+    for path in files(".sql") {
+        // A published migration is never edited.
+        if path.parent().is_some_and(|folder| folder.ends_with("migrations")) {
+            continue;
+        }
+        let text = read(&path);
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("--"));
+        for quoted in code.collect::<String>().split('\'').skip(1).step_by(2) {
+            let is_type = quoted.starts_with(char::is_uppercase)
+                && quoted.chars().all(char::is_alphanumeric)
+                && quoted.contains(char::is_lowercase);
+            if is_type && !Event::TYPES.iter().any(|(name, _)| *name == quoted) {
+                findings.push(format!("{}: no event is a {quoted}", path.display()));
             }
         }
     }

@@ -23,7 +23,7 @@ use crate::inventory::Precondition;
 use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
 
 /// Bytes that the body of a batch may have.
-pub(crate) const BATCH_BYTES_MAX: usize = 8 << 20;
+pub(crate) const BATCH_BODY_BYTES_MAX: usize = 8 << 20;
 
 /// The owner of all idempotency keys, until there is sign-in.
 const CALLER: &str = "public";

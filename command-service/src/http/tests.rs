@@ -25,7 +25,7 @@ fn pool() -> PgPool {
 }
 
 fn router_without_database(intake: WriterState) -> Router {
-    let reversals = Reversals::new(NOWHERE.parse().expect("a database URL"));
+    let reversals = WindowReversals::new(NOWHERE.parse().expect("a database URL"));
     let (_, writer) = watch::channel(intake);
     let second = Duration::from_secs(1);
     let config =

@@ -14,7 +14,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Reversals;
+use super::WindowReversals;
 use super::jobs::{self, Running, Waiting};
 use super::window::fitting;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
@@ -57,7 +57,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_keepalives_count", "5"),
 ];
 
-impl Reversals {
+impl WindowReversals {
     /// Runs all jobs, and never returns.
     pub async fn work(self, writer: Writer) {
         loop {

@@ -68,9 +68,9 @@ pub struct WaiterRow {
     pub updated_at: DateTime<Utc>,
 }
 
-/// A row of any other view.
+/// A row of any other table of the view.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct ViewRow {
+pub struct TableRow {
     /// The name of the stream that the row follows from or, of a total, the sku.
     pub key: String,
     pub version: i64,
@@ -202,7 +202,7 @@ impl WaiterRow {
     }
 }
 
-impl ViewRow {
+impl TableRow {
     /// The columns other than the key and the contents.
     pub fn columns(&self) -> Columns {
         vec![

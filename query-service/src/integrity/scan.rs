@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::integrity::difference::{Difference, Kind};
-use crate::integrity::rows::{MovementRow, ViewRow};
+use crate::integrity::rows::{MovementRow, TableRow};
 use crate::integrity::verification::{Comparison, Scope, Verification, compare_contents};
 use crate::metrics;
 use crate::pipeline::checkpoint::Checkpoint;
@@ -151,7 +151,7 @@ impl Scan {
     ) -> Result<(), Halt> {
         let (lane, sku) = (i16::from(self.lane), self.sku().map(str::to_owned));
         self.note(self.verification.compare_checkpoint(checkpoint))?;
-        for (kind, statement) in VIEWS {
+        for (kind, statement) in TABLES {
             let mut rows = sqlx::query_as(statement).bind(lane).bind(&sku).fetch(&mut *connection);
             while let Some(row) = rows.try_next().await? {
                 let difference = self.compare_row(kind, &row).await?;
@@ -179,7 +179,11 @@ impl Scan {
         self.note(beyond.map(|position| self.verification.beyond(Position(position))))
     }
 
-    async fn compare_row(&mut self, kind: Kind, row: &ViewRow) -> Result<Option<Difference>, Halt> {
+    async fn compare_row(
+        &mut self,
+        kind: Kind,
+        row: &TableRow,
+    ) -> Result<Option<Difference>, Halt> {
         match self.verification.compare(kind, row) {
             Comparison::Same => Ok(None),
             Comparison::Differs(difference) => Ok(Some(difference)),
@@ -212,8 +216,8 @@ impl Scan {
     }
 }
 
-/// The views with a row for each stream or sku, and the statements that read those of one lane.
-const VIEWS: [(Kind, &str); 6] = [
+/// The tables with a row for each stream or sku, and the statements that read those of one lane.
+const TABLES: [(Kind, &str); 6] = [
     (Kind::Level, include_str!("../../queries/verify_levels.sql")),
     (Kind::Total, include_str!("../../queries/verify_totals.sql")),
     (Kind::Item, include_str!("../../queries/verify_items.sql")),

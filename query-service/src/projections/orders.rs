@@ -9,16 +9,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
-use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
 use crate::database::write_rows;
-use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 
@@ -34,11 +31,6 @@ impl View for Orders {
     const RECORDS_AHEAD: u32 = 1;
 
     type Changes = Changes;
-
-    fn fold(changes: &mut Changes, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        changes.fold(recorded, event);
-        Ok(())
-    }
 
     async fn write(
         changes: &Changes,

@@ -11,9 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
-use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,7 +20,6 @@ pub use self::fold::{
     WaiterChange, places,
 };
 pub use self::write::turn;
-use crate::projection::Unfit;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 use crate::read_model::ReadModel;
@@ -39,10 +36,6 @@ impl View for Stock {
     const RECORDS_AHEAD: u32 = 100_000;
 
     type Changes = Changes;
-
-    fn fold(changes: &mut Changes, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        changes.fold(recorded, event)
-    }
 
     async fn write(
         changes: &Changes,

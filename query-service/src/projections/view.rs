@@ -12,7 +12,7 @@ use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::projection::{Definition, Projection, TableChanges, Unfit};
+use crate::projection::{Definition, Fold, Projection, TableChanges, Unfit};
 use crate::projection_set::ProjectionSet;
 
 /// A projection with everything that belongs to it.
@@ -29,7 +29,7 @@ pub trait View: Debug + Sized + 'static {
     const RECORDS_AHEAD: u32;
 
     /// What a batch changes in the tables.
-    type Changes: Default + Debug + Send + Sync;
+    type Changes: Fold;
 
     const PROJECTION: Projection = Projection::new(
         &const {
@@ -42,14 +42,6 @@ pub trait View: Debug + Sized + 'static {
             }
         },
     );
-
-    /// Adds one event, after all earlier events of its lane. PURE. An error leaves the changes as
-    /// they were.
-    fn fold(
-        changes: &mut Self::Changes,
-        recorded: &RecordedEvent,
-        event: &Event,
-    ) -> Result<(), Unfit>;
 
     /// Writes the rows inside the caller's transaction, which holds the checkpoints of these lanes.
     /// `ends` holds the last position of each lane in the batch.
@@ -68,7 +60,7 @@ pub struct ViewChanges<V: View>(pub V::Changes);
 
 impl<V: View> TableChanges for ViewChanges<V> {
     fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        V::fold(&mut self.0, recorded, event)
+        self.0.fold(recorded, event)
     }
 
     fn write<'a>(

@@ -24,7 +24,7 @@ use crate::http::json::{
 };
 use crate::http::openapi::CommandProblems;
 use crate::http::problem::Problem;
-use crate::http::request::{BATCH_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
+use crate::http::request::{BATCH_BODY_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
 use crate::http::{AppState, CommandConfig};
 use crate::inventory::{self, Precondition};
 use crate::log::submission::{Payload, Submission};
@@ -51,12 +51,12 @@ object! {
         mode: Mode,
         commands: List<BatchCommand, COMMANDS_MAX>,
     }
-    check Batch::is_whole
+    check Batch::can_happen_together
 }
 
 impl Batch {
     /// Finds what only a batch of commands that happen together refuses as a whole.
-    fn is_whole(&self, at: JsonPointer<'_>, faults: &mut Faults) {
+    fn can_happen_together(&self, at: JsonPointer<'_>, faults: &mut Faults) {
         if self.mode == Mode::Independent {
             return;
         }
@@ -69,11 +69,8 @@ impl Batch {
                     faults.add(at.member("idempotency_key"), message);
                 }
                 Ok(ReadCommand { key: None, .. }) => {}
-                Err(found) => {
-                    for Fault { pointer, message } in found {
-                        faults.add(format_args!("{at}{pointer}"), message);
-                    }
-                }
+                // Each is found again, with its place, before this is asked of a tree.
+                Err(_) => faults.add(at, "has faults"),
             }
         }
     }
@@ -231,7 +228,7 @@ pub(super) enum BatchSubmission {
 }
 
 async fn parse_batch(request: Request, config: &CommandConfig) -> Result<BatchSubmission, Problem> {
-    let incoming = IncomingRequest::receive(request, false, BATCH_BYTES_MAX, config).await?;
+    let incoming = IncomingRequest::receive(request, false, BATCH_BODY_BYTES_MAX, config).await?;
     parse(&incoming, config.require_key)
 }
 

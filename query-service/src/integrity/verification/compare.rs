@@ -6,7 +6,7 @@ use shared_events::time::Timestamp;
 
 use super::{Content, Expected, Verification, contents};
 use crate::integrity::difference::{Difference, Kind};
-use crate::integrity::rows::{Columns, ViewRow, WaiterRow, digest, figure_contents, values};
+use crate::integrity::rows::{Columns, TableRow, WaiterRow, digest, figure_contents, values};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::Fact;
 
@@ -32,7 +32,7 @@ impl Verification {
     }
 
     /// Compares a row of the view that `kind` names.
-    pub fn compare(&mut self, kind: Kind, found: &ViewRow) -> Comparison {
+    pub fn compare(&mut self, kind: Kind, found: &TableRow) -> Comparison {
         let reorder_point = (kind == Kind::Level).then(|| self.reorder_point(&found.key));
         let differs = |difference: Difference| {
             Comparison::Differs(match kind {
@@ -113,12 +113,12 @@ impl Verification {
 
 impl Expected {
     /// The columns of a row other than its key and contents.
-    fn columns(&self, found: &ViewRow) -> Columns {
+    fn columns(&self, found: &TableRow) -> Columns {
         let (made_at, retired) = match self.content {
             Content::Figures(_) => (None, false),
             Content::Description(known) => (found.made_at.and(Some(known.made_at)), known.retired),
         };
-        let expected = ViewRow {
+        let expected = TableRow {
             key: String::new(),
             version: self.version.0,
             position: self.position.0,
@@ -132,7 +132,7 @@ impl Expected {
 }
 
 /// The first column in which the contents of a row differ from those in their event.
-pub fn compare_contents(fact: &Fact, found: &ViewRow) -> Difference {
+pub fn compare_contents(fact: &Fact, found: &TableRow) -> Difference {
     let expected = fact.event.as_ref().ok().and_then(contents).unwrap_or_default();
     let kind = kind_of(&fact.recorded.stream);
     Difference::between(kind, &expected, &found.contents).at(&fact.recorded)

@@ -9,12 +9,12 @@ use shared_events::values::ReservationId;
 use super::{Comparison, Scope, Verification, compare_contents};
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{
-    Columns, MovementRow, ViewRow, WaiterRow, figure_contents, item_contents, location_contents,
+    Columns, MovementRow, TableRow, WaiterRow, figure_contents, item_contents, location_contents,
     reservation_contents, transfer_contents, values,
 };
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::Fact;
-use crate::projection::EventPosition;
+use crate::projection::{EventPosition, Fold as _};
 use crate::projections::stock::{Changes, Waiter, turn};
 use crate::sample_log::Log;
 
@@ -26,7 +26,7 @@ pub(super) struct Fixture {
     pub(super) skipped: Vec<Position>,
     pub(super) checkpoint: Checkpoint,
     pub(super) movements: Vec<MovementRow>,
-    pub(super) rows: Vec<(Kind, ViewRow)>,
+    pub(super) rows: Vec<(Kind, TableRow)>,
     pub(super) waiters: Vec<WaiterRow>,
 }
 
@@ -120,14 +120,14 @@ impl Fixture {
     }
 
     /// The first row of a view whose key begins like this.
-    pub(super) fn row(&mut self, kind: Kind, key: &str) -> &mut ViewRow {
+    pub(super) fn row(&mut self, kind: Kind, key: &str) -> &mut TableRow {
         let mut rows = self.rows.iter_mut().filter(|(of, _)| *of == kind).map(|(_, row)| row);
         rows.find(|row| row.key.starts_with(key)).expect("a row")
     }
 }
 
-fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
-    let row = |key: String, place: &EventPosition, contents: Columns| ViewRow {
+fn rows(changes: &Changes) -> Vec<(Kind, TableRow)> {
+    let row = |key: String, place: &EventPosition, contents: Columns| TableRow {
         key,
         version: place.version.0,
         position: place.position.0,
@@ -151,7 +151,7 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
     for (sku, (described, item)) in &changes.items {
         let retired = changes.retired.get(sku);
         let row = row(format!("item/{sku}"), retired.unwrap_or(described), item_contents(item));
-        rows.push((Kind::Item, ViewRow { retired: retired.is_some(), ..row }));
+        rows.push((Kind::Item, TableRow { retired: retired.is_some(), ..row }));
     }
     for (code, (place, location)) in &changes.locations {
         let contents = location_contents(location);
@@ -161,12 +161,12 @@ fn rows(changes: &Changes) -> Vec<(Kind, ViewRow)> {
         let contents = reservation_contents(&one.reservation);
         let row = row(format!("reservation/{id}"), &one.at, contents);
         let made_at = Some(Timestamp::to_utc(one.made_at));
-        rows.push((Kind::Reservation, ViewRow { made_at, ..row }));
+        rows.push((Kind::Reservation, TableRow { made_at, ..row }));
     }
     for (id, one) in &changes.transfers {
         let row = row(format!("transfer/{id}"), &one.at, transfer_contents(&one.transfer));
         let made_at = Some(Timestamp::to_utc(one.made_at));
-        rows.push((Kind::Transfer, ViewRow { made_at, ..row }));
+        rows.push((Kind::Transfer, TableRow { made_at, ..row }));
     }
     rows
 }

@@ -6,7 +6,7 @@ use shared_events::lane::{EventId, Lane, Position, Version};
 use super::Scope;
 use super::fixture::Fixture;
 use crate::integrity::difference::{Difference, Kind};
-use crate::integrity::rows::{MovementRow, ViewRow, WaiterRow};
+use crate::integrity::rows::{MovementRow, TableRow, WaiterRow};
 use crate::sample_log::Log;
 use crate::sample_log::{Step, TransferChange, WaitStep};
 
@@ -245,7 +245,7 @@ fn missing_and_additional_rows_are_reported() {
         (Kind::Reservation, "reservation/none"),
     ] {
         let additional = damaged(|fixture| {
-            let row = ViewRow { key: key.to_owned(), ..fixture.rows[0].1.clone() };
+            let row = TableRow { key: key.to_owned(), ..fixture.rows[0].1.clone() };
             fixture.rows.push((kind, row));
         });
         let first = additional.first();

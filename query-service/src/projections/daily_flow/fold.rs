@@ -12,7 +12,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::values::Sku;
 use shared_events::{order_events, transfer_events};
 
-use crate::projection::EventPosition;
+use crate::projection::{EventPosition, Fold, Unfit};
 
 /// What a batch adds, folded per item and per day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,15 +54,14 @@ impl Flow {
     }
 }
 
-impl Changes {
-    /// Adds one event, after all earlier events of its lane.
-    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) {
+impl Fold for Changes {
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
         let flow = Flow::default();
         let (sku, flow) = match event {
             Event::ItemRegistered(item) => {
                 self.count(&item.sku, at);
-                return;
+                return Ok(());
             }
             Event::StockReceived(one) => (&one.sku, Flow { incoming: one.quantity.into(), ..flow }),
             Event::StockIssued(one) => (&one.sku, Flow { outgoing: one.quantity.into(), ..flow }),
@@ -115,14 +114,17 @@ impl Changes {
             | Event::StockWaitlistChanged(_)
             | Event::ReservationWaitlisted(_)
             | Event::ReservationFilled(_)
-            | Event::ReservationWaitlistChanged(_) => return,
+            | Event::ReservationWaitlistChanged(_) => return Ok(()),
         };
         let day = (sku.clone(), recorded.occurred_at.to_utc().date_naive());
         let known = self.days.get(&day).map_or(Flow::default(), |(_, known)| *known);
         self.days.insert(day, (at, known.plus(flow)));
         self.count(sku, at);
+        Ok(())
     }
+}
 
+impl Changes {
     fn count(&mut self, sku: &Sku, at: EventPosition) {
         let events = self.items.get(sku).map_or(0, |known| known.events) + 1;
         self.items.insert(sku.clone(), Counted { at, events });

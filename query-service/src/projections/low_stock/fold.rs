@@ -16,7 +16,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, OrderId, Sku, TransferId};
 
-use crate::projection::{EventPosition, Unfit};
+use crate::projection::{EventPosition, Fold, Unfit};
 use crate::projections::reorder_point::reorder_point;
 
 /// What a batch changes: the changes of each item, in the order of its lane.
@@ -111,9 +111,8 @@ impl fmt::Display for AlertId {
     }
 }
 
-impl Changes {
-    /// Adds one event, after all earlier events of its lane. An error changes nothing.
-    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+impl Fold for Changes {
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
         let about = event.about();
         if let Some((sku, reorder_point)) = reorder_point(&about) {
@@ -141,7 +140,9 @@ impl Changes {
         }
         Ok(())
     }
+}
 
+impl Changes {
     fn add(&mut self, sku: &Sku, change: Change) {
         self.items.entry(sku.clone()).or_default().push(change);
     }

@@ -9,7 +9,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use shared_events::values::OrderId;
 
-use crate::projection::EventPosition;
+use crate::projection::{EventPosition, Fold, Unfit};
 
 /// What a batch changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,10 +29,9 @@ pub struct OrderRow {
     pub events: BTreeMap<StepName, EventId>,
 }
 
-impl Changes {
-    /// Adds one event, after all earlier events of its lane.
-    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) {
-        let About::Order(step) = event.about() else { return };
+impl Fold for Changes {
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+        let About::Order(step) = event.about() else { return Ok(()) };
         let at = EventPosition::of(recorded);
         let order = step.after.clone();
         let earlier = self.orders.remove(&order.id);
@@ -43,5 +42,6 @@ impl Changes {
         let changed = order.steps.iter().filter(|step| step.version == recorded.version);
         events.extend(changed.map(|step| (step.name, recorded.id())));
         self.orders.insert(order.id.clone(), OrderRow { at, made_at, order, events });
+        Ok(())
     }
 }

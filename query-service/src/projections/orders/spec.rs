@@ -8,6 +8,7 @@ use shared_events::order::{OrderStatus, StepName};
 use shared_events::values::OrderId;
 
 use crate::pipeline::properties::{changes_of, delivered};
+use crate::projection::Fold as _;
 use crate::projections::orders::Orders;
 use crate::projections::orders::fold::{Changes, OrderRow};
 use crate::projections::view::View;
@@ -46,7 +47,8 @@ fn an_order_keeps_the_time_at_which_it_was_placed() {
     log.continue_order(order, 0);
     let mut changes = Changes::default();
     for recorded in &log.events {
-        changes.fold(recorded, &recorded.event().expect("a known event"));
+        let event = recorded.event().expect("a known event");
+        changes.fold(recorded, &event).expect("an event that fits");
     }
     let row = changes.orders.values().next().expect("one order");
     assert_eq!(row.made_at, placed_at);

@@ -14,7 +14,7 @@ use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku, TransferId};
 
-use crate::projection::{EventPosition, Unfit};
+use crate::projection::{EventPosition, Fold, Unfit};
 use crate::projections::reorder_point::reorder_point;
 
 /// What a batch changes, folded per key: only the last state of each row is kept.
@@ -168,9 +168,8 @@ pub fn places(transfer: &Transfer) -> BTreeSet<(bool, &LocationCode)> {
     lines.flat_map(|line| [(true, &line.from), (false, &line.to)]).collect()
 }
 
-impl Changes {
-    /// Adds one event, after all earlier events of its lane. An error changes nothing.
-    pub fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
+impl Fold for Changes {
+    fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         let at = EventPosition::of(recorded);
         let about = event.about();
         if let Some((sku, reorder_point)) = reorder_point(&about) {
@@ -202,7 +201,9 @@ impl Changes {
         }
         Ok(())
     }
+}
 
+impl Changes {
     fn fold_stock(
         &mut self,
         recorded: &RecordedEvent,

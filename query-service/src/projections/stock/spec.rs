@@ -10,7 +10,7 @@ use shared_events::stream::Stream;
 use shared_events::transfer::TransferStatus;
 use shared_events::values::{AMOUNT_MAX, LocationCode, Sku};
 
-use crate::projection::Unfit;
+use crate::projection::{Fold as _, Unfit};
 use crate::projections::stock::{Changes, ReservationRow, Stock, TransferRow, places};
 use crate::sample_log::{self, Log, Step, TransferChange, WaitStep, at};
 

@@ -48,7 +48,7 @@ pub struct Available {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: FigureOrError,
 }
 
 impl ToSchema for Available {}
@@ -77,7 +77,7 @@ impl PartialSchema for Available {
 /// Figures, or why there are none.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub enum Outcome {
+pub enum FigureOrError {
     /// The figures.
     Figure(Figure),
     /// Why there are none.
@@ -178,8 +178,8 @@ fn in_order(
         let figure = subject
             .and_then(|_| figures.next().expect("every valid subject has been looked up").value);
         let outcome = match figure {
-            Ok(figure) => Outcome::Figure(figure),
-            Err(problem) => Outcome::Unknown { error: problem.code().kind().code },
+            Ok(figure) => FigureOrError::Figure(figure),
+            Err(problem) => FigureOrError::Unknown { error: problem.code().kind().code },
         };
         Available { sku, location, outcome }
     };
