@@ -71,8 +71,8 @@ async fn every_order_ends_well_or_is_undone_whatever_is_killed(world: Arc<World>
     for _ in 0..2 {
         stockbook.add_command_service(&[]).await;
     }
-    // One in ten finds too little.
-    stockbook.stock(&[("A", i64::try_from(count).unwrap() * 9 / 10)]).await;
+    // Less than those can pay for who want it.
+    stockbook.stock(&[("A", i64::try_from(count).unwrap() * 6 / 10)]).await;
     let settings = [
         ("DECLINE_RATE", "0.3"),
         ("DUPLICATE_RATE", "0.3"),
