@@ -45,7 +45,7 @@ COPY --from=build /stockbook/target/release/command-service /stockbook/target/re
 USER 10001:10001
 
 # Inside a container, the service must listen on all addresses. Publishing the port decides who can reach
-# it.
+# it. Beyond loopback a service starts only if AUTH and TLS are said, which is left to who runs it.
 ENV LISTEN=0.0.0.0:8080
 EXPOSE 8080
 

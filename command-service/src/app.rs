@@ -8,6 +8,7 @@ use backon::Retryable;
 use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
+use service_edge::sign_in::SignIn;
 use service_edge::{recorder, retry};
 use shared_events::lane::LaneMap;
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::LocalPoolHandle;
 
+use crate::api_keys::ApiKeyTable;
 use crate::config::{ServeConfig, count};
 use crate::deadlines::sweep;
 use crate::http::{self, AppState, CommandConfig, WriterState};
@@ -60,7 +62,10 @@ impl App {
         };
         let reversals = WindowReversals::new(config.write_database_url.clone());
         let log = LogReader::new(pool);
-        let state = AppState { writer: writer_seen, log, reversals, config: commands };
+        let api_keys = ApiKeyTable::new(bounded_pool(&config, 1, "API keys"));
+        let sign_in = SignIn::off();
+        let state =
+            AppState { writer: writer_seen, log, reversals, api_keys, sign_in, config: commands };
         Self { config, writer, state }
     }
 
@@ -74,16 +79,22 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { config, writer: writer_state, state } = self;
+        let Self { config, writer: writer_state, mut state } = self;
         // 1. Answer HTTP, without accepting commands.
         let log = state.log.clone();
         let reversals = state.reversals.clone();
-        let callers = Callers::of(&listener, config.callers.clone())?;
+        let sign_in = SignIn::new(&config.sign_in, listener.local_addr()?)?;
+        let callers = Callers::of(&listener, config.callers.clone(), &sign_in)?;
+        let api_keys = state.api_keys.clone();
+        state.sign_in = sign_in.clone();
         let router = http::router(state, &callers);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes. Then accept commands and publish their events until the shutdown.
         let mut parts = Parts::default();
         parts.spawn("metrics", recorder::upkeep());
+        if let Some(keys) = sign_in.keys() {
+            parts.spawn("API keys", api_keys.follow(keys.clone()));
+        }
         let relay_stop = CancellationToken::new();
         let payments_stop = CancellationToken::new();
         let working = async {
@@ -105,7 +116,7 @@ impl App {
         writer_state.send_replace(WriterState::Stopped);
         // These hold the writer's queue open, which ends with its last sender. An interrupted delete did
         // not happen, and the next instance resumes unfinished reversals.
-        for part in ["purge", "sweeper", "reversals", "metrics"] {
+        for part in ["purge", "sweeper", "reversals", "metrics", "API keys"] {
             parts.abort(part);
         }
         payments_stop.cancel();

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::error::ErrorKind;
@@ -12,8 +13,12 @@ use service_edge::callers::CallerConfig;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::config::{at_least_one, lanes};
 use service_edge::process::with_default_action;
+use service_edge::sign_in::config::SignInConfig;
+use service_edge::sign_in::scope::Scope;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
+use shared_events::time::Timestamp;
+use shared_events::values::{Label, LocationCode};
 
 use crate::topic::rejected_topic;
 
@@ -39,6 +44,8 @@ pub enum Action {
     Migrate(MigrateConfig),
     /// Create the Kafka topics of events and of payments with one partition for each lane, unless they exist.
     CreateTopic(CreateTopicConfig),
+    /// Make, list and revoke API keys.
+    Keys(KeysConfig),
     /// Check the whole log from its first event; fail at the first difference.
     Verify(VerifyConfig),
     /// Ask a running service whether it is ready; fail if it is not.
@@ -48,8 +55,8 @@ pub enum Action {
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// The address to listen on, host:port; port 0 takes a free port. There is no sign-in, so listen
-    /// beyond loopback only on a trusted network.
+    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH and TLS must be
+    /// said.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: ListenAddress,
 
@@ -79,6 +86,9 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub callers: CallerConfig,
+
+    #[command(flatten)]
+    pub sign_in: SignInConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,
@@ -224,6 +234,71 @@ pub struct CreateTopicConfig {
     #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u16).range(1..))]
     pub replication_factor: u16,
+}
+
+/// Settings of `keys`.
+#[derive(Debug, Clone, Args)]
+pub struct KeysConfig {
+    #[command(subcommand)]
+    pub action: KeysAction,
+}
+
+/// What is done with API keys.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeysAction {
+    /// Make a key. It is written to standard output once, and only its hash is stored.
+    Create(CreateKeyConfig),
+    /// Write every key as a line of JSON, without secrets.
+    List(KeyDatabase),
+    /// Revoke a key. No instance of any service accepts it a second later.
+    Revoke(RevokeKeyConfig),
+}
+
+/// Settings of `keys list`.
+#[derive(Debug, Clone, Args)]
+pub struct KeyDatabase {
+    /// The write database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+}
+
+/// Settings of `keys create`.
+#[derive(Debug, Clone, Args)]
+pub struct CreateKeyConfig {
+    /// Whose key it is: the actor of what it asks for.
+    #[arg(long)]
+    pub name: Label,
+
+    /// What it may do, such as `stock:read`.
+    #[arg(long, required = true, num_args = 1.., value_delimiter = ',')]
+    pub scope: Vec<Scope>,
+
+    /// Where it may do it; everywhere if none is named.
+    #[arg(long, num_args = 1.., value_delimiter = ',')]
+    pub location: Vec<LocationCode>,
+
+    /// When it ends, as RFC 3339 in UTC; never by default.
+    #[arg(long)]
+    pub expires: Option<Timestamp>,
+
+    /// Requests a second that it may send to each instance; by default RATE_LIMIT of the service.
+    #[arg(long)]
+    pub rate: Option<NonZeroU32>,
+
+    /// The write database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
+}
+
+/// Settings of `keys revoke`.
+#[derive(Debug, Clone, Args)]
+pub struct RevokeKeyConfig {
+    /// The key's id: what stands between `sbk_` and the next `_`.
+    pub id: String,
+
+    /// The write database, as its owner.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: DatabaseUrl,
 }
 
 /// Settings of `verify`.

@@ -5,6 +5,8 @@
 //! - `json` parses bodies and finds their faults
 //! - `commands` has the body and the handler of each command
 //! - `answer` and [`problem`] render outcomes
+//! - `permission` refuses what concerns other locations than the caller's
+//! - `keys` says which API keys are valid
 //! - `log` serves the log, `health` answers `/readyz`, `openapi` describes problems
 
 mod correlation;
@@ -15,6 +17,8 @@ mod answer;
 pub mod problem;
 mod log;
 mod health;
+mod keys;
+mod permission;
 mod openapi;
 #[cfg(test)]
 mod tests;
@@ -28,16 +32,20 @@ use axum::routing::get;
 use service_edge::callers::Callers;
 use service_edge::http::frame;
 use service_edge::problem::of_panic;
+use service_edge::sign_in::SignIn;
+use service_edge::sign_in::gate::guard;
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::Scope;
 use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::answer::{Accepted, BatchAnswer};
 use self::commands::reversal::ReversalAnswer;
 use self::problem::Code;
+use crate::api_keys::ApiKeyTable;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
 use crate::reversals::WindowReversals;
@@ -48,6 +56,8 @@ pub struct AppState {
     pub writer: watch::Receiver<WriterState>,
     pub log: LogReader,
     pub reversals: WindowReversals,
+    pub api_keys: ApiKeyTable,
+    pub sign_in: SignIn,
     pub config: CommandConfig,
 }
 
@@ -77,34 +87,46 @@ pub struct CommandConfig {
 #[openapi(
     info(title = "Stockbook command-service"),
     paths(log::list_stream_events, log::state::read_state),
-    components(schemas(Accepted, BatchAnswer, ReversalAnswer, log::EventLine)),
+    components(schemas(Accepted, BatchAnswer, ReversalAnswer, log::EventLine, keys::ApiKeyLine)),
     tags(
         (name = "commands", description = "Change stock. Each command takes effect completely or not at all."),
         (name = "log", description = "What happened, in order. Never changed."),
+        (name = "operators", description = "For those who keep the service running."),
     ),
 )]
 struct Api;
 
 /// Every route, with its description.
-fn routes() -> OpenApiRouter<Arc<AppState>> {
-    OpenApiRouter::with_openapi(Api::openapi())
+fn routes() -> Routes<Arc<AppState>> {
+    const LOG: Access = Access::everywhere(Scope::LogRead);
+    Routes::of(Api::openapi())
         .merge(commands::routes())
-        .routes(routes!(log::list_lanes))
-        .routes(routes!(log::list_lane_events))
-        .routes(routes!(log::merged::list_events))
+        .routes(LOG, routes!(log::list_lanes))
+        .routes(LOG, routes!(log::list_lane_events))
+        .routes(LOG, routes!(log::merged::list_events))
         // The name of a stream has slashes, so the handler takes off what follows it.
-        .route("/v1/streams/{*name}", get(log::read_stream))
+        .described_as(
+            Access::by_location(Scope::LogRead),
+            "/v1/streams/{*name}",
+            &["/v1/streams/{stream}/events", "/v1/streams/{stream}/state"],
+            get(log::read_stream),
+        )
+        .routes(Access::everywhere(Scope::Operate), routes!(keys::list_keys))
 }
 
 /// The service's HTTP surface.
 pub fn router(app: AppState, callers: &Callers) -> Router {
-    service_edge::http::router::<Code, _>(routes(), get(health::ready), Arc::new(app))
-        // In one `layer`, from the outside in: each further one would box every request once more.
-        .layer(
-            ServiceBuilder::new()
-                .layer(from_fn_with_state(callers.clone(), frame::<Code>))
-                .option_layer(callers.cors())
-                .layer(from_fn(correlation::correlate))
-                .layer(CatchPanicLayer::custom(of_panic::<Code>)),
-        )
+    let sign_in = app.sign_in.clone();
+    let ready = get(health::ready);
+    let (router, table) = service_edge::http::router::<Code, _>(routes(), ready, Arc::new(app));
+    let gate = sign_in.gate(table).map(|gate| from_fn_with_state(gate, guard::<Code>));
+    // In one `layer`, from the outside in: each further one would box every request once more.
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(callers.clone(), frame::<Code>))
+            .option_layer(callers.cors())
+            .layer(from_fn(correlation::correlate))
+            .layer(CatchPanicLayer::custom(of_panic::<Code>))
+            .option_layer(gate),
+    )
 }

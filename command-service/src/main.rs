@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use command_service::app::App;
 use command_service::config::{Action, Config, CreateTopicConfig, ServeConfig};
-use command_service::{migrate, topic, verify};
+use command_service::{api_keys, migrate, topic, verify};
 use mimalloc::MiMalloc;
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
@@ -25,6 +25,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
         Action::Healthcheck(config) => healthcheck(&config.listen).await,
+        Action::Keys(config) => api_keys::operate::operate(config.action).await,
         Action::CreateTopic(config) => create_topics(&config).await,
     }
 }
@@ -42,6 +43,6 @@ async fn create_topics(config: &CreateTopicConfig) -> anyhow::Result<()> {
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
-    let listener = process::listen(&config.listen, "change the stock")?;
+    let listener = process::listen(&config.listen, &config.sign_in, "change the stock")?;
     App::build(config).run(listener, shutdown).await
 }

@@ -8,6 +8,7 @@ use backon::Retryable;
 use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
+use service_edge::sign_in::SignIn;
 use service_edge::{recorder, retry};
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::alerts::AlertPublisher;
+use crate::api_keys;
 use crate::config::ServeConfig;
 use crate::endpoints;
 use crate::integrity;
@@ -35,6 +37,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 pub struct App {
     config: ServeConfig,
     projections: ProjectionSet,
+    log: LogClient,
 }
 
 impl App {
@@ -42,8 +45,8 @@ impl App {
     pub fn build(config: ServeConfig) -> anyhow::Result<Self> {
         metrics::start();
         let log = LogClient::new(&config.log).context("the HTTP client for the log")?;
-        let projections = ProjectionSet::new(projections::all(), config.clone(), log);
-        Ok(Self { config, projections })
+        let projections = ProjectionSet::new(projections::all(), config.clone(), log.clone());
+        Ok(Self { config, projections, log })
     }
 
     /// Runs until `shutdown` is cancelled, then stops in order within the time for a stop. Fails if the
@@ -56,15 +59,19 @@ impl App {
         listener: TcpListener,
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
-        let Self { config, projections } = self;
+        let Self { config, projections, log } = self;
         let stop = projections.stop().clone();
         // 1. Answer HTTP.
-        let callers = Callers::of(&listener, config.callers)?;
-        let router = router::router(projections.clone(), config.http, &callers);
+        let sign_in = SignIn::new(&config.sign_in, listener.local_addr()?)?;
+        let callers = Callers::of(&listener, config.callers, &sign_in)?;
+        let router = router::router(projections.clone(), config.http, &callers, &sign_in);
         let mut server = Server::start(listener, router, config.http.connections_max)?;
         // 2. Learn the lanes and versions. Then apply events until the shutdown.
         let mut parts = Parts::default();
         parts.spawn("metrics", recorder::upkeep());
+        if let Some(keys) = sign_in.keys() {
+            parts.spawn("API keys", api_keys::follow(log, keys.clone()));
+        }
         let working = async {
             let pool = projections.pool();
             let (lane_map, versions) = learn(&pool).await?;
@@ -99,6 +106,7 @@ impl App {
         let deadline = Instant::now() + config.http.drain_timeout_ms.0;
         let drained = server.stop(config.http.drain_timeout_ms.0).await;
         parts.abort("metrics");
+        parts.abort("API keys");
         for part in ["projections", "alerts", "integrity check"] {
             parts.finish(part, deadline.saturating_duration_since(Instant::now())).await;
         }

@@ -5,19 +5,23 @@ use clap::{Args, value_parser};
 use reqwest::Url;
 use service_edge::callers::CallerConfig;
 use service_edge::config::at_least_one;
-pub use service_edge::config::{DatabaseUrl, ListenAddress, Milliseconds, count};
+pub use service_edge::config::{DatabaseUrl, ListenAddress, Milliseconds, Secret, count};
+use service_edge::sign_in::config::SignInConfig;
 use shared_events::record::TOPIC;
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// The address to listen on, host:port; port 0 takes a free port. There is no sign-in, so listen
-    /// beyond loopback only on a trusted network.
+    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH and TLS must be
+    /// said.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
 
     #[command(flatten)]
     pub callers: CallerConfig,
+
+    #[command(flatten)]
+    pub sign_in: SignInConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,
@@ -133,6 +137,11 @@ pub struct LogConfig {
         default_value = "http://127.0.0.1:8080"
     )]
     pub command_url: Vec<Url>,
+
+    /// What to sign in with there: an API key with the scopes log:read and operate. Not needed where
+    /// command-service has no sign-in.
+    #[arg(long, env = "COMMAND_KEY", hide_env_values = true)]
+    pub command_key: Option<Secret>,
 
     /// How long one request to the log may take, in milliseconds.
     #[arg(long, env = "LOG_TIMEOUT_MS", default_value = "10000")]

@@ -16,6 +16,7 @@
 //! - [`metrics`]
 
 pub mod alerts;
+pub mod api_keys;
 pub mod app;
 pub mod cli;
 pub mod config;

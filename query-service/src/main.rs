@@ -30,6 +30,6 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
-    let listener = process::listen(&config.listen, "see the stock")?;
+    let listener = process::listen(&config.listen, &config.sign_in, "see the stock")?;
     App::build(config)?.run(listener, shutdown).await
 }

@@ -10,9 +10,10 @@ pub mod stock;
 pub mod view;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use utoipa_axum::router::OpenApiRouter;
 
 use self::view::Registered;
+use service_edge::sign_in::routes::Routes;
+
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
 
@@ -29,8 +30,8 @@ pub fn all() -> Vec<Projection> {
 }
 
 /// The routes of all views.
-pub fn routes() -> OpenApiRouter<ProjectionSet> {
-    VIEWS.iter().fold(OpenApiRouter::new(), |routes, view| routes.merge((view.routes)()))
+pub fn routes() -> Routes<ProjectionSet> {
+    VIEWS.iter().fold(Routes::default(), |routes, view| routes.merge((view.routes)()))
 }
 
 /// Reads the name of a projection from the command line.

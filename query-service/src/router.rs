@@ -8,10 +8,13 @@ use axum::routing::get;
 use service_edge::callers::Callers;
 use service_edge::http::frame;
 use service_edge::problem::of_panic;
+use service_edge::sign_in::SignIn;
+use service_edge::sign_in::gate::guard;
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::Scope;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::config::{self, HttpConfig};
@@ -31,28 +34,38 @@ use crate::projections;
 struct Document;
 
 /// Every route, with its description.
-fn routes() -> OpenApiRouter<ProjectionSet> {
-    let mut routes = OpenApiRouter::with_openapi(Document::openapi())
+fn routes() -> Routes<ProjectionSet> {
+    const READ: Access = Access::everywhere(Scope::StockRead);
+    let mut routes = Routes::of(Document::openapi())
         .merge(projections::routes())
-        .routes(routes!(endpoints::changes::follow_changes))
-        .routes(routes!(endpoints::projections::list_projections))
-        .routes(routes!(endpoints::integrity::check_all))
-        .routes(routes!(endpoints::integrity::check_sku));
-    openapi::describe_parameters(routes.get_openapi_mut());
+        .routes(Access::everywhere(Scope::LogRead), routes!(endpoints::changes::follow_changes))
+        .routes(READ, routes!(endpoints::projections::list_projections))
+        .routes(READ, routes!(endpoints::integrity::check_all))
+        .routes(READ, routes!(endpoints::integrity::check_sku));
+    openapi::describe_parameters(routes.description());
     routes
 }
 
 /// The service's HTTP surface.
-pub fn router(projections: ProjectionSet, settings: HttpConfig, callers: &Callers) -> Router {
+pub fn router(
+    projections: ProjectionSet,
+    settings: HttpConfig,
+    callers: &Callers,
+    sign_in: &SignIn,
+) -> Router {
     let gate = gate::Gate::new(config::count(settings.requests_max), longest_answer(settings));
     let limits = from_fn_with_state(gate, gate::guard);
     let ready = get(health::ready);
-    service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections).layer(
+    let (router, table) =
+        service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections);
+    let gate = sign_in.gate(table).map(|gate| from_fn_with_state(gate, guard::<Code>));
+    router.layer(
         // From the outside in. Each `layer` of the router would box every request once more.
         ServiceBuilder::new()
             .layer(from_fn_with_state(callers.clone(), frame::<Code>))
             .option_layer(callers.cors())
-            .layer(CatchPanicLayer::custom(of_panic::<Code>)),
+            .layer(CatchPanicLayer::custom(of_panic::<Code>))
+            .option_layer(gate),
     )
 }
 
@@ -67,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_published_description_is_the_one_in_openapi_json() {
-        service_edge::openapi::assert_description_is_committed(
+        service_edge::http::assert_description_is_committed(
             routes(),
             env!("CARGO_MANIFEST_DIR").as_ref(),
         );

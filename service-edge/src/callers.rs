@@ -19,6 +19,7 @@ use clap::Args;
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer};
 
 use crate::problem::{Catalogue, Document};
+use crate::sign_in::SignIn;
 
 /// What a browser says of the page that it sends a request for.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -89,15 +90,20 @@ pub struct Callers(Arc<Rules>);
 
 #[derive(Debug, Default)]
 struct Rules {
-    /// Whether the listener is on loopback, where the rules hold.
+    /// Whether the listener is on loopback and there is no sign-in: then the rules hold.
     on_loopback: bool,
     config: CallerConfig,
 }
 
 impl Callers {
-    /// The callers of a service that listens here.
-    pub fn of(listener: &TcpListener, config: CallerConfig) -> std::io::Result<Self> {
-        let on_loopback = listener.local_addr()?.ip().is_loopback();
+    /// The callers of a service that listens here. With sign-in, a page without a credential can do nothing,
+    /// so there is no rule for it.
+    pub fn of(
+        listener: &TcpListener,
+        config: CallerConfig,
+        sign_in: &SignIn,
+    ) -> std::io::Result<Self> {
+        let on_loopback = listener.local_addr()?.ip().is_loopback() && !sign_in.is_on();
         Ok(Self(Arc::new(Rules { on_loopback, config })))
     }
 
@@ -180,7 +186,7 @@ mod tests {
             allowed_hosts: vec!["Stock.Example".parse().expect("a name")],
             cors_origins: vec!["https://shop.example".parse().expect("an origin")],
         };
-        Callers::of(&listener, config).expect("an address")
+        Callers::of(&listener, config, &SignIn::off()).expect("an address")
     }
 
     fn refusal(

@@ -1,5 +1,6 @@
 //! Settings that are more than a number. They are checked when they are read, before any connection.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -35,6 +36,30 @@ impl fmt::Debug for DatabaseUrl {
         let (host, port) = (self.0.get_host(), self.0.get_port());
         let database = self.0.get_database().unwrap_or_default();
         write!(out, "postgres://…@{host}:{port}/{database}")
+    }
+}
+
+/// A text that nobody but its receiver may see. Debug hides it, and so do errors: every text is one.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("…")
     }
 }
 

@@ -1,5 +1,9 @@
-//! What surrounds the handlers of every service: the routes for operators, and a middleware that
-//! counts requests and answers every error with a problem document.
+//! What surrounds the handlers of every service: the routes for operators, their description with the
+//! comparison to the committed one, and a middleware that counts requests and answers every error with a
+//! problem document.
+
+use std::path::Path;
+use std::{env, fs};
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -9,29 +13,66 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde::Serialize;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::answered::Arrived;
 use crate::callers::Callers;
-use crate::openapi::described;
+use crate::openapi::complete_description;
 use crate::problem::{self, Catalogue};
+use crate::sign_in::audit;
+use crate::sign_in::routes::{Access, AccessTable, Routes};
+use crate::sign_in::scope::Scope;
 use crate::{recorder, unread};
 
 /// The routes of a service, their API description, the pages of its problems, and the routes for
-/// operators.
-pub fn router<C: Catalogue, S>(routes: OpenApiRouter<S>, ready: MethodRouter<S>, state: S) -> Router
+/// operators. With them, what each requires of a credential.
+pub fn router<C: Catalogue, S>(
+    routes: Routes<S>,
+    ready: MethodRouter<S>,
+    state: S,
+) -> (Router, AccessTable)
 where
     S: Clone + Send + Sync + 'static,
 {
-    let (routes, description) = described(routes);
-    routes
+    let Routes { router, table } = with_own(routes);
+    let (router, mut description) = router.split_for_parts();
+    complete_description(&mut description);
+    let router = router
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", ready)
         .route("/metrics", get(metrics))
         .route("/problems/{code}", get(problem::page::<C>))
-        .with_state(state)
+        .with_state(state);
+    (router, table)
+}
+
+/// The routes with those that every service has.
+fn with_own<S>(routes: Routes<S>) -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    routes.routes(Access::everywhere(Scope::Operate), routes!(audit::list_refused))
+}
+
+/// For a service's test: panics unless the description of its routes is the `openapi.json` committed in
+/// the folder of its package. The message has the command that accepts the change.
+pub fn assert_description_is_committed<S>(routes: Routes<S>, package: &Path)
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let mut description = with_own(routes).description().clone();
+    complete_description(&mut description);
+    let actual = description.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
+    let committed = package.join("openapi.json");
+    if fs::read_to_string(&committed).unwrap_or_default() != actual {
+        let name = package.file_name().unwrap_or_default().display();
+        let now = env::temp_dir().join(format!("{name}-openapi.json"));
+        fs::write(&now, actual).expect("the temporary folder can be written");
+        let (now, committed) = (now.display(), committed.display());
+        panic!("the description changed; to accept it: cp {now} {committed}");
+    }
 }
 
 /// The outermost middleware of a service.

@@ -8,6 +8,7 @@
 //! - [`retry`]: pauses between tries
 //! - [`server`]: the listening socket and its limits
 //! - [`callers`]: whom a service without sign-in answers
+//! - [`sign_in`]: who asks, and whether they may
 //! - [`http`]: what surrounds the handlers
 //! - [`openapi`]: what the descriptions of all routes have in common
 //! - [`body`]: request bodies, from bytes to JSON
@@ -25,6 +26,7 @@ pub mod parts;
 pub mod retry;
 pub mod server;
 pub mod callers;
+pub mod sign_in;
 pub mod http;
 pub mod openapi;
 pub mod body;

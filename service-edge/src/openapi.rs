@@ -1,35 +1,37 @@
 //! The OpenAPI description of a service: what the routes' types do not say because all routes have it in
-//! common, and the comparison with the committed document.
+//! common.
 
-use std::path::Path;
-use std::{env, fs};
+use crate::problem::ProblemDocument;
 
-use axum::Router;
+/// What the way to sign in is called.
+pub(crate) const BEARER: &str = "bearer";
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Content, HttpMethod, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder, Schema,
 };
 use utoipa::{PartialSchema, ToSchema};
-use utoipa_axum::router::OpenApiRouter;
 
-use crate::problem::ProblemDocument;
-
-/// The routes with their description, completed.
-pub(crate) fn described<S>(routes: OpenApiRouter<S>) -> (Router<S>, OpenApi)
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let (routes, mut description) = routes.split_for_parts();
-    for path in description.paths.paths.values_mut() {
-        for (method, operation) in operations(path) {
-            let refusals = match method {
-                HttpMethod::Get => "forbidden_host",
-                _ => "forbidden_host, forbidden_origin",
+/// Completes the description of all routes.
+///
+/// # Panics
+/// If an operation does not say what it requires of a credential.
+pub(crate) fn complete_description(description: &mut OpenApi) {
+    for (path, item) in &mut description.paths.paths {
+        for (method, operation) in operations(item) {
+            assert!(operation.security.is_some(), "{path} does not say who may ask");
+            let forbidden = match method {
+                HttpMethod::Get => "forbidden, forbidden_host",
+                _ => "forbidden, forbidden_host, forbidden_origin",
             };
-            let refused = || ResponseBuilder::new().description(refusals).build().into();
             let responses = &mut operation.responses.responses;
-            responses.entry("403".to_owned()).or_insert_with(refused);
+            for (status, refusals) in
+                [("401", "unauthenticated"), ("403", forbidden), ("429", "rate_limited")]
+            {
+                let refused = || ResponseBuilder::new().description(refusals).build().into();
+                responses.entry(status.to_owned()).or_insert_with(refused);
+            }
             if let Some(RefOr::T(body)) = &mut operation.request_body {
                 leave_out_null(body);
             }
@@ -40,9 +42,14 @@ where
             }
         }
     }
-    let schemas = &mut description.components.get_or_insert_default().schemas;
-    schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
-    (routes, description)
+    let components = description.components.get_or_insert_default();
+    components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+        "An API key (`sbk_…`) or a token (JWT) of the trusted issuer, where the service has sign-in.",
+    ));
+    components
+        .security_schemes
+        .insert(BEARER.to_owned(), SecurityScheme::Http(bearer.build()).into());
 }
 
 /// The operations of a path.
@@ -84,23 +91,5 @@ fn complete(status: &str, response: &mut Response) {
             _ => "See the problem's page.",
         }
         .to_owned();
-    }
-}
-
-/// For a service's test: panics unless the description of its routes is the `openapi.json` committed in
-/// the folder of its package. The message has the command that accepts the change.
-pub fn assert_description_is_committed<S>(routes: OpenApiRouter<S>, package: &Path)
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let (_, description) = described(routes);
-    let actual = description.to_pretty_json().expect("an OpenAPI document is JSON") + "\n";
-    let committed = package.join("openapi.json");
-    if fs::read_to_string(&committed).unwrap_or_default() != actual {
-        let name = package.file_name().unwrap_or_default().display();
-        let now = env::temp_dir().join(format!("{name}-openapi.json"));
-        fs::write(&now, actual).expect("the temporary folder can be written");
-        let (now, committed) = (now.display(), committed.display());
-        panic!("the description changed; to accept it: cp {now} {committed}");
     }
 }

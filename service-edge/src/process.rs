@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::ListenAddress;
+use crate::sign_in::config::SignInConfig;
 
 /// The exit code for settings that cannot be used (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
@@ -110,14 +111,22 @@ pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
 }
 
 /// Binds the socket and prints its address as the only line on stdout, from which the starter of the
-/// service learns the port. There is no sign-in, so a warning says what everybody who reaches an address
-/// beyond loopback can do.
-pub fn listen(address: &ListenAddress, everybody_can: &str) -> anyhow::Result<TcpListener> {
+/// service learns the port. Without sign-in, a warning says what everybody who reaches an address beyond
+/// loopback can do.
+///
+/// # Errors
+/// The address is taken, or the service may not listen there with these settings.
+pub fn listen(
+    address: &ListenAddress,
+    sign_in: &SignInConfig,
+    everybody_can: &str,
+) -> anyhow::Result<TcpListener> {
     let address = address.as_str();
     let listener =
         TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
+    let is_on = sign_in.is_on(address)?;
+    if !is_on && !address.ip().is_loopback() {
         tracing::warn!(%address, "listening beyond loopback without sign-in: everybody who \
              reaches this address can {everybody_can}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::answered;
+use crate::sign_in::audit;
 
 /// Upper bounds of all histograms of times, in seconds.
 const SECONDS: [f64; 20] = [
@@ -26,6 +27,7 @@ static RECORDER: LazyLock<PrometheusHandle> = LazyLock::new(|| {
         tracing::warn!("another recorder has the metrics; /metrics stays empty");
     }
     answered::describe();
+    audit::describe();
     handle
 });
 

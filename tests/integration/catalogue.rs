@@ -22,7 +22,7 @@ type Members = &'static [&'static str];
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The published table: code, status, members.
-const TABLE: [(&str, u16, Members); 42] = [
+const TABLE: [(&str, u16, Members); 45] = [
     ("malformed_body", 400, &[]),
     ("validation_failed", 422, &["errors"]),
     ("reason_required", 422, &[]),
@@ -36,6 +36,9 @@ const TABLE: [(&str, u16, Members); 42] = [
     ("unknown_stream", 404, &["id"]),
     ("unknown_event", 404, &["id"]),
     ("not_found", 404, &[]),
+    ("unauthenticated", 401, &[]),
+    ("forbidden", 403, &["scope"]),
+    ("rate_limited", 429, &[RETRY_AFTER]),
     ("forbidden_host", 403, &[]),
     ("forbidden_origin", 403, &[]),
     ("item_retired", 409, &[]),
@@ -104,6 +107,7 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     of_reversals(&command, &mut met).await;
     pressure::of_keys(&mut stockbook, &mut met).await;
     pressure::of_time_and_space(&mut stockbook, &mut met).await;
+    of_sign_in(&mut stockbook, &mut met).await;
     pressure::of_the_database(&mut stockbook, &mut met).await;
 
     let missed: Vec<&str> =
@@ -118,6 +122,22 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     assert!(unlisted.is_empty(), "in openapi.json and not in the table: {unlisted:?}");
     stockbook.query().get("/v1/stock/NONE/MAIN").await.expect_problem(404, "unknown_sku");
     println!("{} problems met", met.0.len());
+}
+
+/// Another instance, whose callers sign in.
+async fn of_sign_in(stockbook: &mut Stockbook, met: &mut Met) {
+    let options = ["--name", "clerk", "--scope", "log:read", "--rate", "1"];
+    let key = stockbook.api_key(&options).await;
+    stockbook.add_command_service(&[("AUTH", "on")]).await;
+    let instances = stockbook.instances();
+    let strict = instances.last().expect("an instance");
+    met.meet(strict.get("/v1/lanes").await, "unauthenticated");
+    let clerk = strict.signed_in(&key);
+    let asked = async || clerk.post("/v1/receipts", json!({})).await;
+    let forbidden = eventually("the key is known", asked, |answer| answer.status == 403).await;
+    met.meet(forbidden, "forbidden");
+    let limited = eventually("it is too fast", asked, |answer| answer.status == 429).await;
+    met.meet(limited, "rate_limited");
 }
 
 /// The codes that openapi.json names, as the descriptions of answers that are problems.

@@ -13,6 +13,7 @@ mod story;
 mod problems;
 mod bodies;
 mod callers;
+mod sign_in;
 mod idempotency;
 mod catalogue;
 mod backdated;
@@ -63,6 +64,9 @@ fn main() -> ExitCode {
         problems::TESTS,
         bodies::TESTS,
         callers::TESTS,
+        sign_in::TESTS,
+        sign_in::routes::TESTS,
+        sign_in::tokens::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

@@ -18,12 +18,20 @@ use crate::bodies::reservation;
 pub struct Api {
     http: Client,
     base: String,
+    /// What it signs in with.
+    credential: Option<String>,
 }
 
 impl Api {
     /// A service at a base address such as `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
-        Self { http: Client::new(), base: base.trim_end_matches('/').to_owned() }
+        Self { http: Client::new(), base: base.trim_end_matches('/').to_owned(), credential: None }
+    }
+
+    /// The same service, asked with an API key or a token.
+    #[must_use]
+    pub fn signed_in(&self, credential: &str) -> Self {
+        Self { credential: Some(credential.to_owned()), ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -75,6 +83,9 @@ impl Api {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(credential) = &self.credential {
+            request = request.bearer_auth(credential);
         }
         if let Some(body) = body {
             request = request.body(body);

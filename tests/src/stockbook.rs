@@ -180,6 +180,22 @@ impl Stockbook {
         self.queries.push(service);
     }
 
+    /// Makes an API key, with options as on the command line.
+    pub async fn api_key(&self, options: &[&str]) -> String {
+        let made = self.keys(&[&["create"], options].concat()).await;
+        made.expect("the key is made").trim().to_owned()
+    }
+
+    /// What the subcommand `keys` writes, or why it failed.
+    pub async fn keys(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = tokio::process::Command::new(self.world.command_service());
+        command.arg("keys").args(arguments);
+        command.env("MIGRATE_DATABASE_URL", self.urls.write_owner.as_str()).env("NO_COLOR", "1");
+        let output = command.output().await.expect("the program runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
     /// A payment service for its orders.
     pub fn payment_service(&self, settings: &[(&'static str, &str)]) -> Service {
         let all = Settings::payment_service(self.brokers()).with("PAYMENT_GROUP", &self.name);

@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::{Scope, WRITING};
 use tokio::time::{Instant, timeout_at};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::batch::BatchType;
@@ -38,12 +39,12 @@ use crate::inventory::{self, Precondition};
 use crate::log::submission::{Outcome, Payload, Submission};
 use crate::log::writer::Writer;
 
-/// Declares the routes of commands. In a batch a command is called like its handler, or `also` by
-/// another name.
+/// Declares the routes of commands, each with the scope that it needs. In a batch a command is called like
+/// its handler, or `also` by another name.
 macro_rules! commands {
     ($(
         $(#[doc = $about:literal])*
-        $method:ident $route:literal $handler:ident($body:ty) -> $answers:ident
+        $method:ident $route:literal $scope:ident $handler:ident($body:ty) -> $answers:ident
         $(also $name:literal)?;
     )+) => {
         $(
@@ -59,86 +60,104 @@ macro_rules! commands {
             }
         )+
 
-        pub(crate) fn routes() -> OpenApiRouter<Arc<AppState>> {
-            OpenApiRouter::new()
-                $(.routes(routes!($handler)))+
-                .routes(routes!(reversal::reverse))
-                .routes(routes!(reversal::read_progress))
-                .routes(routes!(batch::execute_batch))
+        pub(crate) fn routes() -> Routes<Arc<AppState>> {
+            const REVERSALS: Scope = Scope::ReversalsWrite;
+            Routes::default()
+                $(.routes(Access::by_location(Scope::$scope), routes!($handler)))+
+                .routes(Access::by_location(REVERSALS), routes!(reversal::reverse))
+                .routes(Access::everywhere(REVERSALS), routes!(reversal::read_progress))
+                .routes(Access::any_of(WRITING), routes!(batch::execute_batch))
         }
 
         /// Every command of a batch by its `type`.
         const BATCH_TYPES: &[(&str, BatchType)] = &[
             $(
-                (stringify!($handler), BatchType::of::<<$body as RequestBody>::Command>()),
-                $(($name, BatchType::of::<<$body as RequestBody>::Command>()),)?
+                (
+                    stringify!($handler),
+                    BatchType::of::<<$body as RequestBody>::Command>(Scope::$scope),
+                ),
+                $((
+                    $name,
+                    BatchType::of::<<$body as RequestBody>::Command>(Scope::$scope),
+                ),)?
             )+
-            ("reverse", BatchType::of::<reversal::Reverse>()),
+            ("reverse", BatchType::of::<reversal::Reverse>(Scope::ReversalsWrite)),
         ];
     };
 }
 
 commands! {
     /// RegisterItem, ChangeItem: registers an item, or changes the details of a registered one.
-    put "/v1/items/{sku}" register_item(catalogue::RegisterItem) -> Registered also "change_item";
+    put "/v1/items/{sku}" CatalogueWrite
+        register_item(catalogue::RegisterItem) -> Registered also "change_item";
     /// RetireItem: the item is no longer traded. Possible only when nothing of it is left anywhere.
-    post "/v1/items/{sku}/retire" retire_item(Option<catalogue::RetireItem>) -> Recorded;
+    post "/v1/items/{sku}/retire" CatalogueWrite
+        retire_item(Option<catalogue::RetireItem>) -> Recorded;
     /// ReinstateItem: a retired item is traded again, as it was.
-    post "/v1/items/{sku}/reinstate" reinstate_item(Option<catalogue::ReinstateItem>) -> Recorded;
+    post "/v1/items/{sku}/reinstate" CatalogueWrite
+        reinstate_item(Option<catalogue::ReinstateItem>) -> Recorded;
     /// RegisterLocation, ChangeLocation: registers a location, or changes the details of a
     /// registered one.
-    put "/v1/locations/{code}" register_location(catalogue::RegisterLocation) -> Registered
+    put "/v1/locations/{code}" CatalogueWrite
+        register_location(catalogue::RegisterLocation) -> Registered
         also "change_location";
     /// ReceiveStock: goods come in; all lines or none.
-    post "/v1/receipts" receive_stock(stock::ReceiveStock) -> Recorded;
+    post "/v1/receipts" StockWrite receive_stock(stock::ReceiveStock) -> Recorded;
     /// IssueStock: goods go out, only from what is available; all lines or none.
-    post "/v1/issues" issue_stock(stock::IssueStock) -> Recorded;
+    post "/v1/issues" StockWrite issue_stock(stock::IssueStock) -> Recorded;
     /// MoveStock: goods go from one location to another at once, only from available; all lines or
     /// none.
-    post "/v1/moves" move_stock(stock::MoveStock) -> Recorded;
+    post "/v1/moves" StockWrite move_stock(stock::MoveStock) -> Recorded;
     /// AdjustStock: corrects the recorded quantities by differences; all lines or none.
-    post "/v1/adjustments" adjust_stock(stock::AdjustStock) -> Recorded;
+    post "/v1/adjustments" StockWrite adjust_stock(stock::AdjustStock) -> Recorded;
     /// SetStock: sets on_hand to the quantity that was found. The caller says what it expects to be
     /// there, or that it expects nothing in particular.
-    put "/v1/stock/{sku}/{location}" set_stock(stock::SetStock) -> Recorded;
+    put "/v1/stock/{sku}/{location}" StockWrite set_stock(stock::SetStock) -> Recorded;
     /// ReserveStock: holds available stock for an owner until it expires, and waits for the rest if asked.
-    post "/v1/reservations" reserve_stock(reservation::ReserveStock) -> Registered;
+    post "/v1/reservations" ReservationsWrite
+        reserve_stock(reservation::ReserveStock) -> Registered;
     /// ChangeReservation: a reservation that waits gets another priority, or waits for another time.
-    patch "/v1/reservations/{id}" change_reservation(reservation::ChangeWaiting) -> Recorded;
+    patch "/v1/reservations/{id}" ReservationsWrite
+        change_reservation(reservation::ChangeWaiting) -> Recorded;
     /// ExtendReservation: a held reservation ends at another moment, counted from now.
-    post "/v1/reservations/{id}/extend" extend_reservation(reservation::ExtendReservation)
+    post "/v1/reservations/{id}/extend" ReservationsWrite
+        extend_reservation(reservation::ExtendReservation)
         -> Recorded;
     /// ConfirmReservation: a held reservation becomes a firm promise, whole.
-    post "/v1/reservations/{id}/confirm"
+    post "/v1/reservations/{id}/confirm" ReservationsWrite
         confirm_reservation(Option<reservation::ConfirmReservation>) -> Recorded;
     /// ReleaseReservation: a held or waiting reservation, or parts of it, is given up.
-    post "/v1/reservations/{id}/release"
+    post "/v1/reservations/{id}/release" ReservationsWrite
         release_reservation(Option<reservation::ReleaseReservation>) -> Recorded;
     /// CancelReservation: a confirmed reservation, or parts of it, is cancelled where it is not
     /// fulfilled.
-    post "/v1/reservations/{id}/cancel"
+    post "/v1/reservations/{id}/cancel" ReservationsWrite
         cancel_reservation(Option<reservation::CancelReservation>) -> Recorded;
     /// FulfilReservation: promised stock, or parts of it, goes out.
-    post "/v1/reservations/{id}/fulfil"
+    post "/v1/reservations/{id}/fulfil" ReservationsWrite
         fulfil_reservation(Option<reservation::FulfilReservation>) -> Recorded;
     /// ReturnReservation: fulfilled stock, or parts of it, comes back.
-    post "/v1/reservations/{id}/return" return_reservation(reservation::ReturnReservation)
+    post "/v1/reservations/{id}/return" ReservationsWrite
+        return_reservation(reservation::ReturnReservation)
         -> Recorded;
     /// DispatchTransfer: goods leave for other locations, only from available; all lines or none.
-    post "/v1/transfers" dispatch_transfer(transfer::DispatchTransfer) -> Registered;
+    post "/v1/transfers" TransfersWrite dispatch_transfer(transfer::DispatchTransfer) -> Registered;
     /// ReceiveTransfer: goods that were on their way, or parts of them, come in.
-    post "/v1/transfers/{id}/receive" receive_transfer(transfer::ReceiveTransfer) -> Recorded;
+    post "/v1/transfers/{id}/receive" TransfersWrite
+        receive_transfer(transfer::ReceiveTransfer) -> Recorded;
     /// CloseTransfer: what is still on its way is lost.
-    post "/v1/transfers/{id}/close" close_transfer(transfer::CloseTransfer) -> Recorded;
+    post "/v1/transfers/{id}/close" TransfersWrite
+        close_transfer(transfer::CloseTransfer) -> Recorded;
     /// ReturnTransfer: what is still on its way, or parts of it, goes back to where it left.
-    post "/v1/transfers/{id}/return" return_transfer(Option<transfer::ReturnTransfer>) -> Recorded;
+    post "/v1/transfers/{id}/return" TransfersWrite
+        return_transfer(Option<transfer::ReturnTransfer>) -> Recorded;
     /// PlaceOrder: begins a process that holds stock, has it paid and promises it firmly, or undoes all of it.
     /// It goes on by itself after the answer.
-    post "/v1/orders" place_order(order::PlaceOrder) -> Placed;
+    post "/v1/orders" OrdersWrite place_order(order::PlaceOrder) -> Placed;
     /// CancelOrder: an order that is not confirmed ends, and what it did is undone.
-    post "/v1/orders/{id}/cancel" cancel_order(Option<order::CancelOrder>) -> Recorded;
+    post "/v1/orders/{id}/cancel" OrdersWrite cancel_order(Option<order::CancelOrder>) -> Recorded;
     /// ResumeOrder: an order that waits for an operator goes on.
-    post "/v1/orders/{id}/resume" resume_order(Option<order::ResumeOrder>) -> Recorded;
+    post "/v1/orders/{id}/resume" OrdersWrite resume_order(Option<order::ResumeOrder>) -> Recorded;
 }
 
 /// The body of a command.
@@ -193,11 +212,17 @@ impl AppState {
             return problem.into_response();
         }
         // 2. Read it. Faults are reported before anything else.
-        let incoming = IncomingRequest::with_own_key(request, B::IS_OPTIONAL, &self.config).await;
-        match incoming.and_then(|incoming| parse::<B::Command>(&incoming)) {
+        match self.read::<B>(request).await {
             Ok(submission) => self.submit(submission).await,
             Err(problem) => problem.into_response(),
         }
+    }
+
+    async fn read<B: RequestBody>(&self, request: Request) -> Result<Submission, Problem> {
+        let incoming = IncomingRequest::with_own_key(request, B::IS_OPTIONAL, &self.config).await?;
+        let submission = parse::<B::Command>(&incoming)?;
+        self.permit(incoming.signed_in(), submission.payload.requests()).await?;
+        Ok(submission)
     }
 
     /// Executes one command that was read.

@@ -8,12 +8,13 @@ use std::vec;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
+use service_edge::sign_in::SignedIn;
 use shared_events::lane::{EventId, Lane};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -150,9 +151,14 @@ pub(crate) async fn list_lane_events(
 pub(crate) async fn read_stream(
     State(app): State<Arc<AppState>>,
     path: PathText,
+    signed_in: Option<Extension<SignedIn>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
     let path = path_text(path);
+    let asked = path.rsplit_once('/').and_then(|(name, _)| name.parse::<Stream>().ok());
+    if let (Some(Extension(signed_in)), Some(stream)) = (signed_in, asked) {
+        app.permit_stream(&signed_in, &stream).await?;
+    }
     match path.rsplit_once('/') {
         Some((name, "events")) => list_stream_events(&app, name, &uri).await,
         Some((name, "state")) => {

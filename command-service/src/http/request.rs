@@ -10,6 +10,7 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, Request};
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 use service_edge::body::{self, BODY_BYTES_MAX};
+use service_edge::sign_in::SignedIn;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
@@ -25,7 +26,7 @@ use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
 /// Bytes that the body of a batch may have.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 8 << 20;
 
-/// The owner of all idempotency keys, until there is sign-in.
+/// The owner of all idempotency keys where nobody signs in. No credential is called so.
 const CALLER: &str = "public";
 
 /// The correlation id of a request: the caller's, or one made for it.
@@ -129,8 +130,10 @@ impl IncomingRequest {
     pub(crate) fn metadata(&self, is_of_one_stream: bool, faults: &mut Faults) -> RequestMetadata {
         let headers = &self.head.headers;
         let key = header::idempotency_key(headers, faults);
+        // Without `act_as` there is no such header: the gate has refused it.
+        let actor = header::actor(headers, faults).or_else(|| self.signed_in().map(actor));
         let origin = Origin {
-            actor: header::actor(headers, faults),
+            actor,
             correlation_id: self.correlation_id(faults),
             causation_id: None,
             traceparent: header::traceparent(headers),
@@ -178,8 +181,33 @@ impl IncomingRequest {
     }
 
     pub(crate) fn idempotency_key(&self, key: Label) -> IdempotencyKey {
-        idempotency_key(key, fingerprint::of_request(&self.head, &self.body))
+        let request_hash = fingerprint::of_request(&self.head, &self.body);
+        IdempotencyKey { caller: self.caller(), key, request_hash }
     }
+
+    /// The key of a command of this batch.
+    pub(crate) fn key_of_command(
+        &self,
+        CommandKey { key, request_hash }: CommandKey,
+    ) -> IdempotencyKey {
+        IdempotencyKey { caller: self.caller(), key, request_hash }
+    }
+
+    /// Who signed in, if callers do.
+    pub(crate) fn signed_in(&self) -> Option<&SignedIn> {
+        self.head.extensions.get()
+    }
+
+    /// Whose idempotency keys these are.
+    fn caller(&self) -> Label {
+        let caller = self.signed_in().map_or(CALLER, |signed_in| &signed_in.credential().id);
+        Label::known(caller)
+    }
+}
+
+/// Whom the events of a request name.
+fn actor(signed_in: &SignedIn) -> Label {
+    Label::known(&signed_in.credential().name)
 }
 
 async fn path_parameters(head: &mut Parts) -> Value {
@@ -206,16 +234,6 @@ impl CommandKey {
     pub(crate) fn new(key: Label, members: &Map<String, Value>) -> Self {
         Self { key, request_hash: fingerprint::of_command(members) }
     }
-}
-
-impl From<CommandKey> for IdempotencyKey {
-    fn from(CommandKey { key, request_hash }: CommandKey) -> Self {
-        idempotency_key(key, request_hash)
-    }
-}
-
-fn idempotency_key(key: Label, request_hash: [u8; 32]) -> IdempotencyKey {
-    IdempotencyKey { caller: Label::known(CALLER), key, request_hash }
 }
 
 #[cfg(test)]

@@ -30,7 +30,14 @@ fn router_without_database(intake: WriterState) -> Router {
     let second = Duration::from_secs(1);
     let config =
         CommandConfig { require_key: true, command_deadline: second, answer_timeout: second };
-    let app = AppState { writer, log: LogReader::new(pool()), reversals, config };
+    let app = AppState {
+        writer,
+        log: LogReader::new(pool()),
+        reversals,
+        api_keys: ApiKeyTable::new(pool()),
+        sign_in: SignIn::off(),
+        config,
+    };
     router(app, &Callers::default())
 }
 
@@ -196,7 +203,7 @@ async fn a_panic_is_answered_without_its_cause() {
 
 #[test]
 fn the_published_description_is_the_one_in_openapi_json() {
-    service_edge::openapi::assert_description_is_committed(
+    service_edge::http::assert_description_is_committed(
         routes(),
         env!("CARGO_MANIFEST_DIR").as_ref(),
     );

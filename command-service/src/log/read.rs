@@ -5,6 +5,7 @@
 
 mod fold;
 mod merged;
+mod places;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 pub use self::fold::{Folded, Until};
 pub use self::merged::Merged;
+pub use self::places::Places;
 pub use super::row::LaneHead;
 use super::row::{self, EventRow};
 use super::writer::{BEHIND_MAX, TRANSACTION_MAX};

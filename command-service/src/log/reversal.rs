@@ -13,6 +13,7 @@ use shared_events::event::{Event, StockChange, TransferRef};
 use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
+use shared_events::values::LocationCode;
 use sqlx::{PgConnection, Row};
 
 use super::load::LoadError;
@@ -41,6 +42,17 @@ impl Selection {
     pub(crate) fn streams(&self) -> impl Iterator<Item = Stream> + '_ {
         let changes = self.events().iter().filter_map(|selected| selected.event.stock_change());
         changes.flat_map(|change| item_and_stock(change.sku, change.location))
+    }
+
+    /// The locations that the events are about; `None` if there are too many events.
+    pub(crate) fn locations(&self) -> Option<Vec<LocationCode>> {
+        match self {
+            Self::Events(events) => {
+                let named = events.iter().flat_map(|selected| selected.event.locations());
+                Some(named.cloned().collect())
+            }
+            Self::TooMany => None,
+        }
     }
 
     fn events(&self) -> &[SelectedEvent] {

@@ -92,7 +92,7 @@ pub struct Origin {
 /// A caller's name for one request, so that a repeated request has one effect.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
-    /// The same for everybody until there is authentication.
+    /// The credential; the same for everybody where nobody signs in.
     pub caller: Label,
     pub key: Label,
     /// SHA-256 of route and body, which must be the same when the key is repeated.

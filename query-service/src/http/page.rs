@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::PositionToken;
 use shared_events::time::Timestamp;
 use shared_events::values::{LocationCode, Sku};
@@ -156,6 +157,29 @@ impl PageQuery {
             Some(value) => self.push(condition).bind(value),
             None => self,
         }
+    }
+
+    /// Keeps to rows at these locations, of which `column` is one.
+    pub fn at(&mut self, column: &str, locations: &Locations) -> &mut Self {
+        match locations {
+            Locations::All => self,
+            Locations::Only(named) => {
+                self.push(format_args!(" and {column} = any(")).bind(named.to_vec()).push(")")
+            }
+        }
+    }
+
+    /// Keeps to things whose lines, in the column `lines`, have nothing but these locations in `members`.
+    pub fn within(&mut self, lines: &str, members: &[&str], locations: &Locations) -> &mut Self {
+        let Locations::Only(named) = locations else { return self };
+        for member in members {
+            self.push(format_args!(
+                " and not exists (select from json_array_elements({lines}) as line \
+                 where line ->> '{member}' <> all(",
+            ));
+            self.bind(named.to_vec()).push("))");
+        }
+        self
     }
 
     pub fn after_pair(&mut self, after: Option<&PairKey>) -> &mut Self {

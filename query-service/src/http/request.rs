@@ -6,7 +6,10 @@ use axum::http::{HeaderMap, request};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::SignedIn;
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::PositionToken;
+use shared_events::values::LocationCode;
 use utoipa::{IntoParams, IntoResponses};
 
 use crate::http::Service;
@@ -51,6 +54,7 @@ pub struct ReadRequest<Q> {
 pub struct ReadOptions {
     pub min_position: MinPosition,
     headers: HeaderMap,
+    signed_in: Option<SignedIn>,
 }
 
 impl<Q: DeserializeOwned> FromRequestParts<ProjectionSet> for ReadRequest<Q> {
@@ -66,12 +70,58 @@ impl<Q: DeserializeOwned> FromRequestParts<ProjectionSet> for ReadRequest<Q> {
         given.finish()?;
         // The lanes that a position may name are those of the log, whichever projection answers.
         let min_position = MinPosition::new(read, &projections.any())?;
-        let options = ReadOptions { min_position, headers: parts.headers.clone() };
+        let signed_in = parts.extensions.get().cloned();
+        let options = ReadOptions { min_position, headers: parts.headers.clone(), signed_in };
         Ok(Self { parameters, options })
     }
 }
 
+/// A thing that is at locations.
+pub trait Placed {
+    /// All of them, with duplicates.
+    fn locations(&self) -> impl Iterator<Item = &LocationCode>;
+}
+
 impl ReadOptions {
+    /// Where the caller may see stock.
+    pub fn locations(&self) -> &Locations {
+        const ALL: &Locations = &Locations::All;
+        self.signed_in.as_ref().map_or(ALL, |signed_in| signed_in.credential().locations())
+    }
+
+    /// Refuses a location that is not the caller's.
+    pub fn require(&self, location: &LocationCode) -> Result<(), Problem> {
+        match &self.signed_in {
+            Some(signed_in) => Ok(signed_in.require_location(location.as_str())?),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a question about all locations, unless all are the caller's.
+    pub fn require_all(&self) -> Result<(), Problem> {
+        match &self.signed_in {
+            Some(signed_in) => Ok(signed_in.require_all_locations()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Answers with one thing, as [`Self::one`], unless a part of it is where the caller may not see it.
+    pub async fn own<T, Reading>(
+        &self,
+        service: &Service,
+        read: impl Fn() -> Reading,
+        version: impl Fn(&T) -> i64,
+    ) -> Result<Response, Problem>
+    where
+        T: Serialize + Placed,
+        Reading: Future<Output = Result<Lookup<T>, Problem>>,
+    {
+        let AsOf { position, value } = read_when_applied(service, &self.min_position, read).await?;
+        let one = value?;
+        one.locations().try_for_each(|location| self.require(location))?;
+        Ok(self.answer(&position, &Tag::of_versions(&[version(&one)]), &one))
+    }
+
     /// Answers with one thing, whose version is its entity tag.
     pub async fn one<T, Reading>(
         &self,

@@ -168,6 +168,7 @@ mod tests {
     /// A service that knows 0:5 to be applied, and asks its database nothing.
     fn service() -> Service {
         let log = LogConfig {
+            command_key: None,
             command_url: vec!["http://127.0.0.1:9".parse().expect("a URL")],
             log_timeout_ms: Milliseconds(LONG),
             log_page_events: 1,

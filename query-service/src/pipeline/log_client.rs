@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
+use service_edge::sign_in::api_key::StoredKey;
+use service_edge::sign_in::keys::KeyList;
 use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
@@ -13,7 +15,7 @@ use shared_events::time::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::LogConfig;
+use crate::config::{LogConfig, Secret};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Fact, Heads, Page, Unreadable};
 
@@ -27,7 +29,9 @@ const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(2);
 pub struct LogClient {
     http: Client,
     bases: Arc<[Url]>,
+    key: Option<Secret>,
     page_max: u32,
+    timeout: Duration,
     rounds: Arc<Rounds>,
 }
 
@@ -75,7 +79,9 @@ impl LogClient {
         Ok(Self {
             http,
             bases: settings.command_url.clone().into(),
+            key: settings.command_key.clone().filter(|key| !key.reveal().is_empty()),
             page_max: settings.log_page_events,
+            timeout,
             rounds: Arc::new(Rounds {
                 began: Instant::now(),
                 interval: settings.heads_interval_ms.0,
@@ -166,6 +172,28 @@ impl LogClient {
         Ok(lines)
     }
 
+    /// The API keys that are valid now; `None` if that is the version that is known here, also after the
+    /// wait for another.
+    pub async fn api_keys(
+        &self,
+        known: Option<i64>,
+        wait: Duration,
+    ) -> Result<Option<KeyList>, LogError> {
+        let wait = wait.min(self.timeout / 2);
+        let parameters: Vec<(&str, String)> = match known {
+            Some(known) => {
+                vec![("known", known.to_string()), ("wait_ms", wait.as_millis().to_string())]
+            }
+            None => Vec::new(),
+        };
+        let body = self.get("/v1/keys", &parameters).await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        let ApiKeys { version, items } = serde_json::from_slice(&body)?;
+        Ok(Some(KeyList { version: Some(version), keys: items.into() }))
+    }
+
     async fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Vec<u8>, LogError> {
         let (last, others) = self.bases.split_last().expect("clap gives at least the default URL");
         for base in others {
@@ -188,7 +216,10 @@ impl LogClient {
     ) -> Result<Vec<u8>, LogError> {
         let mut url = base.clone();
         url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-        let request = self.http.get(url).query(parameters);
+        let mut request = self.http.get(url).query(parameters);
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key.reveal());
+        }
         let answer = request.send().await?.error_for_status()?;
         let mut body = Vec::new();
         let mut chunks = answer.bytes_stream();
@@ -200,6 +231,12 @@ impl LogClient {
         }
         Ok(body)
     }
+}
+
+#[derive(Deserialize)]
+struct ApiKeys {
+    version: i64,
+    items: Vec<StoredKey>,
 }
 
 #[derive(Deserialize)]

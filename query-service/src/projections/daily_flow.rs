@@ -8,9 +8,10 @@ mod spec;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::Scope;
 use shared_events::lane::{Lane, Position};
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
@@ -56,7 +57,8 @@ impl View for DailyFlow {
         Ok(())
     }
 
-    fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new().routes(routes!(routes::get_flow))
+    fn routes() -> Routes<ProjectionSet> {
+        // Days are counted for all locations together.
+        Routes::default().routes(Access::everywhere(Scope::StockRead), routes!(routes::get_flow))
     }
 }

@@ -9,9 +9,10 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::Scope;
 use shared_events::lane::{Lane, Position};
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
@@ -39,7 +40,8 @@ impl View for LowStock {
         write::write(changes, ends, connection).await
     }
 
-    fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new().routes(routes!(routes::list_alerts))
+    fn routes() -> Routes<ProjectionSet> {
+        Routes::default()
+            .routes(Access::by_location(Scope::StockRead), routes!(routes::list_alerts))
     }
 }

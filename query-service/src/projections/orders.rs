@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use service_edge::sign_in::routes::{Access, Routes};
+use service_edge::sign_in::scope::Scope;
 use shared_events::lane::{Lane, Position};
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::fold::Changes;
@@ -58,8 +59,11 @@ impl View for Orders {
         Ok(())
     }
 
-    fn routes() -> OpenApiRouter<ProjectionSet> {
-        OpenApiRouter::new().routes(routes!(routes::get_order)).routes(routes!(routes::list_orders))
+    fn routes() -> Routes<ProjectionSet> {
+        const READ: Access = Access::by_location(Scope::StockRead);
+        Routes::default()
+            .routes(READ, routes!(routes::get_order))
+            .routes(READ, routes!(routes::list_orders))
     }
 }
 

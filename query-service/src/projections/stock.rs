@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
+use service_edge::sign_in::routes::Routes;
 use shared_events::lane::{Lane, Position};
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
 
 pub use self::fold::{
     Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Totals, TransferRow, Waiter,
@@ -45,7 +45,7 @@ impl View for Stock {
         write::write(changes, connection).await
     }
 
-    fn routes() -> OpenApiRouter<ProjectionSet> {
+    fn routes() -> Routes<ProjectionSet> {
         routes::routes()
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use service_edge::sign_in::routes::Routes;
 use shared_events::event::Event;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::projection::{Definition, Fold, Projection, TableChanges, Unfit};
 use crate::projection_set::ProjectionSet;
@@ -51,7 +51,7 @@ pub trait View: Debug + Sized + 'static {
         connection: &mut PgConnection,
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    fn routes() -> OpenApiRouter<ProjectionSet>;
+    fn routes() -> Routes<ProjectionSet>;
 }
 
 /// The changes of any view, as the pipeline handles them.
@@ -75,7 +75,7 @@ impl<V: View> TableChanges for ViewChanges<V> {
 /// A view in the registry.
 pub struct Registered {
     pub projection: Projection,
-    pub routes: fn() -> OpenApiRouter<ProjectionSet>,
+    pub routes: fn() -> Routes<ProjectionSet>,
 }
 
 impl Registered {

@@ -37,12 +37,16 @@ impl Kind {
 pub trait Catalogue: Debug + Copy + Eq + Send + Sync + 'static {
     const ALL: &'static [Self];
     const BODY_TOO_LARGE: Self;
+    const FORBIDDEN: Self;
     const FORBIDDEN_HOST: Self;
     const FORBIDDEN_ORIGIN: Self;
     const INTERNAL: Self;
     const MALFORMED_BODY: Self;
     const METHOD_NOT_ALLOWED: Self;
     const NOT_FOUND: Self;
+    const RATE_LIMITED: Self;
+    const UNAUTHENTICATED: Self;
+    const UNAVAILABLE: Self;
     const UNSUPPORTED_MEDIA_TYPE: Self;
     const VALIDATION_FAILED: Self;
 
@@ -51,7 +55,7 @@ pub trait Catalogue: Debug + Copy + Eq + Send + Sync + 'static {
 
 /// Declares `Code`, the problems of a service, and `Problem`, one of them on its way to the caller.
 /// Each line has the variant, the code, the status, the title and the help text. The problems that
-/// every HTTP service has are added to them.
+/// every HTTP service has are added to them; `Unavailable` is in every catalogue, in its own words.
 #[macro_export]
 macro_rules! problem_catalogue {
     ($($variant:ident $code:literal $status:ident $title:literal $help:literal)+) => {
@@ -85,6 +89,17 @@ macro_rules! problem_catalogue {
                 "Pages of this origin may not send commands"
                 "A service without sign-in that listens on loopback takes commands only from \
                  programs, from its own pages and from those that `CORS_ORIGINS` names."
+            Unauthenticated "unauthenticated" UNAUTHORIZED "It is not known who asks"
+                "Send `Authorization: Bearer` with an API key (`sbk_…`) or a token of the trusted issuer. \
+                 A key may be revoked or expired; a token may be expired, for another audience, or \
+                 signed by somebody else."
+            Forbidden "forbidden" FORBIDDEN "The credential may not do this"
+                "It lacks the `scope`, or the request concerns a `location` that is not its own; `*` \
+                 stands for all locations. `/openapi.json` says which scope each route needs. The \
+                 header `Actor` needs `act_as`. Nothing was recorded."
+            RateLimited "rate_limited" TOO_MANY_REQUESTS "The credential sends too many requests"
+                "Each credential may send so many requests a second. Try again after Retry-After \
+                 seconds. Nothing was recorded."
             Internal "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
                 "The service met something that it does not understand. Its log has the cause \
                  under `id`."
@@ -100,12 +115,16 @@ macro_rules! problem_catalogue {
         impl $crate::problem::Catalogue for Code {
             const ALL: &'static [Self] = &[$(Self::$variant,)+];
             const BODY_TOO_LARGE: Self = Self::BodyTooLarge;
+            const FORBIDDEN: Self = Self::Forbidden;
             const FORBIDDEN_HOST: Self = Self::ForbiddenHost;
             const FORBIDDEN_ORIGIN: Self = Self::ForbiddenOrigin;
             const INTERNAL: Self = Self::Internal;
             const MALFORMED_BODY: Self = Self::MalformedBody;
             const METHOD_NOT_ALLOWED: Self = Self::MethodNotAllowed;
             const NOT_FOUND: Self = Self::NotFound;
+            const RATE_LIMITED: Self = Self::RateLimited;
+            const UNAUTHENTICATED: Self = Self::Unauthenticated;
+            const UNAVAILABLE: Self = Self::Unavailable;
             const UNSUPPORTED_MEDIA_TYPE: Self = Self::UnsupportedMediaType;
             const VALIDATION_FAILED: Self = Self::ValidationFailed;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::response::{IntoResponse, Response};
 use serde::ser::SerializeMap;
@@ -36,6 +36,7 @@ enum Advice {
     RetryAfter(Duration),
     SendAs(&'static str),
     EncodeAs(&'static str),
+    SignIn,
 }
 
 /// RFC 9457. Further members depend on the code; `type` leads to a page about it.
@@ -131,6 +132,11 @@ impl<C: Catalogue> Document<C> {
         Self::new(C::UNSUPPORTED_MEDIA_TYPE, detail).advise(Advice::EncodeAs("identity"))
     }
 
+    /// Nobody is proved to have sent the request.
+    pub fn unauthenticated(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(C::UNAUTHENTICATED, detail).advise(Advice::SignIn)
+    }
+
     pub fn code(&self) -> C {
         self.code
     }
@@ -176,6 +182,7 @@ impl Advice {
             }
             Self::SendAs(media_type) => (ACCEPT, HeaderValue::from_static(media_type)),
             Self::EncodeAs(coding) => (ACCEPT_ENCODING, HeaderValue::from_static(coding)),
+            Self::SignIn => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod tea {
     crate::problem_catalogue! {
         TeaSpilled "tea_spilled" CONFLICT "The tea is spilled" "Make `pots` of new tea."
         Brewing "brewing" SERVICE_UNAVAILABLE "The tea is brewing" "Ask again."
+        Unavailable "unavailable" SERVICE_UNAVAILABLE "There is no tea now" "Ask again."
     }
 }
 

@@ -99,6 +99,22 @@ impl Event {
         }
     }
 
+    /// Every location that the event is about, in the order of its lines; with duplicates.
+    pub fn locations(&self) -> Vec<&LocationCode> {
+        match self.about() {
+            About::Item(_) | About::RetiredItem(_) => Vec::new(),
+            About::Location(location) => vec![&location.code],
+            About::Stock(change) => vec![change.location],
+            About::Reservation(step) => {
+                step.after.lines.iter().map(|line| &line.location).collect()
+            }
+            About::Transfer(step) => {
+                step.after.lines.iter().flat_map(|line| [&line.from, &line.to]).collect()
+            }
+            About::Order(step) => step.after.lines.iter().map(|line| &line.location).collect(),
+        }
+    }
+
     /// The change of stock, if it is a stock event.
     pub fn stock_change(&self) -> Option<StockChange<'_>> {
         match self.about() {

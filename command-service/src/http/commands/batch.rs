@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use serde::de::{Deserialize as _, Deserializer};
 use serde_json::{Map, Value};
+use service_edge::sign_in::scope::Scope;
 use shared_events::lane::Version;
 use shared_events::values::Label;
 use utoipa::openapi::RefOr;
@@ -16,6 +17,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::reversal::Reverse;
 use super::{BATCH_TYPES, Command, CommandParameters, CommandPath, refused, submit};
+use crate::http::AppState;
 use crate::http::answer::Executed;
 use crate::http::answer::batch::{independent, together};
 use crate::http::json::values::{Key, List, one_of, words};
@@ -25,7 +27,6 @@ use crate::http::json::{
 use crate::http::openapi::CommandProblems;
 use crate::http::problem::Problem;
 use crate::http::request::{BATCH_BODY_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
-use crate::http::{AppState, CommandConfig};
 use crate::inventory::{self, Precondition};
 use crate::log::submission::{Payload, Submission};
 
@@ -84,6 +85,7 @@ pub(crate) struct BatchCommand(Result<ReadCommand, Vec<Fault>>);
 #[derive(Debug)]
 struct ReadCommand {
     request: inventory::Request,
+    scope: Scope,
     key: Option<CommandKey>,
 }
 
@@ -107,7 +109,7 @@ impl ReadCommand {
             return None;
         };
         let request = (batch_type.read)(members, at, faults)?;
-        (faults.len() == before).then_some(Self { request, key })
+        (faults.len() == before).then_some(Self { request, scope: batch_type.scope, key })
     }
 }
 
@@ -159,14 +161,17 @@ fn take<T: Member>(
 /// A type of command in a batch.
 #[derive(Debug)]
 pub(crate) struct BatchType {
+    /// What the command needs of a credential, in a batch as alone.
+    scope: Scope,
     read: fn(Map<String, Value>, JsonPointer<'_>, &mut Faults) -> Option<inventory::Request>,
     schema: fn(&str) -> RefOr<Schema>,
     add_schemas: fn(&mut Schemas),
 }
 
 impl BatchType {
-    pub(crate) const fn of<C: Command>() -> Self {
-        Self { read: read::<C>, schema: schema::<C>, add_schemas: <C as Member>::add_schemas }
+    pub(crate) const fn of<C: Command>(scope: Scope) -> Self {
+        let add_schemas = <C as Member>::add_schemas;
+        Self { scope, read: read::<C>, schema: schema::<C>, add_schemas }
     }
 }
 
@@ -214,7 +219,7 @@ pub(crate) async fn execute_batch(State(app): State<Arc<AppState>>, request: Req
     if let Some(problem) = app.overload() {
         return problem.into_response();
     }
-    match parse_batch(request, &app.config).await {
+    match app.read_batch(request).await {
         Ok(batch) => app.execute_batch(batch).await.unwrap_or_else(IntoResponse::into_response),
         Err(problem) => problem.into_response(),
     }
@@ -225,11 +230,6 @@ pub(crate) async fn execute_batch(State(app): State<Arc<AppState>>, request: Req
 pub(super) enum BatchSubmission {
     Atomic(Box<Submission>),
     Independent { submissions: Vec<Result<Submission, Problem>>, correlation_id: Label },
-}
-
-async fn parse_batch(request: Request, config: &CommandConfig) -> Result<BatchSubmission, Problem> {
-    let incoming = IncomingRequest::receive(request, false, BATCH_BODY_BYTES_MAX, config).await?;
-    parse(&incoming, config.require_key)
 }
 
 pub(super) fn parse(
@@ -251,12 +251,24 @@ pub(super) fn parse(
         faults.add(JsonPointer::Root.member("Idempotency-Key"), message);
     }
     match batch {
-        Ok(Batch { mode, commands }) if faults.is_empty() => match mode {
-            Mode::Atomic => atomic(incoming, commands.0, metadata, require_key),
-            Mode::Independent => independently(incoming, commands.0, metadata, require_key),
-        },
+        Ok(Batch { mode, commands }) if faults.is_empty() => {
+            require_scopes(incoming, &commands.0)?;
+            match mode {
+                Mode::Atomic => atomic(incoming, commands.0, metadata, require_key),
+                Mode::Independent => independently(incoming, commands.0, metadata, require_key),
+            }
+        }
         _ => Err(Problem::validation_failed(faults.into_vec())),
     }
+}
+
+/// A batch needs the scope of each of its commands.
+fn require_scopes(incoming: &IncomingRequest, commands: &[BatchCommand]) -> Result<(), Problem> {
+    let Some(signed_in) = incoming.signed_in() else { return Ok(()) };
+    for command in commands.iter().filter_map(|BatchCommand(command)| command.as_ref().ok()) {
+        signed_in.require(command.scope)?;
+    }
+    Ok(())
 }
 
 fn atomic(
@@ -292,7 +304,7 @@ fn independently(
         Ok(Submission {
             payload: Payload::One(command.request),
             origin: metadata.origin.clone(),
-            key: command.key.map(Into::into),
+            key: command.key.map(|key| incoming.key_of_command(key)),
             validate_only: metadata.validate_only,
             deadline: incoming.deadline(),
         })
@@ -303,6 +315,24 @@ fn independently(
 }
 
 impl AppState {
+    async fn read_batch(&self, request: Request) -> Result<BatchSubmission, Problem> {
+        let incoming = IncomingRequest::receive(request, false, BATCH_BODY_BYTES_MAX, &self.config);
+        let incoming = incoming.await?;
+        let batch = parse(&incoming, self.config.require_key)?;
+        let signed_in = incoming.signed_in();
+        match &batch {
+            BatchSubmission::Atomic(submission) => {
+                self.permit(signed_in, submission.payload.requests()).await?;
+            }
+            BatchSubmission::Independent { submissions, .. } => {
+                for submission in submissions.iter().flatten() {
+                    self.permit(signed_in, submission.payload.requests()).await?;
+                }
+            }
+        }
+        Ok(batch)
+    }
+
     async fn execute_batch(&self, batch: BatchSubmission) -> Result<Response, Problem> {
         let writer = self.writer()?;
         let until = self.answer_by();

@@ -182,8 +182,7 @@ pub(crate) async fn reverse(
     if let Some(problem) = app.overload() {
         return problem.into_response();
     }
-    let incoming = IncomingRequest::with_own_key(request, false, &app.config).await;
-    match incoming.and_then(|incoming| parse(&incoming)) {
+    match app.read_reversal(request).await {
         Ok(Reversal::Now(submission)) => app.submit(*submission).await,
         Ok(Reversal::Window { request, dry_run }) => {
             let answer = app.reverse_window(*request, dry_run).await;
@@ -279,6 +278,20 @@ pub(crate) async fn read_progress(
 }
 
 impl AppState {
+    async fn read_reversal(&self, request: extract::Request) -> Result<Reversal, Problem> {
+        let incoming = IncomingRequest::with_own_key(request, false, &self.config).await?;
+        let reversal = parse(&incoming)?;
+        match (&reversal, incoming.signed_in()) {
+            (Reversal::Now(submission), signed_in) => {
+                self.permit(signed_in, submission.payload.requests()).await?;
+            }
+            // A correlation is reversed whole, wherever its other events are.
+            (Reversal::Window { .. }, Some(signed_in)) => signed_in.require_all_locations()?,
+            (Reversal::Window { .. }, None) => {}
+        }
+        Ok(reversal)
+    }
+
     async fn reverse_window(
         &self,
         request: WindowRequest,

@@ -121,7 +121,8 @@ mod tests {
             (400, "malformed_body idempotency_key_missing"),
             (404, "unknown_sku unknown_location unknown_reservation unknown_stream unknown_event"),
             (404, "unknown_transfer unknown_order"),
-            (403, "forbidden_host forbidden_origin"),
+            (401, "unauthenticated"),
+            (403, "forbidden forbidden_host forbidden_origin"),
             (404, "not_found"),
             (405, "method_not_allowed"),
             (409, "item_in_use item_retired insufficient_stock stale_quantity batch_refused"),
@@ -133,6 +134,7 @@ mod tests {
             (415, "unsupported_media_type"),
             (422, "validation_failed reason_required occurred_at_out_of_range quantity_overflow"),
             (422, "idempotency_key_reused"),
+            (429, "rate_limited"),
             (500, "internal"),
             (503, "unavailable overloaded deadline_exceeded"),
         ];

@@ -19,6 +19,9 @@ problem_catalogue! {
     ProjectionUnavailable "projection_unavailable" SERVICE_UNAVAILABLE
         "The views cannot be read now"
         "The read database does not answer, or the answer took too long. Ask again."
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot do it now"
+        "It is not known here which credentials are valid: command-service, which has the API keys, or the \
+         issuer of tokens does not answer. Ask again after Retry-After seconds."
     Overloaded "overloaded" SERVICE_UNAVAILABLE "Too many requests are in progress"
         "This instance has as many requests in progress as it accepts. Ask again, or ask another \
          instance."
@@ -53,6 +56,7 @@ mod tests {
                 ("unknown_order", 404),
                 ("not_yet_applied", 503),
                 ("projection_unavailable", 503),
+                ("unavailable", 503),
                 ("overloaded", 503),
                 ("invalid_position", 422),
                 ("invalid_cursor", 422),
@@ -65,6 +69,9 @@ mod tests {
                 ("unsupported_media_type", 415),
                 ("forbidden_host", 403),
                 ("forbidden_origin", 403),
+                ("unauthenticated", 401),
+                ("forbidden", 403),
+                ("rate_limited", 429),
                 ("internal", 500),
             ]
         );

@@ -114,6 +114,7 @@ pub async fn list_alerts(
         );
         query.filter(" and sku = ", filter.sku.as_ref().map(Sku::as_str));
         query.filter(" and raised = ", filter.state.map(|state| state == AlertState::Raised));
+        query.at("location", options.locations());
         query.after_pair(after.as_ref());
         query.order_by(AlertRow::ORDER, page.limit() + 1);
         query

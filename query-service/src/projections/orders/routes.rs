@@ -6,6 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use service_edge::sign_in::credential::Locations;
 use shared_events::event::Reference;
 use shared_events::lane::{EventId, PositionToken};
 use shared_events::order::{OrderLine, OrderStatus, ProcessStep, StepName, StepStatus};
@@ -20,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::Service;
 use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::request::{Placed, ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, ReferenceColumns, parsed, read_one};
 use crate::http::wait::{AsOf, Lookup};
 use crate::projection_set::ProjectionSet;
@@ -163,6 +164,12 @@ impl ListRow for OrderAnswer {
     }
 }
 
+impl Placed for OrderAnswer {
+    fn locations(&self) -> impl Iterator<Item = &LocationCode> {
+        self.lines.iter().map(|line| &line.location)
+    }
+}
+
 /// One order.
 #[utoipa::path(
     get, path = "/v1/orders/{id}",
@@ -180,7 +187,7 @@ pub async fn get_order(
 ) -> Result<Response, Problem> {
     let service = projections.active(Orders::PROJECTION);
     let id = id_text.parse().map_err(|_| Problem::unknown_order(id_text))?;
-    options.one(&service, || read_order(&service, &id), |one| one.version).await
+    options.own(&service, || read_order(&service, &id), |one| one.version).await
 }
 
 async fn read_order(service: &Service, id: &OrderId) -> Result<Lookup<OrderAnswer>, Problem> {
@@ -213,7 +220,8 @@ pub async fn list_orders(
 ) -> Result<Response, Problem> {
     let service = projections.active(Orders::PROJECTION);
     let after = page.after::<OrderAnswer>()?;
-    let read = || read_orders(&service, &filter, after.as_ref(), page.limit());
+    let locations = options.locations();
+    let read = || read_orders(&service, &filter, locations, after.as_ref(), page.limit());
     options.list(&service, read).await
 }
 
@@ -221,6 +229,7 @@ pub async fn list_orders(
 async fn read_orders(
     service: &Service,
     OrderFilter { owner, status }: &OrderFilter,
+    locations: &Locations,
     after: Option<&MadeKey<OrderId>>,
     limit: i64,
 ) -> Result<AsOf<Page<OrderAnswer>>, Problem> {
@@ -230,6 +239,7 @@ async fn read_orders(
     query.filter(" and owner = ", owner.as_ref().map(Label::as_str));
     query.filter(" and status = ", status.map(OrderStatus::as_str));
     query.after_made("orders", after);
+    query.within("lines", &["location"], locations);
     query.order_by(OrderAnswer::ORDER, limit + 1);
     query.fetch_with_lines(service, columns, limit).await
 }

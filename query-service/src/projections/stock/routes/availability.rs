@@ -136,6 +136,13 @@ pub async fn ask_availability(
     let (head, body) = request.into_parts();
     let body = body::receive(&head.headers, body, BODY_BYTES_MAX).await?;
     let Question { pairs } = read(&body)?;
+    // A pair without a location stands for all of them.
+    for pair in &pairs {
+        match &pair.location {
+            Some(text) => location(text).iter().try_for_each(|one| options.require(one))?,
+            None => options.require_all()?,
+        }
+    }
     let subjects: Vec<Result<Subject, Problem>> = pairs.iter().map(AskedPair::subject).collect();
     let valid: Vec<Subject> = subjects.iter().flatten().cloned().collect();
     let past = past.resolve(&service).await?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::values::{LocationCode, Sku};
 use utoipa::{IntoParams, ToSchema};
@@ -115,6 +116,10 @@ pub async fn diff(
     let read = async |position| {
         let past = Past::at(at(position));
         let (stock, _) = read_past(&service, &options.min_position, &sku, &past).await?.value?;
+        let stock = match options.locations() {
+            Locations::All => stock,
+            locations => stock.only_at(locations, lane).0,
+        };
         Ok::<_, Problem>((stock.totals, stock.locations))
     };
     let after = read(to).await?;
@@ -123,7 +128,7 @@ pub async fn diff(
         before => before?,
     };
     // 2. One page of the movements in between, which never change.
-    let steps = of_item(&sku, None, page.limit(), |query| {
+    let steps = of_item(&sku, None, options.locations(), page.limit(), |query| {
         query.push(" and position > ").bind(from.0).push(" and position <= ").bind(last.0);
     });
     let steps = steps.fetch::<Step>(&service, page.limit()).await?.value;

@@ -207,6 +207,7 @@ pub async fn explain(
 ) -> Result<Response, Problem> {
     let after = page.after::<Step>()?;
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
+    options.require(&location)?;
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
     // 1. The figures and their position. Events up to a position never change, so everything that is
     //    read afterwards is of the same moment.
@@ -225,7 +226,7 @@ pub async fn explain(
     };
     // 3. One page of movements.
     let last = after.map_or(upto, |after| Position(after.position.0 - 1).min(upto));
-    let steps = of_item(&sku, Some(&location), page.limit(), |query| {
+    let steps = of_item(&sku, Some(&location), options.locations(), page.limit(), |query| {
         query.push(" and position <= ").bind(last.0);
     });
     let steps = steps.fetch::<Step>(&service, page.limit()).await?.value;

@@ -184,6 +184,7 @@ pub async fn list_locations(
                  select lane, position, code, name, kind, metadata, version, updated_at \
                  from locations where true",
         );
+        query.at("code", options.locations());
         query.filter(" and code > ", after.as_ref().map(|key| key.code.as_str()));
         query.order_by(Location::ORDER, page.limit() + 1);
         query

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::event::{Event, Figures, Reference};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::EventId;
@@ -234,14 +235,16 @@ pub async fn list_movements(
         PageParameters,
     )>,
 ) -> Result<Response, Problem> {
+    filter.location.iter().try_for_each(|location| options.require(location))?;
     let after = page.after::<Movement>()?;
+    let locations = options.locations();
     let statement = || match &filter.sku {
-        Some(sku) => of_item(sku, filter.location.as_ref(), page.limit(), |query| {
+        Some(sku) => of_item(sku, filter.location.as_ref(), locations, page.limit(), |query| {
             // Types and reasons have many more movements than a pair: `|| ''` keeps their indexes out.
             filter.push(query, "type || ''", "reason || ''", after.as_ref());
             query.filter(" and position < ", after.as_ref().map(|key| key.position.0));
         }),
-        None => of_all(&filter, page.limit(), after.as_ref()),
+        None => of_all(&filter, locations, page.limit(), after.as_ref()),
     };
     options.page::<Movement>(&service, page.limit(), statement).await
 }
@@ -289,11 +292,17 @@ impl MovementFilter {
 /// A filter on a value has to use that value's index: along the index by time, a value that is frequent
 /// but not recent would be searched for among everything newer. The index by time is made for
 /// `position > 0`, so only a page without such a filter can use it.
-fn of_all(filter: &MovementFilter, limit: i64, after: Option<&MovementKey>) -> PageQuery {
+fn of_all(
+    filter: &MovementFilter,
+    locations: &Locations,
+    limit: i64,
+    after: Option<&MovementKey>,
+) -> PageQuery {
     let mut query =
         PageQuery::new(&format!("with page as not materialized (select {COLUMNS} from movements"));
     query.push(if filter.has_value() { " where true" } else { " where position > 0" });
     query.filter(" and location = ", filter.location.as_ref().map(LocationCode::as_str));
+    query.at("location", locations);
     filter.push(&mut query, "type", "reason", after);
     query.order_by(Movement::ORDER, limit + 1);
     query
@@ -306,6 +315,7 @@ fn of_all(filter: &MovementFilter, limit: i64, after: Option<&MovementKey>) -> P
 pub(super) fn of_item(
     sku: &Sku,
     location: Option<&LocationCode>,
+    locations: &Locations,
     limit: i64,
     conditions: impl FnOnce(&mut PageQuery),
 ) -> PageQuery {
@@ -319,6 +329,7 @@ pub(super) fn of_item(
     query.order_by("position desc", limit + 1);
     query.push(") as one where level.sku = ").bind(sku.as_str());
     query.filter(" and level.location = ", location.map(LocationCode::as_str));
+    query.at("level.location", locations);
     query.order_by("one.position desc", limit + 1);
     query
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::event::Reference;
 use shared_events::lane::PositionToken;
 use shared_events::reservation::ReservationStatus;
@@ -17,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::Service;
 use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::request::{Placed, ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, read_one};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup};
@@ -121,6 +122,12 @@ impl ListRow for Reservation {
     }
 }
 
+impl Placed for Reservation {
+    fn locations(&self) -> impl Iterator<Item = &LocationCode> {
+        self.lines.iter().map(|line| &line.location)
+    }
+}
+
 /// One line of a reservation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReservationLine {
@@ -168,7 +175,7 @@ pub async fn get_reservation(
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
     let id = id_text.parse().map_err(|_| Problem::unknown_reservation(id_text))?;
-    options.one(&service, || read_reservation(&service, &id), ListRow::version).await
+    options.own(&service, || read_reservation(&service, &id), ListRow::version).await
 }
 
 async fn read_reservation(
@@ -209,7 +216,8 @@ pub async fn list_reservations(
     )>,
 ) -> Result<Response, Problem> {
     let after = page.after::<Reservation>()?;
-    let read = || read_reservations(&service, &filter, after.as_ref(), page.limit());
+    let locations = options.locations();
+    let read = || read_reservations(&service, &filter, locations, after.as_ref(), page.limit());
     options.list(&service, read).await
 }
 
@@ -217,6 +225,7 @@ pub async fn list_reservations(
 async fn read_reservations(
     service: &Service,
     filter: &ReservationFilter,
+    locations: &Locations,
     after: Option<&MadeKey<ReservationId>>,
     limit: i64,
 ) -> Result<AsOf<Page<Reservation>>, Problem> {
@@ -229,6 +238,7 @@ async fn read_reservations(
     );
     query.filter(" and status = ", filter.status.map(ReservationStatus::as_str));
     query.after_made("reservations", after);
+    query.within("lines", &["location"], locations);
     query.order_by(Reservation::ORDER, limit + 1);
     // The places up to the last row of a listed reservation in each queue.
     query.push(

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::event::Reference;
 use shared_events::lane::PositionToken;
 use shared_events::stream::Stream;
@@ -15,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::Service;
 use crate::http::page::{ListRow, MadeKey, Page, PageParameters, PageQuery, PageResponses};
 use crate::http::problem::Problem;
-use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
+use crate::http::request::{Placed, ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::{LanePosition, NullableTime, ReferenceColumns, Text, Time, read_one};
 use crate::http::subject::DocumentId;
 use crate::http::wait::{AsOf, Lookup};
@@ -74,6 +75,12 @@ impl ListRow for Transfer {
     }
 }
 
+impl Placed for Transfer {
+    fn locations(&self) -> impl Iterator<Item = &LocationCode> {
+        self.lines.iter().flat_map(|line| [&line.from, &line.to])
+    }
+}
+
 /// One line of a transfer. What is neither received nor lost nor returned is on its way.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TransferLine {
@@ -114,7 +121,7 @@ pub async fn get_transfer(
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
     let id = id_text.parse().map_err(|_| Problem::unknown_transfer(id_text))?;
-    options.one(&service, || read_transfer(&service, &id), |one| one.version).await
+    options.own(&service, || read_transfer(&service, &id), |one| one.version).await
 }
 
 async fn read_transfer(service: &Service, id: &TransferId) -> Result<Lookup<Transfer>, Problem> {
@@ -164,8 +171,11 @@ pub async fn list_transfers(
         PageParameters,
     )>,
 ) -> Result<Response, Problem> {
+    let named = filter.from.iter().chain(&filter.to);
+    named.clone().try_for_each(|location| options.require(location))?;
     let after = page.after::<Transfer>()?;
-    let read = || read_transfers(&service, &filter, after.as_ref(), page.limit());
+    let locations = options.locations();
+    let read = || read_transfers(&service, &filter, locations, after.as_ref(), page.limit());
     options.list(&service, read).await
 }
 
@@ -173,18 +183,24 @@ pub async fn list_transfers(
 async fn read_transfers(
     service: &Service,
     filter: &TransferFilter,
+    locations: &Locations,
     after: Option<&MadeKey<TransferId>>,
     limit: i64,
 ) -> Result<AsOf<Page<Transfer>>, Problem> {
     let columns = "lane, position, id, status, expected_at, overdue, reference_type, \
                    reference_id, reference_line, lines, made_at, version, updated_at";
-    filter.statement(after, limit).fetch_with_lines(service, columns, limit).await
+    filter.statement(locations, after, limit).fetch_with_lines(service, columns, limit).await
 }
 
 impl TransferFilter {
     /// Finds the transfers of a page, and one more. With a location it goes along the index of places,
     /// which has the same order as the list.
-    fn statement(&self, after: Option<&MadeKey<TransferId>>, limit: i64) -> PageQuery {
+    fn statement(
+        &self,
+        locations: &Locations,
+        after: Option<&MadeKey<TransferId>>,
+        limit: i64,
+    ) -> PageQuery {
         let Self { status, from, to, overdue, reference } = self;
         let mut query = PageQuery::new("with found as (select transfers.* from transfers");
         let ordered = match (from, to) {
@@ -217,6 +233,7 @@ impl TransferFilter {
         let document = format!(" and {} = ", DocumentId::COLUMNS);
         query.filter(&document, reference.as_ref().map(DocumentId::as_str));
         query.after_made(ordered, after);
+        query.within("transfers.lines", &["from", "to"], locations);
         query.order_by(&format!("{ordered}.made_at desc, {ordered}.id desc"), limit + 1);
         query
     }

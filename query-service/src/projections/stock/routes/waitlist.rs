@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::PositionToken;
 use shared_events::time::Timestamp;
 use shared_events::values::{Label, LocationCode, ReservationId, Sku};
@@ -116,7 +117,9 @@ pub async fn list_waiters(
     )>,
 ) -> Result<Response, Problem> {
     let after = page.after::<Waiter>()?;
-    let statement = || filter.statement(after.as_ref(), page.limit());
+    filter.location.iter().try_for_each(|location| options.require(location))?;
+    let locations = options.locations();
+    let statement = || filter.statement(locations, after.as_ref(), page.limit());
     options.page::<Waiter>(&service, page.limit(), statement).await
 }
 
@@ -131,7 +134,7 @@ pub(super) const RANKED: &str = "ranked as (\
      )";
 
 impl WaitlistFilter {
-    fn statement(&self, after: Option<&WaiterKey>, limit: i64) -> PageQuery {
+    fn statement(&self, locations: &Locations, after: Option<&WaiterKey>, limit: i64) -> PageQuery {
         let mut query = PageQuery::new(
             "with found as materialized (\
                  select lane, position, reservation, line, owner, sku, location, \
@@ -141,6 +144,7 @@ impl WaitlistFilter {
         );
         query.filter(" and sku = ", self.sku.as_ref().map(Sku::as_str));
         query.filter(" and location = ", self.location.as_ref().map(LocationCode::as_str));
+        query.at("location", locations);
         query.filter(" and owner = ", self.owner.as_ref().map(Label::as_str));
         if let Some(WaiterKey { sku, location, turn, since }) = after {
             query.push(" and (sku, location, turn, since) > (").bind(sku.as_str());

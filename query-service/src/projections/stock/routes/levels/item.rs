@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::Lane;
 use shared_events::values::Sku;
 use sqlx::Row;
@@ -48,10 +49,24 @@ pub async fn get_item_stock(
         past.must_name(lane)?;
         read_past(&service, &options.min_position, &sku, &past).await?
     };
-    let (mut stock, tag) = value?;
+    let (mut stock, tag) = match options.locations() {
+        Locations::All => value?,
+        locations => value?.0.only_at(locations, lane),
+    };
     stock.known_position = past.known_position(&[lane]);
     let position = past.of_lanes(&[lane]).unwrap_or(position);
     Ok(options.answer(&position, &tag, &stock))
+}
+
+impl ItemStock {
+    /// What there is at some locations, and their totals.
+    pub(crate) fn only_at(mut self, locations: &Locations, lane: Lane) -> (Self, Tag) {
+        self.locations.retain(|one| locations.include(one.location.as_str()));
+        self.totals = Figure::sum(self.locations.iter().map(|one| &one.figure), lane);
+        let shown: Vec<_> = self.locations.iter().map(|one| one.location.as_str()).collect();
+        let tag = Tag::weak(&(self.totals.version, &self.name, shown));
+        (self, tag)
+    }
 }
 
 /// The current stock, read by one statement with those that other requests ask for.

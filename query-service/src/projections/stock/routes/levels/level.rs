@@ -32,6 +32,7 @@ pub async fn get_stock_level(
     ReadRequest { parameters: past, options }: ReadRequest<PastParameters>,
 ) -> Result<Response, Problem> {
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
+    options.require(&location)?;
     let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
     let lane = service.lane_map()?.lane_of_item(&sku);
     let past = past.resolve(&service).await?;

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::PositionToken;
 use shared_events::values::LocationCode;
 use utoipa::{IntoParams, ToSchema};
@@ -96,15 +97,17 @@ pub async fn list_stock_levels(
         PageParameters,
     )>,
 ) -> Result<Response, Problem> {
+    filter.location.iter().try_for_each(|location| options.require(location))?;
     let after = page.after::<StockLevel>()?;
+    let locations = options.locations();
     let (after, limit) = (after.as_ref(), page.limit());
     let past = past.resolve(&service).await?;
     let AsOf { position, value } = if past.is_present() {
-        let read = || read_current(&service, &filter, after, limit);
+        let read = || read_current(&service, &filter, locations, after, limit);
         read_when_applied(&service, &options.min_position, read).await?
     } else {
         let required = past.known.iter().fold(options.min_position.clone(), MinPosition::and);
-        let read = || read_past(&service, &filter, &past, after, limit);
+        let read = || read_past(&service, &filter, locations, &past, after, limit);
         read_when_applied(&service, &required, read).await?
     };
     let tag = value.tag();
@@ -144,6 +147,7 @@ impl StockFilter {
 async fn read_current(
     service: &Service,
     filter: &StockFilter,
+    locations: &Locations,
     after: Option<&PairKey>,
     limit: i64,
 ) -> Result<AsOf<Page<StockLevel>>, Problem> {
@@ -154,6 +158,7 @@ async fn read_current(
              from stock_levels where true",
     );
     filter.push_names(&mut query, after);
+    query.at("location", locations);
     filter.push_bands(&mut query);
     filter.push_figures(&mut query);
     if filter.low == Some(On::True) {
@@ -181,6 +186,7 @@ async fn is_rare(service: &Service, filter: &StockFilter) -> Result<bool, Proble
 async fn read_past(
     service: &Service,
     filter: &StockFilter,
+    locations: &Locations,
     past: &Past,
     after: Option<&PairKey>,
     limit: i64,
@@ -193,6 +199,7 @@ async fn read_past(
              from (select sku, location, lane, version from stock_levels where true",
     );
     filter.push_names(&mut query, after);
+    query.at("location", locations);
     query.order_by(StockLevel::ORDER, pairs_max);
     query.push(
         ") as next window walk as (order by sku, location rows unbounded preceding)\
