@@ -111,7 +111,7 @@ impl App {
             ended = working => ended,
         };
         // 3. Stop in the order of a command's way.
-        tracing::info!("stopping");
+        tracing::info!("stopping: what is in progress ends first");
         let drained = server.stop(config.http.drain_timeout_ms.0).await;
         writer_state.send_replace(WriterState::Stopped);
         // These hold the writer's queue open, which ends with its last sender. An interrupted delete did

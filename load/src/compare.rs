@@ -121,7 +121,9 @@ async fn measure(
             bench.stop_query_service().await?;
         }
         if let Err(error) = section.measure(&mut bench).await {
-            tracing::error!("{section:?} cannot be measured: {error:#}");
+            tracing::error!(
+                "{section:?} cannot be measured; continuing with the other sections: {error:#}"
+            );
             failed.push(*section);
         }
     }

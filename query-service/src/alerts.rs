@@ -100,7 +100,8 @@ impl AlertPublisher {
         }
         // 2. Create the topic. After a failure it may exist all the same.
         if let Err(error) = create_topic(&self.kafka, self.lanes).await {
-            tracing::warn!(%error, topic = self.kafka.alerts_topic, "the topic cannot be created");
+            let topic = &self.kafka.alerts_topic;
+            tracing::warn!(%error, topic, "cannot create the topic of alerts; sending them anyway");
         }
         // 3. Send alerts and delete those that the brokers acknowledged.
         let producer = Sender::connect(client_config(&self.kafka))?;

@@ -101,7 +101,7 @@ impl App {
             ended = working => ended,
         };
         // 3. Stop: no request waits any longer, no new requests, no new batches; those in progress end.
-        tracing::info!("stopping");
+        tracing::info!("stopping: what is in progress ends first");
         stop.cancel();
         let deadline = Instant::now() + config.http.drain_timeout_ms.0;
         let drained = server.stop(config.http.drain_timeout_ms.0).await;

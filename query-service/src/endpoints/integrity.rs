@@ -211,7 +211,7 @@ impl From<CheckError> for Problem {
         match error {
             CheckError::Busy => Self::overloaded(),
             CheckError::Unfinished { .. } | CheckError::Failed(_) => {
-                tracing::warn!(%error, "an integrity check did not finish");
+                tracing::warn!(%error, "an integrity check did not finish; the caller may ask again");
                 Self::unavailable(error.to_string())
             }
         }

@@ -148,11 +148,11 @@ pub(crate) async fn before_commit<T>(
             Err(Failure::Unreadable)
         }
         Ok(Err(LoadError::Database(error))) => {
-            tracing::warn!(%error, "a batch failed before its commit");
+            tracing::warn!(%error, "a batch failed before its commit; nothing of it was recorded");
             Err(Failure::NoEffect)
         }
         Err(_) => {
-            tracing::warn!("a batch timed out before its commit");
+            tracing::warn!("a batch timed out before its commit; nothing of it was recorded");
             Err(Failure::NoEffect)
         }
     }
@@ -176,7 +176,10 @@ async fn commit<T>(
         Ok(Err(error)) => Some(error),
         Err(_) => None,
     };
-    tracing::error!(?lost, "a commit was not answered; its outcome is unknown");
+    tracing::error!(
+        ?lost,
+        "a commit was not answered, so its outcome is unknown; callers learn it by repeating with their keys"
+    );
     metrics::commit_unknown();
     Err(Failure::Unknown)
 }
