@@ -2,6 +2,7 @@
 
 mod databases;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,6 +268,13 @@ impl Stockbook {
     /// Takes stock in at MAIN.
     pub async fn receive(&self, lines: &[(impl AsRef<str>, i64)]) -> Answer {
         self.command().done("/v1/receipts", lines_at_main(lines)).await
+    }
+
+    /// The names of all views.
+    pub async fn views(&self) -> BTreeSet<String> {
+        let lanes = self.query().rows("/v1/projections?").await;
+        let name = |lane: &Value| lane["projection"].as_str().expect("a name").to_owned();
+        lanes.iter().map(name).collect()
     }
 
     /// The events of all lanes, lane by lane.
