@@ -5,7 +5,10 @@
 use serde_json::Value;
 use service_edge::openapi::operations;
 use shared_events::event::Event;
+use shared_events::order::OrderStatus;
 use shared_events::patterns::{CODE, NAME, POSITION_TOKEN, PRINTABLE, RESERVATION_ID, TIMESTAMP};
+use shared_events::reservation::ReservationStatus;
+use shared_events::transfer::TransferStatus;
 use shared_events::values::LABEL_CHARS_MAX;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{KnownFormat, Object, SchemaFormat, Type};
@@ -43,19 +46,8 @@ fn form(path: &str, name: &str) -> Form {
         ("/v1/flow/{sku}", "from") => Form::Day("2026-11-01"),
         ("/v1/flow/{sku}", "to") => Form::Day("2026-12-01"),
         ("/v1/transfers", "from" | "to") => Form::Pattern(NAME, "MAIN"),
-        ("/v1/transfers", "status") => {
-            words(&["in_transit", "partially_received", "received", "closed", "returned"])
-        }
-        ("/v1/orders", "status") => words(&[
-            "placed",
-            "waiting",
-            "awaiting_payment",
-            "confirmed",
-            "declined",
-            "timed_out",
-            "cancelled",
-            "failed",
-        ]),
+        ("/v1/transfers", "status") => words(TransferStatus::WORDS),
+        ("/v1/orders", "status") => words(OrderStatus::WORDS),
         ("/v1/changes", "limit") => Form::Range(1, changes::LIMIT_MAX),
         (_, "limit") => Form::Range(1, page::LIMIT_MAX),
         (_, "sku") => Form::Pattern(NAME, "85123A"),
@@ -81,15 +73,7 @@ fn form(path: &str, name: &str) -> Form {
         (_, "low") => Form::AnyOf(vec![Value::from(true)]),
         (_, "overdue") => Form::AnyOf(vec![Value::from(true), Value::from(false)]),
         (_, "state") => words(&["raised", "cleared"]),
-        (_, "status") => words(&[
-            "waiting",
-            "held",
-            "confirmed",
-            "fulfilled",
-            "released",
-            "expired",
-            "cancelled",
-        ]),
+        (_, "status") => words(ReservationStatus::WORDS),
         (_, "type") => {
             let types: Vec<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
             words(&types)

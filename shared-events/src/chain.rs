@@ -45,7 +45,6 @@ pub fn data_hash(data: &str) -> [u8; 32] {
 
 /// The members of an event that its link covers.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "each is the member of RecordedEvent with the same name")]
 pub struct Link<'a> {
     pub lane: Lane,
     pub position: Position,

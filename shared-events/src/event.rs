@@ -36,22 +36,10 @@ pub use crate::reference::Reference;
 pub enum DecodeError {
     /// Written by a newer version of Stockbook, or by another program.
     #[error("event type {event_type} version {schema_version} is not known here")]
-    UnknownType {
-        /// The type.
-        event_type: String,
-        /// The version.
-        schema_version: i16,
-    },
+    UnknownType { event_type: String, schema_version: i16 },
     /// The JSON does not fit the known type.
     #[error("data does not fit {event_type} version {schema_version}: {source}")]
-    Data {
-        /// The type.
-        event_type: String,
-        /// The version.
-        schema_version: i16,
-        /// The cause.
-        source: serde_json::Error,
-    },
+    Data { event_type: String, schema_version: i16, source: serde_json::Error },
 }
 
 /// Declares every event with its payload, the version it is written with today, and its subject.

@@ -36,7 +36,6 @@ impl fmt::Display for Lane {
 pub struct Position(pub i64);
 
 impl Position {
-    /// The next number.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -84,7 +83,6 @@ impl FromStr for EventId {
 pub struct Version(pub i64);
 
 impl Version {
-    /// The next number.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }

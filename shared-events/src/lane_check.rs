@@ -47,7 +47,6 @@ impl Rule {
 /// The first rule that an event breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The broken rule.
     pub rule: Rule,
     /// The figure, where one is wrong.
     pub member: Option<&'static str>,

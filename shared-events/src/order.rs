@@ -7,16 +7,15 @@ use crate::lane::Version;
 use crate::reference::Reference;
 use crate::time::Timestamp;
 use crate::values::{Label, LocationCode, OrderId, ReservationId, Sku};
+use crate::words::words;
 
 /// An order after one of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
-    /// Its id.
     pub id: OrderId,
     /// Whose order it is.
     pub owner: Label,
-    /// Its status.
     pub status: OrderStatus,
     /// Its reservation, once stock is held or waited for.
     pub reservation: Option<ReservationId>,
@@ -27,7 +26,6 @@ pub struct Order {
     /// Until when it waits, or would have waited, for stock; absent if it does not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_until: Option<Timestamp>,
-    /// The external document.
     pub reference: Option<Reference>,
     /// Numbered from 1.
     pub lines: Vec<OrderLine>,
@@ -48,41 +46,25 @@ impl Order {
     }
 }
 
-/// The status of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OrderStatus {
-    /// Recorded; nothing is held yet.
-    Placed,
-    /// It waits for stock.
-    Waiting,
-    /// Stock is held, and the payment service is asked.
-    AwaitingPayment,
-    /// Paid, and firmly promised.
-    Confirmed,
-    /// The payment service declined.
-    Declined,
-    /// It was not paid by its deadline.
-    TimedOut,
-    /// Its owner cancelled it.
-    Cancelled,
-    /// There was too little stock, also after waiting, or the hold was gone when it was paid.
-    Failed,
-}
-
-impl OrderStatus {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Placed => "placed",
-            Self::Waiting => "waiting",
-            Self::AwaitingPayment => "awaiting_payment",
-            Self::Confirmed => "confirmed",
-            Self::Declined => "declined",
-            Self::TimedOut => "timed_out",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
+words! {
+    /// The status of an order.
+    pub enum OrderStatus {
+        /// Recorded; nothing is held yet.
+        Placed = "placed",
+        /// It waits for stock.
+        Waiting = "waiting",
+        /// Stock is held, and the payment service is asked.
+        AwaitingPayment = "awaiting_payment",
+        /// Paid, and firmly promised.
+        Confirmed = "confirmed",
+        /// The payment service declined.
+        Declined = "declined",
+        /// It was not paid by its deadline.
+        TimedOut = "timed_out",
+        /// Its owner cancelled it.
+        Cancelled = "cancelled",
+        /// There was too little stock, also after waiting, or the hold was gone when it was paid.
+        Failed = "failed",
     }
 }
 
@@ -104,9 +86,7 @@ pub enum OrderPolicy {
 pub struct OrderLine {
     /// Its number, from 1.
     pub line: u32,
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// The quantity that was asked for.
     pub requested: i64,
@@ -131,68 +111,48 @@ pub struct ProcessStep {
     pub detail: Option<Value>,
 }
 
-/// What a step of an order does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepName {
-    /// Holds stock.
-    Reserve,
-    /// Has the payment service set the money aside.
-    Authorise,
-    /// Turns the hold into a firm promise.
-    Confirm,
-    /// Undoes the hold.
-    Release,
-    /// Has the payment service undo the authorisation.
-    Void,
-}
-
-impl StepName {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reserve => "reserve",
-            Self::Authorise => "authorise",
-            Self::Confirm => "confirm",
-            Self::Release => "release",
-            Self::Void => "void",
-        }
+words! {
+    /// What a step of an order does.
+    #[derive(PartialOrd, Ord)]
+    pub enum StepName {
+        /// Holds stock.
+        Reserve = "reserve",
+        /// Has the payment service set the money aside.
+        Authorise = "authorise",
+        /// Turns the hold into a firm promise.
+        Confirm = "confirm",
+        /// Undoes the hold.
+        Release = "release",
+        /// Has the payment service undo the authorisation.
+        Void = "void",
     }
 }
 
-/// How far a step of an order is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepStatus {
-    /// It has begun.
-    Pending,
-    /// It is done.
-    Done,
-    /// It was not possible, or is not any more.
-    Refused,
-    /// It was asked for too long; an operator has to look.
-    NeedsOperator,
+words! {
+    /// How far a step of an order is.
+    pub enum StepStatus {
+        /// It has begun.
+        Pending = "pending",
+        /// It is done.
+        Done = "done",
+        /// It was not possible, or is not any more.
+        Refused = "refused",
+        /// It was asked for too long; an operator has to look.
+        NeedsOperator = "needs_operator",
+    }
 }
 
-/// What is asked of the payment service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RequestKind {
-    /// Set the money aside.
-    Authorise,
-    /// Undo the authorisation, or refuse it if it has not come yet.
-    Void,
+words! {
+    /// What is asked of the payment service.
+    pub enum RequestKind {
+        /// Set the money aside.
+        Authorise = "authorise",
+        /// Undo the authorisation, or refuse it if it has not come yet.
+        Void = "void",
+    }
 }
 
 impl RequestKind {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Authorise => "authorise",
-            Self::Void => "void",
-        }
-    }
-
     /// The id of an order's request of this kind. Asking again uses the same, so a participant can drop
     /// repetitions.
     pub fn request(self, order: &OrderId) -> Label {

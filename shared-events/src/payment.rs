@@ -27,7 +27,6 @@ pub struct PaymentDetails(pub Map<String, Value>);
 /// A request to the payment service: the value of a record on its topic, whose key is the order's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentRequest {
-    /// The order.
     pub order: OrderId,
     /// The request's id, the same however often it is sent. It is also `ce_id`.
     pub request: Label,

@@ -77,12 +77,7 @@ pub enum RecordError {
     MissingHeader(&'static str),
     /// A header, the key or the value does not fit.
     #[error("{name}: {reason}")]
-    Malformed {
-        /// The part.
-        name: &'static str,
-        /// The reason.
-        reason: String,
-    },
+    Malformed { name: &'static str, reason: String },
 }
 
 /// Reads an event from a record. The headers may come in any order and include unknown ones.

@@ -15,11 +15,8 @@ use crate::values::Label;
 /// An event with its position in the log. `data` keeps the bytes that were written.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RecordedEvent {
-    /// Its lane.
     pub lane: Lane,
-    /// Its position in the lane.
     pub position: Position,
-    /// Its stream.
     pub stream: Stream,
     /// Its version in the stream.
     pub version: Version,
@@ -48,12 +45,10 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
-    /// The event's id.
     pub fn id(&self) -> EventId {
         EventId(self.lane, self.position)
     }
 
-    /// The decoded event.
     pub fn event(&self) -> Result<Event, DecodeError> {
         Event::from_json(&self.event_type, self.schema_version, self.data.get())
     }

@@ -5,16 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::reference::Reference;
 use crate::time::Timestamp;
 use crate::values::{Label, LocationCode, ReservationId, Sku};
+use crate::words::words;
 
 /// A reservation after one of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reservation {
-    /// Its id.
     pub id: ReservationId,
     /// The opaque id of the owner.
     pub owner: Label,
-    /// Its status.
     pub status: ReservationStatus,
     /// The expiry of the hold. A confirmed reservation does not expire: see [`ReservationStatus::has_expiry`].
     /// While the reservation waits, it is the latest that its hold can end: so long after `wait_until` as a
@@ -48,44 +47,34 @@ impl Reservation {
     }
 }
 
-/// How a line that waits is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fill {
-    /// With whatever is there.
-    Parts,
-    /// With all that it lacks, or nothing.
-    Whole,
-}
-
-impl Fill {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Parts => "parts",
-            Self::Whole => "whole",
-        }
+words! {
+    /// How a line that waits is filled.
+    pub enum Fill {
+        /// With whatever is there.
+        Parts = "parts",
+        /// With all that it lacks, or nothing.
+        Whole = "whole",
     }
 }
 
-/// The status of a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReservationStatus {
-    /// A line waits for stock.
-    Waiting,
-    /// Held until it expires.
-    Held,
-    /// Allocated; not or partly fulfilled.
-    Confirmed,
-    /// Nothing is left to fulfil, and at least a part was fulfilled.
-    Fulfilled,
-    /// Released while it was held.
-    Released,
-    /// The hold expired.
-    Expired,
-    /// Cancelled after the confirmation, before any part was fulfilled.
-    Cancelled,
+words! {
+    /// The status of a reservation.
+    pub enum ReservationStatus {
+        /// A line waits for stock.
+        Waiting = "waiting",
+        /// Held until it expires.
+        Held = "held",
+        /// Allocated; not or partly fulfilled.
+        Confirmed = "confirmed",
+        /// Nothing is left to fulfil, and at least a part was fulfilled.
+        Fulfilled = "fulfilled",
+        /// Released while it was held.
+        Released = "released",
+        /// The hold expired.
+        Expired = "expired",
+        /// Cancelled after the confirmation, before any part was fulfilled.
+        Cancelled = "cancelled",
+    }
 }
 
 impl ReservationStatus {
@@ -94,19 +83,6 @@ impl ReservationStatus {
         match self {
             Self::Held | Self::Released | Self::Expired => true,
             Self::Waiting | Self::Confirmed | Self::Fulfilled | Self::Cancelled => false,
-        }
-    }
-
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Held => "held",
-            Self::Confirmed => "confirmed",
-            Self::Fulfilled => "fulfilled",
-            Self::Released => "released",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -118,9 +94,7 @@ impl ReservationStatus {
 pub struct ReservationLine {
     /// Its number, from 1.
     pub line: u32,
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// The requested quantity.
     pub requested: i64,

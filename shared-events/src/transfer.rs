@@ -5,14 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::reference::Reference;
 use crate::time::Timestamp;
 use crate::values::{LocationCode, Sku, TransferId};
+use crate::words::words;
 
 /// A transfer after one of its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// Its id.
     pub id: TransferId,
-    /// Its status.
     pub status: TransferStatus,
     /// When all of it should be there, if the caller said so.
     pub expected_at: Option<Timestamp>,
@@ -36,34 +35,23 @@ impl Transfer {
     }
 }
 
-/// The status of a transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TransferStatus {
-    /// On its way; nothing was received yet.
-    InTransit,
-    /// A part was received, another is on its way.
-    PartiallyReceived,
-    /// Nothing is on its way: the last part was received.
-    Received,
-    /// Nothing is on its way: the rest was lost.
-    Closed,
-    /// Nothing is on its way: the rest went back.
-    Returned,
+words! {
+    /// The status of a transfer.
+    pub enum TransferStatus {
+        /// On its way; nothing was received yet.
+        InTransit = "in_transit",
+        /// A part was received, another is on its way.
+        PartiallyReceived = "partially_received",
+        /// Nothing is on its way: the last part was received.
+        Received = "received",
+        /// Nothing is on its way: the rest was lost.
+        Closed = "closed",
+        /// Nothing is on its way: the rest went back.
+        Returned = "returned",
+    }
 }
 
 impl TransferStatus {
-    /// Its name in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InTransit => "in_transit",
-            Self::PartiallyReceived => "partially_received",
-            Self::Received => "received",
-            Self::Closed => "closed",
-            Self::Returned => "returned",
-        }
-    }
-
     /// Whether nothing is on its way any more.
     pub fn is_final(self) -> bool {
         match self {
@@ -80,7 +68,6 @@ impl TransferStatus {
 pub struct TransferLine {
     /// Its number, from 1.
     pub line: u32,
-    /// The item.
     pub sku: Sku,
     /// The location it leaves.
     pub from: LocationCode,

@@ -65,7 +65,6 @@ macro_rules! text_value {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

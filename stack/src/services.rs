@@ -42,15 +42,7 @@ impl Service {
         program: &Path,
         settings: &Settings,
     ) -> anyhow::Result<Self> {
-        let spec = Spec {
-            kind: Kind::Service,
-            name: name.to_owned(),
-            program: program.to_owned(),
-            args: vec!["serve".into()],
-            env: settings.environment(),
-            user: None,
-        };
-        let mut process = Process::start(folder, spec)?;
+        let mut process = Process::start(folder, spec(name, program, &["serve"], settings))?;
         let address = Address::Service(listening(&mut process).await?);
         Ok(Self { process, address })
     }
@@ -62,15 +54,7 @@ impl Service {
         program: &Path,
         settings: &Settings,
     ) -> anyhow::Result<Self> {
-        let spec = Spec {
-            kind: Kind::Service,
-            name: name.to_owned(),
-            program: program.to_owned(),
-            args: Vec::new(),
-            env: settings.environment(),
-            user: None,
-        };
-        Self::server(folder, spec, Address::Participant)
+        Self::server(folder, spec(name, program, &[], settings), Address::Participant)
     }
 
     /// Starts a server, without waiting for it.
@@ -140,6 +124,17 @@ impl Service {
 
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+fn spec(name: &str, program: &Path, args: &[&str], settings: &Settings) -> Spec {
+    Spec {
+        kind: Kind::Service,
+        name: name.to_owned(),
+        program: program.to_owned(),
+        args: args.iter().map(Into::into).collect(),
+        env: settings.environment(),
+        user: None,
     }
 }
 

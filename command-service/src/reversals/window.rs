@@ -21,7 +21,7 @@ const EVENTS_MAX: usize = 100_000;
 /// The event types that a reversal of a window selects: those that change on_hand, which it reverses,
 /// and those of reservations and transfers, which refuse their correlation. What time brings about, what
 /// those who wait get, reversals, refused steps and orders, whose stock is a reservation's, are left alone.
-const TYPES: [&str; 34] = [
+const TYPES: &[&str] = &[
     "StockReceived",
     "StockIssued",
     "StockAdjusted",

@@ -4,8 +4,6 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use shared_events::event::Reference;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::reservation::ReservationStatus;
@@ -78,23 +76,7 @@ macro_rules! text_column {
     )*};
 }
 
-text_column!(Sku, LocationCode, ReservationId, TransferId);
-
-impl TryFrom<Text> for ReservationStatus {
-    type Error = serde::de::value::Error;
-
-    fn try_from(Text(text): Text) -> Result<Self, Self::Error> {
-        Self::deserialize(text.into_deserializer())
-    }
-}
-
-impl TryFrom<Text> for TransferStatus {
-    type Error = serde::de::value::Error;
-
-    fn try_from(Text(text): Text) -> Result<Self, Self::Error> {
-        Self::deserialize(text.into_deserializer())
-    }
-}
+text_column!(Sku, LocationCode, ReservationId, TransferId, ReservationStatus, TransferStatus);
 
 /// A `timestamptz`.
 #[derive(sqlx::Type)]

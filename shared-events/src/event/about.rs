@@ -30,15 +30,11 @@ pub enum About<'a> {
 /// A change of the stock of an item at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockChange<'a> {
-    /// The item.
     pub sku: &'a Sku,
-    /// The location.
     pub location: &'a LocationCode,
     /// The difference to each figure; all zeros if only the expiry of a hold changed.
     pub delta: Figures,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     pub cause: &'a Cause,
     /// The reservation that caused it, if any.
     pub reservation: Option<ReservationRef<'a>>,
@@ -49,7 +45,6 @@ pub struct StockChange<'a> {
 /// The line of a reservation that a change of stock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReservationRef<'a> {
-    /// The reservation.
     pub id: &'a ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -60,7 +55,6 @@ pub struct ReservationRef<'a> {
 /// The line of a transfer that a change of stock is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransferRef<'a> {
-    /// The transfer.
     pub id: &'a TransferId,
     /// Its line, from 1.
     pub line: u32,

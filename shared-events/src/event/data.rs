@@ -81,10 +81,8 @@ pub struct Context {
 /// The members that say why an event was recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Code>,
-    /// The external document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     /// Free members.
@@ -96,9 +94,7 @@ pub struct Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemDetails {
-    /// The item.
     pub sku: Sku,
-    /// The display name.
     pub name: String,
     /// Decimal places of the base unit, 0 to 6: scale 3 and quantity 1,500 mean 1.5 units.
     pub scale: u8,
@@ -115,11 +111,8 @@ pub struct ItemDetails {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationDetails {
-    /// The location.
     pub code: LocationCode,
-    /// The display name.
     pub name: String,
-    /// The kind of location.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<Code>,
     /// Free members.
@@ -130,15 +123,11 @@ pub struct LocationDetails {
 /// Goods came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockReceived {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// In base units, positive.
     pub quantity: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -146,18 +135,14 @@ pub struct StockReceived {
 /// Goods went out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockIssued {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// In base units, positive.
     pub quantity: i64,
     /// The purpose, such as `sale`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Code>,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -165,17 +150,13 @@ pub struct StockIssued {
 /// on_hand was corrected by a difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjusted {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// The difference to on_hand in base units, not zero.
     pub delta: i64,
     /// Whether available is negative, which the caller accepted. Since version 2.
     pub shortage: bool,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -183,19 +164,14 @@ pub struct StockAdjusted {
 /// The exact opposite of an earlier event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockReversed {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// The reversed event, which may itself be a reversal.
     pub reverses: EventId,
-    /// The reversal.
     pub reversal: ReversalId,
     /// The opposite of the reversed event's delta.
     pub delta: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -203,15 +179,11 @@ pub struct StockReversed {
 /// on_hand was set to a counted quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockSet {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
     /// The difference to on_hand in base units, not zero; `after` has the new quantity.
     pub delta: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -219,7 +191,6 @@ pub struct StockSet {
 /// Goods left for another location. The same command records their arrival.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedOut {
-    /// The item.
     pub sku: Sku,
     /// The location they left.
     pub location: LocationCode,
@@ -229,7 +200,6 @@ pub struct StockMovedOut {
     pub quantity: i64,
     /// The figures after this fact.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -237,7 +207,6 @@ pub struct StockMovedOut {
 /// Goods came from another location. The same command records their departure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedIn {
-    /// The item.
     pub sku: Sku,
     /// The location they went to.
     pub location: LocationCode,
@@ -247,7 +216,6 @@ pub struct StockMovedIn {
     pub quantity: i64,
     /// The figures after this fact.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -255,9 +223,7 @@ pub struct StockMovedIn {
 /// An item is no longer traded; no stock of it is left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemRetired {
-    /// The item.
     pub sku: Sku,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -267,7 +233,6 @@ pub struct ItemRetired {
 pub struct ItemReinstated {
     /// The item as it was when it was retired.
     pub after: ItemDetails,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

@@ -10,11 +10,8 @@ use crate::values::{Code, LocationCode, OrderId, ReservationId, Sku};
 /// A reserved quantity: its hold begins, is released, expires or becomes an allocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldStock {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -22,9 +19,7 @@ pub struct HeldStock {
     pub quantity: i64,
     /// The expiry of the hold.
     pub expires_at: Timestamp,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -32,11 +27,8 @@ pub struct HeldStock {
 /// A hold with a new expiry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldExtended {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -48,7 +40,6 @@ pub struct HoldExtended {
     pub expires_at: Timestamp,
     /// The unchanged figures.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -56,19 +47,14 @@ pub struct HoldExtended {
 /// An allocated quantity: it is cancelled, fulfilled, or returned after that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatedStock {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
     /// In base units, positive.
     pub quantity: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -85,7 +71,6 @@ pub struct ReservationStep {
     /// events alone passes such over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

@@ -14,7 +14,6 @@ pub struct OrderStep {
     pub payment: Option<PaymentDetails>,
     /// The order after the step.
     pub after: Order,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

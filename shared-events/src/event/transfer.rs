@@ -10,21 +10,17 @@ use crate::values::{LocationCode, Sku, TransferId};
 /// Stock at the location that a transfer leaves: it is dispatched, or comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentStock {
-    /// The item.
     pub sku: Sku,
     /// The location it leaves.
     pub location: LocationCode,
     /// The location it goes to.
     pub to: LocationCode,
-    /// The transfer.
     pub transfer: TransferId,
     /// Its line, from 1.
     pub line: u32,
     /// In base units, positive.
     pub quantity: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -32,21 +28,17 @@ pub struct SentStock {
 /// Stock at the location that a transfer goes to: it is expected, arrives, is lost or goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedStock {
-    /// The item.
     pub sku: Sku,
     /// The location it goes to.
     pub location: LocationCode,
     /// The location it left.
     pub from: LocationCode,
-    /// The transfer.
     pub transfer: TransferId,
     /// Its line, from 1.
     pub line: u32,
     /// In base units, positive.
     pub quantity: i64,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -59,7 +51,6 @@ pub struct TransferStep {
     pub parts: Vec<Part>,
     /// The transfer after the step.
     pub after: Transfer,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

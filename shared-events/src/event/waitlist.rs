@@ -11,11 +11,8 @@ use crate::values::{Label, LocationCode, ReservationId, Sku};
 /// of this event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitlistedStock {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -31,9 +28,7 @@ pub struct WaitlistedStock {
     pub wait_until: Timestamp,
     /// The latest end of a hold that it is filled into: the reservation's own stream may shorten it.
     pub expires_at: Timestamp,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -41,11 +36,8 @@ pub struct WaitlistedStock {
 /// A waiting quantity, or a part of it, that became held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledStock {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -67,7 +59,6 @@ pub struct FilledStock {
     /// Since when more could be served than one command does; absent if there is no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_due_at: Option<Timestamp>,
-    /// The figures after the event.
     pub after: Figures,
     /// The cause; empty, for the event behind it has its own.
     #[serde(flatten)]
@@ -78,7 +69,6 @@ pub struct FilledStock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PassedOver {
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -99,11 +89,8 @@ pub enum WhyPassedOver {
 /// A waiting quantity, or a part of it, that waits no more without having been filled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnqueuedStock {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -118,9 +105,7 @@ pub struct UnqueuedStock {
     /// Since when more could be served than one command does; absent if there is no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_due_at: Option<Timestamp>,
-    /// The figures after the event.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }
@@ -139,11 +124,8 @@ pub enum WhyLeft {
 /// follows from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitChanged {
-    /// The item.
     pub sku: Sku,
-    /// The location.
     pub location: LocationCode,
-    /// The reservation.
     pub reservation: ReservationId,
     /// Its line, from 1.
     pub line: u32,
@@ -159,7 +141,6 @@ pub struct WaitChanged {
     pub expires_at: Timestamp,
     /// The unchanged figures.
     pub after: Figures,
-    /// The cause.
     #[serde(flatten)]
     pub cause: Cause,
 }

@@ -16,7 +16,7 @@ use shared_events::values::{Label, LocationCode, ReservationId, ReversalId, Sku}
 use utoipa::ToSchema;
 
 use super::order::OrderAnswer;
-use super::shapes::{LineShape, ReferenceShape, Status, TransferShape};
+use super::shapes::{ReferenceShape, TransferShape, reservation_status};
 use crate::log::submission::Unchanged;
 
 /// What an accepted command did.
@@ -276,7 +276,7 @@ pub(crate) struct ReservationAnswer {
     id: ReservationId,
     #[schema(value_type = String)]
     owner: Label,
-    #[schema(value_type = Status, inline)]
+    #[schema(schema_with = reservation_status)]
     status: ReservationStatus,
     /// When the hold ends, or ended; null while the reservation waits and once it was confirmed.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
@@ -289,21 +289,31 @@ pub(crate) struct ReservationAnswer {
     priority: Option<u8>,
     #[schema(value_type = Option<ReferenceShape>, inline)]
     reference: Option<Reference>,
-    #[schema(value_type = Vec<LineShape>, inline)]
+    #[schema(inline)]
     lines: Vec<LineAnswer>,
 }
 
-/// A line with all its amounts, of which the event leaves out what does not wait.
-#[derive(Debug, Serialize)]
+/// All amounts in base units.
+#[derive(Debug, Serialize, ToSchema)]
 struct LineAnswer {
+    /// Its number, from 1.
+    #[schema(minimum = 1)]
     line: u32,
+    #[schema(value_type = String)]
     sku: Sku,
+    #[schema(value_type = String)]
     location: LocationCode,
+    /// What was asked for.
     requested: i64,
+    /// What was held.
     quantity: i64,
+    /// What waits for stock.
     waiting: i64,
+    /// What of it was given back to available: released, cancelled or expired.
     released: i64,
+    /// What of it left the stock.
     fulfilled: i64,
+    /// What of the fulfilled part came back.
     returned: i64,
 }
 

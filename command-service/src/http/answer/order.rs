@@ -9,9 +9,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::{Label, OrderId, ReservationId};
 use utoipa::ToSchema;
 
-use super::shapes::{
-    OrderLineShape, OrderStatusShape, ReferenceShape, StepNameShape, StepStatusShape,
-};
+use super::shapes::{OrderLineShape, ReferenceShape, order_status, step_name, step_status};
 
 /// A process that holds stock, has it paid and promises it firmly, or undoes all of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,7 +19,7 @@ pub(crate) struct OrderAnswer {
     id: OrderId,
     #[schema(value_type = String)]
     owner: Label,
-    #[schema(value_type = OrderStatusShape, inline)]
+    #[schema(schema_with = order_status)]
     status: OrderStatus,
     /// The reservation that holds its stock, or waits for it; null before that.
     #[schema(value_type = Option<String>, required = true)]
@@ -41,9 +39,9 @@ pub(crate) struct OrderAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderStep)]
 pub(crate) struct StepAnswer {
-    #[schema(value_type = StepNameShape, inline)]
+    #[schema(schema_with = step_name)]
     name: StepName,
-    #[schema(value_type = StepStatusShape, inline)]
+    #[schema(schema_with = step_status)]
     status: StepStatus,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]

@@ -2,18 +2,32 @@
 
 #![expect(dead_code, reason = "these types describe, and are never filled")]
 
+use shared_events::order::{OrderStatus, StepName, StepStatus};
+use shared_events::reservation::ReservationStatus;
+use shared_events::transfer::TransferStatus;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::ObjectBuilder;
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum Status {
-    Waiting,
-    Held,
-    Confirmed,
-    Fulfilled,
-    Released,
-    Expired,
-    Cancelled,
+use crate::http::json::values::one_of;
+
+pub(crate) fn reservation_status() -> ObjectBuilder {
+    one_of(ReservationStatus::WORDS)
+}
+
+fn transfer_status() -> ObjectBuilder {
+    one_of(TransferStatus::WORDS)
+}
+
+pub(crate) fn order_status() -> ObjectBuilder {
+    one_of(OrderStatus::WORDS)
+}
+
+pub(crate) fn step_name() -> ObjectBuilder {
+    one_of(StepName::WORDS)
+}
+
+pub(crate) fn step_status() -> ObjectBuilder {
+    one_of(StepStatus::WORDS)
 }
 
 /// The outside document behind it.
@@ -26,36 +40,14 @@ pub(crate) struct ReferenceShape {
     line: String,
 }
 
-/// All amounts in base units.
-#[derive(Debug, ToSchema)]
-pub(crate) struct LineShape {
-    /// Its number, from 1.
-    #[schema(minimum = 1)]
-    line: u32,
-    sku: String,
-    location: String,
-    /// What was asked for.
-    requested: i64,
-    /// What was held.
-    quantity: i64,
-    /// What waits for stock.
-    waiting: i64,
-    /// What of it was given back to available: released, cancelled or expired.
-    released: i64,
-    /// What of it left the stock.
-    fulfilled: i64,
-    /// What of the fulfilled part came back.
-    returned: i64,
-}
-
 /// Goods on their way from one location to another, and what became of them.
 #[derive(Debug, ToSchema)]
 #[schema(as = Transfer)]
 pub(crate) struct TransferShape {
     #[schema(example = "7-019a9f3c-5a3e-7cc1-8a05-0242ac120002")]
     id: String,
-    #[schema(inline)]
-    status: TransferStatus,
+    #[schema(schema_with = transfer_status)]
+    status: String,
     /// When all of it should be there, if that was said.
     #[schema(format = DateTime)]
     expected_at: Option<String>,
@@ -65,16 +57,6 @@ pub(crate) struct TransferShape {
     reference: Option<ReferenceShape>,
     #[schema(inline)]
     lines: Vec<TransferLineShape>,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum TransferStatus {
-    InTransit,
-    PartiallyReceived,
-    Received,
-    Closed,
-    Returned,
 }
 
 /// All amounts in base units. What is neither received nor lost nor returned is on its way.
@@ -94,38 +76,6 @@ pub(crate) struct TransferLineShape {
     lost: i64,
     /// What of it went back.
     returned: i64,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum OrderStatusShape {
-    Placed,
-    Waiting,
-    AwaitingPayment,
-    Confirmed,
-    Declined,
-    TimedOut,
-    Cancelled,
-    Failed,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum StepNameShape {
-    Reserve,
-    Authorise,
-    Confirm,
-    Release,
-    Void,
-}
-
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub(crate) enum StepStatusShape {
-    Pending,
-    Done,
-    Refused,
-    NeedsOperator,
 }
 
 /// All amounts in base units.

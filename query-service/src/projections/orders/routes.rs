@@ -129,7 +129,7 @@ impl FromRow<'_, PgRow> for OrderAnswer {
         Ok(Self {
             id: parsed(row.try_get("id")?)?,
             owner: parsed(row.try_get("owner")?)?,
-            status: status(row.try_get("status")?)?,
+            status: parsed(row.try_get("status")?)?,
             reservation: reservation.map(parsed).transpose()?,
             deadline: row.try_get("deadline").map(Timestamp::new)?,
             reference: reference
@@ -143,11 +143,6 @@ impl FromRow<'_, PgRow> for OrderAnswer {
             made_at: row.try_get("made_at").map(Timestamp::new)?,
         })
     }
-}
-
-/// A status that was valid when it was stored.
-fn status(text: &str) -> sqlx::Result<OrderStatus> {
-    serde_json::from_value(Value::from(text)).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 impl ListRow for OrderAnswer {
