@@ -38,7 +38,7 @@ fn routes() -> Routes<ProjectionSet> {
     const READ: Access = Access::everywhere(Scope::StockRead);
     let mut routes = Routes::of(Document::openapi())
         .merge(projections::routes())
-        .routes(Access::everywhere(Scope::LogRead), routes!(endpoints::changes::follow_changes))
+        .routes(Access::by_location(Scope::LogRead), routes!(endpoints::changes::follow_changes))
         .routes(READ, routes!(endpoints::projections::list_projections))
         .routes(READ, routes!(endpoints::integrity::check_all))
         .routes(READ, routes!(endpoints::integrity::check_sku));

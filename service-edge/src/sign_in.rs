@@ -99,6 +99,12 @@ impl SignedIn {
         &self.0.credential
     }
 
+    /// Whether the credential is valid still, for answers that stay open.
+    pub fn holds(&self) -> bool {
+        let Asking { credential, parts, .. } = &*self.0;
+        !credential.is_expired() && (!credential.is_key() || parts.keys.have(credential))
+    }
+
     /// Refuses what needs a scope that the credential lacks.
     pub fn require<C: Catalogue>(&self, scope: Scope) -> Result<(), Document<C>> {
         if self.credential().has(scope) { Ok(()) } else { Err(self.refuse(&Refusal::Scope(scope))) }

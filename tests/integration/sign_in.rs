@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use integration_tests::{
-    Answer, Api, Stockbook, World, eventually, line_at, lines_at_main, reservation, start_again,
+    Answer, Api, DEADLINE, Stockbook, World, eventually, line_at, lines_at_main, reservation,
+    start_again,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ async fn a_key_is_revoked_everywhere_within_a_second(world: Arc<World>) {
         let all = stockbook.instances().into_iter().chain(stockbook.readers());
         all.map(|api| api.signed_in(key)).collect::<Vec<_>>()
     };
-    let key = stockbook.api_key(&["--name", "clerk", "--scope", "operate"]).await;
+    let key = stockbook.api_key(&["--name", "clerk", "--scope", "operate,log:read"]).await;
     for api in everywhere(&stockbook, &key) {
         known(&api).await;
     }
@@ -173,12 +174,18 @@ async fn a_key_is_revoked_everywhere_within_a_second(world: Arc<World>) {
         listed.contains(id) && listed.contains("clerk") && !listed.contains(secret),
         "{listed}"
     );
+    let query = stockbook.query().signed_in(&key);
+    let stream = tokio::spawn(async move {
+        query.get_with("/v1/changes", &[("accept", "text/event-stream")]).await.status
+    });
     let since = Instant::now();
     stockbook.keys(&["revoke", id]).await.unwrap();
     let took = refused_after(&everywhere(&stockbook, &key), since).await;
     println!("a revoked key was refused everywhere {} ms after the command", took.as_millis());
     // The command itself and the questions take a part of it on a busy machine.
     assert!(took < Duration::from_secs(3), "{took:?}");
+    let ended = tokio::time::timeout(DEADLINE, stream).await;
+    assert_eq!(ended.expect("the open stream ends").unwrap(), 200);
     assert!(stockbook.keys(&["revoke", "none"]).await.is_err());
     let expires = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
     let options = ["--name", "guest", "--scope", "operate", "--expires"];

@@ -11,7 +11,10 @@ use axum::response::{IntoResponse, Response};
 use headers_accept::Accept;
 use mediatype::{MediaType, Name, names};
 use serde::Deserialize;
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::{Position, PositionToken};
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::LocationCode;
 use utoipa::IntoParams;
 
 use crate::http::answer::STOCK_POSITION;
@@ -19,6 +22,7 @@ use crate::http::parameters::{Integer, invalid};
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::wait::{parse_position, wait_until_applied};
+use crate::pipeline::log_client::Line;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
@@ -54,6 +58,8 @@ pub struct ChangesParameters {
 /// merged.
 ///
 /// The list ends with the last event applied at the time of the request, or when it has grown too large.
+/// A credential with locations gets only events that are about no others, so its list may be short or empty
+/// although more follow after Next-Position.
 /// Continuing after Next-Position misses nothing and repeats nothing. If `Accept` would rather have
 /// `text/event-stream` than `application/x-ndjson`, the answer stays open and sends events as they are applied. The id of each is the position after it,
 /// so `Last-Event-ID` continues exactly there.
@@ -95,7 +101,7 @@ pub async fn follow_changes(
     };
     let applied = wait_until_applied(&service, &options.min_position).await?;
     if is_stream {
-        return Ok((BY_ACCEPT, feed::open(projections, after, permit)).into_response());
+        return Ok((BY_ACCEPT, feed::open(projections, after, options, permit)).into_response());
     }
     let limit = limit.map_or(LIMIT_DEFAULT, |limit| limit.0);
     let limit = usize::try_from(limit).expect("a limit is small and positive");
@@ -107,6 +113,9 @@ pub async fn follow_changes(
     let mut lines = Vec::new();
     for line in page {
         next.reach(line.id.0, line.id.1);
+        if !is_own(&line, options.locations()) {
+            continue;
+        }
         lines.extend_from_slice(line.json.as_bytes());
         lines.push(b'\n');
     }
@@ -124,6 +133,28 @@ pub async fn follow_changes(
         (STOCK_POSITION, text(applied)),
     ];
     Ok((BY_ACCEPT, headers, lines).into_response())
+}
+
+/// Whether all that an event is about, and the other end of what it moves, is where the caller may see it. What
+/// cannot be read is not.
+fn is_own(line: &Line, locations: &Locations) -> bool {
+    if !locations.are_limited() {
+        return true;
+    }
+    let Ok(recorded) = serde_json::from_str::<RecordedEvent>(&line.json) else { return false };
+    let other_end = serde_json::from_str::<OtherEnd>(recorded.data.get());
+    let (Ok(event), Ok(OtherEnd { from, to })) = (recorded.event(), other_end) else {
+        return false;
+    };
+    let named = event.locations().into_iter().chain(&from).chain(&to);
+    named.into_iter().all(|location| locations.include(location.as_str()))
+}
+
+/// Where the goods of an event came from or went to, if it says so.
+#[derive(Debug, Deserialize)]
+struct OtherEnd {
+    from: Option<LocationCode>,
+    to: Option<LocationCode>,
 }
 
 /// Whether the caller would rather have a stream than a list. A caller that names no preference, or none of the

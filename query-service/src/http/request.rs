@@ -89,18 +89,15 @@ impl ReadOptions {
         self.signed_in.as_ref().map_or(ALL, |signed_in| signed_in.credential().locations())
     }
 
+    /// Whether the caller's credential is valid still.
+    pub fn hold(&self) -> bool {
+        self.signed_in.as_ref().is_none_or(SignedIn::holds)
+    }
+
     /// Refuses a location that is not the caller's.
     pub fn require(&self, location: &LocationCode) -> Result<(), Problem> {
         match &self.signed_in {
             Some(signed_in) => Ok(signed_in.require_location(location.as_str())?),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses a question about all locations, unless all are the caller's.
-    pub fn require_all(&self) -> Result<(), Problem> {
-        match &self.signed_in {
-            Some(signed_in) => Ok(signed_in.require_all_locations()?),
             None => Ok(()),
         }
     }

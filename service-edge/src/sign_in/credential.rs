@@ -4,9 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
+use super::keys::KEY;
 use super::scope::{Scope, Scopes};
 
 /// A caller whose API key or token was accepted.
@@ -16,18 +18,23 @@ pub struct Credential {
     pub id: String,
     /// The actor of what it asks for.
     pub name: String,
-    scopes: Scopes,
-    locations: Locations,
-    pace: Pace,
+    pub(super) scopes: Scopes,
+    pub(super) locations: Locations,
+    pub(super) pace: Pace,
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 impl Credential {
-    pub fn new(id: String, name: String, scopes: Scopes, locations: Locations, pace: Pace) -> Self {
-        Self { id, name, scopes, locations, pace }
-    }
-
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
+    }
+
+    pub(super) fn is_key(&self) -> bool {
+        self.id.starts_with(KEY)
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        self.expires_at.is_some_and(|end| end <= Utc::now())
     }
 
     pub fn locations(&self) -> &Locations {

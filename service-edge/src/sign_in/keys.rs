@@ -5,12 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::api_key::{ApiKey, KeyHash, StoredKey};
 use super::credential::{Credential, Locations, Pace};
 use super::refusal::Refusal;
+
+/// What the id of a credential begins with whose proof is a key.
+pub(super) const KEY: &str = "key/";
 
 /// All keys that are not revoked, as of one change.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +25,6 @@ pub struct KeyList {
 #[derive(Debug)]
 struct KnownKey {
     hash: KeyHash,
-    expires_at: Option<DateTime<Utc>>,
     credential: Arc<Credential>,
 }
 
@@ -95,8 +96,14 @@ impl Keys {
         }
         let known = self.0.known.borrow();
         let found = known.by_id.get(key.id()).filter(|known| known.hash.is(&key.hash()));
-        let valid = found.filter(|known| known.expires_at.is_none_or(|end| Utc::now() < end));
+        let valid = found.filter(|known| !known.credential.is_expired());
         valid.map(|known| Arc::clone(&known.credential)).ok_or(Refusal::Key)
+    }
+
+    /// Whether a credential that was found here is one still.
+    pub(super) fn have(&self, credential: &Credential) -> bool {
+        let id = credential.id.strip_prefix(KEY).unwrap_or_default();
+        self.is_confirmed(self.0.stale_max) && self.0.known.borrow().by_id.contains_key(id)
     }
 
     fn is_confirmed(&self, age_max: Duration) -> bool {
@@ -108,20 +115,21 @@ impl Keys {
     fn known_key(&self, key: &StoredKey, before: Option<&Pace>) -> KnownKey {
         let rate = key.rate.or(self.0.rate_default);
         let kept = before.filter(|pace| pace.per_second() == rate);
-        let credential = Credential::new(
-            format!("key/{}", key.id),
-            key.name.clone(),
-            key.scopes.iter().copied().collect(),
-            Locations::of(key.locations.clone()),
-            kept.cloned().unwrap_or_else(|| Pace::new(rate)),
-        );
-        KnownKey { hash: key.hash, expires_at: key.expires_at, credential: Arc::new(credential) }
+        let credential = Credential {
+            id: format!("{KEY}{}", key.id),
+            name: key.name.clone(),
+            scopes: key.scopes.iter().copied().collect(),
+            locations: Locations::of(key.locations.clone()),
+            pace: kept.cloned().unwrap_or_else(|| Pace::new(rate)),
+            expires_at: key.expires_at,
+        };
+        KnownKey { hash: key.hash, credential: Arc::new(credential) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta, Utc};
 
     use super::*;
     use crate::sign_in::scope::Scope;

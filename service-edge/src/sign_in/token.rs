@@ -11,7 +11,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use lru::LruCache;
@@ -143,10 +143,14 @@ impl Tokens {
         let scopes = scope.split(' ').filter_map(|scope| scope.parse().ok()).collect();
         let pace = self.pace(&sub);
         let locations = Locations::of(stockbook_locations);
-        let credential = Credential::new(format!("token/{sub}"), sub, scopes, locations, pace);
         #[expect(clippy::cast_precision_loss, reason = "seconds of this millennium")]
         let left = exp + LEEWAY_SECONDS as f64 - Utc::now().timestamp() as f64;
-        let left = Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(VERIFIED_MAX);
+        let left = Duration::try_from_secs_f64(left.max(0.0)).unwrap_or(Duration::MAX);
+        let ends_in = TimeDelta::from_std(left).ok();
+        let id = format!("token/{sub}");
+        // One that ends later than dates go never ends.
+        let expires_at = ends_in.and_then(|left| Utc::now().checked_add_signed(left));
+        let credential = Credential { id, name: sub, scopes, locations, pace, expires_at };
         let until = Instant::now() + left.min(VERIFIED_MAX);
         Ok(Verified { credential: Arc::new(credential), until })
     }

@@ -216,8 +216,7 @@ fn of_question(path: &str, ids: &Ids) -> Option<(String, Answered)> {
         | "/v1/audit"
         | "/v1/projections"
         | "/v1/integrity"
-        | "/v1/integrity/{sku}"
-        | "/v1/changes" => Everywhere,
+        | "/v1/integrity/{sku}" => Everywhere,
         "/v1/flow/{sku}" => {
             return Some(("?from=2026-01-01&to=2026-01-02".to_owned(), Everywhere));
         }
@@ -231,6 +230,7 @@ fn of_question(path: &str, ids: &Ids) -> Option<(String, Answered)> {
         "/v1/items" | "/v1/items/{sku}" => Whole,
         "/v1/stock" | "/v1/stock/{sku}" | "/v1/movements" | "/v1/locations"
         | "/v1/reservations" | "/v1/waitlist" => OnlyOwn(json!("EAST")),
+        "/v1/changes" => OnlyOwn(json!("stock/A/EAST")),
         "/v1/transfers" | "/v1/orders" | "/v1/alerts" => OnlyOwn(Value::Null),
         "/v1/diff" => {
             let (lane, to) = ids.event.split_once('-').unwrap();
@@ -339,6 +339,10 @@ async fn no_route_changes_or_shows_anything_of_other_locations(world: Arc<World>
     }
     assert_eq!(heads().await, before, "something was recorded");
     let near = stockbook.query().signed_in(&near);
+    let pairs = json!({"pairs": [{"sku": "A"}, {"sku": "NONE"}]});
+    let available = near.post("/v1/availability", pairs).await.expect_status(200).json();
+    let items = &available["items"];
+    assert_eq!((&items[0]["on_hand"], &items[1]["error"]), (&json!(9), &json!("unknown_sku")));
     let totals = near.json("/v1/stock/A").await;
     assert_eq!((&totals["on_hand"], &totals["reserved"]), (&json!(9), &json!(4)), "{totals}");
 }

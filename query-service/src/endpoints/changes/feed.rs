@@ -11,7 +11,8 @@ use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::PositionToken;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::pages;
+use super::{is_own, pages};
+use crate::http::request::ReadOptions;
 use crate::pipeline::log_client::Line;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
@@ -34,9 +35,10 @@ const LOG_PAUSE_MAX: Duration = Duration::from_secs(2);
 pub(super) fn open(
     projections: ProjectionSet,
     after: PositionToken,
+    options: ReadOptions,
     permit: OwnedSemaphorePermit,
 ) -> Response {
-    let feed = Feed { projections, after, page: VecDeque::new(), _permit: permit };
+    let feed = Feed { projections, after, options, page: VecDeque::new(), _permit: permit };
     let events = stream::unfold(feed, async |mut feed| {
         let event = feed.next().await?;
         Some((Ok::<_, Infallible>(event), feed))
@@ -48,27 +50,37 @@ struct Feed {
     projections: ProjectionSet,
     /// The position after the last event that was sent.
     after: PositionToken,
+    /// Whose stream it is. It ends when the credential does.
+    options: ReadOptions,
     page: VecDeque<Line>,
     /// Released when the stream ends.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Feed {
-    /// The next event, once there is one; `None` when the service stops.
+    /// The next event, once there is one; `None` when the service stops or the credential ends.
     async fn next(&mut self) -> Option<Event> {
         let stop = self.projections.stop().clone();
-        if self.page.is_empty() {
-            self.page = stop.run_until_cancelled(self.next_page()).await?.ok()?;
+        while self.options.hold() {
+            if self.page.is_empty() {
+                self.page = stop.run_until_cancelled(self.next_page()).await?.ok()?;
+            }
+            let Some(line) = self.page.pop_front() else { continue };
+            self.after.reach(line.id.0, line.id.1);
+            if is_own(&line, self.options.locations()) {
+                return Some(Event::default().id(self.after.to_string()).data(line.json));
+            }
         }
-        let line = self.page.pop_front()?;
-        self.after.reach(line.id.0, line.id.1);
-        Some(Event::default().id(self.after.to_string()).data(line.json))
+        None
     }
 
-    /// Waits for events and reads them.
+    /// Waits for events and reads them; none once the credential has ended.
     async fn next_page(&self) -> Result<VecDeque<Line>, Stopping> {
         let mut backoff = Backoff::up_to(LOG_PAUSE_MAX);
         loop {
+            if !self.options.hold() {
+                return Ok(VecDeque::new());
+            }
             // A different version may answer by now, and this one may no longer be updated.
             let service = self.projections.active(Stock::PROJECTION);
             let news = service.progress.news(&self.after);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use service_edge::body::{self, BODY_BYTES_MAX, Faults, JsonPointer};
 use service_edge::problem::Fault;
+use service_edge::sign_in::credential::Locations;
 use shared_events::lane::{Lane, Position, PositionToken};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -16,7 +17,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::http::Service;
 use crate::http::answer::{Figure, untagged};
 use crate::http::past::ListPastParameters;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::subject::{location, sku};
 use crate::http::wait::{AsOf, Lookup, read_when_applied};
@@ -107,10 +108,18 @@ struct AskedPair {
 }
 
 impl AskedPair {
-    /// Text that cannot be a name is one that nobody registered.
-    fn subject(&self) -> Result<Subject, Problem> {
+    /// What is looked up for the pair: itself, or each location of a caller who has only some. Text that
+    /// cannot be a name is one that nobody registered.
+    fn subjects(&self, locations: &Locations) -> Result<Vec<Subject>, Problem> {
         let location = self.location.as_deref().map(location).transpose();
-        Ok(Subject { sku: sku(&self.sku)?, location: location? })
+        let (sku, location) = (sku(&self.sku)?, location?);
+        let at = |location| Subject { sku: sku.clone(), location };
+        match (location, locations) {
+            (None, Locations::Only(own)) => {
+                Ok(own.iter().filter_map(|own| own.parse().ok()).map(|own| at(Some(own))).collect())
+            }
+            (location, _) => Ok(vec![at(location)]),
+        }
     }
 }
 
@@ -136,15 +145,17 @@ pub async fn ask_availability(
     let (head, body) = request.into_parts();
     let body = body::receive(&head.headers, body, BODY_BYTES_MAX).await?;
     let Question { pairs } = read(&body)?;
-    // A pair without a location stands for all of them.
-    for pair in &pairs {
-        match &pair.location {
-            Some(text) => location(text).iter().try_for_each(|one| options.require(one))?,
-            None => options.require_all()?,
-        }
+    for text in pairs.iter().filter_map(|pair| pair.location.as_ref()) {
+        location(text).iter().try_for_each(|one| options.require(one))?;
     }
-    let subjects: Vec<Result<Subject, Problem>> = pairs.iter().map(AskedPair::subject).collect();
-    let valid: Vec<Subject> = subjects.iter().flatten().cloned().collect();
+    let subjects: Vec<Result<Vec<Subject>, Problem>> =
+        pairs.iter().map(|pair| pair.subjects(options.locations())).collect();
+    let valid: Vec<Subject> = subjects.iter().flatten().flatten().cloned().collect();
+    if valid.len() > PAIRS_MAX {
+        let message =
+            format!("stands for more than {PAIRS_MAX} pairs; name fewer without a location");
+        return Err(Problem::validation_failed(vec![Fault::new("/pairs", message)]));
+    }
     let past = past.resolve(&service).await?;
     // The lanes of the items have their figures; those of the locations decide what was registered.
     let (mut item_lanes, mut all_lanes) = (BTreeSet::new(), BTreeSet::new());
@@ -177,13 +188,13 @@ pub async fn ask_availability(
 /// The outcome of every pair, in the order of the request.
 fn in_order(
     pairs: Vec<AskedPair>,
-    subjects: Vec<Result<Subject, Problem>>,
+    subjects: Vec<Result<Vec<Subject>, Problem>>,
     figures: Vec<Lookup<Figure>>,
 ) -> Vec<Available> {
-    let mut figures = figures.into_iter();
-    let available = |(AskedPair { sku, location }, subject): (_, Result<Subject, Problem>)| {
-        let figure = subject
-            .and_then(|_| figures.next().expect("every valid subject has been looked up").value);
+    let mut figures = figures.into_iter().map(|lookup| lookup.value);
+    let available = |(AskedPair { sku, location }, subjects): (_, Result<Vec<_>, Problem>)| {
+        let figure =
+            subjects.and_then(|subjects| total(figures.by_ref().take(subjects.len()).collect()));
         let outcome = match figure {
             Ok(figure) => FigureOrError::Figure(figure),
             Err(problem) => FigureOrError::Unknown { error: problem.code().kind().code },
@@ -191,6 +202,23 @@ fn in_order(
         Available { sku, location, outcome }
     };
     pairs.into_iter().zip(subjects).map(available).collect()
+}
+
+/// The figure of one subject, or the total of several. A location that is not registered has nothing.
+fn total(mut figures: Vec<Result<Figure, Problem>>) -> Result<Figure, Problem> {
+    if figures.len() == 1 {
+        return figures.remove(0);
+    }
+    let unknown = figures.iter().find_map(|figure| match figure {
+        Err(problem) if problem.code() == Code::UnknownSku => Some(problem.clone()),
+        Ok(_) | Err(_) => None,
+    });
+    let lane = figures.iter().flatten().find_map(|figure| figure.position.iter().next());
+    let lane = lane.map_or(Lane(0), |(lane, _)| lane);
+    match unknown {
+        Some(unknown) => Err(unknown),
+        None => Ok(Figure::sum(figures.iter().flatten(), lane)),
+    }
 }
 
 /// Reads the body by hand, so that all its faults are reported at once.
@@ -267,7 +295,6 @@ fn refuse_others(members: &Map<String, Value>, at: JsonPointer<'_>, faults: &mut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::Code;
 
     fn read_text(text: &str) -> Result<Question, Problem> {
         read(text.as_bytes())
@@ -280,7 +307,7 @@ mod tests {
         let names: Vec<_> =
             pairs.iter().map(|one| (one.sku.as_str(), one.location.is_some())).collect();
         assert_eq!(names, [("A", true), ("B", false), ("a b", false)]);
-        let refused = pairs[2].subject().expect_err("no sku has spaces");
+        let refused = pairs[2].subjects(&Locations::All).expect_err("no sku has spaces");
         assert_eq!(refused.code(), Code::UnknownSku);
     }
 
