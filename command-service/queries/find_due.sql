@@ -1,6 +1,7 @@
 -- At most $1 streams whose deadline has passed, the longest overdue first, with what is due, the seconds
 -- since then, and for an order its correlation and its last event, which causes what comes next. Where a
 -- reservation is to follow its fills and an order waits for it, the order is due, and the reservation with it.
+-- The moment is that of the statement, which an index can be searched for, however many deadlines are to come.
 select
     due.stream,
     due.what,
@@ -13,11 +14,11 @@ from (
         coalesce(of_order.stream, passed.stream) as stream,
         coalesce(of_order.what, passed.what) as what,
         passed.due_at,
-        extract(epoch from clock_timestamp() - passed.due_at)::float8 as overdue
+        extract(epoch from statement_timestamp() - passed.due_at)::float8 as overdue
     from (
         select stream, what, due_at
         from deadlines
-        where due_at <= clock_timestamp()
+        where due_at <= statement_timestamp()
         order by due_at
         limit $1
     ) as passed

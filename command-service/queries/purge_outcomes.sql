@@ -4,7 +4,7 @@ delete from commands
 where (caller, key) in (
     select caller, key
     from commands
-    where recorded_at < clock_timestamp() - make_interval(days => $1)
+    where recorded_at < statement_timestamp() - make_interval(days => $1)
     order by recorded_at
     limit $2
 )

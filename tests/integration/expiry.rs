@@ -19,6 +19,7 @@ trials! {
     the_sweeper_ends_a_hold_that_no_command_meets,
     an_expired_hold_counts_in_no_decision_even_without_the_sweeper,
     a_confirmation_and_the_end_of_a_hold_never_both_win,
+    holds_that_end_later_cost_the_sweeper_nothing,
 }
 
 /// When a hold ends, by the answer that made it.
@@ -207,4 +208,20 @@ async fn a_confirmation_and_the_end_of_a_hold_never_both_win(world: Arc<World>) 
     stockbook.verify().await;
     super::relay::assert_topic_equals_log(&stockbook).await;
     assert!(caller * 10 >= races && clock * 10 >= races, "one side hardly ever wins");
+}
+
+async fn holds_that_end_later_cost_the_sweeper_nothing(world: Arc<World>) {
+    let stockbook = Stockbook::prepare(&world, 1).await;
+    let mut database = stockbook.superuser().await;
+    let many = "insert into deadlines select 'reservation/' || n, 'expire_reservation', \
+                clock_timestamp() + interval '1 day' from generate_series(1, 20000) as n; \
+                analyze deadlines";
+    sqlx::raw_sql(many).execute(&mut database).await.unwrap();
+    let search = include_str!("../../command-service/queries/find_due.sql");
+    let explain = format!("explain (analyze, buffers, format json) {search}");
+    let plan = sqlx::query_scalar(sqlx::AssertSqlSafe(explain)).bind(500_i64).persistent(false);
+    let plan: Value = plan.fetch_one(&mut database).await.unwrap();
+    let read = |name: &str| plan[0]["Plan"][name].as_i64().unwrap();
+    let blocks = read("Shared Hit Blocks") + read("Shared Read Blocks");
+    assert!(blocks < 20, "{blocks} pages are read although nothing is due: {plan}");
 }
