@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use service_edge::retry::{Backoff, Stopping};
+use shared_events::lane::{Position, PositionToken};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,10 @@ use crate::metrics;
 
 /// The pause between two rounds, and before asking again whether another instance checks.
 const ROUND_PAUSE: Duration = Duration::from_secs(10);
+
+/// How much longer than a round the pause after it is while nothing is recorded. What rests is checked in a
+/// tenth of the time, however large it is.
+const RESTS: u32 = 9;
 
 /// The longest pause after a round that failed.
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -63,19 +68,30 @@ async fn rounds(
         return Ok(());
     };
     let mut connection = checker.connect(checked.of).await?;
+    let mut rest: Option<(Instant, PositionToken)> = None;
     loop {
         let holds_lock: bool =
             sqlx::query_scalar(include_str!("../../queries/try_integrity_lock.sql"))
                 .fetch_one(&mut connection)
                 .await?;
-        if holds_lock {
+        let (now, applied) = (Instant::now(), applied(&checked));
+        let is_resting =
+            |(until, before): &(Instant, PositionToken)| now < *until && *before == applied;
+        if holds_lock && !rest.as_ref().is_some_and(is_resting) {
             round(checker, &checked, pace, &mut connection).await?;
             *backoff = Backoff::up_to(RETRY_PAUSE_MAX);
+            rest = Some((Instant::now() + now.elapsed() * RESTS, applied));
         }
         if pause(&pace.stop).await.is_err() || subject().is_none_or(|now| now.of != checked.of) {
             return Ok(());
         }
     }
+}
+
+/// How far every lane is applied, as this instance knows.
+fn applied(subject: &Subject) -> PositionToken {
+    let lanes = subject.lane_map.lanes().into_iter();
+    subject.progress.applied_of(&lanes.map(|lane| (lane, Position::default())).collect())
 }
 
 async fn round(
