@@ -94,8 +94,7 @@ pub struct KafkaConfig {
     #[arg(long, env = "TOPIC", default_value = TOPIC)]
     pub topic: String,
 
-    /// The consumer group; each projection's name and version are added. Instances of one group share
-    /// the lanes.
+    /// The consumer group, to which `.views` is added. Instances of one group share the lanes.
     #[arg(long, env = "CONSUMER_GROUP", default_value = "stockbook", value_parser = NonEmptyStringValueParser::new())]
     pub consumer_group: String,
 

@@ -60,22 +60,23 @@ fn describe() {
 /// Creates the metrics of a version that starts to run, so that their first increase is visible.
 pub fn followed(projection: ProjectionVersion) {
     let labels = labels(projection);
-    for counted in [
-        "stockbook_projection_events_total",
-        "stockbook_projection_gaps_total",
-        "stockbook_consumer_rebuilds_total",
-    ] {
+    for counted in ["stockbook_projection_events_total", "stockbook_projection_gaps_total"] {
         counter!(counted, &labels).increment(0);
     }
     lanes_stopped(projection, 0);
+}
+
+/// Creates the metrics of the consumer.
+pub fn following() {
+    counter!("stockbook_consumer_rebuilds_total").increment(0);
 }
 
 fn labels(of: ProjectionVersion) -> [(&'static str, String); 2] {
     [("projection", of.name().to_owned()), ("version", of.version().to_string())]
 }
 
-pub fn records_received(projection: ProjectionVersion, count: usize) {
-    counter!("stockbook_projection_records_total", &labels(projection)).increment(count as u64);
+pub fn records_received(count: usize) {
+    counter!("stockbook_projection_records_total").increment(count as u64);
 }
 
 pub fn batch_applied(projection: ProjectionVersion, events: u64, took: Duration) {
@@ -93,8 +94,8 @@ pub fn gap_met(projection: ProjectionVersion) {
     counter!("stockbook_projection_gaps_total", &labels(projection)).increment(1);
 }
 
-pub fn consumer_rebuilt(projection: ProjectionVersion) {
-    counter!("stockbook_consumer_rebuilds_total", &labels(projection)).increment(1);
+pub fn consumer_rebuilt() {
+    counter!("stockbook_consumer_rebuilds_total").increment(1);
 }
 
 pub fn projection_restarted(projection: ProjectionVersion) {

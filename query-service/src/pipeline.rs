@@ -1,13 +1,21 @@
-//! From Kafka to committed rows, for one version of a projection.
+//! From Kafka to committed rows.
 //!
-//! - [`consumer`], [`assignment`]: records from Kafka
-//! - [`log_client`], [`fetcher`]: events and heads from the log over HTTP
-//! - [`delivery`]: what both hand to the runner
+//! For all views together:
+//!
+//! - [`follower`], [`consumer`], [`assignment`]: records from Kafka, fetched and decoded once
+//! - [`subscribers`]: hands them to every view
+//! - [`log_client`]: events and heads from the log over HTTP
+//!
+//! For one version of a projection:
+//!
+//! - [`delivery`]: what its runner receives
+//! - [`fetcher`]: pages of the log
 //! - [`checkpoint`], [`plan`]: what a batch changes. PURE
 //! - [`apply`]: one transaction for rows and checkpoints
 //! - [`runner`]: the loop around it
 //! - [`progress`]: how far the projection is, for queries
-//! - [`supervisor`], [`context`]: all of it together, restarted on failure
+//! - [`context`]: what its tasks share
+//! - [`supervisor`]: restarts tasks of either that fail
 //! - [`versions`]: which versions exist
 
 pub mod apply;
@@ -17,11 +25,13 @@ pub mod consumer;
 pub mod context;
 pub mod delivery;
 pub mod fetcher;
+pub mod follower;
 pub mod log_client;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]
 pub(crate) mod properties;
 pub mod runner;
+pub mod subscribers;
 pub mod supervisor;
 pub mod versions;

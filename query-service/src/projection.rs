@@ -21,8 +21,6 @@ pub struct Definition {
     /// How long a projection waits for more events before it applies a batch. Short where callers
     /// read right after a command; long where one transaction per event would be a waste.
     pub linger: Duration,
-    /// Kafka is asked for more while fewer records wait to be applied.
-    pub records_ahead: u32,
     pub new_changes: fn() -> Box<dyn TableChanges>,
 }
 

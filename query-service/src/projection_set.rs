@@ -1,6 +1,6 @@
 //! All projections next to each other: every listed version runs, one version of each projection
-//! answers queries. They are independent: each version has its own checkpoints, connections, consumer
-//! group and runner, and restarts by itself.
+//! answers queries. They share what Kafka brings; apart from that, each version has its own checkpoints,
+//! connections and runner, and restarts by itself.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -16,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ServeConfig;
 use crate::database;
 use crate::pipeline::assignment::Assignment;
+use crate::pipeline::follower::Follower;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
+use crate::pipeline::subscribers::Subscribers;
 use crate::pipeline::supervisor::Supervisor;
 use crate::pipeline::versions::{Listed, list_versions};
 use crate::projection::{Projection, ProjectionVersion};
@@ -47,12 +49,13 @@ struct Shared {
     /// The version of each projection that answers queries.
     active: watch::Sender<BTreeMap<Projection, Arc<ReadModel>>>,
     running: watch::Sender<BTreeMap<ProjectionVersion, RunningProjection>>,
+    subscribers: Arc<Subscribers>,
+    assignment: Arc<Assignment>,
 }
 
 #[derive(Clone)]
 struct RunningProjection {
     progress: Arc<Progress>,
-    assignment: Arc<Assignment>,
     stop: CancellationToken,
 }
 
@@ -70,6 +73,8 @@ impl ProjectionSet {
             lane_map: Arc::default(),
             active: watch::Sender::default(),
             running: watch::Sender::default(),
+            subscribers: Arc::default(),
+            assignment: Arc::default(),
         }));
         for projection in set.known() {
             set.activate(projection.version(1), Arc::default());
@@ -107,11 +112,9 @@ impl ProjectionSet {
         self.0.running.borrow().get(&of).map(|one| Arc::clone(&one.progress))
     }
 
-    /// Whether the consumer group of any version has ever assigned lanes to this instance, even none.
-    pub fn has_joined(&self, projection: Projection) -> bool {
-        let running = self.0.running.borrow();
-        let mut versions = running.iter().filter(|(of, _)| of.projection() == projection);
-        versions.any(|(_, one)| one.assignment.has_joined())
+    /// Whether the consumer group has ever assigned lanes to this instance, even none.
+    pub fn has_joined(&self) -> bool {
+        self.0.assignment.has_joined()
     }
 
     pub fn config(&self) -> &ServeConfig {
@@ -137,6 +140,7 @@ impl ProjectionSet {
     pub async fn run(self, lane_map: LaneMap, first: Vec<Listed>) {
         let mut supervisors = JoinSet::new();
         self.follow(&mut supervisors, &lane_map, &first);
+        supervisors.spawn(self.follower().run());
         // Set only now: handlers that see the lanes also find the versions running.
         let lane_map = self.0.lane_map.get_or_init(|| lane_map).clone();
         let mut ticks = tokio::time::interval(LIST_INTERVAL);
@@ -168,11 +172,8 @@ impl ProjectionSet {
         let mut running = BTreeMap::new();
         for Listed { of, .. } in followed() {
             let one = before.get(of).cloned().unwrap_or_else(|| {
-                let one = RunningProjection {
-                    progress: Arc::default(),
-                    assignment: Arc::default(),
-                    stop: self.0.stop.child_token(),
-                };
+                let one =
+                    RunningProjection { progress: Arc::default(), stop: self.0.stop.child_token() };
                 supervisors.spawn(self.supervisor(*of, &one, lane_map).run());
                 one
             });
@@ -186,6 +187,17 @@ impl ProjectionSet {
             }
         }
         self.0.running.send_replace(running);
+    }
+
+    fn follower(&self) -> Follower {
+        let Shared { config, log, subscribers, assignment, stop, .. } = &*self.0;
+        Follower {
+            config: config.clone(),
+            log: log.clone(),
+            subscribers: Arc::clone(subscribers),
+            assignment: Arc::clone(assignment),
+            stop: stop.clone(),
+        }
     }
 
     fn supervisor(
@@ -202,7 +214,7 @@ impl ProjectionSet {
             log: self.0.log.clone(),
             lane_map: lane_map.clone(),
             progress: Arc::clone(&running.progress),
-            assignment: Arc::clone(&running.assignment),
+            subscribers: Arc::clone(&self.0.subscribers),
             stop: running.stop.clone(),
         }
     }

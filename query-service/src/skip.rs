@@ -110,8 +110,8 @@ async fn find_event(log: &LogClient, event: EventId) -> anyhow::Result<RecordedE
         .await
         .context("the log does not answer (COMMAND_URL)")?;
     let first = page.events.into_iter().next();
-    match first.with_context(|| format!("the log does not have {event} yet"))?.content {
-        Ok(fact) if fact.recorded.id() == event => Ok(fact.recorded),
+    match &first.with_context(|| format!("the log does not have {event} yet"))?.content {
+        Ok(fact) if fact.recorded.id() == event => Ok(fact.recorded.clone()),
         Ok(fact) => bail!("the log has {} where {event} should be", fact.recorded.id()),
         Err(unreadable) => bail!("{}: {}", unreadable.place, unreadable.error),
     }

@@ -161,10 +161,7 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     // Every record once more.
     let views = stockbook.views().await;
     stockbook.queries[0].stop().await.unwrap();
-    for view in views {
-        let group = format!("{}.{view}_v1", name(&stockbook));
-        super::projection::rewind(&stockbook, &group).await;
-    }
+    super::projection::rewind(&stockbook).await;
     start_again(&mut stockbook.queries[0]).await;
     // Every view from the log once more, and back again.
     done(&stockbook, &["rebuild", "low_stock"]).await;

@@ -16,7 +16,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Stopped lanes that are named. `/v1/projections` has them all, each with its error.
 const STOPPED_MAX: i64 = 100;
 
-/// Ready: the database answers, every consumer has joined its group, and at least one projection
+/// Ready: the database answers, the consumer has joined its group, and at least one projection
 /// applies what comes in. A projection in trouble and a stopped lane are reported, but the others keep the
 /// service ready: taking the instance away would take their answers away too.
 pub async fn ready(State(projections): State<ProjectionSet>) -> Readiness {
@@ -33,15 +33,14 @@ pub async fn ready(State(projections): State<ProjectionSet>) -> Readiness {
         missing.push(format!("database: {error}"));
         Vec::new()
     });
-    let all = projections.known().iter().copied();
-    for projection in all.clone().filter(|one| !projections.has_joined(*one)) {
-        missing.push(format!("{}: its consumer has not joined its group yet", projection.name()));
+    if !projections.has_joined() {
+        missing.push("the Kafka consumer has not joined its group yet".to_owned());
     }
     let trouble = |one: Projection| {
         let trouble = projections.active(one).progress.trouble()?;
         Some(format!("{}: {trouble}", one.name()))
     };
-    let troubles: Vec<String> = all.filter_map(trouble).collect();
+    let troubles: Vec<String> = projections.known().iter().copied().filter_map(trouble).collect();
     if troubles.len() == projections.known().len() {
         missing.extend(troubles);
         return Readiness::new(missing, Vec::new(), stopped_lanes);

@@ -99,8 +99,8 @@ impl Scan {
             let left = u32::try_from(end.0 - after.0).unwrap_or(u32::MAX);
             // 1. A page of the log, which the limit on answers may cut short.
             let page = self.log.page_after(self.lane, after, left.min(self.pace.page)).await?;
-            let Some(last) = page.events.iter().rev().find_map(position) else {
-                return self.end_at(page.events.first());
+            let Some(last) = page.events.iter().rev().find_map(|event| event.position()) else {
+                return self.end_at(page.events.first().map(|event| &**event));
             };
             // 2. Its movements.
             let rows: Vec<MovementRow> =
@@ -250,8 +250,4 @@ impl Pace {
         let is_up = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if is_up || self.stop.is_cancelled() { Err(Halt::TimeUp) } else { Ok(()) }
     }
-}
-
-fn position(arrival: &Arrival) -> Option<Position> {
-    arrival.content.as_ref().ok().map(|fact| fact.recorded.position)
 }

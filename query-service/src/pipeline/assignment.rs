@@ -12,22 +12,19 @@ use shared_events::lane::Lane;
 use tokio::sync::watch;
 
 use crate::config::{KafkaConfig, Milliseconds};
-use crate::projection::ProjectionVersion;
 
 /// How often the client sends a heartbeat to its group and learns about new assignments.
 const HEARTBEAT_INTERVAL_MS: &str = "500";
 
 /// The client's settings, where they differ from librdkafka's own
 /// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md>).
-pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> ClientConfig {
+pub fn client_config(settings: &KafkaConfig) -> ClientConfig {
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
-    let group = format!("{}.{}", settings.consumer_group, projection.schema());
-    let definition = projection.projection().definition();
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &settings.kafka_brokers)
         .set("client.id", "query-service")
-        .set("group.id", group)
+        .set("group.id", format!("{}.views", settings.consumer_group))
         // This librdkafka has known bugs in the newer protocol, fixed in later versions.
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
@@ -45,8 +42,6 @@ pub fn client_config(settings: &KafkaConfig, projection: ProjectionVersion) -> C
         // A broker that waits for one byte answers with the first record, however long it may wait.
         .set("fetch.min.bytes", "1")
         .set("fetch.wait.max.ms", milliseconds(settings.fetch_wait_ms))
-        // Fetch soon again after so many records waited.
-        .set("queued.min.messages", definition.records_ahead.to_string())
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", settings.fetch_queue_kib.to_string())
@@ -108,10 +103,7 @@ fn names(partitions: &TopicPartitionList) -> String {
 }
 
 /// Receives the callbacks of the client.
-pub struct AssignmentListener {
-    pub projection: ProjectionVersion,
-    pub assignment: Arc<Assignment>,
-}
+pub struct AssignmentListener(pub Arc<Assignment>);
 
 impl ClientContext for AssignmentListener {
     fn error(&self, error: KafkaError, reason: &str) {
@@ -121,17 +113,16 @@ impl ClientContext for AssignmentListener {
 
 impl ConsumerContext for AssignmentListener {
     fn post_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let projection = self.projection.schema();
         match rebalance {
             Rebalance::Assign(partitions) => {
-                self.assignment.add(partitions);
-                tracing::info!(projection, lanes = names(partitions), "lanes assigned");
+                self.0.add(partitions);
+                tracing::info!(lanes = names(partitions), "lanes assigned");
             }
             Rebalance::Revoke(partitions) => {
-                self.assignment.remove(partitions);
-                tracing::info!(projection, lanes = names(partitions), "lanes revoked");
+                self.0.remove(partitions);
+                tracing::info!(lanes = names(partitions), "lanes revoked");
             }
-            Rebalance::Error(error) => tracing::warn!(%error, projection, "rebalance failed"),
+            Rebalance::Error(error) => tracing::warn!(%error, "rebalance failed"),
         }
     }
 }

@@ -6,6 +6,8 @@ use shared_events::chain::Chain;
 use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
 
+use crate::pipeline::delivery::Fact;
+
 /// The last event of a lane that a projection has applied, or the last one in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -30,13 +32,14 @@ pub enum Step {
 }
 
 impl Checkpoint {
-    pub fn step(&self, event: &RecordedEvent) -> Step {
+    pub fn step(&self, fact: &Fact) -> Step {
+        let event = &fact.recorded;
         match event.position.cmp(&self.position) {
             Ordering::Less => Step::Duplicate,
             Ordering::Equal if event.chain == self.chain => Step::Duplicate,
             Ordering::Equal => Step::Fork,
             Ordering::Greater if event.position != self.position.next() => Step::Gap,
-            Ordering::Greater if event.chain_after(self.chain) == event.chain => Step::Next,
+            Ordering::Greater if fact.follows(self.chain) => Step::Next,
             Ordering::Greater => Step::Broken,
         }
     }
@@ -63,11 +66,11 @@ mod tests {
     fn only_the_next_event_is_next() {
         let events = three();
         let at_two = Checkpoint::after(&events[1]);
-        assert_eq!(Checkpoint::default().step(&events[0]), Step::Next);
-        assert_eq!(Checkpoint::default().step(&events[1]), Step::Gap);
-        assert_eq!(at_two.step(&events[0]), Step::Duplicate);
-        assert_eq!(at_two.step(&events[1]), Step::Duplicate);
-        assert_eq!(at_two.step(&events[2]), Step::Next);
+        assert_eq!(Checkpoint::default().step(&Fact::of(events[0].clone())), Step::Next);
+        assert_eq!(Checkpoint::default().step(&Fact::of(events[1].clone())), Step::Gap);
+        assert_eq!(at_two.step(&Fact::of(events[0].clone())), Step::Duplicate);
+        assert_eq!(at_two.step(&Fact::of(events[1].clone())), Step::Duplicate);
+        assert_eq!(at_two.step(&Fact::of(events[2].clone())), Step::Next);
     }
 
     #[test]
@@ -75,7 +78,7 @@ mod tests {
         let events = three();
         let mut other = events[1].clone();
         other.chain = Chain([7; 32]);
-        assert_eq!(Checkpoint::after(&events[1]).step(&other), Step::Fork);
+        assert_eq!(Checkpoint::after(&events[1]).step(&Fact::of(other)), Step::Fork);
     }
 
     #[test]
@@ -83,9 +86,9 @@ mod tests {
         let events = three();
         let mut changed = events[2].clone();
         changed.version.0 += 1;
-        assert_eq!(Checkpoint::after(&events[1]).step(&changed), Step::Broken);
+        assert_eq!(Checkpoint::after(&events[1]).step(&Fact::of(changed)), Step::Broken);
         let mut forged = events[2].clone();
         forged.chain = Chain([7; 32]);
-        assert_eq!(Checkpoint::after(&events[1]).step(&forged), Step::Broken);
+        assert_eq!(Checkpoint::after(&events[1]).step(&Fact::of(forged)), Step::Broken);
     }
 }

@@ -1,4 +1,4 @@
-//! Consumes the topic for one version of a projection.
+//! Consumes the topic, for all views together.
 //!
 //! Kafka gives at-least-once delivery, in order per lane; the checkpoints make it exactly once. So
 //! offsets are committed late and only as a hint, a rebalance needs no seek, and the client can be
@@ -20,11 +20,15 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::{self, ProjectionConfig};
 use crate::metrics;
 use crate::pipeline::assignment::{AssignmentListener, client_config};
-use crate::pipeline::context::Context;
-use crate::pipeline::delivery::{Arrival, Delivery, Fact, Unreadable};
+use crate::pipeline::delivery::{Arrival, Fact, Unreadable};
+use crate::pipeline::follower::Follower;
 
 /// How often offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long records gather before they are handed to the views: each delivery costs every view a
+/// transaction.
+const LINGER: Duration = Duration::from_millis(4);
 
 /// So many records are worth a transaction: after them the consumer does not linger.
 const LINGER_RECORDS_MAX: usize = 1_000;
@@ -36,19 +40,18 @@ const REBUILD_BACKOFF: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Consumes until it is stopped. Replaces a client that failed permanently or became silent.
-pub async fn run(context: Arc<Context>) {
+pub async fn run(follower: Arc<Follower>) {
     let mut backoff = Backoff::up_to(REBUILD_BACKOFF);
     loop {
-        match consume(&context).await {
+        match consume(&follower).await {
             Ok(()) => return,
             Err(reason) => {
-                let projection = context.projection.schema();
-                tracing::warn!(%reason, projection, "the Kafka consumer is replaced");
-                metrics::consumer_rebuilt(context.projection);
+                tracing::warn!(%reason, "the Kafka consumer is replaced");
+                metrics::consumer_rebuilt();
             }
         }
-        context.assignment.clear();
-        if backoff.pause(&context.stop).await == Err(Stopping) {
+        follower.assignment.clear();
+        if backoff.pause(&follower.stop).await == Err(Stopping) {
             return;
         }
     }
@@ -64,69 +67,59 @@ enum Failure {
 }
 
 /// Runs one client. Returns `Ok` only when it is stopped.
-async fn consume(context: &Context) -> Result<(), Failure> {
-    let listener = AssignmentListener {
-        projection: context.projection,
-        assignment: Arc::clone(&context.assignment),
-    };
+async fn consume(follower: &Follower) -> Result<(), Failure> {
+    let listener = AssignmentListener(Arc::clone(&follower.assignment));
     let consumer: StreamConsumer<AssignmentListener> =
-        client_config(&context.config.kafka, context.projection).create_with_context(listener)?;
-    consumer.subscribe(&[&context.config.kafka.topic])?;
+        client_config(&follower.config.kafka).create_with_context(listener)?;
+    consumer.subscribe(&[&follower.config.kafka.topic])?;
     let outcome =
-        context.stop.run_until_cancelled(pump(context, &consumer)).await.unwrap_or(Ok(()));
-    close(consumer, offsets(context)).await;
+        follower.stop.run_until_cancelled(pump(follower, &consumer)).await.unwrap_or(Ok(()));
+    close(consumer, offsets(follower)).await;
     outcome
 }
 
-/// Delivers records, commits the applied offsets, and notices when Kafka is silent.
+/// Hands records to the views, commits the applied offsets, and notices when Kafka is silent.
 async fn pump(
-    context: &Context,
+    follower: &Follower,
     consumer: &StreamConsumer<AssignmentListener>,
 ) -> Result<(), Failure> {
     let mut stream = consumer.stream();
     let mut commits = tokio::time::interval(COMMIT_INTERVAL);
-    let mut applied = context.offsets.subscribe();
-    let mut stalled = context.stalled.subscribe();
+    let mut committed = None;
     let mut silence = Silence::after(Instant::now());
     let mut lingers_from = Instant::now();
     loop {
         tokio::select! {
             first = stream.next() => {
                 let Some(first) = first else { return Ok(()) };
-                sleep_until(lingers_from + context.projection.projection().definition().linger).await;
-                let records = collect(first, &mut stream, &context.config.projection)?;
+                sleep_until(lingers_from + LINGER).await;
+                let (records, bytes) = collect(first, &mut stream, &follower.config.projection)?;
                 let now = Instant::now();
                 silence = Silence::after(now);
                 if records.len() < LINGER_RECORDS_MAX {
                     lingers_from = now;
                 }
-                metrics::records_received(context.projection, records.len());
-                if !records.is_empty() && context.inbox.send(Delivery::Records(records)).await.is_err() {
-                    return Ok(());
+                metrics::records_received(records.len());
+                if !records.is_empty() {
+                    follower.subscribers.hand_over(records, bytes).await;
                 }
             }
             _ = commits.tick() => {
-                let is_news = applied.has_changed().unwrap_or(false);
-                applied.mark_unchanged();
+                let offsets = offsets(follower);
                 // A failed commit only causes duplicates after a restart.
-                if is_news
-                    && let Some(offsets) = offsets(context)
-                    && let Err(error) = consumer.commit(&offsets, CommitMode::Async)
+                if offsets != committed
+                    && let Some(offsets) = &offsets
+                    && let Err(error) = consumer.commit(offsets, CommitMode::Async)
                 {
                     tracing::debug!(%error, "offsets are not committed");
                 }
-            }
-            changed = stalled.changed() => {
-                if changed.is_err() {
-                    return Ok(());
-                }
-                let stalled = stalled.borrow_and_update().clone();
-                let is_ours = context.assignment.covers(&stalled.keys().copied().collect());
-                let first = stalled.into_values().min().filter(|_| is_ours);
-                let Some(ahead_since) = first else { continue };
-                let lasts = silence.since(ahead_since).elapsed();
-                if lasts >= context.config.kafka.kafka_silence_max_ms.0 {
-                    return Err(Failure::Silent(lasts));
+                committed = offsets;
+                let are_ours = |lanes: &_| follower.assignment.covers(lanes);
+                if let Some(ahead_since) = follower.subscribers.ahead_since(are_ours) {
+                    let lasts = silence.since(ahead_since).elapsed();
+                    if lasts >= follower.config.kafka.kafka_silence_max_ms.0 {
+                        return Err(Failure::Silent(lasts));
+                    }
                 }
             }
         }
@@ -154,15 +147,12 @@ impl Silence {
 }
 
 /// Where Kafka should continue, for the lanes of this instance; `None` if nothing is known.
-fn offsets(context: &Context) -> Option<TopicPartitionList> {
-    let assigned = context.assignment.lanes();
+fn offsets(follower: &Follower) -> Option<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
-    for (lane, offset) in context.offsets.borrow().iter() {
-        if assigned.contains(lane) {
-            let (topic, partition) = (&context.config.kafka.topic, i32::from(lane.0));
-            list.add_partition_offset(topic, partition, Offset::Offset(*offset))
-                .expect("an offset that Kafka gave is one that it takes");
-        }
+    for (lane, offset) in follower.subscribers.offsets(&follower.assignment.lanes()) {
+        let (topic, partition) = (&follower.config.kafka.topic, i32::from(lane.0));
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset that Kafka gave is one that it takes");
     }
     (list.count() > 0).then_some(list)
 }
@@ -182,13 +172,13 @@ async fn close(consumer: StreamConsumer<AssignmentListener>, offsets: Option<Top
     }
 }
 
-/// Collects the first record and those that are ready after it, up to the bounds. Only a permanent
-/// failure is an error; the client recovers from all others.
+/// Collects the first record and those that are ready after it, up to the bounds, and counts their bytes.
+/// Only a permanent failure is an error; the client recovers from all others.
 fn collect<'a>(
     first: KafkaResult<BorrowedMessage<'a>>,
     stream: &mut MessageStream<'a, AssignmentListener>,
     bounds: &ProjectionConfig,
-) -> KafkaResult<Vec<Arrival>> {
+) -> KafkaResult<(Vec<Arrival>, usize)> {
     let records_max = config::count(bounds.batch_events_max);
     let bytes_max = config::count(bounds.batch_bytes_max);
     let mut records = Vec::new();
@@ -209,7 +199,7 @@ fn collect<'a>(
         }
         next = stream.next().now_or_never().flatten();
     }
-    Ok(records)
+    Ok((records, bytes))
 }
 
 /// Decodes one record. What comes from outside is not trusted: a record that is not an event becomes

@@ -1,20 +1,30 @@
 //! What the runner receives: records from Kafka, pages of the log, heads of the log.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
+use shared_events::chain::Chain;
 use shared_events::event::{DecodeError, Event};
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::pipeline::checkpoint::Checkpoint;
 
 #[derive(Debug)]
 pub enum Delivery {
-    /// Records from Kafka, in the order of each partition.
-    Records(Vec<Arrival>),
+    Records(Records),
     Page(Page),
     Heads(Heads),
+}
+
+/// Records from Kafka, in the order of each partition, shared with the other views.
+#[derive(Debug)]
+pub struct Records {
+    pub arrivals: Vec<Arc<Arrival>>,
+    /// Held until they are applied.
+    pub room: OwnedSemaphorePermit,
 }
 
 /// The last event of every lane.
@@ -30,7 +40,7 @@ pub struct Heads {
 pub struct Page {
     pub lane: Lane,
     pub after: Position,
-    pub events: Vec<Arrival>,
+    pub events: Vec<Arc<Arrival>>,
 }
 
 /// One record or line that arrived for a lane.
@@ -43,6 +53,11 @@ pub struct Arrival {
 }
 
 impl Arrival {
+    /// The event's position, if it is readable.
+    pub fn position(&self) -> Option<Position> {
+        self.content.as_ref().ok().map(|fact| fact.recorded.position)
+    }
+
     /// The event's id, or where it was read; for logs and operators.
     pub fn name(&self) -> String {
         match &self.content {
@@ -58,12 +73,28 @@ pub struct Fact {
     pub recorded: RecordedEvent,
     /// An unknown type is an error only when the event is next in its lane.
     pub event: Result<Event, DecodeError>,
+    /// The chain that the event was found to follow from, so that only one view has to compute it.
+    follows: OnceLock<Chain>,
 }
 
 impl Fact {
     pub fn of(recorded: RecordedEvent) -> Self {
         let event = recorded.event();
-        Self { recorded, event }
+        Self { recorded, event, follows: OnceLock::new() }
+    }
+
+    /// Whether the event's chain follows from this one.
+    pub fn follows(&self, chain: Chain) -> bool {
+        let Self { recorded, follows, .. } = self;
+        if follows.get() == Some(&chain) {
+            return true;
+        }
+        let is_next = recorded.chain_after(chain) == recorded.chain;
+        if is_next {
+            // Another view may have been first, with the same chain.
+            let _ = follows.set(chain);
+        }
+        is_next
     }
 }
 

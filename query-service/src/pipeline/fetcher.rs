@@ -1,4 +1,4 @@
-//! Reads what Kafka did not bring from the log: pages of events, and the heads of the lanes.
+//! Reads what Kafka did not bring from the log, a page at a time.
 
 use std::sync::Arc;
 
@@ -33,24 +33,6 @@ async fn fetch_once(context: &Context, lane: Lane, after: Position) -> Result<()
     let _permit = context.fetches.acquire().await.expect("the permits are never closed");
     let page = context.log.events_after(lane, after).await?;
     // A closed inbox means that the service is stopping.
-    let _ = context.inbox.send(Delivery::Page(page)).await;
+    let _ = context.subscription.inbox.send(Delivery::Page(page)).await;
     Ok(())
-}
-
-/// Sends the heads of the log to the runner at a steady pace, which is that of all projections.
-pub async fn watch_heads(context: Arc<Context>) {
-    let watch = async {
-        loop {
-            match context.log.heads_of_round().await {
-                Ok(heads) => {
-                    if context.inbox.send(Delivery::Heads(heads)).await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "the log's heads cannot be read"),
-            }
-            context.log.next_round().await;
-        }
-    };
-    context.stop.run_until_cancelled(watch).await;
 }

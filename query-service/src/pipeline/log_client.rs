@@ -12,8 +12,7 @@ use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
-use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::config::{LogConfig, Secret};
 use crate::pipeline::checkpoint::Checkpoint;
@@ -32,15 +31,6 @@ pub struct LogClient {
     key: Option<Secret>,
     page_max: u32,
     timeout: Duration,
-    rounds: Arc<Rounds>,
-}
-
-/// When all projections ask for the heads of the log, and what the first of them was answered.
-#[derive(Debug)]
-struct Rounds {
-    began: Instant,
-    interval: Duration,
-    answer: Mutex<Option<Heads>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,33 +72,7 @@ impl LogClient {
             key: settings.command_key.clone().filter(|key| !key.reveal().is_empty()),
             page_max: settings.log_page_events,
             timeout,
-            rounds: Arc::new(Rounds {
-                began: Instant::now(),
-                interval: settings.heads_interval_ms.0,
-                answer: Mutex::new(None),
-            }),
         })
-    }
-
-    /// The heads of the log, which projections that ask in the same round get from one answer.
-    pub async fn heads_of_round(&self) -> Result<Heads, LogError> {
-        let Rounds { interval, answer, .. } = &*self.rounds;
-        let mut answer = answer.lock().await;
-        if let Some(heads) =
-            answer.as_ref().filter(|heads| heads.asked_at.elapsed() < *interval / 2)
-        {
-            return Ok(heads.clone());
-        }
-        let heads = self.heads().await?;
-        *answer = Some(heads.clone());
-        Ok(heads)
-    }
-
-    /// Waits until the next round begins.
-    pub async fn next_round(&self) {
-        let Rounds { began, interval, .. } = *self.rounds;
-        let rounds = began.elapsed().div_duration_f64(interval).floor() + 1.0;
-        sleep_until(began + interval.mul_f64(rounds)).await;
     }
 
     pub async fn heads(&self) -> Result<Heads, LogError> {
@@ -252,11 +216,11 @@ struct Head {
 }
 
 /// The events on the complete lines of an answer. A truncated last line is left for the next page.
-fn arrivals(lane: Lane, body: &[u8]) -> Vec<Arrival> {
+fn arrivals(lane: Lane, body: &[u8]) -> Vec<Arc<Arrival>> {
     let end = body.iter().rposition(|byte| *byte == b'\n');
     let whole = &body[..end.map_or(0, |end| end + 1)];
     let lines = whole.split(|byte| *byte == b'\n');
-    lines.filter(|line| !line.is_empty()).map(|line| arrival(lane, line)).collect()
+    lines.filter(|line| !line.is_empty()).map(|line| Arc::new(arrival(lane, line))).collect()
 }
 
 fn arrival(lane: Lane, line: &[u8]) -> Arrival {

@@ -1,6 +1,7 @@
 //! Which part of a batch can be applied, as rows and checkpoints, and what else has to happen. PURE.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared_events::lane::{Lane, LaneMap, Position};
 use shared_events::recorded::RecordedEvent;
@@ -10,7 +11,7 @@ use crate::pipeline::delivery::{Arrival, Fact};
 use crate::projection::{Projection, TableChanges, Unfit};
 
 /// Arrivals by lane, in the order they came.
-pub type Arrivals = BTreeMap<Lane, Vec<Arrival>>;
+pub type Arrivals = BTreeMap<Lane, Vec<Arc<Arrival>>>;
 
 /// The outcome of comparing a batch with the checkpoints.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Plan {
         lane: Lane,
         before: Checkpoint,
         lane_map: &LaneMap,
-        arrivals: &[Arrival],
+        arrivals: &[Arc<Arrival>],
     ) {
         let mut after = before;
         let mut kafka_offset = None;
@@ -92,7 +93,7 @@ impl Plan {
                     break;
                 }
             };
-            match after.step(&fact.recorded) {
+            match after.step(fact) {
                 Step::Duplicate => self.duplicates += 1,
                 Step::Next => match self.add_fact(lane_map, fact) {
                     Ok(()) => after = Checkpoint::after(&fact.recorded),
@@ -102,7 +103,8 @@ impl Plan {
                     }
                 },
                 Step::Gap => {
-                    let seen = last_position(&arrivals[index..]).unwrap_or(fact.recorded.position);
+                    let later = arrivals[index..].iter().filter_map(|one| one.position());
+                    let seen = later.max().unwrap_or(fact.recorded.position);
                     self.gaps.insert(lane, seen);
                     break;
                 }
@@ -143,11 +145,6 @@ impl Plan {
     }
 }
 
-fn last_position(arrivals: &[Arrival]) -> Option<Position> {
-    let readable = arrivals.iter().filter_map(|one| one.content.as_ref().ok());
-    readable.map(|fact| fact.recorded.position).max()
-}
-
 /// Why an event cannot be applied.
 #[derive(Debug, thiserror::Error)]
 enum Unappliable {
@@ -185,6 +182,7 @@ mod tests {
 
     fn planned(lane_map: &LaneMap, arrivals: Vec<Arrival>) -> Plan {
         let lane = arrivals[0].lane;
+        let arrivals = arrivals.into_iter().map(Arc::new).collect();
         let checkpoints = BTreeMap::from([(lane, Checkpoint::default())]);
         plan(Stock::PROJECTION, &checkpoints, lane_map, &BTreeMap::from([(lane, arrivals)]))
     }
@@ -260,7 +258,8 @@ mod tests {
     fn a_lane_without_a_checkpoint_is_left_out() {
         let mut log = Log::with_lanes(1);
         log.register_item("A", 0);
-        let arrivals = BTreeMap::from([(Lane(0), arrivals(&log))]);
+        let arrivals = arrivals(&log).into_iter().map(Arc::new).collect();
+        let arrivals = BTreeMap::from([(Lane(0), arrivals)]);
         let plan = plan(Stock::PROJECTION, &BTreeMap::new(), &log.lane_map, &arrivals);
         assert_eq!((plan.advances.len(), plan.stops.len(), plan.gaps.len()), (0, 0, 0));
     }

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use shared_events::event::{Figures, ItemDetails, LocationDetails};
@@ -154,7 +155,7 @@ fn arrivals<'a>(events: impl IntoIterator<Item = &'a RecordedEvent>) -> Arrivals
     for event in events {
         let content = Ok(Fact::of(event.clone()));
         let arrival = Arrival { lane: event.lane, next_offset: None, content };
-        arrivals.entry(event.lane).or_default().push(arrival);
+        arrivals.entry(event.lane).or_default().push(Arc::new(arrival));
     }
     arrivals
 }

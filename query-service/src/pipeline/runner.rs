@@ -8,15 +8,18 @@ use std::sync::Arc;
 
 use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Lane, Position};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, timeout_at};
 
 use crate::config;
 use crate::pipeline::apply;
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::context::Context;
-use crate::pipeline::delivery::{Arrival, Delivery};
+use crate::pipeline::delivery::{Arrival, Delivery, Records};
 use crate::pipeline::plan::Arrivals;
+
+/// So many records are worth a transaction: a view does not wait for more.
+const LINGER_RECORDS_MAX: usize = 1_000;
 
 /// A lane that is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,8 @@ pub struct ProjectionRunner {
     kafka_brings: bool,
     /// Lanes that do not belong to this log, each logged once.
     unknown_lanes: BTreeSet<Lane>,
+    /// Until when records are gathered before they are applied.
+    lingers_until: Instant,
 }
 
 impl ProjectionRunner {
@@ -61,6 +66,7 @@ impl ProjectionRunner {
             compared: BTreeMap::new(),
             kafka_brings: false,
             unknown_lanes: BTreeSet::new(),
+            lingers_until: Instant::now(),
         }
     }
 
@@ -81,9 +87,11 @@ impl ProjectionRunner {
             };
             let outcome = match delivery {
                 Delivery::Records(records) => {
-                    let (arrivals, after) = self.collect(records, &mut inbox);
+                    let (arrivals, room, after) = self.gather(records, &mut inbox).await;
                     next = after;
-                    self.apply_batch(arrivals).await
+                    let outcome = self.apply_batch(arrivals).await;
+                    drop(room);
+                    outcome
                 }
                 Delivery::Page(page) => self.apply_page(page).await,
                 Delivery::Heads(heads) => self.compare_heads(heads).await,
@@ -94,35 +102,45 @@ impl ProjectionRunner {
         }
     }
 
-    /// Takes all waiting records, up to the batch size, and groups them by lane. Returns a delivery of
+    /// Gathers records by lane, up to the batch size, while the view lingers. Returns a delivery of
     /// another kind if it came between.
-    fn collect(
+    async fn gather(
         &mut self,
-        first: Vec<Arrival>,
+        first: Records,
         inbox: &mut mpsc::Receiver<Delivery>,
-    ) -> (Arrivals, Option<Delivery>) {
+    ) -> (Arrivals, OwnedSemaphorePermit, Option<Delivery>) {
         self.kafka_brings = true;
-        let mut arrivals = Arrivals::new();
         let batch = config::count(self.context.config.projection.batch_events_max);
+        let mut arrivals = Arrivals::new();
         let mut count = 0;
-        let mut records = first;
-        loop {
+        let Records { arrivals: mut records, mut room } = first;
+        let other = loop {
             count += records.len();
             for arrival in records {
                 self.group(&mut arrivals, arrival);
             }
             if count >= batch {
-                return (arrivals, None);
+                break None;
             }
-            match inbox.try_recv() {
-                Ok(Delivery::Records(more)) => records = more,
-                Ok(other) => return (arrivals, Some(other)),
-                Err(_) => return (arrivals, None),
+            let until =
+                if count < LINGER_RECORDS_MAX { self.lingers_until } else { Instant::now() };
+            match timeout_at(until, inbox.recv()).await {
+                Ok(Some(Delivery::Records(more))) => {
+                    room.merge(more.room);
+                    records = more.arrivals;
+                }
+                Ok(other) => break other,
+                Err(_) => break None,
             }
+        };
+        if count < LINGER_RECORDS_MAX {
+            let linger = self.context.projection.projection().definition().linger;
+            self.lingers_until = Instant::now() + linger;
         }
+        (arrivals, room, other)
     }
 
-    fn group(&mut self, arrivals: &mut Arrivals, arrival: Arrival) {
+    fn group(&mut self, arrivals: &mut Arrivals, arrival: Arc<Arrival>) {
         let lane = arrival.lane;
         if self.stopped.contains_key(&lane) {
             return;

@@ -27,7 +27,6 @@ impl View for DailyFlow {
     const NAME: &'static str = "daily_flow";
     const SUMMARY: &'static str = "What came in and went out of each item on each day";
     const LINGER: Duration = Duration::from_millis(50);
-    const RECORDS_AHEAD: u32 = 1;
 
     type Changes = Changes;
 

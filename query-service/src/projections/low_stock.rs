@@ -28,7 +28,6 @@ impl View for LowStock {
     const NAME: &'static str = "low_stock";
     const SUMMARY: &'static str = "Which item is short at which location, and the alerts about it";
     const LINGER: Duration = Duration::from_millis(50);
-    const RECORDS_AHEAD: u32 = 1;
 
     type Changes = Changes;
 

@@ -29,7 +29,6 @@ impl View for Orders {
     const SUMMARY: &'static str = "Each order as it stands after its last step";
     // Callers look for their order right after they placed it.
     const LINGER: Duration = Duration::from_millis(5);
-    const RECORDS_AHEAD: u32 = 1;
 
     type Changes = Changes;
 

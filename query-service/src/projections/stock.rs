@@ -33,7 +33,6 @@ impl View for Stock {
     const SUMMARY: &'static str =
         "Levels, totals, movements, reservations, transfers, items and locations";
     const LINGER: Duration = Duration::from_millis(4);
-    const RECORDS_AHEAD: u32 = 100_000;
 
     type Changes = Changes;
 

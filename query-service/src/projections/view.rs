@@ -24,9 +24,6 @@ pub trait View: Debug + Sized + 'static {
     /// How long the projection waits for more events before it applies a batch. Short where callers
     /// read right after a command; long where one transaction per event would be a waste.
     const LINGER: Duration;
-    /// Kafka is asked for more while fewer records wait to be applied. One, where records had better
-    /// gather at the broker than be fetched one by one.
-    const RECORDS_AHEAD: u32;
 
     /// What a batch changes in the tables.
     type Changes: Fold;
@@ -37,7 +34,6 @@ pub trait View: Debug + Sized + 'static {
                 name: Self::NAME,
                 summary: Self::SUMMARY,
                 linger: Self::LINGER,
-                records_ahead: Self::RECORDS_AHEAD,
                 new_changes: || Box::new(ViewChanges::<Self>(Self::Changes::default())),
             }
         },

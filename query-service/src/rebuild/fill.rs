@@ -158,7 +158,7 @@ impl Filler {
             if page.after != at.position {
                 page = self.page_after(lane, at.position, &mut retry).await?;
             }
-            let Some(last) = page.events.iter().rev().find_map(position) else {
+            let Some(last) = page.events.iter().rev().find_map(|event| event.position()) else {
                 bail!("lane {lane} ends at {}, but its head was {to}", at.position);
             };
             let next = async {
@@ -193,7 +193,7 @@ impl Filler {
         &self,
         lane: Lane,
         at: Checkpoint,
-        mut events: Vec<Arrival>,
+        mut events: Vec<Arc<Arrival>>,
         retry: &mut Retry,
     ) -> anyhow::Result<Applied> {
         loop {
@@ -259,7 +259,7 @@ impl Filler {
             return Ok(());
         };
         let page = self.0.log.events_after(lane, at.position).await?;
-        let first = page.events.into_iter().next().map(|arrival| arrival.content);
+        let first = page.events.first().map(|arrival| &arrival.content);
         let Some(Ok(fact)) = first else {
             bail!("the log has no readable event after {} in lane {lane}", at.position);
         };
@@ -279,10 +279,6 @@ struct Stopped {
 enum Applied {
     To(Checkpoint),
     Stopped(Stop),
-}
-
-fn position(arrival: &Arrival) -> Option<Position> {
-    arrival.content.as_ref().ok().map(|fact| fact.recorded.position)
 }
 
 /// Retries while the log or the database is unavailable, for a bounded time.

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use crate::config;
 use crate::metrics;
 use crate::pipeline::apply::{self, ApplyError};
-use crate::pipeline::delivery::Arrival;
 use crate::pipeline::plan::{Advance, Arrivals, Plan, Stop, plan};
 use crate::pipeline::runner::ProjectionRunner;
 
@@ -142,7 +141,7 @@ impl ProjectionRunner {
         }
         let reached = |advance: &Advance| (advance.lane, advance.after.position);
         self.context.progress.raise(plan.advances.iter().map(reached));
-        self.context.offsets.send_if_modified(|offsets| {
+        self.context.subscription.offsets.send_if_modified(|offsets| {
             let moved = plan.advances.iter();
             let known = moved.filter_map(|one| Some((one.lane, one.kafka_offset?)));
             let before = offsets.clone();
@@ -193,13 +192,15 @@ fn bisect(mut arrivals: Arrivals) -> Halves {
         let second = events.split_off(events.len() / 2);
         return Halves::Two(Arrivals::from([(lane, events)]), Arrivals::from([(lane, second)]));
     }
-    Halves::One(lane, events.first().map_or_else(String::new, Arrival::name))
+    Halves::One(lane, events.first().map_or_else(String::new, |event| event.name()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::pipeline::delivery::Unreadable;
+    use crate::pipeline::delivery::{Arrival, Unreadable};
 
     fn arrivals(counts: &[usize]) -> Arrivals {
         let arrival = |lane, place: usize| Arrival {
@@ -209,7 +210,9 @@ mod tests {
         };
         let lanes = (0..).map(Lane).zip(counts);
         lanes
-            .map(|(lane, count)| (lane, (0..*count).map(|at| arrival(lane, at)).collect()))
+            .map(|(lane, count)| {
+                (lane, (0..*count).map(|at| Arc::new(arrival(lane, at))).collect())
+            })
             .collect()
     }
 

@@ -112,7 +112,7 @@ impl ProjectionRunner {
         }
         let positions = lanes.into_iter().map(|(lane, head)| (lane, head.position));
         self.context.progress.set_heads(positions.collect());
-        self.context.stalled.send_replace(stalled);
+        self.context.subscription.stalled.send_replace(stalled);
         Ok(())
     }
 
@@ -130,6 +130,11 @@ impl ProjectionRunner {
         tracing::error!(%lane, position = %at, event = stop.event, error = stop.error, "lane stopped");
         self.stopped.insert(lane, Stopped { at, tried_at: Instant::now() });
         self.end_catch_up(lane);
+        // When it resumes, it reads the log: Kafka need not bring these records again.
+        self.context
+            .subscription
+            .offsets
+            .send_if_modified(|offsets| offsets.remove(&lane).is_some());
         metrics::lanes_stopped(self.context.projection, self.stopped.len());
         let (pool, projection) = (&self.context.pool, self.context.projection);
         let mut backoff = Backoff::up_to(self.context.config.projection.retry_pause_max_ms.0);
