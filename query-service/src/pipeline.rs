@@ -14,6 +14,7 @@
 //! - [`apply`]: one transaction for rows and checkpoints
 //! - [`runner`]: the loop around it
 //! - [`progress`]: how far the projection is, for queries
+//! - [`memory`]: whether a value kept in memory still equals its row
 //! - [`context`]: what its tasks share
 //! - [`supervisor`]: restarts tasks of either that fail
 //! - [`versions`]: which versions exist
@@ -27,6 +28,7 @@ pub mod delivery;
 pub mod fetcher;
 pub mod follower;
 pub mod log_client;
+pub mod memory;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -35,6 +36,9 @@ pub trait TableChanges: Any + Debug + Send + Sync {
     /// Adds one event, after all earlier events of its lane. PURE. An error leaves `self` unchanged.
     fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit>;
 
+    /// The slots of all rows that it changes and that point reads may keep in memory.
+    fn slots(&self) -> Vec<Slot>;
+
     /// Writes the rows inside the caller's transaction, which holds the checkpoints of these lanes.
     /// `ends` holds the last position of each lane in the batch.
     fn write<'a>(
@@ -42,6 +46,21 @@ pub trait TableChanges: Any + Debug + Send + Sync {
         ends: &'a BTreeMap<Lane, Position>,
         connection: &'a mut PgConnection,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
+}
+
+/// Rows of one version that point reads may keep in memory.
+pub const SLOTS: usize = 1 << 16;
+
+/// Where a row is kept, by the hash of its key. Several rows share a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(pub usize);
+
+impl Slot {
+    pub fn of(key: &impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(usize::try_from(hasher.finish() % SLOTS as u64).expect("a slot is below 65,536"))
+    }
 }
 
 /// An event that contradicts itself.

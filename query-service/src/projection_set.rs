@@ -221,12 +221,13 @@ impl ProjectionSet {
 
     /// Answers later requests from this version. Requests that run finish with the version they have.
     fn activate(&self, of: ProjectionVersion, progress: Arc<Progress>) {
-        let Shared { config, log, feeds, stop, lane_map, .. } = &*self.0;
+        let Shared { config, log, feeds, stop, lane_map, assignment, .. } = &*self.0;
         let model = Arc::new(ReadModel {
             pool: database::query_pool(&config.database, of),
             projection: of,
             lane_map: Arc::clone(lane_map),
             progress,
+            assignment: Arc::clone(assignment),
             route_state: OnceLock::new(),
             log: log.clone(),
             feeds: Arc::clone(feeds),

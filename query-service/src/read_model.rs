@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::HttpConfig;
+use crate::pipeline::assignment::Assignment;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
 use crate::projection::ProjectionVersion;
@@ -22,6 +23,8 @@ pub struct ReadModel {
     pub lane_map: Arc<OnceLock<LaneMap>>,
     /// How far this version is.
     pub progress: Arc<Progress>,
+    /// The lanes that this instance applies.
+    pub assignment: Arc<Assignment>,
     /// State of this version's routes, made at the first use.
     pub route_state: OnceLock<Box<dyn Any + Send + Sync>>,
     pub log: LogClient,

@@ -40,6 +40,7 @@ mod concurrency;
 mod market;
 mod relay;
 mod projection;
+mod memory;
 mod idle;
 mod redelivery;
 mod integrity;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         market::TESTS,
         relay::TESTS,
         projection::TESTS,
+        memory::TESTS,
         idle::TESTS,
         redelivery::TESTS,
         integrity::TESTS,

@@ -159,7 +159,6 @@ async fn an_alert_goes_out_once_whatever_is_delivered_again_or_rebuilt(world: Ar
     assert!(oracle.alerts.len() > skus.len());
     assert_published(&stockbook, &oracle).await;
     // Every record once more.
-    let views = stockbook.views().await;
     stockbook.queries[0].stop().await.unwrap();
     super::projection::rewind(&stockbook).await;
     start_again(&mut stockbook.queries[0]).await;

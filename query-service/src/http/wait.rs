@@ -114,6 +114,7 @@ where
         let answer = tokio::time::timeout(timeout, read())
             .await
             .map_err(|_| Problem::unavailable("the database is slow"))??;
+        service.progress.memory().saw(&answer.position);
         if required.is_met_by(&answer.position) {
             return Ok(answer);
         }
@@ -180,6 +181,7 @@ mod tests {
             projection: Stock::PROJECTION.version(1),
             lane_map: Arc::new(OnceLock::from(LaneMap::even(1).expect("one lane is legal"))),
             progress: Arc::default(),
+            assignment: Arc::default(),
             route_state: OnceLock::new(),
             log: LogClient::new(&log).expect("an HTTP client"),
             feeds: Arc::new(Semaphore::new(1)),

@@ -1,6 +1,7 @@
 //! One batch, one transaction: rows and checkpoints are written together or not at all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared_events::chain::Chain;
@@ -9,6 +10,7 @@ use sqlx::PgPool;
 
 use crate::database;
 use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::memory::Memory;
 use crate::pipeline::plan::{Advance, Stop};
 use crate::projection::{ProjectionVersion, TableChanges};
 
@@ -32,11 +34,18 @@ pub enum ApplyError {
 pub async fn apply(
     pool: &PgPool,
     projection: ProjectionVersion,
+    memory: &Arc<Memory>,
     advances: Vec<Advance>,
     changes: Box<dyn TableChanges>,
     timeout: Duration,
 ) -> Result<(), ApplyError> {
-    let transaction = tokio::spawn(write(pool.clone(), projection, advances, changes));
+    let in_flight = memory.begin(changes.slots());
+    let writing = write(pool.clone(), projection, advances, changes);
+    let transaction = tokio::spawn(async move {
+        let outcome = writing.await;
+        drop(in_flight);
+        outcome
+    });
     match tokio::time::timeout(timeout, transaction).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(ApplyError::Unavailable(panic.to_string())),

@@ -63,6 +63,10 @@ impl Assignment {
         self.lanes.borrow().clone()
     }
 
+    pub fn has(&self, lane: Lane) -> bool {
+        self.lanes.borrow().contains(&lane)
+    }
+
     /// Whether the group has ever assigned lanes to this instance, even none.
     pub fn has_joined(&self) -> bool {
         *self.joined.borrow()

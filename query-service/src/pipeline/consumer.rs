@@ -33,6 +33,9 @@ const LINGER: Duration = Duration::from_millis(4);
 /// So many records are worth a transaction: after them the consumer does not linger.
 const LINGER_RECORDS_MAX: usize = 1_000;
 
+/// A batch comes in so many deliveries at least, so that the next ones are decoded while it is applied.
+const DELIVERIES_PER_BATCH: usize = 4;
+
 /// The longest pause before a new client is created.
 const REBUILD_BACKOFF: Duration = Duration::from_secs(5);
 
@@ -179,7 +182,7 @@ fn collect<'a>(
     stream: &mut MessageStream<'a, AssignmentListener>,
     bounds: &ProjectionConfig,
 ) -> KafkaResult<(Vec<Arrival>, usize)> {
-    let records_max = config::count(bounds.batch_events_max);
+    let records_max = config::count(bounds.batch_events_max).div_ceil(DELIVERIES_PER_BATCH);
     let bytes_max = config::count(bounds.batch_bytes_max);
     let mut records = Vec::new();
     let mut bytes = 0;

@@ -4,7 +4,7 @@
 //! few milliseconds while a caller waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shared_events::lane::{Lane, Position, PositionToken};
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database;
+use crate::pipeline::memory::Memory;
 use crate::projection::ProjectionVersion;
 
 /// Positions by lane.
@@ -26,6 +27,7 @@ pub struct Progress {
     /// Why nothing can be applied at the moment.
     trouble: watch::Sender<Option<String>>,
     log: Mutex<LogState>,
+    memory: Arc<Memory>,
 }
 
 /// What is known about the log.
@@ -74,6 +76,15 @@ impl Progress {
         let applied = self.applied.borrow();
         let position = |lane| applied.get(&lane).copied().unwrap_or_default();
         token.iter().map(|(lane, _)| (lane, position(lane))).collect()
+    }
+
+    /// How far a lane is applied, by any instance.
+    pub fn applied(&self, lane: Lane) -> Position {
+        self.applied.borrow().get(&lane).copied().unwrap_or_default()
+    }
+
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// Whether a lane exists in this log.

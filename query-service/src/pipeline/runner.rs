@@ -52,6 +52,8 @@ pub struct ProjectionRunner {
     kafka_brings: bool,
     /// Lanes that do not belong to this log, each logged once.
     unknown_lanes: BTreeSet<Lane>,
+    /// The last transaction may still commit, for nobody heard how it ended.
+    in_doubt: bool,
     /// Until when records are gathered before they are applied.
     lingers_until: Instant,
 }
@@ -66,6 +68,7 @@ impl ProjectionRunner {
             compared: BTreeMap::new(),
             kafka_brings: false,
             unknown_lanes: BTreeSet::new(),
+            in_doubt: false,
             lingers_until: Instant::now(),
         }
     }
@@ -164,6 +167,7 @@ impl ProjectionRunner {
         loop {
             match apply::load_checkpoints(&self.context.pool, self.context.projection).await {
                 Ok(checkpoints) => {
+                    self.compare_memory(&checkpoints);
                     let stored = checkpoints.iter().map(|(lane, at)| (*lane, at.position));
                     self.context.progress.replace(stored.collect());
                     self.checkpoints = checkpoints;
@@ -176,6 +180,19 @@ impl ProjectionRunner {
                     backoff.pause(&self.context.stop).await?;
                 }
             }
+        }
+    }
+
+    /// Lets point reads answer from memory while the stored checkpoints are those remembered here. Else
+    /// another instance applied something, or the database lost its last commits.
+    fn compare_memory(&self, stored: &BTreeMap<Lane, Checkpoint>) {
+        let memory = self.context.progress.memory();
+        if *stored != self.checkpoints || self.in_doubt {
+            memory.forget_all();
+            memory.applied(stored.iter().map(|(lane, at)| (*lane, at.position)));
+        }
+        if !self.in_doubt {
+            memory.confirm();
         }
     }
 }

@@ -19,7 +19,9 @@ pub use self::fold::{
     Changes, Movement, Name, NewWaiter, ReorderPoint, ReservationRow, Totals, TransferRow, Waiter,
     WaiterChange, places,
 };
+use self::routes::levels::kept::slot;
 pub use self::write::turn;
+use crate::projection::Slot;
 use crate::projection_set::ProjectionSet;
 use crate::projections::view::View;
 use crate::read_model::ReadModel;
@@ -35,6 +37,10 @@ impl View for Stock {
     const LINGER: Duration = Duration::from_millis(4);
 
     type Changes = Changes;
+
+    fn slots(changes: &Changes) -> Vec<Slot> {
+        changes.levels.keys().map(|(sku, location)| slot(sku, location)).collect()
+    }
 
     async fn write(
         changes: &Changes,

@@ -12,7 +12,7 @@ use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::PgConnection;
 
-use crate::projection::{Definition, Fold, Projection, TableChanges, Unfit};
+use crate::projection::{Definition, Fold, Projection, Slot, TableChanges, Unfit};
 use crate::projection_set::ProjectionSet;
 
 /// A projection with everything that belongs to it.
@@ -39,6 +39,11 @@ pub trait View: Debug + Sized + 'static {
         },
     );
 
+    /// The slots of all rows that a batch changes and that point reads may keep in memory.
+    fn slots(_changes: &Self::Changes) -> Vec<Slot> {
+        Vec::new()
+    }
+
     /// Writes the rows inside the caller's transaction, which holds the checkpoints of these lanes.
     /// `ends` holds the last position of each lane in the batch.
     fn write(
@@ -57,6 +62,10 @@ pub struct ViewChanges<V: View>(pub V::Changes);
 impl<V: View> TableChanges for ViewChanges<V> {
     fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
         self.0.fold(recorded, event)
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        V::slots(&self.0)
     }
 
     fn write<'a>(

@@ -24,6 +24,7 @@ use crate::pipeline::apply::{self, ApplyError};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Page};
 use crate::pipeline::log_client::LogClient;
+use crate::pipeline::memory::Memory;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::pipeline::progress::Positions;
 use crate::projection::ProjectionVersion;
@@ -52,6 +53,8 @@ struct Parts {
     pool: PgPool,
     lane_map: LaneMap,
     lanes_at_once: usize,
+    /// Nobody reads while a version is filled.
+    memory: Arc<Memory>,
     applied: AtomicI64,
 }
 
@@ -68,6 +71,7 @@ impl Filler {
             pool: database::fill_pool(&config.migrate_database_url, of, lanes_at_once),
             lane_map,
             lanes_at_once,
+            memory: Arc::default(),
             applied: AtomicI64::new(0),
         })))
     }
@@ -209,8 +213,15 @@ impl Filler {
             };
             let after = advance.after;
             let pool = &self.0.pool;
-            let outcome =
-                apply::apply(pool, self.0.of, vec![advance], plan.changes, APPLY_MAX).await;
+            let outcome = apply::apply(
+                pool,
+                self.0.of,
+                &self.0.memory,
+                vec![advance],
+                plan.changes,
+                APPLY_MAX,
+            )
+            .await;
             match outcome {
                 Ok(()) => {
                     self.0.applied.fetch_add(after.position.0 - at.position.0, Ordering::Relaxed);

@@ -55,6 +55,7 @@ impl ProjectionRunner {
             match outcome {
                 Ok(()) => self.after_commit(plan).await?,
                 Err(error) => {
+                    self.in_doubt |= matches!(error, ApplyError::Unavailable(_));
                     tracing::info!(%error, "a partition of a batch is retried");
                     failed.push(partition);
                 }
@@ -95,15 +96,18 @@ impl ProjectionRunner {
             // 2. Write rows and checkpoints.
             match self.write(&mut plan).await {
                 Ok(()) => {
+                    self.in_doubt = false;
                     self.context.progress.set_trouble(None);
                     return self.after_commit(plan).await.map(|()| None);
                 }
                 Err(ApplyError::Refused(error)) => return Ok(Some(error)),
                 Err(ApplyError::Moved) => {
+                    self.in_doubt = false;
                     tracing::info!("another instance applies these lanes");
                     self.reload().await?;
                 }
                 Err(ApplyError::Unavailable(error)) => {
+                    self.in_doubt = true;
                     tracing::warn!(error, "nothing can be applied, trying again");
                     self.context.progress.set_trouble(Some(error.clone()));
                     backoff.pause(&self.context.stop).await?;
@@ -124,6 +128,7 @@ impl ProjectionRunner {
         apply::apply(
             &self.context.pool,
             projection,
+            self.context.progress.memory(),
             plan.advances.clone(),
             std::mem::replace(&mut plan.changes, projection.projection().new_changes()),
             self.context.config.projection.apply_timeout_ms.0 + ANSWER_MARGIN,
@@ -140,6 +145,8 @@ impl ProjectionRunner {
             self.checkpoints.insert(advance.lane, advance.after);
         }
         let reached = |advance: &Advance| (advance.lane, advance.after.position);
+        // First, because memory answers only as of what nobody was known to be beyond.
+        self.context.progress.memory().applied(plan.advances.iter().map(reached));
         self.context.progress.raise(plan.advances.iter().map(reached));
         self.context.subscription.offsets.send_if_modified(|offsets| {
             let moved = plan.advances.iter();

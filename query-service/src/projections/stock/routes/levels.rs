@@ -3,6 +3,7 @@
 pub mod figures;
 pub mod level;
 pub mod item;
+pub mod kept;
 pub mod list;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use self::figures::Subject;
 use self::item::ItemLookup;
+use self::kept::Kept;
 use crate::http::answer::Figure;
 use crate::http::coalesce::Coalesced;
 use crate::http::rows::Text;
@@ -22,6 +24,7 @@ use crate::http::wait::Lookup;
 #[derive(Debug, Default)]
 pub struct Points {
     figures: Coalesced<Subject, Lookup<Figure>>,
+    kept: Kept,
     items: Coalesced<Sku, ItemLookup>,
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
+use shared_events::values::{LocationCode, Sku};
+
 use super::figures::{Lanes, Subject, read_figures};
 use super::{Points, StockLevel};
 use crate::http::Service;
@@ -33,14 +35,14 @@ pub async fn get_stock_level(
 ) -> Result<Response, Problem> {
     let (sku, location) = (sku(&sku_text)?, location(&location_text)?);
     options.require(&location)?;
-    let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
     let lane = service.lane_map()?.lane_of_item(&sku);
     let past = past.resolve(&service).await?;
     let AsOf { position, value } = if past.is_present() {
-        let read = || read_together(&service, subject.clone());
+        let read = || read_now(&service, &sku, &location);
         read_when_applied(&service, &options.min_position, read).await?
     } else {
         past.must_name(lane)?;
+        let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
         read_past(&service, &options.min_position, &subject, &past).await?
     };
     let figure = value?;
@@ -50,11 +52,28 @@ pub async fn get_stock_level(
     Ok(options.answer(&position, &tag, &StockLevel { sku, location, figure, known_position }))
 }
 
-/// The current figure, read by one statement with those that other requests ask for.
-async fn read_together(service: &Service, subject: Subject) -> Result<Lookup<Figure>, Problem> {
+/// The current figure: from memory, or read by one statement with those that other requests ask for.
+async fn read_now(
+    service: &Service,
+    sku: &Sku,
+    location: &LocationCode,
+) -> Result<Lookup<Figure>, Problem> {
+    let Points { kept, figures, .. } = service.route_state();
+    let reading = match kept.find(service, sku, location) {
+        Ok(AsOf { position, value }) => return Ok(AsOf { position, value: Ok(value) }),
+        Err(reading) => reading,
+    };
     let shared = Arc::clone(service);
     let read = move |subjects| read_many(Arc::clone(&shared), subjects);
-    service.route_state::<Points>().figures.ask(subject, read).await
+    let subject = Subject { sku: sku.clone(), location: Some(location.clone()) };
+    let found = figures.ask(subject, read).await?;
+    // What has no history depends on more than the row of the pair.
+    if let Ok(figure) = &found.value
+        && figure.version > 0
+    {
+        kept.keep(reading, sku.clone(), location.clone(), figure.clone());
+    }
+    Ok(found)
 }
 
 async fn read_many(
