@@ -369,7 +369,7 @@ async fn an_order_in_a_batch_with_a_key_or_of_a_dry_run_is_placed_as_other_comma
     assert_eq!(batch["results"][1]["status"], 202, "{batch}");
     assert_eq!(stockbook.count("OrderPlaced").await, 3);
     let mut bad = body.clone();
-    bad["policy"] = json!("wait");
+    bad["policy"] = json!("later");
     bad["payment"] = json!("4111");
     let refused = command.refused("/v1/orders", bad, 422, "validation_failed").await;
     let pointers: Vec<&Value> =
@@ -403,7 +403,7 @@ async fn orders_are_found_by_owner_and_status(world: Arc<World>) {
     assert_eq!(ids("owner=ann&").await, [third, first].map(String::clone));
     assert_eq!(ids("status=cancelled&").await, [first].map(String::clone));
     assert_eq!(ids("owner=ann&status=awaiting_payment&").await, [third].map(String::clone));
-    let refused = query.get("/v1/orders?status=waiting").await;
+    let refused = query.get("/v1/orders?status=held").await;
     refused.expect_problem(422, "invalid_parameter");
 }
 
