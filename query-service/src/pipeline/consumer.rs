@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::config::{self, ProjectionConfig};
 use crate::metrics;
 use crate::pipeline::assignment::{AssignmentListener, client_config};
-use crate::pipeline::delivery::{Arrival, Fact, Unreadable};
+use crate::pipeline::delivery::{Arrival, Fact, LINGER_RECORDS_MAX, Unreadable};
 use crate::pipeline::follower::Follower;
 
 /// How often offsets are committed.
@@ -29,9 +29,6 @@ const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long records gather before they are handed to the views: each delivery costs every view a
 /// transaction.
 const LINGER: Duration = Duration::from_millis(4);
-
-/// So many records are worth a transaction: after them the consumer does not linger.
-const LINGER_RECORDS_MAX: usize = 1_000;
 
 /// A batch comes in so many deliveries at least, so that the next ones are decoded while it is applied.
 const DELIVERIES_PER_BATCH: usize = 4;

@@ -12,6 +12,9 @@ use tokio::time::Instant;
 
 use crate::pipeline::checkpoint::Checkpoint;
 
+/// So many records are worth a transaction: nobody waits for more.
+pub const LINGER_RECORDS_MAX: usize = 1_000;
+
 #[derive(Debug)]
 pub enum Delivery {
     Records(Records),

@@ -15,11 +15,8 @@ use crate::config;
 use crate::pipeline::apply;
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::context::Context;
-use crate::pipeline::delivery::{Arrival, Delivery, Records};
+use crate::pipeline::delivery::{Arrival, Delivery, LINGER_RECORDS_MAX, Records};
 use crate::pipeline::plan::Arrivals;
-
-/// So many records are worth a transaction: a view does not wait for more.
-const LINGER_RECORDS_MAX: usize = 1_000;
 
 /// A lane that is stopped.
 #[derive(Debug, Clone, Copy)]

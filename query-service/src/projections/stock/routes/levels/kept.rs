@@ -61,15 +61,14 @@ impl Kept {
             position.filter(|_| is_ours).map(|position| token(lane, position.0))
         });
         let stamp = memory.stamp(slot);
-        let entry = || self.entry(slot).filter(|entry| Some(entry.stamp) == stamp);
-        let figure = |entry: Arc<Entry>| {
-            (entry.sku == *sku && entry.location == *location).then(|| entry.figure.clone())
-        };
         let reading = Reading { slot, stamp };
         let position: PositionToken = position.ok_or(reading)?;
-        let value = entry().and_then(figure).ok_or(reading)?;
+        let is_valid = |entry: &Arc<Entry>| {
+            Some(entry.stamp) == stamp && entry.sku == *sku && entry.location == *location
+        };
+        let entry = self.entry(slot).filter(is_valid).ok_or(reading)?;
         metrics::figure_from_memory();
-        Ok(AsOf { position, value })
+        Ok(AsOf { position, value: entry.figure.clone() })
     }
 
     /// Keeps a figure that was read after `reading` was given out.
