@@ -46,7 +46,8 @@ const IMPURE: [&str; 9] = [
 ];
 
 /// All that the core may depend on.
-const CORE_DEPENDENCIES: [&str; 5] = ["imbl", "serde", "serde_json", "shared-events", "thiserror"];
+const CORE_DEPENDENCIES: [&str; 6] =
+    ["foldhash", "imbl", "serde", "serde_json", "shared-events", "thiserror"];
 
 /// Files whose imports only tests need.
 const OF_TESTS: [&str; 4] = ["tests", "spec", "properties", "fixture"];

@@ -2,7 +2,7 @@
 
 mod waiting;
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::collections::hash_map::Entry;
 
 use shared_events::event::{Cause, Event, Figures, HeldStock};
@@ -55,7 +55,7 @@ impl<'a> Ledger<'a> {
         Self {
             inventory,
             now,
-            running: HashMap::new(),
+            running: HashMap::default(),
             due: Vec::new(),
             waited_for: Vec::new(),
             served: 0,

@@ -1,6 +1,6 @@
 //! The working set of decisions, and the fold of events into it.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use shared_events::event::{
     AllocatedStock, Event, ExpectedStock, FilledStock, HeldStock, HoldExtended, ItemDetails,
