@@ -88,10 +88,15 @@ impl App {
         let api_keys = state.api_keys.clone();
         state.sign_in = sign_in.clone();
         let router = http::router(state, &callers);
-        let mut server = Server::start(listener, router, config.http.connections_max)?;
+        let certificate = config.tls.certificate()?;
+        let connections_max = config.http.connections_max;
+        let mut server = Server::start(listener, router, connections_max, certificate.clone())?;
         // 2. Learn the lanes. Then accept commands and publish their events until the shutdown.
         let mut parts = Parts::default();
         parts.spawn("metrics", recorder::upkeep());
+        if let Some(certificate) = certificate {
+            parts.spawn("certificate", certificate.follow());
+        }
         if let Some(keys) = sign_in.keys() {
             parts.spawn("API keys", api_keys.follow(keys.clone()));
         }
@@ -116,7 +121,7 @@ impl App {
         writer_state.send_replace(WriterState::Stopped);
         // These hold the writer's queue open, which ends with its last sender. An interrupted delete did
         // not happen, and the next instance resumes unfinished reversals.
-        for part in ["purge", "sweeper", "reversals", "metrics", "API keys"] {
+        for part in ["purge", "sweeper", "reversals", "metrics", "certificate", "API keys"] {
             parts.abort(part);
         }
         payments_stop.cancel();

@@ -12,9 +12,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand, value_parser};
 use service_edge::callers::CallerConfig;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::config::{at_least_one, lanes};
+use service_edge::healthcheck::TlsOfService;
 use service_edge::process::with_default_action;
 use service_edge::sign_in::config::SignInConfig;
 use service_edge::sign_in::scope::Scope;
+use service_edge::tls::TlsConfig;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
 use shared_events::time::Timestamp;
@@ -55,8 +57,8 @@ pub enum Action {
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH and TLS must be
-    /// said.
+    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH must be
+    /// said, and TLS=off unless there is a certificate.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: ListenAddress,
 
@@ -89,6 +91,9 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub sign_in: SignInConfig,
+
+    #[command(flatten)]
+    pub tls: TlsConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,
@@ -315,6 +320,9 @@ pub struct HealthcheckConfig {
     /// The address on which the service listens, host:port.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: ListenAddress,
+
+    #[command(flatten)]
+    pub tls: TlsOfService,
 }
 
 impl Config {

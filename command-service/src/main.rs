@@ -24,7 +24,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Serve(config) => serve(*config).await,
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Verify(config) => verify::verify(config).await,
-        Action::Healthcheck(config) => healthcheck(&config.listen).await,
+        Action::Healthcheck(config) => healthcheck(&config.listen, &config.tls).await,
         Action::Keys(config) => api_keys::operate::operate(config.action).await,
         Action::CreateTopic(config) => create_topics(&config).await,
     }
@@ -43,6 +43,7 @@ async fn create_topics(config: &CreateTopicConfig) -> anyhow::Result<()> {
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
-    let listener = process::listen(&config.listen, &config.sign_in, "change the stock")?;
+    let ServeConfig { listen, sign_in, tls, .. } = &config;
+    let listener = process::listen(listen, sign_in, tls, "change the stock")?;
     App::build(config).run(listener, shutdown).await
 }

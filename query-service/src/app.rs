@@ -65,10 +65,15 @@ impl App {
         let sign_in = SignIn::new(&config.sign_in, listener.local_addr()?)?;
         let callers = Callers::of(&listener, config.callers, &sign_in)?;
         let router = router::router(projections.clone(), config.http, &callers, &sign_in);
-        let mut server = Server::start(listener, router, config.http.connections_max)?;
+        let certificate = config.tls.certificate()?;
+        let connections_max = config.http.connections_max;
+        let mut server = Server::start(listener, router, connections_max, certificate.clone())?;
         // 2. Learn the lanes and versions. Then apply events until the shutdown.
         let mut parts = Parts::default();
         parts.spawn("metrics", recorder::upkeep());
+        if let Some(certificate) = certificate {
+            parts.spawn("certificate", certificate.follow());
+        }
         if let Some(keys) = sign_in.keys() {
             parts.spawn("API keys", api_keys::follow(log, keys.clone()));
         }
@@ -105,8 +110,9 @@ impl App {
         stop.cancel();
         let deadline = Instant::now() + config.http.drain_timeout_ms.0;
         let drained = server.stop(config.http.drain_timeout_ms.0).await;
-        parts.abort("metrics");
-        parts.abort("API keys");
+        for part in ["metrics", "certificate", "API keys"] {
+            parts.abort(part);
+        }
         for part in ["projections", "alerts", "integrity check"] {
             parts.finish(part, deadline.saturating_duration_since(Instant::now())).await;
         }

@@ -1,19 +1,23 @@
 //! The settings, read once from flags and the environment. `--help` shows each with its comment.
 
+use std::path::PathBuf;
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, value_parser};
 use reqwest::Url;
 use service_edge::callers::CallerConfig;
 use service_edge::config::at_least_one;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, Milliseconds, Secret, count};
+use service_edge::healthcheck::TlsOfService;
 use service_edge::sign_in::config::SignInConfig;
+use service_edge::tls::TlsConfig;
 use shared_events::record::TOPIC;
 
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeConfig {
-    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH and TLS must be
-    /// said.
+    /// The address to listen on, host:port; port 0 takes a free port. Beyond loopback, AUTH must be
+    /// said, and TLS=off unless there is a certificate.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
 
@@ -22,6 +26,9 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub sign_in: SignInConfig,
+
+    #[command(flatten)]
+    pub tls: TlsConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,
@@ -142,6 +149,11 @@ pub struct LogConfig {
     #[arg(long, env = "COMMAND_KEY", hide_env_values = true)]
     pub command_key: Option<Secret>,
 
+    /// Certificates, in PEM, of those who may issue command-service's; by default those that this machine
+    /// trusts. Read at the start.
+    #[arg(long, env = "COMMAND_CA")]
+    pub command_ca: Option<PathBuf>,
+
     /// How long one request to the log may take, in milliseconds.
     #[arg(long, env = "LOG_TIMEOUT_MS", default_value = "10000")]
     pub log_timeout_ms: Milliseconds,
@@ -202,4 +214,7 @@ pub struct HealthcheckConfig {
     /// The address on which the service listens, host:port.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8081")]
     pub listen: ListenAddress,
+
+    #[command(flatten)]
+    pub tls: TlsOfService,
 }

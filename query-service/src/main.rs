@@ -24,12 +24,13 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Rebuild(config) => rebuild::rebuild(config).await,
         Action::Skip(config) => skip::skip(config).await,
-        Action::Healthcheck(config) => healthcheck(&config.listen).await,
+        Action::Healthcheck(config) => healthcheck(&config.listen, &config.tls).await,
     }
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
-    let listener = process::listen(&config.listen, &config.sign_in, "see the stock")?;
+    let ServeConfig { listen, sign_in, tls, .. } = &config;
+    let listener = process::listen(listen, sign_in, tls, "see the stock")?;
     App::build(config)?.run(listener, shutdown).await
 }

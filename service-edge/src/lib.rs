@@ -7,6 +7,7 @@
 //! - [`parts`]: the long-running tasks of a service
 //! - [`retry`]: pauses between tries
 //! - [`server`]: the listening socket and its limits
+//! - [`tls`]: the certificate of that socket, and whom this service trusts elsewhere
 //! - [`callers`]: whom a service without sign-in answers
 //! - [`sign_in`]: who asks, and whether they may
 //! - [`http`]: what surrounds the handlers
@@ -25,6 +26,7 @@ pub mod database;
 pub mod parts;
 pub mod retry;
 pub mod server;
+pub mod tls;
 pub mod callers;
 pub mod sign_in;
 pub mod http;

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::ListenAddress;
 use crate::sign_in::config::SignInConfig;
+use crate::tls::TlsConfig;
 
 /// The exit code for settings that cannot be used (`EX_USAGE` of sysexits).
 const EXIT_USAGE: u8 = 64;
@@ -119,6 +120,7 @@ pub fn shutdown_on_signal() -> anyhow::Result<CancellationToken> {
 pub fn listen(
     address: &ListenAddress,
     sign_in: &SignInConfig,
+    tls: &TlsConfig,
     everybody_can: &str,
 ) -> anyhow::Result<TcpListener> {
     let address = address.as_str();
@@ -126,11 +128,12 @@ pub fn listen(
         TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let is_on = sign_in.is_on(address)?;
+    tls.check(address)?;
     if !is_on && !address.ip().is_loopback() {
         tracing::warn!(%address, "listening beyond loopback without sign-in: everybody who \
              reaches this address can {everybody_can}");
     }
-    writeln!(std::io::stdout().lock(), "listening on http://{address}")?;
+    writeln!(std::io::stdout().lock(), "listening on {}://{address}", tls.scheme())?;
     Ok(listener)
 }
 

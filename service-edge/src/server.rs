@@ -15,6 +15,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::PollSemaphore;
 use tower::Service;
 
+use crate::tls::Certificate;
+
 /// How long a connection may take to send the header of its next request, including idle time.
 const HEADER_MAX: Duration = Duration::from_secs(10);
 
@@ -26,21 +28,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `router` on a listener that is already bound.
+    /// Serves `router` on a listener that is already bound, over TLS if there is a certificate.
     pub fn start(
         listener: TcpListener,
         router: Router,
         connections_max: u32,
+        certificate: Option<Certificate>,
     ) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let handle = Handle::new();
-        let mut server = axum_server::from_tcp(listener)?.handle(handle.clone()).http1_only();
-        // axum's own server has no such timeout: half a header would hold a connection forever.
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_MAX);
+        let server = axum_server::from_tcp(listener)?.handle(handle.clone());
         let connections_max = usize::try_from(connections_max).unwrap_or(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(connections_max));
         let connections = Connections { router, free: PollSemaphore::new(free), permit: None };
-        let serving = tokio::spawn(server.serve(connections));
+        let serving = match certificate {
+            None => tokio::spawn(limited(server).serve(connections)),
+            Some(certificate) => {
+                tokio::spawn(limited(server.acceptor(certificate)).serve(connections))
+            }
+        };
         Ok(Self { handle, serving })
     }
 
@@ -58,6 +64,13 @@ impl Server {
         self.handle.graceful_shutdown(Some(drain_max));
         Ok(self.serving.await??)
     }
+}
+
+fn limited<A>(server: axum_server::Server<SocketAddr, A>) -> axum_server::Server<SocketAddr, A> {
+    let mut server = server.http1_only();
+    // axum's own server has no such timeout: half a header would hold a connection forever.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_MAX);
+    server
 }
 
 /// Makes the service of each connection. Beyond the limit, the next connection is not accepted and
@@ -150,7 +163,7 @@ mod tests {
         let asked = Asked::default();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let server = Server::start(listener, router(&asked), 1).expect("a server");
+        let server = Server::start(listener, router(&asked), 1, None).expect("a server");
 
         let mut first = TcpStream::connect(address).await.expect("the first connection");
         ask(&mut first, "first").await;

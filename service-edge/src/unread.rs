@@ -123,7 +123,7 @@ mod tests {
         let layer = from_fn(async |request, next: Next| {
             drop_unread(request, async |request| next.run(request).await).await
         });
-        let server = Server::start(listener, router.layer(layer), 9).unwrap();
+        let server = Server::start(listener, router.layer(layer), 9, None).unwrap();
         (server, TcpStream::connect(address).await.unwrap())
     }
 

@@ -3,7 +3,9 @@
 //!
 //! Everything listens on 127.0.0.1 only.
 
+pub mod access;
 mod cache;
+pub mod certificates;
 mod credentials;
 pub mod folder;
 mod java;

@@ -25,6 +25,7 @@ use self::plan::{Command, Plan, Stock};
 use self::progress::Progress;
 use self::report::{Ledger, Report};
 use self::source::Source;
+use crate::access::Access;
 use crate::ports;
 
 /// Sends a shop's trade to a running stack and checks every figure afterwards.
@@ -54,6 +55,8 @@ pub struct Options {
     /// The query-service.
     #[arg(long, value_name = "URL", default_value_t = on_port(ports::QUERY))]
     pub query: Url,
+    #[command(flatten)]
+    pub access: Access,
 }
 
 /// The default number of commands that are sent at the same time.
@@ -75,8 +78,8 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
 ///
 /// After an error, the same call continues where this one stopped.
 pub async fn replay(plan: &Plan, options: &Options) -> anyhow::Result<Report> {
-    let commands = Client::new(&options.command)?;
-    let query = Client::new([&options.query])?;
+    let commands = Client::new(&options.command, &options.access)?;
+    let query = Client::new([&options.query], &options.access)?;
     let clients = usize::from(options.clients);
     let mut report = Report::new(plan);
     let mut ledger = Ledger::new(plan.skus());

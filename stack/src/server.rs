@@ -12,13 +12,15 @@ use reqwest::Url;
 use sqlx::{Connection, PgConnection};
 use tokio::net::TcpStream;
 
+use crate::access::Access;
+
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 const EXTERNAL_ANSWER_MAX: Duration = Duration::from_secs(15);
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// No `Debug`: the URL holds a password.
 pub(crate) enum Address {
-    Service(SocketAddr),
+    Service(SocketAddr, Access),
     /// It speaks over Kafka only.
     Participant,
     Postgres(Url),
@@ -27,9 +29,10 @@ pub(crate) enum Address {
 
 impl Address {
     /// Succeeds if it can work now.
-    pub(crate) async fn ask(&self, http: &reqwest::Client) -> anyhow::Result<()> {
+    pub(crate) async fn ask(&self) -> anyhow::Result<()> {
         match self {
-            Self::Service(_) => {
+            Self::Service(_, access) => {
+                let http = access.client()?.build().context("cannot make an HTTP client")?;
                 let url = format!("{self}/readyz");
                 let answer = http.get(url).timeout(ANSWER_MAX).send().await?;
                 let status = answer.status();
@@ -56,7 +59,8 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Service(address) => write!(f, "http://{address}"),
+            Self::Service(address, Access { ca: Some(_), .. }) => write!(f, "https://{address}"),
+            Self::Service(address, Access { ca: None, .. }) => write!(f, "http://{address}"),
             Self::Participant => f.write_str("over Kafka"),
             Self::Postgres(url) => url.fmt(f),
             Self::Kafka(brokers) => brokers.fmt(f),

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{ChildStdout, Command};
 
+use crate::access::Access;
 use crate::folder::DataFolder;
 use crate::process::{Kind, Process, Spec, run};
 use crate::server::{Address, LOOK_AGAIN};
@@ -43,7 +44,8 @@ impl Service {
         settings: &Settings,
     ) -> anyhow::Result<Self> {
         let mut process = Process::start(folder, spec(name, program, &["serve"], settings))?;
-        let address = Address::Service(listening(&mut process).await?);
+        let access = Access { ca: settings.ca.clone(), ..Access::default() };
+        let address = Address::Service(listening(&mut process).await?, access);
         Ok(Self { process, address })
     }
 
@@ -69,24 +71,23 @@ impl Service {
     /// Starts it again after it has ended, where it was, and waits until a service has opened its
     /// socket and a server answers.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
-        let Address::Service(address) = self.address else {
+        let Address::Service(address, _) = self.address else {
             self.process.start_again()?;
             return self.ready(START_MAX).await;
         };
         self.process.set_variable("LISTEN", address.to_string());
         self.process.start_again()?;
-        self.address = Address::Service(listening(&mut self.process).await?);
+        // The same one, if LISTEN holds.
+        listening(&mut self.process).await?;
         Ok(())
     }
 
     /// Waits until it can work.
     pub async fn ready(&mut self, within: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + within;
-        // A proxy of this machine does not know its own services.
-        let http = reqwest::Client::builder().no_proxy().build();
-        let (address, http) = (&self.address, http.context("cannot make an HTTP client")?);
+        let address = &self.address;
         loop {
-            let ready = self.process.wait_until(within, async || address.ask(&http).await).await;
+            let ready = self.process.wait_until(within, async || address.ask().await).await;
             let again = |error: &anyhow::Error| error.to_string().contains(STILL_IN_USE);
             if !ready.as_ref().is_err_and(again) || Instant::now() > deadline {
                 return ready;
@@ -100,6 +101,15 @@ impl Service {
     #[must_use]
     pub fn url(&self) -> String {
         self.address.to_string()
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match &self.address {
+            Address::Service(_, access) => access.clone(),
+            Address::Participant | Address::Postgres(_) | Address::Kafka(_) => Access::default(),
+        }
     }
 
     /// The process id, while it runs.
@@ -173,7 +183,8 @@ async fn drain(mut lines: BufReader<ChildStdout>) {
 
 /// The address in `listening on http://127.0.0.1:8080`.
 fn address(line: &str) -> Option<SocketAddr> {
-    line.trim().strip_prefix("listening on http://")?.parse().ok()
+    let (scheme, address) = line.trim().strip_prefix("listening on ")?.split_once("://")?;
+    ["http", "https"].contains(&scheme).then(|| address.parse().ok())?
 }
 
 #[cfg(test)]
@@ -184,6 +195,7 @@ mod tests {
     fn the_address_is_read_from_the_line_a_service_prints() {
         let found = address("listening on http://127.0.0.1:8080\n").unwrap();
         assert_eq!(found.port(), 8080);
+        assert!(address("listening on https://127.0.0.1:8080\n").is_some());
         assert_eq!(address(""), None);
         assert_eq!(address("listening on 127.0.0.1:8080"), None);
     }

@@ -2,6 +2,7 @@
 
 use integration_tests::{Figures, lines_at_main};
 use serde_json::json;
+use stack::access::Access;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;
 use stack::replay::{CLIENTS, Options, replay};
@@ -16,6 +17,7 @@ pub(crate) async fn the_readme_is_followed_on_a_new_project(project: &Project) {
         command: vec![parse(&project.command_url)],
         query: parse(&project.query_url),
         clients: CLIENTS,
+        access: Access::default(),
     };
     let report = replay(&plan.expect("the trade can be read"), &options).await;
     let report = report.expect("the replay comes through");

@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared_events::lane::PositionToken;
 use shared_events::recorded::RecordedEvent;
+use stack::access::Access;
 use tokio::time::timeout;
 
 trials! {
@@ -144,16 +145,20 @@ async fn changes_are_sent_once_and_in_order_page_by_page_and_as_a_stream(world: 
     }
 
     // A stream that is open does not keep a service from stopping.
-    let request = reqwest::Client::new().get(&url).header("accept", "text/event-stream");
+    let request = http_client().get(&url).header("accept", "text/event-stream");
     let mut open = request.send().await.expect("the service answers");
     stop(&mut stockbook.queries[1]).await;
     let end = async { while let Ok(Some(_)) = open.chunk().await {} };
     timeout(DEADLINE, end).await.expect("the stream ends with the service");
 }
 
+fn http_client() -> reqwest::Client {
+    Access::default().client().unwrap().build().unwrap()
+}
+
 /// The next events of a stream, and the id of the last of them.
 async fn stream(url: &str, last: Option<&str>, count: usize) -> (Lanes, String) {
-    let mut request = reqwest::Client::new().get(url).header("accept", "text/event-stream");
+    let mut request = http_client().get(url).header("accept", "text/event-stream");
     if let Some(last) = last {
         request = request.header("last-event-id", last);
     }

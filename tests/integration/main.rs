@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         sign_in::TESTS,
         sign_in::routes::TESTS,
         sign_in::tokens::TESTS,
+        sign_in::tls::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

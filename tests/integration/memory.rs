@@ -106,7 +106,7 @@ async fn an_owner_that_was_paused_answers_nothing_older_than_the_instance_that_t
     eventually("the other one has taken over", ask, |status| *status == 200).await;
     // 3. Requests wait for it while it is paused, so it answers them before it can learn anything.
     // On new connections, since it closes those that were idle for too long.
-    let owner = &Api::new(&stockbook.queries[0].url());
+    let owner = &Api::of(&stockbook.queries[0]);
     let mut asked = pin!(join_all(skus.iter().map(|sku| point(owner, sku))));
     let early = timeout(Duration::from_millis(200), &mut asked).await;
     assert!(early.is_err(), "a paused service answers nothing");

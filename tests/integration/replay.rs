@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use integration_tests::{Size, Stockbook, World, start_again};
 use serde_json::Value;
+use stack::access::Access;
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::{Options, replay};
 
@@ -18,6 +19,7 @@ fn options(stockbook: &Stockbook, clients: u16) -> Options {
         command: stockbook.commands.iter().map(|service| url(service.url())).collect(),
         query: url(stockbook.queries[0].url()),
         clients,
+        access: Access::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who asks, and whether they may.
 
 pub(crate) mod routes;
+pub(crate) mod tls;
 pub(crate) mod tokens;
 
 use std::sync::Arc;
@@ -35,7 +36,15 @@ async fn signed_in(
     command: &[(&'static str, &str)],
     query: &[(&'static str, &str)],
 ) -> (Stockbook, String) {
-    let mut stockbook = Stockbook::prepare(world, 4).await;
+    signed_in_to(Stockbook::prepare(world, 4).await, command, query).await
+}
+
+/// The same of a Stockbook without services.
+async fn signed_in_to(
+    mut stockbook: Stockbook,
+    command: &[(&'static str, &str)],
+    query: &[(&'static str, &str)],
+) -> (Stockbook, String) {
     let admin = stockbook.api_key(&["--name", "admin", "--scope", ALL]).await;
     let scopes = ["--name", "query-service", "--scope", "log:read", "operate"];
     let reader = stockbook.api_key(&scopes).await;
@@ -325,6 +334,15 @@ async fn beyond_loopback_a_service_starts_only_if_that_was_said(world: Arc<World
     for settings in [[on, open], [off, open]] {
         started(&settings).await.unwrap();
     }
+    let certificates = stockbook.authority("tls");
+    let (certificate, key) = (certificates.certificate(), certificates.key());
+    let certificate = ("TLS_CERT", certificate.to_str().unwrap());
+    let key = ("TLS_KEY", key.to_str().unwrap());
+    started(&[on, certificate, key]).await.unwrap();
+    let contradiction = started(&[on, certificate, key, open]).await.unwrap_err();
+    assert!(contradiction.contains("contradict"), "{contradiction}");
+    let half = started(&[on, certificate]).await.unwrap_err();
+    assert!(half.contains("--tls-key"), "{half}");
     let refused = stockbook.keys(&["create", "--name", "x", "--scope", "stock:steal"]).await;
     assert!(refused.unwrap_err().contains("must be one of"));
 }

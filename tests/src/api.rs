@@ -9,6 +9,8 @@ use std::str::FromStr;
 use reqwest::{Client, Method};
 use serde_json::Value;
 use shared_events::recorded::RecordedEvent;
+use stack::access::Access;
+use stack::services::Service;
 
 pub use self::answer::{Answer, Figures, assert_has, moment, pointers};
 use crate::bodies::reservation;
@@ -25,7 +27,19 @@ pub struct Api {
 impl Api {
     /// A service at a base address such as `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
-        Self { http: Client::new(), base: base.trim_end_matches('/').to_owned(), credential: None }
+        Self::reached(base, &Access::default())
+    }
+
+    /// A service, over TLS if it has that.
+    pub fn of(service: &Service) -> Self {
+        Self::reached(&service.url(), &service.access())
+    }
+
+    /// A service at a base address, which this is the way to.
+    pub fn reached(base: &str, access: &Access) -> Self {
+        let http = access.client().and_then(|client| Ok(client.build()?));
+        let http = http.expect("a client can be made");
+        Self { http, base: base.trim_end_matches('/').to_owned(), credential: None }
     }
 
     /// The same service, asked with an API key or a token.

@@ -13,6 +13,7 @@ use rdkafka::config::ClientConfig;
 use serde_json::{Value, json};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
+use stack::certificates::Certificates;
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
@@ -41,6 +42,8 @@ pub struct Stockbook {
     pub queries: Vec<Service>,
     /// Where it does not use the Kafka that all tests share.
     pub node: Option<Node>,
+    /// What its services have for TLS.
+    pub certificates: Option<Certificates>,
     name: String,
 }
 
@@ -88,6 +91,7 @@ impl Stockbook {
             commands: Vec::new(),
             queries: Vec::new(),
             node,
+            certificates: None,
             name,
         };
         for (program, owner) in [
@@ -176,9 +180,19 @@ impl Stockbook {
         let commands: Vec<String> = self.commands.iter().map(Service::url).collect();
         let all = Settings::query_service(0, &self.urls.read, self.brokers(), &commands)
             .with("CONSUMER_GROUP", &self.name);
+        let all = match &self.certificates {
+            Some(certificates) => all.with("COMMAND_CA", certificates.ca().display().to_string()),
+            None => all,
+        };
         let name = format!("query-{}", self.queries.len());
         let service = self.service(&name, self.world.query_service(), all, settings).await;
         self.queries.push(service);
+    }
+
+    /// Makes certificates that only this test knows.
+    pub fn authority(&self, name: &str) -> Certificates {
+        let folder = self.world.servers().folder().logs().join(format!("{}-{name}", self.name));
+        Certificates::make(&folder).expect("certificates can be made")
     }
 
     /// Makes an API key, with options as on the command line.
@@ -217,6 +231,10 @@ impl Stockbook {
         settings: &[(&'static str, &str)],
     ) -> Service {
         let all = all.with("TOPIC", &self.topic);
+        let all = match &self.certificates {
+            Some(certificates) => all.with_tls(certificates),
+            None => all,
+        };
         let all = settings.iter().fold(all, |all, (name, value)| all.with(name, *value));
         let (folder, name) = (self.world.servers().folder(), format!("{}-{name}", self.name));
         let mut service =
@@ -227,22 +245,22 @@ impl Stockbook {
 
     /// The first command-service.
     pub fn command(&self) -> Api {
-        Api::new(&self.commands[0].url())
+        Api::of(&self.commands[0])
     }
 
     /// The first query-service.
     pub fn query(&self) -> Api {
-        Api::new(&self.queries[0].url())
+        Api::of(&self.queries[0])
     }
 
     /// Every command-service.
     pub fn instances(&self) -> Vec<Api> {
-        self.commands.iter().map(|service| Api::new(&service.url())).collect()
+        self.commands.iter().map(Api::of).collect()
     }
 
     /// Every query-service.
     pub fn readers(&self) -> Vec<Api> {
-        self.queries.iter().map(|service| Api::new(&service.url())).collect()
+        self.queries.iter().map(Api::of).collect()
     }
 
     /// Registers location MAIN and these items.

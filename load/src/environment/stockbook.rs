@@ -10,6 +10,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
+use stack::access::Access;
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
@@ -61,8 +62,7 @@ impl Stockbook {
         let mut service = Service::start(folder, &name, &program, &all).await?;
         service.ready(READY_MAX).await?;
         let address = address(&service.url())?;
-        // A proxy of this machine must not see local requests.
-        let client = Client::builder().no_proxy().build()?;
+        let client = Access::default().client()?.build()?;
         Ok(Self { urls, topic, address, service, client })
     }
 

@@ -170,6 +170,7 @@ mod tests {
     fn service() -> Service {
         let log = LogConfig {
             command_key: None,
+            command_ca: None,
             command_url: vec!["http://127.0.0.1:9".parse().expect("a URL")],
             log_timeout_ms: Milliseconds(LONG),
             log_page_events: 1,

@@ -1,5 +1,7 @@
 //! Reads the log over HTTP, from the first command-service that answers.
 
+use std::error::Error;
+use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
 use service_edge::sign_in::api_key::StoredKey;
 use service_edge::sign_in::keys::KeyList;
+use service_edge::tls::{trusting, trusting_nobody};
 use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
@@ -35,12 +38,25 @@ pub struct LogClient {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error(transparent)]
-    Http(#[from] reqwest::Error),
+    #[error("{}", with_causes(.0))]
+    Http(reqwest::Error),
     #[error("the answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
     #[error("a line of the answer has more than {ANSWER_BYTES_MAX} bytes")]
     TooLong,
+}
+
+impl From<reqwest::Error> for LogError {
+    fn from(error: reqwest::Error) -> Self {
+        // Part of the message, and so not also its source.
+        Self::Http(error)
+    }
+}
+
+/// What failed, down to why: the client itself only says that it failed.
+fn with_causes(error: &reqwest::Error) -> String {
+    let causes = successors(error.source(), |cause: &&dyn Error| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// One event as the log returned it, to be passed on unchanged.
@@ -60,9 +76,10 @@ impl LogError {
 }
 
 impl LogClient {
-    pub fn new(settings: &LogConfig) -> reqwest::Result<Self> {
+    pub fn new(settings: &LogConfig) -> anyhow::Result<Self> {
         let timeout = settings.log_timeout_ms.0;
         let http = Client::builder()
+            .tls_backend_preconfigured(tls(settings)?)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
             .timeout(timeout)
             .build()?;
@@ -194,6 +211,15 @@ impl LogClient {
             }
         }
         Ok(body)
+    }
+}
+
+/// Whom to trust. A machine without trusted issuers can do without them where none is asked for.
+fn tls(settings: &LogConfig) -> anyhow::Result<rustls::ClientConfig> {
+    let is_asked_for = settings.command_url.iter().any(|url| url.scheme() == "https");
+    match &settings.command_ca {
+        None if !is_asked_for => trusting_nobody(),
+        ca => trusting(ca.as_deref()),
     }
 }
 

@@ -17,11 +17,6 @@ pub struct SignInConfig {
     #[arg(long, env = "AUTH", value_enum)]
     pub auth: Option<Switch>,
 
-    /// `off`: it is meant that the service listens beyond loopback without TLS, as behind a gateway that has
-    /// it.
-    #[arg(long, env = "TLS", value_enum)]
-    pub tls: Option<TlsSwitch>,
-
     /// The issuer whose tokens (JWT) are accepted next to API keys, as their `iss` says it.
     #[arg(long, env = "AUTH_ISSUER", requires = "auth_audience")]
     pub auth_issuer: Option<String>,
@@ -48,11 +43,6 @@ pub struct SignInConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     On,
-    Off,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TlsSwitch {
     Off,
 }
 
@@ -83,7 +73,7 @@ impl SignInConfig {
     /// Whether callers of a service that listens here sign in.
     ///
     /// # Errors
-    /// It would stand open, or its callers' secrets would, and nobody said that this is meant.
+    /// It would stand open, and nobody said that this is meant.
     pub fn is_on(&self, address: SocketAddr) -> anyhow::Result<bool> {
         let is_on = match self.auth {
             Some(Switch::On) => true,
@@ -105,11 +95,6 @@ impl SignInConfig {
                  everybody who reaches this address may do everything"
             );
         }
-        ensure!(
-            self.tls == Some(TlsSwitch::Off),
-            "{address} is beyond loopback and would be served without TLS: set TLS=off if that is meant, \
-             as behind a gateway that has it"
-        );
         Ok(is_on)
     }
 
@@ -130,27 +115,22 @@ impl SignInConfig {
 mod tests {
     use super::*;
 
-    fn decided(auth: Option<Switch>, tls: Option<TlsSwitch>, address: &str) -> Option<bool> {
-        let config = SignInConfig { auth, tls, ..SignInConfig::default() };
+    fn decided(auth: Option<Switch>, address: &str) -> Option<bool> {
+        let config = SignInConfig { auth, ..SignInConfig::default() };
         config.is_on(address.parse().expect("an address")).ok()
     }
 
     #[test]
     fn a_service_stands_open_only_on_loopback_or_where_it_was_said() {
-        const OFF: Option<TlsSwitch> = Some(TlsSwitch::Off);
         for loopback in ["127.0.0.1:8080", "[::1]:8080"] {
-            assert_eq!(decided(None, None, loopback), Some(false));
-            assert_eq!(decided(Some(Switch::On), None, loopback), Some(true));
-            assert_eq!(decided(Some(Switch::Off), None, loopback), Some(false));
+            assert_eq!(decided(None, loopback), Some(false));
+            assert_eq!(decided(Some(Switch::On), loopback), Some(true));
+            assert_eq!(decided(Some(Switch::Off), loopback), Some(false));
         }
         for beyond in ["0.0.0.0:8080", "[::]:8080", "10.0.0.1:8080"] {
-            for tls in [None, OFF] {
-                assert_eq!(decided(None, tls, beyond), None);
-            }
-            assert_eq!(decided(Some(Switch::On), None, beyond), None);
-            assert_eq!(decided(Some(Switch::Off), None, beyond), None);
-            assert_eq!(decided(Some(Switch::On), OFF, beyond), Some(true));
-            assert_eq!(decided(Some(Switch::Off), OFF, beyond), Some(false));
+            assert_eq!(decided(None, beyond), None);
+            assert_eq!(decided(Some(Switch::On), beyond), Some(true));
+            assert_eq!(decided(Some(Switch::Off), beyond), Some(false));
         }
     }
 

@@ -17,6 +17,7 @@ use shared_events::values::Sku;
 
 use super::plan::{Command, LOCATION};
 use super::progress::Progress;
+use crate::access::Access;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -83,12 +84,15 @@ pub(crate) struct Figures {
 }
 
 impl Client {
-    pub(crate) fn new<'a>(urls: impl IntoIterator<Item = &'a Url>) -> anyhow::Result<Self> {
+    pub(crate) fn new<'a>(
+        urls: impl IntoIterator<Item = &'a Url>,
+        access: &Access,
+    ) -> anyhow::Result<Self> {
         let base = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
         let bases: Vec<String> = urls.into_iter().map(base).collect();
         ensure!(!bases.is_empty(), "no address of the service is given");
-        let http = reqwest::Client::builder()
-            .no_proxy()
+        let http = access
+            .client()?
             .connect_timeout(Duration::from_secs(5))
             .timeout(ATTEMPT_MAX)
             .build()
@@ -308,7 +312,7 @@ mod tests {
         });
         let [closed] = crate::ports::free().unwrap();
         let urls = [format!("http://127.0.0.1:{closed}"), here].map(|url| url.parse().unwrap());
-        let client = Client::new(&urls).unwrap();
+        let client = Client::new(&urls, &Access::default()).unwrap();
         assert_eq!(client.log_length(&Progress::start("test", 0)).await.unwrap(), 0);
     }
 }

@@ -1,10 +1,18 @@
 //! Settings of the services, as environment variables.
 
+use std::path::PathBuf;
+
 use reqwest::Url;
+
+use crate::certificates::Certificates;
 
 /// Variables for one run of a service's program, in addition to the inherited ones.
 #[derive(Clone, Default)]
-pub struct Settings(Vec<(&'static str, String)>);
+pub struct Settings {
+    variables: Vec<(&'static str, String)>,
+    /// Who issued the service's certificate, if it has one.
+    pub(crate) ca: Option<PathBuf>,
+}
 
 impl Settings {
     /// `command-service serve`.
@@ -44,10 +52,20 @@ impl Settings {
         Self::default().with("KAFKA_BROKERS", brokers.to_owned())
     }
 
+    /// Over TLS.
+    #[must_use]
+    pub fn with_tls(self, certificates: &Certificates) -> Self {
+        let text = |path: PathBuf| path.display().to_string();
+        let settings = self
+            .with("TLS_CERT", text(certificates.certificate()))
+            .with("TLS_KEY", text(certificates.key()));
+        Self { ca: Some(certificates.ca()), ..settings }
+    }
+
     /// Adds a variable, such as `TOPIC`; the last value of a name counts.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.push((name, value.into()));
+        self.variables.push((name, value.into()));
         self
     }
 
@@ -55,7 +73,7 @@ impl Settings {
         // The output goes to a file.
         let plain = ("NO_COLOR", "1".to_owned());
         std::iter::once(&plain)
-            .chain(&self.0)
+            .chain(&self.variables)
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect()
     }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use reqwest::Url;
 
 use super::announce::Ready;
+use crate::access::Access;
 use crate::replay::plan::{Plan, Stock};
 use crate::replay::source::Source;
 use crate::replay::{CLIENTS, Options, replay};
@@ -18,6 +19,7 @@ pub(crate) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
         command: ready.command.iter().map(parse).collect::<Result<_, _>>()?,
         query: ready.query.first().map(parse).context("no query-service")??,
         clients: CLIENTS,
+        access: Access::default(),
     };
     replay(&plan, &options).await?.print(&to_try(&options))
 }
