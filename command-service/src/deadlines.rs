@@ -143,6 +143,7 @@ fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId
         payload: Payload::One(Request { command, occurred_at: None }),
         origin: Origin {
             actor: Some(Label::known(ACTOR)),
+            caller: None,
             correlation_id,
             causation_id: caused_by.map(|event| Label::known(&event.to_string())),
             traceparent: None,

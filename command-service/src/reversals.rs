@@ -201,6 +201,7 @@ mod tests {
     fn request(key: Option<&str>) -> WindowRequest {
         let origin = Origin {
             actor: None,
+            caller: None,
             correlation_id: "c".parse().unwrap(),
             causation_id: None,
             traceparent: None,

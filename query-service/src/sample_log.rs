@@ -368,6 +368,7 @@ impl Log {
             occurred_at: self.occurred_at.unwrap_or(recorded_at),
             recorded_at,
             actor: None,
+            caller: None,
             correlation_id: "c-1".parse().expect("a label"),
             causation_id: None,
             data: RawValue::from_string(data.to_string()).expect("JSON"),

@@ -3,6 +3,9 @@
 //! Each link covers the link before it and every published member of the event. Each member is preceded
 //! by its length (4 bytes, big-endian), so no two events share an encoding. The data is covered by its
 //! hash, so data can be redacted without breaking the chain as long as `data_hash` is kept.
+//!
+//! The version of a link follows from what the event has, so that no event changes its link: version 1
+//! covers an event without a caller; version 2 covers the caller, too.
 
 use std::fmt;
 use std::str::FromStr;
@@ -58,9 +61,16 @@ pub struct Link<'a> {
     pub correlation_id: &'a str,
     pub causation_id: Option<&'a str>,
     pub data_hash: [u8; 32],
+    /// Since version 2.
+    pub caller: Option<&'a str>,
 }
 
 impl Link<'_> {
+    /// Which members the link covers.
+    pub fn version(&self) -> u8 {
+        if self.caller.is_some() { 2 } else { 1 }
+    }
+
     /// The chain after this event, given the chain before it.
     ///
     /// Numbers are 8 bytes, big-endian; times are microseconds since 1970; an absent member has
@@ -86,6 +96,9 @@ impl Link<'_> {
         member(self.correlation_id.as_bytes());
         member(self.causation_id.unwrap_or_default().as_bytes());
         member(&self.data_hash);
+        if let Some(caller) = self.caller {
+            member(caller.as_bytes());
+        }
         Chain(Sha256::digest(&text).into())
     }
 }

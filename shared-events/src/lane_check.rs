@@ -206,6 +206,7 @@ mod tests {
                 occurred_at: at,
                 recorded_at: at,
                 actor: None,
+                caller: None,
                 correlation_id: "c".parse().unwrap(),
                 causation_id: None,
                 data: fact.to_data(),

@@ -49,6 +49,7 @@ impl Record {
         ];
         let optional = [
             ("actor", event.actor.as_ref()),
+            ("caller", event.caller.as_ref()),
             ("correlation_id", Some(&event.correlation_id)),
             ("causation_id", event.causation_id.as_ref()),
             ("traceparent", event.traceparent.as_ref()),
@@ -57,6 +58,10 @@ impl Record {
             optional.into_iter().filter_map(|(name, text)| Some((name, text?.to_string()))),
         );
         headers.push(("chain", event.chain.to_string()));
+        match event.chain_version() {
+            1 => {}
+            version => headers.push(("chain_version", version.to_string())),
+        }
         Self {
             partition: i32::from(event.lane.0),
             key: stream,
@@ -101,6 +106,7 @@ pub fn read<'a>(
         occurred_at: headers.required("ce_time")?,
         recorded_at: headers.required("recorded_at")?,
         actor: headers.optional("actor")?,
+        caller: headers.optional("caller")?,
         correlation_id: headers.required("correlation_id")?,
         causation_id: headers.optional("causation_id")?,
         data,
@@ -110,7 +116,7 @@ pub fn read<'a>(
 }
 
 /// The headers that [`read`] uses.
-const READ: [&str; 12] = [
+const READ: [&str; 13] = [
     "position",
     "ce_subject",
     "version",
@@ -119,6 +125,7 @@ const READ: [&str; 12] = [
     "ce_time",
     "recorded_at",
     "actor",
+    "caller",
     "correlation_id",
     "causation_id",
     "chain",

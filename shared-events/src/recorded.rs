@@ -31,6 +31,9 @@ pub struct RecordedEvent {
     pub recorded_at: Timestamp,
     /// The opaque id of the actor.
     pub actor: Option<Label>,
+    /// The credential that asked; none where nobody signed in.
+    #[serde(default)]
+    pub caller: Option<Label>,
     /// Connects related commands.
     pub correlation_id: Label,
     /// The cause, as named by the caller.
@@ -53,12 +56,21 @@ impl RecordedEvent {
         Event::from_json(&self.event_type, self.schema_version, self.data.get())
     }
 
+    /// The version of its link in the chain.
+    pub fn chain_version(&self) -> u8 {
+        self.link("", [0; 32]).version()
+    }
+
     /// The correct chain after this event, given the chain before it.
     pub fn chain_after(&self, previous: Chain) -> Chain {
-        let link = Link {
+        self.link(&self.stream.to_string(), data_hash(self.data.get())).after(previous)
+    }
+
+    fn link<'a>(&'a self, stream: &'a str, data_hash: [u8; 32]) -> Link<'a> {
+        Link {
             lane: self.lane,
             position: self.position,
-            stream: &self.stream.to_string(),
+            stream,
             version: self.version,
             event_type: &self.event_type,
             schema_version: self.schema_version,
@@ -67,15 +79,15 @@ impl RecordedEvent {
             actor: self.actor.as_ref().map(Label::as_str),
             correlation_id: self.correlation_id.as_str(),
             causation_id: self.causation_id.as_ref().map(Label::as_str),
-            data_hash: data_hash(self.data.get()),
-        };
-        link.after(previous)
+            data_hash,
+            caller: self.caller.as_ref().map(Label::as_str),
+        }
     }
 }
 
 impl Serialize for RecordedEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_struct("RecordedEvent", 14)?;
+        let mut event = serializer.serialize_struct("RecordedEvent", 16)?;
         event.serialize_field("id", &self.id())?;
         event.serialize_field("lane", &self.lane)?;
         event.serialize_field("position", &self.position)?;
@@ -86,10 +98,15 @@ impl Serialize for RecordedEvent {
         event.serialize_field("occurred_at", &self.occurred_at)?;
         event.serialize_field("recorded_at", &self.recorded_at)?;
         event.serialize_field("actor", &self.actor)?;
+        event.serialize_field("caller", &self.caller)?;
         event.serialize_field("correlation_id", &self.correlation_id)?;
         event.serialize_field("causation_id", &self.causation_id)?;
         event.serialize_field("data", &self.data)?;
         event.serialize_field("chain", &self.chain)?;
+        match self.chain_version() {
+            1 => event.skip_field("chain_version")?,
+            version => event.serialize_field("chain_version", &version)?,
+        }
         event.end()
     }
 }

@@ -82,27 +82,47 @@ fn an_unknown_member_or_type_is_refused_and_named() {
     assert!(error.to_string().contains("nmae"), "{error}");
 }
 
-fn recorded() -> RecordedEvent {
-    serde_json::from_str(&golden("recorded_event.json")).expect("the golden event decodes")
+/// The golden events with their records on Kafka, one for each version of the chain's links.
+const RECORDED: [(&str, &str); 2] =
+    [("recorded_event.json", "record.txt"), ("recorded_event.chain2.json", "record.chain2.txt")];
+
+fn recorded(name: &str) -> RecordedEvent {
+    serde_json::from_str(&golden(name)).expect("the golden event decodes")
+}
+
+fn line(event: &RecordedEvent) -> String {
+    serde_json::to_string(event).expect("an event can be written")
 }
 
 #[test]
 fn a_recorded_event_reads_and_writes_the_same_line() {
-    let line = serde_json::to_string(&recorded()).expect("an event can be written");
-    assert_eq!(line, golden("recorded_event.json"));
+    let newest = "recorded_event.chain2.json";
+    assert_eq!(line(&recorded(newest)), golden(newest));
+    // An event of before callers were known says that it has none, and nothing else.
+    let before = golden("recorded_event.json");
+    let without = r#""actor":"till-4","#;
+    let with = format!(r#"{without}"caller":null,"#);
+    assert_eq!(line(&recorded("recorded_event.json")), before.replacen(without, &with, 1));
 }
 
 #[test]
 fn the_chain_after_an_event_never_changes() {
-    let event = recorded();
-    assert_eq!(event.chain_after(Chain::default()).to_string(), event.chain.to_string());
+    for (name, _) in RECORDED {
+        let event = recorded(name);
+        assert_eq!(event.chain_after(Chain::default()).to_string(), event.chain.to_string());
+    }
 }
 
 #[test]
 fn the_chain_covers_every_published_member() {
-    let event = recorded();
+    for (name, _) in RECORDED {
+        covers_every_published_member(&recorded(name));
+    }
+}
+
+fn covers_every_published_member(event: &RecordedEvent) {
     let before = event.chain_after(Chain::default());
-    let original: serde_json::Value = serde_json::to_value(&event).expect("an event is JSON");
+    let original: serde_json::Value = serde_json::to_value(event).expect("an event is JSON");
     let changes = [
         ("lane", serde_json::json!(4)),
         ("position", serde_json::json!(8)),
@@ -113,6 +133,7 @@ fn the_chain_covers_every_published_member() {
         ("occurred_at", serde_json::json!("2010-12-01T08:26:00.000001Z")),
         ("recorded_at", serde_json::json!("2026-11-20T10:00:00.000001Z")),
         ("actor", serde_json::json!("somebody")),
+        ("caller", serde_json::json!("key/another")),
         ("correlation_id", serde_json::json!("another")),
         ("causation_id", serde_json::json!("another")),
         ("data", serde_json::json!({})),
@@ -124,31 +145,37 @@ fn the_chain_covers_every_published_member() {
             serde_json::from_value(changed).expect("a changed event decodes");
         assert_ne!(changed.chain_after(Chain::default()), before, "{member} is not covered");
     }
+    let mut anonymous = event.clone();
+    anonymous.caller = None;
+    let is_covered = anonymous.chain_after(Chain::default()) != before;
+    assert_eq!(is_covered, event.caller.is_some());
 }
 
 #[test]
 fn a_record_on_kafka_has_its_golden_form_and_reads_back() {
-    let event = recorded();
-    let record = Record::of(&event);
+    for (name, file) in RECORDED {
+        has_its_golden_form_and_reads_back(&recorded(name), file);
+    }
+}
+
+fn has_its_golden_form_and_reads_back(event: &RecordedEvent, file: &str) {
+    let record = Record::of(event);
     let mut text = format!("partition {}\nkey {}\n", record.partition, record.key);
     for (name, value) in &record.headers {
         text.push_str(&format!("{name}: {value}\n"));
     }
     text.push_str(&record.value);
-    assert_eq!(text, golden("record.txt"));
+    assert_eq!(text, golden(file));
 
     let headers = record.headers.iter().map(|(name, value)| (*name, value.as_bytes()));
     let back = record::read(record.partition, record.value.as_bytes(), headers)
         .expect("our own record reads back");
-    assert_eq!(
-        serde_json::to_string(&back).expect("an event can be written"),
-        golden("recorded_event.json")
-    );
+    assert_eq!(line(&back), line(event));
 }
 
 #[test]
 fn a_foreign_record_is_refused_with_the_invalid_part() {
-    let record = Record::of(&recorded());
+    let record = Record::of(&recorded("recorded_event.json"));
     for missing in ["position", "version", "ce_type", "ce_subject", "chain", "recorded_at"] {
         let headers = record
             .headers

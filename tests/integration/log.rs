@@ -103,7 +103,7 @@ async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {
 }
 
 /// Changes the log as nobody may: as its owner, with the triggers off.
-async fn tamper(stockbook: &Stockbook, statement: &str) {
+pub(crate) async fn tamper(stockbook: &Stockbook, statement: &str) {
     let mut owner = PgConnection::connect(stockbook.urls.write_owner.as_str()).await.unwrap();
     let statement = format!(
         "alter table events disable trigger user; {statement}; \

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
         sign_in::routes::TESTS,
         sign_in::tokens::TESTS,
         sign_in::tls::TESTS,
+        sign_in::caller::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

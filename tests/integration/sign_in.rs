@@ -1,5 +1,6 @@
 //! Who asks, and whether they may.
 
+pub(crate) mod caller;
 pub(crate) mod routes;
 pub(crate) mod tls;
 pub(crate) mod tokens;
@@ -27,7 +28,7 @@ trials! {
 }
 
 /// All scopes.
-const ALL: &str = "stock:read,stock:write,reservations:write,orders:write,transfers:write,\
+pub(crate) const ALL: &str = "stock:read,stock:write,reservations:write,orders:write,transfers:write,\
     catalogue:write,reversals:write,log:read,personal:read,subjects:forget,act_as,operate";
 
 /// A Stockbook whose callers sign in, and a key that may do everything.
@@ -55,7 +56,7 @@ async fn signed_in_to(
 }
 
 /// Waits until a service knows a key.
-async fn known(api: &Api) {
+pub(crate) async fn known(api: &Api) {
     let asked = async || api.get("/v1/audit").await.status;
     eventually("the service knows the key", asked, |status| *status == 200).await;
 }

@@ -45,6 +45,8 @@ pub struct Stockbook {
     /// What its services have for TLS.
     pub certificates: Option<Certificates>,
     name: String,
+    /// What it is asked with.
+    credential: Option<String>,
 }
 
 impl Stockbook {
@@ -93,6 +95,7 @@ impl Stockbook {
             node,
             certificates: None,
             name,
+            credential: None,
         };
         for (program, owner) in [
             (world.command_service(), &stockbook.urls.write_owner),
@@ -245,12 +248,26 @@ impl Stockbook {
 
     /// The first command-service.
     pub fn command(&self) -> Api {
-        Api::of(&self.commands[0])
+        self.api(&self.commands[0])
     }
 
     /// The first query-service.
     pub fn query(&self) -> Api {
-        Api::of(&self.queries[0])
+        self.api(&self.queries[0])
+    }
+
+    fn api(&self, service: &Service) -> Api {
+        let api = Api::of(service);
+        match &self.credential {
+            Some(credential) => api.signed_in(credential),
+            None => api,
+        }
+    }
+
+    /// The same, asked with an API key or a token from now on.
+    #[must_use]
+    pub fn signed_in(self, credential: &str) -> Self {
+        Self { credential: Some(credential.to_owned()), ..self }
     }
 
     /// Every command-service.

@@ -116,12 +116,17 @@ pub(crate) struct EventLine {
     #[schema(format = DateTime)]
     recorded_at: String,
     actor: Option<String>,
+    /// The credential that asked; null where nobody signed in.
+    caller: Option<String>,
     correlation_id: String,
     causation_id: Option<String>,
     /// By type and schema_version.
     data: serde_json::Value,
     /// In lower hex.
     chain: String,
+    /// Which members the chain covers; absent: 1.
+    #[schema(required = false)]
+    chain_version: u8,
 }
 
 /// The events of a lane, one JSON object a line, by position.

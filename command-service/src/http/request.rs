@@ -134,6 +134,7 @@ impl IncomingRequest {
         let actor = header::actor(headers, faults).or_else(|| self.signed_in().map(actor));
         let origin = Origin {
             actor,
+            caller: self.signed_in().map(caller),
             correlation_id: self.correlation_id(faults),
             causation_id: None,
             traceparent: header::traceparent(headers),
@@ -200,9 +201,13 @@ impl IncomingRequest {
 
     /// Whose idempotency keys these are.
     fn caller(&self) -> Label {
-        let caller = self.signed_in().map_or(CALLER, |signed_in| &signed_in.credential().id);
-        Label::known(caller)
+        self.signed_in().map_or_else(|| Label::known(CALLER), caller)
     }
+}
+
+/// Who asked, as the events of a request say.
+fn caller(signed_in: &SignedIn) -> Label {
+    Label::known(&signed_in.credential().id)
 }
 
 /// Whom the events of a request name.

@@ -10,6 +10,7 @@ use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::Label;
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row, Type};
 
@@ -36,6 +37,8 @@ pub(crate) const FILL_WAITLIST: &str = "fill_waitlist";
 #[derive(Debug, Default)]
 pub(crate) struct Append {
     pub(crate) events: Vec<NewEvent>,
+    /// The credentials that asked for the events, one for each; nothing if there are none.
+    pub(crate) credentials: Vec<Option<String>>,
     pub(crate) deadlines: Deadlines,
     /// The outcomes that have no event.
     pub(crate) outcomes: Vec<StoredOutcome>,
@@ -79,6 +82,15 @@ pub(crate) enum Conflict {
 }
 
 impl Append {
+    /// Notes who asked for the events, if anybody signed in.
+    pub(crate) fn note_credentials(&mut self, events: &[Arc<RecordedEvent>]) {
+        if events.iter().any(|event| event.caller.is_some()) {
+            let credential =
+                |event: &Arc<RecordedEvent>| event.caller.as_ref().map(Label::to_string);
+            self.credentials = events.iter().map(credential).collect();
+        }
+    }
+
     /// Writes the rows if the conditions hold. A whole transaction, unless the connection is in one.
     pub(crate) async fn write(
         self,
@@ -86,7 +98,7 @@ impl Append {
         expected: Expected,
     ) -> sqlx::Result<Appended> {
         let Expected { heads, keys, times, .. } = expected;
-        let Self { events, deadlines, outcomes, reversals } = self;
+        let Self { events, credentials, deadlines, outcomes, reversals } = self;
         let (first, last) = times.unzip();
         let (written, read): (Vec<ExpectedHead>, Vec<ExpectedHead>) = heads
             .iter()
@@ -103,6 +115,7 @@ impl Append {
             .bind(outcomes)
             .bind(reversals)
             .bind(read)
+            .bind(credentials)
             .fetch_one(connection)
             .await;
         match written {

@@ -12,7 +12,7 @@ use sqlx::{FromRow, PgExecutor, Row};
 use utoipa::ToSchema;
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
-/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent`.
+/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent, credential`.
 #[derive(Debug)]
 pub struct EventRow(pub RecordedEvent);
 
@@ -28,6 +28,7 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
             occurred_at: Timestamp::new(row.try_get::<DateTime<Utc>, _>("occurred_at")?),
             recorded_at: Timestamp::new(row.try_get::<DateTime<Utc>, _>("recorded_at")?),
             actor: label(row, "actor")?,
+            caller: label(row, "credential")?,
             correlation_id: parsed(
                 "correlation_id",
                 row.try_get::<&str, _>("correlation_id")?.parse(),

@@ -21,6 +21,7 @@ pub(crate) fn recorded(fact: &Event, nth: i64) -> RecordedEvent {
         occurred_at: at,
         recorded_at: at,
         actor: None,
+        caller: None,
         correlation_id: "c".parse().unwrap(),
         causation_id: None,
         data: fact.to_data(),

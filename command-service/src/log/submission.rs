@@ -84,6 +84,8 @@ impl Payload {
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub actor: Option<Label>,
+    /// The credential that asked.
+    pub caller: Option<Label>,
     pub correlation_id: Label,
     pub causation_id: Option<Label>,
     pub traceparent: Option<Label>,

@@ -252,6 +252,7 @@ async fn submit(
             payload: Payload::One(Request { command: command.clone(), occurred_at: None }),
             origin: Origin {
                 actor: Some(Label::known(CALLER)),
+                caller: None,
                 correlation_id: correlation_id.clone(),
                 causation_id: Some(key.key.clone()),
                 traceparent: None,

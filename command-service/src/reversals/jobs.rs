@@ -74,6 +74,8 @@ struct Stored {
     accept_shortage: bool,
     cause: Cause,
     actor: Option<Label>,
+    #[serde(default)]
+    caller: Option<Label>,
     correlation_id: Label,
     causation_id: Option<Label>,
     traceparent: Option<Label>,
@@ -91,6 +93,7 @@ fn stored(request: &WindowRequest) -> String {
         "accept_shortage": accept_shortage,
         "cause": cause,
         "actor": origin.actor,
+        "caller": origin.caller,
         "correlation_id": origin.correlation_id,
         "causation_id": origin.causation_id,
         "traceparent": origin.traceparent,
@@ -218,13 +221,13 @@ pub(crate) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
         .await?;
     let running = |row: &sqlx::postgres::PgRow| {
         let stored: Stored = decoded(serde_json::from_str(row.try_get("request")?))?;
-        let Stored { accept_shortage, cause, actor, correlation_id, causation_id, traceparent } =
-            stored;
+        let Stored { accept_shortage, cause, actor, caller, .. } = stored;
+        let Stored { correlation_id, causation_id, traceparent, .. } = stored;
         Ok(Running {
             id: decoded(row.try_get::<&str, _>("reversal")?.parse())?,
             accept_shortage,
             cause,
-            origin: Origin { actor, correlation_id, causation_id, traceparent },
+            origin: Origin { actor, caller, correlation_id, causation_id, traceparent },
         })
     };
     rows.iter().map(running).collect()

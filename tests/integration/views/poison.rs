@@ -70,6 +70,7 @@ async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
         occurred_at: recorded_at,
         recorded_at,
         actor: None,
+        caller: None,
         correlation_id: "poison".parse().unwrap(),
         causation_id: None,
         data: RawValue::from_string(data.to_string()).unwrap(),

@@ -38,7 +38,8 @@ pub(crate) struct AfterCommit {
 impl AfterCommit {
     /// Splits a decided batch into the state after its commit and the rows to write.
     pub(crate) fn split(memory: &Memory, plan: &Plan, decided: Decided) -> (Self, Append) {
-        let Decided { inventory, sequencer, events, append } = decided;
+        let Decided { inventory, sequencer, events, mut append } = decided;
+        append.note_credentials(&events);
         metrics::batch_decided(events.len());
         let overdue = memory.overdue.among(|stream| plan.is_decisive(stream));
         let snapshots = snapshot::due(&events, overdue, &inventory);

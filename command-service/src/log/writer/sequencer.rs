@@ -73,6 +73,7 @@ impl Sequencer {
             occurred_at,
             recorded_at: self.recorded_at,
             actor: origin.actor.clone(),
+            caller: origin.caller.clone(),
             correlation_id: origin.correlation_id.clone(),
             causation_id: origin.causation_id.clone(),
             data: event.to_data(),
