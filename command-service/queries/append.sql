@@ -8,7 +8,7 @@
 --   the batch's first and last times ($3, $4) are less than a tenth of a second off the clock, unless the
 --   lanes were locked before those times (nulls). Readers of a moment rely on this: a tenth of a second
 --   after it, an append at or before it holds its locks or has ended.
--- The credentials of the events ($10) stand beside them; a list that is short stands for nulls.
+-- The credentials of the events ($10) stand next to them; a list that is short stands for nulls.
 with lanes_locked as materialized (
     select coalesce(bool_and(pg_try_advisory_xact_lock(8266, expected.lane)), true) as are_free
     from unnest($1::lane_head[] || $9::lane_head[]) as expected

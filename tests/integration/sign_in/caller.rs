@@ -73,7 +73,7 @@ async fn events_say_who_asked_and_no_change_of_it_goes_unseen(world: Arc<World>)
     eventually("all is checked", integrity, |report| report["checked"] == recorded).await;
     assert_ok(&integrity().await);
 
-    // 4. Whoever is put in another's place is found.
+    // 4. A caller that is put in another place is found.
     let of = |version: u8| format!("stream = 'stock/A/MAIN' and version = {version}");
     let set =
         |to: &str, version| format!("update events set credential = {to} where {}", of(version));
