@@ -25,7 +25,7 @@ use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::metrics;
 use crate::payments::{self, Payments};
-use crate::relay::{self, RelayConfig};
+use crate::relay::{self, RelayConfig, RelayStatus};
 use crate::reversals::WindowReversals;
 
 /// How long a read waits for a connection to the database.
@@ -61,11 +61,19 @@ impl App {
             answer_timeout: config.http.answer_timeout_ms.0,
         };
         let reversals = WindowReversals::new(config.write_database_url.clone());
-        let log = LogReader::new(pool);
+        let log = LogReader::new(pool.clone());
+        let relay = RelayStatus::new(pool);
         let api_keys = ApiKeyTable::new(bounded_pool(&config, 1, "API keys"));
         let sign_in = SignIn::off();
-        let state =
-            AppState { writer: writer_seen, log, reversals, api_keys, sign_in, config: commands };
+        let state = AppState {
+            writer: writer_seen,
+            log,
+            relay,
+            reversals,
+            api_keys,
+            sign_in,
+            config: commands,
+        };
         Self { config, writer, state }
     }
 
@@ -86,6 +94,7 @@ impl App {
         let sign_in = SignIn::new(&config.sign_in, listener.local_addr()?)?;
         let callers = Callers::of(&listener, config.callers.clone(), &sign_in)?;
         let api_keys = state.api_keys.clone();
+        let relay = state.relay.clone();
         state.sign_in = sign_in.clone();
         let router = http::router(state, &callers);
         let certificate = config.tls.certificate()?;
@@ -105,7 +114,7 @@ impl App {
         let working = async {
             let lanes = learn_lanes(&log, config.lanes).await?;
             let stops = Stops { relay: &relay_stop, payments: &payments_stop };
-            let writer = start_parts(&mut parts, &config, lanes, reversals, stops);
+            let writer = start_parts(&mut parts, &config, lanes, reversals, relay, stops);
             writer_state.send_replace(WriterState::Running(writer));
             tracing::info!("accepting commands");
             Err(parts.ended().await)
@@ -149,10 +158,11 @@ fn start_parts(
     config: &ServeConfig,
     lanes: LaneMap,
     reversals: WindowReversals,
+    relay: RelayStatus,
     stops: Stops<'_>,
 ) -> writer::Writer {
     let pool = bounded_pool(config, RELAY_CONNECTIONS_MAX, "relay");
-    let (sender, relay) = relay::relay(relay_config(config, &lanes), pool);
+    let (sender, relay) = relay::relay(relay_config(config, &lanes), pool, relay);
     let payments = Payments {
         brokers: config.kafka_brokers.clone(),
         config: config.payments.clone(),

@@ -7,7 +7,7 @@
 //! - `answer` and [`problem`] render outcomes
 //! - `permission` refuses what concerns other locations than the caller's
 //! - `keys` says which API keys are valid
-//! - `log` serves the log, `health` answers `/readyz`, `openapi` describes problems
+//! - `log` serves the log, `relay` says how far it is published, `health` answers `/readyz`, `openapi` describes problems
 
 mod correlation;
 mod request;
@@ -19,6 +19,7 @@ mod log;
 mod health;
 mod keys;
 mod permission;
+mod relay;
 mod openapi;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ use self::problem::Code;
 use crate::api_keys::ApiKeyTable;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
+use crate::relay::RelayStatus;
 use crate::reversals::WindowReversals;
 
 /// Everything that a handler may use.
@@ -55,6 +57,7 @@ use crate::reversals::WindowReversals;
 pub struct AppState {
     pub writer: watch::Receiver<WriterState>,
     pub log: LogReader,
+    pub relay: RelayStatus,
     pub reversals: WindowReversals,
     pub api_keys: ApiKeyTable,
     pub sign_in: SignIn,
@@ -104,6 +107,8 @@ fn routes() -> Routes<Arc<AppState>> {
         .routes(LOG, routes!(log::list_lanes))
         .routes(LOG, routes!(log::list_lane_events))
         .routes(LOG, routes!(log::merged::list_events))
+        .routes(Access::by_location(Scope::LogRead), routes!(log::event::read_event))
+        .routes(LOG, routes!(relay::list_relayed))
         // The name of a stream has slashes, so the handler takes off what follows it.
         .described_as(
             Access::by_location(Scope::LogRead),

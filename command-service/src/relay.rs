@@ -8,6 +8,7 @@
 //! - `ownership` holds the lock of each lane that is relayed here, `lane_registry` the state of each.
 //! - `take_over` determines where a lane continues; `resume` decides that, from the log and the end of
 //!   the `partition`.
+//! - `status` says how far each lane is.
 //! - `topic_monitor` checks the topic; `session` runs all of this until something fails, and then
 //!   [`Relay::run`] starts another one.
 //!
@@ -29,6 +30,8 @@ use self::metrics::State;
 use self::ownership::{Ownership, OwnershipError};
 use self::publisher::Publisher;
 use self::session::{End, Session};
+pub use self::status::RelayStatus;
+pub(crate) use self::status::RelayedLane;
 use crate::config::DatabaseUrl;
 use crate::relay_inbox::{Inboxes, RelaySender};
 use crate::topic::{self, TopicError};
@@ -45,6 +48,7 @@ mod resume;
 mod partition;
 mod topic_monitor;
 mod session;
+mod status;
 mod database;
 mod metrics;
 
@@ -84,14 +88,16 @@ pub struct Relay {
     config: RelayConfig,
     database: Database,
     inboxes: Arc<Inboxes>,
+    status: RelayStatus,
 }
 
 /// Creates a relay, and the sender with which the writer feeds it. `pool` serves its reads; two to four
-/// connections are enough.
-pub fn relay(config: RelayConfig, pool: PgPool) -> (RelaySender, Relay) {
+/// connections are enough. `status` shows how far it is.
+pub fn relay(config: RelayConfig, pool: PgPool, status: RelayStatus) -> (RelaySender, Relay) {
     let (len_max, bytes_max) = (config.share(HANDED_LEN_MAX), config.share(HANDED_BYTES_MAX));
     let inboxes = Arc::new(Inboxes::new(&config.lanes, len_max, bytes_max));
-    let relay = Relay { config, database: Database::new(pool), inboxes: Arc::clone(&inboxes) };
+    let database = Database::new(pool);
+    let relay = Relay { config, database, inboxes: Arc::clone(&inboxes), status };
     (RelaySender::new(inboxes), relay)
 }
 
@@ -153,6 +159,7 @@ impl Relay {
             Arc::clone(&self.inboxes),
             ownership,
             publisher,
+            self.status.clone(),
         ))
     }
 }

@@ -12,6 +12,7 @@ use service_edge::sign_in::SignIn;
 use service_edge::{recorder, retry};
 use shared_events::lane::LaneMap;
 use sqlx::PgPool;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +65,10 @@ impl App {
         // 1. Answer HTTP.
         let sign_in = SignIn::new(&config.sign_in, listener.local_addr()?)?;
         let callers = Callers::of(&listener, config.callers, &sign_in)?;
-        let router = router::router(projections.clone(), config.http, &callers, &sign_in);
+        let (round_ended, rounds) = watch::channel(None);
+        let overviews = endpoints::overview::Overviews::new(rounds);
+        let router =
+            router::router(projections.clone(), overviews, config.http, &callers, &sign_in);
         let certificate = config.tls.certificate()?;
         let connections_max = config.http.connections_max;
         let mut server = Server::start(listener, router, connections_max, certificate.clone())?;
@@ -95,7 +99,13 @@ impl App {
                 let subject = move || endpoints::integrity::subject(&set);
                 parts.spawn(
                     "integrity check",
-                    integrity::background::check(checker, subject, per_second, stop.clone()),
+                    integrity::background::check(
+                        checker,
+                        subject,
+                        per_second,
+                        round_ended,
+                        stop.clone(),
+                    ),
                 );
             }
             Err(parts.ended().await)

@@ -36,6 +36,11 @@ pub struct ServeConfig {
     #[command(flatten)]
     pub database: DatabaseConfig,
 
+    /// The read database, as its owner, for rebuilds by `POST /v1/projections/{name}/rebuild`. Without it
+    /// they are refused.
+    #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
+    pub migrate_database_url: Option<DatabaseUrl>,
+
     #[command(flatten)]
     pub kafka: KafkaConfig,
 

@@ -2,4 +2,6 @@
 
 pub mod changes;
 pub mod integrity;
+pub mod operations;
+pub mod overview;
 pub mod projections;

@@ -2,6 +2,7 @@
 
 pub mod subject;
 pub mod request;
+pub mod body;
 pub mod wait;
 pub mod past;
 pub mod coalesce;

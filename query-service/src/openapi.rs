@@ -16,6 +16,7 @@ use utoipa::openapi::{OpenApi, RefOr, Schema};
 
 use crate::endpoints::changes;
 use crate::http::{page, wait};
+use crate::projections;
 
 /// A type and an id with a slash between them.
 const DOCUMENT: &str =
@@ -54,6 +55,10 @@ fn form(path: &str, name: &str) -> Form {
         (_, "sku_prefix") => Form::Pattern(NAME_PREFIX, "85123"),
         (_, "location") => Form::Pattern(NAME, "MAIN"),
         (_, "id") => Form::Given(RESERVATION_ID),
+        (_, "name") => {
+            let names: Vec<&str> = projections::all().iter().map(|one| one.name()).collect();
+            words(&names)
+        }
         (_, "reason") => Form::Pattern(CODE, "damaged"),
         (_, "reference") => Form::Pattern(DOCUMENT, "invoice/536365"),
         (_, "cursor") => Form::Given(CURSOR),

@@ -7,13 +7,14 @@
 mod fill;
 mod compare;
 
-use std::io::Write;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 use clap::Args;
+use serde::{Deserialize, Serialize};
 use shared_events::lane::Position;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use utoipa::ToSchema;
 
 use crate::config::{DatabaseUrl, LogConfig};
 use crate::database;
@@ -29,6 +30,9 @@ const NOTICED_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a lock may be waited for.
 const LOCK_MAX: &str = "10s";
+
+/// The SQLSTATE of a lock that was not granted in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Settings of `rebuild`.
 #[derive(Debug, Clone, Args)]
@@ -59,9 +63,11 @@ pub struct RebuildConfig {
 }
 
 /// The steps of `rebuild`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum RebuildStep {
     /// Fill a new version, if none is filled yet, and switch to it.
+    #[default]
     Swap,
     /// Fill a new version, if none is filled yet, and compare it with the active one.
     Compare,
@@ -72,6 +78,17 @@ pub enum RebuildStep {
 }
 
 impl RebuildConfig {
+    pub fn new(
+        projection: Projection,
+        step: RebuildStep,
+        migrate_database_url: DatabaseUrl,
+        log: LogConfig,
+    ) -> Self {
+        let [compare, back, drop] =
+            [RebuildStep::Compare, RebuildStep::Back, RebuildStep::Drop].map(|one| one == step);
+        Self { projection, compare, back, drop, migrate_database_url, log }
+    }
+
     /// The flags exclude each other.
     pub fn step(&self) -> RebuildStep {
         match (self.compare, self.back, self.drop) {
@@ -83,61 +100,118 @@ impl RebuildConfig {
     }
 }
 
+/// Why a rebuild does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    #[error("the read database cannot be reached (MIGRATE_DATABASE_URL): {0}")]
+    Unreachable(#[source] sqlx::Error),
+    #[error("another rebuild of {projection} is running")]
+    Running { projection: &'static str },
+    /// The versions that there are do not allow it.
+    #[error("{0}")]
+    Versions(String),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
 /// Does one step of a rebuild, or all of them. After an error, everything done so far stays.
 pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
-    let projection = config.projection;
-    let mut connection = config
-        .migrate_database_url
-        .options()
-        .application_name("query-service rebuild")
-        .options([("lock_timeout", LOCK_MAX)])
-        .connect()
-        .await
-        .context("the read database cannot be reached (MIGRATE_DATABASE_URL)")?;
-    sqlx::query(include_str!("../queries/lock_rebuild.sql"))
-        .bind(projection.name())
-        .execute(&mut connection)
-        .await
-        .with_context(|| format!("another rebuild of {} seems to be running", projection.name()))?;
-    let Versions { active, other } = versions(&mut connection, projection).await?;
-    match config.step() {
-        RebuildStep::Swap => {
-            if let Some(older) = other
-                && older.of < active
-                && !older.is_filling
-            {
-                bail!(
-                    "the older {} is kept besides {}: return to it with --back, or make room for a \
-                     new version with --drop",
-                    older.of.schema(),
-                    active.schema()
-                );
+    Rebuild::begin(config, LOCK_MAX).await?.run().await
+}
+
+/// A rebuild that may go on: no other one of its projection runs until it ends.
+pub struct Rebuild {
+    config: RebuildConfig,
+    /// Holds the lock.
+    connection: PgConnection,
+    active: ProjectionVersion,
+    task: Task,
+}
+
+enum Task {
+    /// Fill this version, or a new one, and switch to it.
+    Swap(Option<Listed>),
+    Compare(Option<Listed>),
+    Back(ProjectionVersion),
+    Drop(ProjectionVersion),
+}
+
+impl Rebuild {
+    /// Takes the lock, for which it waits `lock_max` at most, and checks that the step is possible.
+    pub async fn begin(config: RebuildConfig, lock_max: &str) -> Result<Self, BeginError> {
+        let projection = config.projection.name();
+        let options = config.migrate_database_url.options();
+        let options = options.application_name("query-service rebuild");
+        let options = options.options([("lock_timeout", lock_max)]);
+        let mut connection = options.connect().await.map_err(BeginError::Unreachable)?;
+        let lock = sqlx::query(include_str!("../queries/lock_rebuild.sql")).bind(projection);
+        lock.execute(&mut connection).await.map_err(|error| match error.as_database_error() {
+            Some(refused) if refused.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                BeginError::Running { projection }
             }
-            let filler = filled(&config, &mut connection, active, other).await?;
-            swap(&mut connection, &filler, active).await?;
-            say(&format!("{} answers now", filler.of().schema()))?;
+            _ => error.into(),
+        })?;
+        let Versions { active, other } = versions(&mut connection, config.projection).await?;
+        let task = task(config.step(), active, other).map_err(BeginError::Versions)?;
+        Ok(Self { config, connection, active, task })
+    }
+
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { config, mut connection, active, task } = self;
+        match task {
+            Task::Swap(other) => {
+                let filler = filled(&config, &mut connection, active, other).await?;
+                swap(&mut connection, &filler, active).await?;
+                tracing::info!("{} answers now", filler.of().schema());
+            }
+            Task::Compare(other) => {
+                let filler = filled(&config, &mut connection, active, other).await?;
+                let rows = compare::compare(&mut connection, active, filler.of()).await?;
+                let (one, other) = (active.schema(), filler.of().schema());
+                tracing::info!("{one} and {other} are equal: {rows} rows");
+            }
+            Task::Back(older) => {
+                let filler = filler(&config, &mut connection, older).await?;
+                swap(&mut connection, &filler, active).await?;
+                tracing::info!("{} answers again", older.schema());
+            }
+            Task::Drop(of) => {
+                remove(&mut connection, of).await?;
+                tracing::info!("{} is dropped", of.schema());
+            }
         }
-        RebuildStep::Compare => {
-            let filler = filled(&config, &mut connection, active, other).await?;
-            let rows = compare::compare(&mut connection, active, filler.of()).await?;
-            let (one, other) = (active.schema(), filler.of().schema());
-            say(&format!("{one} and {other} are equal: {rows} rows"))?;
-        }
+        connection.close().await?;
+        Ok(())
+    }
+}
+
+/// What a step means for these versions, or why it cannot be done.
+fn task(
+    step: RebuildStep,
+    active: ProjectionVersion,
+    other: Option<Listed>,
+) -> Result<Task, String> {
+    let is_older = |one: &Listed| one.of < active && !one.is_filling;
+    match step {
+        RebuildStep::Swap => match other.as_ref().filter(|one| is_older(one)) {
+            None => Ok(Task::Swap(other)),
+            Some(older) => Err(format!(
+                "the older {} is kept besides {}: go back to it (step `back`, `--back`), or make room for a new \
+                 version (step `drop`, `--drop`)",
+                older.of.schema(),
+                active.schema()
+            )),
+        },
+        RebuildStep::Compare => Ok(Task::Compare(other)),
         RebuildStep::Back => {
-            let older = other.filter(|one| !one.is_filling && one.of < active);
-            let older = older.context("there is no older version to return to")?.of;
-            let filler = filler(&config, &mut connection, older).await?;
-            swap(&mut connection, &filler, active).await?;
-            say(&format!("{} answers again", older.schema()))?;
+            let older = other.filter(is_older).ok_or("there is no older version to go back to")?;
+            Ok(Task::Back(older.of))
         }
         RebuildStep::Drop => {
-            let of = other.context("there is no version other than the one that answers")?.of;
-            remove(&mut connection, of).await?;
-            say(&format!("{} is dropped", of.schema()))?;
+            let other = other.ok_or("there is no version other than the one that answers")?;
+            Ok(Task::Drop(other.of))
         }
     }
-    connection.close().await?;
-    Ok(())
 }
 
 /// The versions of a projection: the one that answers, and at most one other.
@@ -149,16 +223,18 @@ struct Versions {
 async fn versions(
     connection: &mut PgConnection,
     projection: Projection,
-) -> anyhow::Result<Versions> {
-    let versions = list_versions(connection, &projections::all())
-        .await
-        .context("run `query-service migrate` first")?;
+) -> Result<Versions, BeginError> {
+    const MIGRATE: &str = "no version answers: run `query-service migrate` first";
+    let versions = list_versions(connection, &projections::all()).await?;
     let mut versions: Vec<Listed> =
         versions.into_iter().filter(|one| one.of.projection() == projection).collect();
     let active = versions.iter().position(|one| one.is_active);
-    let active = active.context("no version answers: run `query-service migrate` first")?;
+    let active = active.ok_or_else(|| BeginError::Versions(MIGRATE.to_owned()))?;
     let active = versions.remove(active).of;
-    ensure!(versions.len() <= 1, "there is more than one version besides {}", active.schema());
+    if versions.len() > 1 {
+        let text = format!("there is more than one version besides {}", active.schema());
+        return Err(BeginError::Versions(text));
+    }
     Ok(Versions { active, other: versions.pop() })
 }
 
@@ -176,10 +252,10 @@ async fn filled(
     let filler = filler(config, connection, of).await?;
     if is_filling {
         // 1. Most of the events, without indexes, which would slow each row.
-        say(&format!("{} is filled from the log", of.schema()))?;
+        tracing::info!("{} is filled from the log", of.schema());
         filler.fill_to_heads(connection).await?;
         // 2. The indexes.
-        say(&format!("{} gets its indexes", of.schema()))?;
+        tracing::info!("{} gets its indexes", of.schema());
         copy(connection, include_str!("../queries/copy_indexes.sql"), active, of).await?;
         // 3. The events recorded meanwhile; from then on the services keep it up to date.
         filler.fill_to_heads(connection).await?;
@@ -313,9 +389,4 @@ async fn swap(
     );
     transaction.commit().await?;
     Ok(())
-}
-
-/// Reports to the operator on stderr.
-fn say(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stderr().lock(), "{text}")
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use axum::{Extension, Router};
 use service_edge::callers::Callers;
 use service_edge::http::frame;
 use service_edge::problem::of_panic;
@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use crate::config::{self, HttpConfig};
 use crate::endpoints;
+use crate::endpoints::overview::Overviews;
 use crate::http::problem::Code;
 use crate::http::{gate, health, wait};
 use crate::openapi;
@@ -36,10 +37,14 @@ struct Document;
 /// Every route, with its description.
 fn routes() -> Routes<ProjectionSet> {
     const READ: Access = Access::everywhere(Scope::StockRead);
+    const OPERATE: Access = Access::everywhere(Scope::Operate);
     let mut routes = Routes::of(Document::openapi())
         .merge(projections::routes())
         .routes(Access::by_location(Scope::LogRead), routes!(endpoints::changes::follow_changes))
+        .routes(READ, routes!(endpoints::overview::read_overview))
         .routes(READ, routes!(endpoints::projections::list_projections))
+        .routes(OPERATE, routes!(endpoints::operations::skip_event))
+        .routes(OPERATE, routes!(endpoints::operations::rebuild))
         .routes(READ, routes!(endpoints::integrity::check_all))
         .routes(READ, routes!(endpoints::integrity::check_sku));
     openapi::describe_parameters(routes.description());
@@ -49,6 +54,7 @@ fn routes() -> Routes<ProjectionSet> {
 /// The service's HTTP surface.
 pub fn router(
     projections: ProjectionSet,
+    overviews: Overviews,
     settings: HttpConfig,
     callers: &Callers,
     sign_in: &SignIn,
@@ -56,8 +62,8 @@ pub fn router(
     let gate = gate::Gate::new(config::count(settings.requests_max), longest_answer(settings));
     let limits = from_fn_with_state(gate, gate::guard);
     let ready = get(health::ready);
-    let (router, table) =
-        service_edge::http::router::<Code, _>(routes().layer(limits), ready, projections);
+    let routes = routes().layer(Extension(overviews)).layer(limits);
+    let (router, table) = service_edge::http::router::<Code, _>(routes, ready, projections);
     let gate = sign_in.gate(table).map(|gate| from_fn_with_state(gate, guard::<Code>));
     router.layer(
         // From the outside in. Each `layer` of the router would box every request once more.

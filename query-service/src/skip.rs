@@ -5,12 +5,14 @@
 
 use std::io::Write;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, value_parser};
+use serde::Serialize;
 use shared_events::lane::{EventId, Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use utoipa::ToSchema;
 
 use crate::config::{DatabaseUrl, LogConfig};
 use crate::pipeline::log_client::LogClient;
@@ -44,10 +46,35 @@ pub struct SkipConfig {
     pub log: LogConfig,
 }
 
-/// Skips the event in every version that is stopped exactly there.
+/// Why nothing was skipped, or not everywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum SkipError {
+    /// `others` says where versions wait instead.
+    #[error("nothing is stopped at {event}{others}")]
+    NotStopped { event: EventId, others: String },
+    #[error("{projection} version {version} is no longer stopped at {event}")]
+    Moved { projection: &'static str, version: i16, event: EventId },
+    #[error("the log has no readable event {event}: {found}")]
+    Mismatch { event: EventId, found: String },
+    #[error("the log does not answer (COMMAND_URL): {0:#}")]
+    Log(anyhow::Error),
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// An event that a version of a projection goes without from now on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Skipped {
+    #[schema(example = "low_stock")]
+    pub projection: &'static str,
+    pub version: i16,
+    #[schema(example = "3-1042")]
+    pub event: String,
+}
+
+/// The subcommand.
 pub async fn skip(config: SkipConfig) -> anyhow::Result<()> {
-    let (lane, position) = (Lane(config.lane), Position(config.position));
-    let event = EventId(lane, position);
+    let event = EventId(Lane(config.lane), Position(config.position));
     let mut connection = config
         .migrate_database_url
         .options()
@@ -55,27 +82,46 @@ pub async fn skip(config: SkipConfig) -> anyhow::Result<()> {
         .connect()
         .await
         .context("the read database cannot be reached (MIGRATE_DATABASE_URL)")?;
-    // 1. Find the versions that are stopped there.
-    let stopped = find_stopped(&mut connection, event, config.projection).await?;
-    // 2. Read the event, for its chain.
-    let recorded = find_event(&LogClient::new(&config.log)?, event).await?;
-    // 3. Move each version past it, in separate transactions: one that moved meanwhile changes nothing
-    //    for the others.
-    for of in stopped {
-        let is_done = skip_event(&mut connection, of, &recorded, &config.reason).await?;
-        let (name, version) = (of.name(), of.version());
-        ensure!(is_done, "{name} version {version} is no longer stopped at {event}");
-        writeln!(std::io::stdout().lock(), "{event} is skipped in {name} version {version}")?;
+    let log = LogClient::new(&config.log)?;
+    let skipped =
+        skip_stopped(&mut connection, &log, event, config.projection, &config.reason).await?;
+    for Skipped { projection, version, event } in skipped {
+        writeln!(std::io::stdout().lock(), "{event} is skipped in {projection} version {version}")?;
     }
     connection.close().await?;
     Ok(())
+}
+
+/// Skips the event in every version that is stopped exactly there: of one projection, or of all.
+pub async fn skip_stopped(
+    connection: &mut PgConnection,
+    log: &LogClient,
+    event: EventId,
+    of: Option<Projection>,
+    reason: &str,
+) -> Result<Vec<Skipped>, SkipError> {
+    // 1. Find the versions that are stopped there.
+    let stopped = find_stopped(connection, event, of).await?;
+    // 2. Read the event, for its chain.
+    let recorded = find_event(log, event).await?;
+    // 3. Move each version past it, in separate transactions: one that moved meanwhile changes nothing
+    //    for the others.
+    let mut skipped = Vec::with_capacity(stopped.len());
+    for of in stopped {
+        let (projection, version) = (of.name(), of.version());
+        if !skip_event(connection, of, &recorded, reason).await? {
+            return Err(SkipError::Moved { projection, version, event });
+        }
+        skipped.push(Skipped { projection, version, event: event.to_string() });
+    }
+    Ok(skipped)
 }
 
 async fn find_stopped(
     connection: &mut PgConnection,
     event: EventId,
     of: Option<Projection>,
-) -> anyhow::Result<Vec<ProjectionVersion>> {
+) -> Result<Vec<ProjectionVersion>, SkipError> {
     let EventId(lane, position) = event;
     let stopped: Vec<(String, i16, i64, String, String)> =
         sqlx::query_as(include_str!("../queries/list_stopped.sql"))
@@ -97,24 +143,21 @@ async fn find_stopped(
             _ => others.push_str(&format!("; {name} version {version} waits at {at}: {error}")),
         }
     }
-    if waiting.is_empty() {
-        bail!("nothing is stopped at {event}{others}");
-    }
-    Ok(waiting)
+    if waiting.is_empty() { Err(SkipError::NotStopped { event, others }) } else { Ok(waiting) }
 }
 
-async fn find_event(log: &LogClient, event: EventId) -> anyhow::Result<RecordedEvent> {
+async fn find_event(log: &LogClient, event: EventId) -> Result<RecordedEvent, SkipError> {
     let EventId(lane, position) = event;
-    let page = log
-        .events_after(lane, Position(position.0 - 1))
-        .await
-        .context("the log does not answer (COMMAND_URL)")?;
-    let first = page.events.into_iter().next();
-    match &first.with_context(|| format!("the log does not have {event} yet"))?.content {
-        Ok(fact) if fact.recorded.id() == event => Ok(fact.recorded.clone()),
-        Ok(fact) => bail!("the log has {} where {event} should be", fact.recorded.id()),
-        Err(unreadable) => bail!("{}: {}", unreadable.place, unreadable.error),
-    }
+    let before = Position(position.0 - 1);
+    let page =
+        log.events_after(lane, before).await.map_err(|error| SkipError::Log(error.into()))?;
+    let found = match page.events.first().map(|arrival| &arrival.content) {
+        Some(Ok(fact)) if fact.recorded.id() == event => return Ok(fact.recorded.clone()),
+        Some(Ok(fact)) => format!("{} is there", fact.recorded.id()),
+        Some(Err(unreadable)) => format!("{}: {}", unreadable.place, unreadable.error),
+        None => "it ends before".to_owned(),
+    };
+    Err(SkipError::Mismatch { event, found })
 }
 
 /// Moves a version past an event; returns false if it is not stopped there.

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 trials! {
     the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written,
+    the_events_of_a_correlation_are_listed_page_by_page_and_each_is_read_by_its_id,
     a_stream_is_read_as_it_is_and_as_it_was,
     verify_finds_what_was_changed_behind_the_services_back,
     a_log_is_verified_while_it_is_written,
@@ -55,6 +56,46 @@ async fn the_lanes_in_one_list_miss_and_repeat_nothing_while_events_are_written(
     let wrong = stockbook.command().get("/v1/events?after=9:1").await;
     let problem = wrong.expect_problem(422, "validation_failed");
     assert_eq!(problem["errors"][0]["pointer"], "/after", "{problem}");
+}
+
+async fn the_events_of_a_correlation_are_listed_page_by_page_and_each_is_read_by_its_id(
+    world: Arc<World>,
+) {
+    let stockbook = Stockbook::start(&world).await;
+    stockbook.register(&["A", "B", "C"]).await;
+    let command = stockbook.command();
+    for correlation in ["delivery 7", "delivery 8"] {
+        for sku in ["A", "B", "C"] {
+            let headers = [("correlation-id", correlation)];
+            let body = lines_at_main(&[(sku, 1), (sku, 2)]);
+            command.send_with("POST", "/v1/receipts", &headers, &body).await.expect_status(200);
+        }
+    }
+    let of_it = |event: &RecordedEvent| event.correlation_id.as_str() == "delivery 7";
+    let mut expected: Vec<_> = stockbook.log().await.into_iter().filter(of_it).collect();
+    expected.sort_by_key(|event| (event.recorded_at, event.lane, event.position));
+    assert_eq!(expected.len(), 6);
+    let expected: Vec<(EventId, String)> = (expected.iter())
+        .map(|event| (event.id(), serde_json::to_string(event).expect("JSON")))
+        .collect();
+    let mut listed: Vec<String> = Vec::new();
+    let mut after = String::new();
+    for page in 0..4 {
+        let path = format!("/v1/events?correlation_id=delivery%207&limit=2{after}");
+        let answer = command.get(&path).await.expect_status(200);
+        assert_eq!(answer.body.lines().count(), if page < 3 { 2 } else { 0 });
+        listed.extend(answer.body.lines().map(str::to_owned));
+        after = format!("&after={}", answer.header("next-position").expect("a position"));
+    }
+    assert!(listed.iter().eq(expected.iter().map(|(_, line)| line)), "{listed:#?}");
+    for (id, line) in &expected {
+        let answer = command.get(&format!("/v1/events/{id}")).await.expect_status(200);
+        assert_eq!(answer.body, *line);
+    }
+    for unknown in ["0-99999", "9-1", "0-0", "A"] {
+        command.get(&format!("/v1/events/{unknown}")).await.expect_problem(404, "not_found");
+    }
+    command.get("/v1/events?correlation_id=").await.expect_problem(422, "validation_failed");
 }
 
 async fn a_stream_is_read_as_it_is_and_as_it_was(world: Arc<World>) {

@@ -119,6 +119,7 @@ fn main() -> ExitCode {
         evolution::TESTS,
         views::extremes::TESTS,
         views::low::TESTS,
+        views::overview::TESTS,
         views::poison::TESTS,
         views::rebuilding::TESTS,
     ])

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use integration_tests::{Stockbook, World, each, eventually, lines_at_main, read_partition};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared_events::chain::Chain;
 use shared_events::record::Record;
 use shared_events::recorded::RecordedEvent;
@@ -13,6 +13,7 @@ trials! {
     every_partition_equals_its_lane_byte_for_byte,
     the_largest_events_reach_the_topic_and_the_views,
     a_deleted_and_recreated_topic_is_filled_again,
+    the_relay_says_how_far_each_lane_is_published_and_by_whom,
 }
 
 /// Fifty items, received one by one and sold three at a time.
@@ -142,4 +143,42 @@ async fn a_deleted_and_recreated_topic_is_filled_again(world: Arc<World>) {
     }
     let figure = stockbook.read_at("/v1/stock/S0/MAIN", &received.position()).await.json();
     assert_eq!(figure["on_hand"], 16);
+}
+
+async fn the_relay_says_how_far_each_lane_is_published_and_by_whom(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    trade(&stockbook).await;
+    stockbook.add_command_service(&[]).await;
+    let heads = stockbook.command().rows("/v1/lanes").await;
+    for api in stockbook.instances() {
+        let is_published = |lanes: &Vec<Value>| lanes.iter().all(|lane| lane["lag"] == 0);
+        let lanes = eventually(
+            "both instances see that everything is published",
+            async || api.rows("/v1/relay").await,
+            is_published,
+        )
+        .await;
+        assert_eq!(lanes.len(), heads.len());
+        for (lane, head) in lanes.iter().zip(&heads) {
+            assert_eq!((&lane["lane"], &lane["head"]), (&head["lane"], &head["position"]));
+            assert_eq!((&lane["mark"], &lane["lag_ms"]), (&lane["head"], &json!(0)), "{lane}");
+            assert!(lane["owner"].as_str().is_some_and(|owner| owner.contains('/')), "{lane}");
+        }
+    }
+    // Each lane runs at the instance that owns it, and the other one says so.
+    let [first, second] = &stockbook.instances()[..] else { panic!("two instances") };
+    for (here, there) in first.rows("/v1/relay").await.iter().zip(second.rows("/v1/relay").await) {
+        let mut states = [here["state"].clone(), there["state"].clone()];
+        states.sort_by_key(Value::to_string);
+        assert_eq!(states, ["elsewhere", "running"], "{here} and {there}");
+    }
+    stockbook.delete_topic().await;
+    stockbook.topic_is_gone().await;
+    stockbook.receive(&[("S0", 7)]).await;
+    let is_late = |lanes: &Vec<Value>| {
+        let late = lanes.iter().find(|lane| lane["lag"].as_i64().is_some_and(|lag| lag > 0));
+        late.is_some_and(|lane| lane["lag_ms"].as_i64().is_some_and(|age| age >= 100))
+    };
+    let lanes = async || stockbook.command().rows("/v1/relay").await;
+    eventually("the relay says that an event waits", lanes, is_late).await;
 }

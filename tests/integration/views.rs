@@ -2,6 +2,7 @@
 
 pub(crate) mod extremes;
 pub(crate) mod low;
+pub(crate) mod overview;
 pub(crate) mod poison;
 pub(crate) mod rebuilding;
 

@@ -1,5 +1,6 @@
 //! The log over HTTP: lanes, the events of a lane, a stream or all lanes, and the state of a stream.
 
+pub(crate) mod event;
 pub(crate) mod merged;
 pub(crate) mod state;
 

@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::log::writer::{self, WriterConfig, WriterTask};
-use crate::relay::{self, RelayConfig};
+use crate::relay::{self, RelayConfig, RelayStatus};
 
 const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/none";
 
@@ -33,6 +33,7 @@ fn router_without_database(intake: WriterState) -> Router {
     let app = AppState {
         writer,
         log: LogReader::new(pool()),
+        relay: RelayStatus::new(pool()),
         reversals,
         api_keys: ApiKeyTable::new(pool()),
         sign_in: SignIn::off(),
@@ -49,7 +50,7 @@ fn idle_writer() -> (Writer, WriterTask) {
         database: NOWHERE.parse().expect("a database URL"),
         lanes: vec![Lane(0)],
     };
-    let (sender, _) = relay::relay(relay, pool());
+    let (sender, _) = relay::relay(relay, pool(), RelayStatus::new(pool()));
     let config = WriterConfig {
         database: NOWHERE.parse().expect("a database URL"),
         queue_commands_max: 1,

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::lane::Progress;
 use super::metrics;
+use super::status::{Known, RelayStatus};
 
 /// The state of a lane at this instance.
 #[derive(Debug)]
@@ -18,17 +19,34 @@ pub(crate) enum LaneState {
     TakingOver,
     Running(Arc<Progress>),
     /// Locked; tried again at this time.
-    Stopped(Instant),
+    Stopped {
+        until: Instant,
+        error: String,
+    },
 }
 
-/// The state of every lane, also shown as metrics.
+impl LaneState {
+    fn known(&self) -> Known {
+        match self {
+            Self::Elsewhere => Known::Elsewhere,
+            Self::TakingOver => Known::TakingOver,
+            Self::Running(progress) => Known::Running(Arc::clone(progress)),
+            Self::Stopped { error, .. } => Known::Stopped { error: error.clone() },
+        }
+    }
+}
+
+/// The state of every lane, also shown as metrics and as the relay's status.
 #[derive(Debug)]
-pub(crate) struct LaneRegistry(BTreeMap<Lane, LaneState>);
+pub(crate) struct LaneRegistry {
+    lanes: BTreeMap<Lane, LaneState>,
+    status: RelayStatus,
+}
 
 impl LaneRegistry {
     /// All lanes elsewhere.
-    pub(crate) fn new(lanes: &[Lane]) -> Self {
-        let mut registry = Self(BTreeMap::new());
+    pub(crate) fn new(lanes: &[Lane], status: RelayStatus) -> Self {
+        let mut registry = Self { lanes: BTreeMap::new(), status };
         for lane in lanes {
             registry.set(*lane, LaneState::Elsewhere);
         }
@@ -37,12 +55,13 @@ impl LaneRegistry {
 
     pub(crate) fn set(&mut self, lane: Lane, state: LaneState) {
         metrics::lane_state(lane, &state);
-        self.0.insert(lane, state);
+        self.status.set(lane, state.known());
+        self.lanes.insert(lane, state);
     }
 
     /// All lanes elsewhere again.
     pub(crate) fn clear(&mut self) {
-        let lanes: Vec<Lane> = self.0.keys().copied().collect();
+        let lanes: Vec<Lane> = self.lanes.keys().copied().collect();
         for lane in lanes {
             self.set(lane, LaneState::Elsewhere);
             metrics::lag(lane, Position(0), Position(0));
@@ -56,18 +75,18 @@ impl LaneRegistry {
 
     /// The stopped lanes to try again.
     pub(crate) fn retryable(&self, now: Instant) -> Vec<Lane> {
-        self.which(|state| matches!(state, LaneState::Stopped(until) if *until <= now))
+        self.which(|state| matches!(state, LaneState::Stopped { until, .. } if *until <= now))
     }
 
     /// The lanes that run, with their progress.
     pub(crate) fn running(&self) -> impl Iterator<Item = (Lane, &Progress)> {
-        self.0.iter().filter_map(|(lane, state)| match state {
+        self.lanes.iter().filter_map(|(lane, state)| match state {
             LaneState::Running(progress) => Some((*lane, progress.as_ref())),
             _ => None,
         })
     }
 
     fn which(&self, matches: impl Fn(&LaneState) -> bool) -> Vec<Lane> {
-        self.0.iter().filter(|(_, state)| matches(state)).map(|(lane, _)| *lane).collect()
+        self.lanes.iter().filter(|(_, state)| matches(state)).map(|(lane, _)| *lane).collect()
     }
 }

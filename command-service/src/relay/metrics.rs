@@ -52,7 +52,7 @@ pub(crate) fn lane_state(lane: Lane, state: &LaneState) {
         LaneState::Elsewhere => 0.0,
         LaneState::Running(_) => 1.0,
         LaneState::TakingOver => 2.0,
-        LaneState::Stopped(_) => 3.0,
+        LaneState::Stopped { .. } => 3.0,
     };
     gauge!(LANE_STATE, "lane" => lane.to_string()).set(number);
 }

@@ -13,7 +13,10 @@ use crate::config::DatabaseUrl;
 use crate::log::row::lane_number;
 
 /// The first key of the relay's advisory locks; the second is the lane.
-const LOCK_CLASS: i32 = 0x0053_424B;
+pub(super) const LOCK_CLASS: i32 = 0x0053_424B;
+
+/// The name of the connection that holds the locks, before the process id.
+pub(super) const OWNER: &str = "stockbook relay ";
 
 /// How long one statement may take before the connection counts as dead.
 const STATEMENT_MAX: Duration = Duration::from_secs(3);
@@ -33,7 +36,8 @@ pub(crate) enum OwnershipError {
 
 impl Ownership {
     pub(crate) async fn connect(database: &DatabaseUrl) -> Result<Self, OwnershipError> {
-        let options = database.options().application_name("stockbook relay locks").options([
+        let name = format!("{OWNER}{}", std::process::id());
+        let options = database.options().application_name(&name).options([
             // Used every second; a silent owner counts as dead.
             ("idle_session_timeout", "8s"),
             ("statement_timeout", "3s"),

@@ -18,6 +18,7 @@ use super::ownership::{Ownership, OwnershipError};
 use super::pacer::Pacer;
 use super::polling::poll_heads;
 use super::publisher::Publisher;
+use super::status::RelayStatus;
 use super::take_over::{Start, TakeOverError, take_over};
 use super::topic_monitor::{self, MonitorError};
 use super::window::Window;
@@ -74,6 +75,7 @@ impl<'a> Session<'a> {
         inboxes: Arc<Inboxes>,
         ownership: Ownership,
         publisher: Publisher,
+        status: RelayStatus,
     ) -> Self {
         Self {
             config,
@@ -82,7 +84,7 @@ impl<'a> Session<'a> {
             ownership,
             publisher: Arc::new(publisher),
             pacer: Arc::new(Pacer::new()),
-            lanes: LaneRegistry::new(&config.lanes),
+            lanes: LaneRegistry::new(&config.lanes, status),
             saved: BTreeMap::new(),
             running: JoinSet::new(),
             taking_over: JoinSet::new(),
@@ -157,12 +159,13 @@ impl<'a> Session<'a> {
 
     fn stop_lane(&mut self, lane: Lane, error: &TakeOverError) {
         let wait = error.retry_after();
+        let until = Instant::now() + wait;
         if error.needs_a_person() {
             tracing::error!(%lane, %error, "the relay cannot take over the lane, trying again in {wait:?}");
         } else {
             tracing::warn!(%lane, %error, "the relay cannot take over the lane yet");
         }
-        self.lanes.set(lane, LaneState::Stopped(Instant::now() + wait));
+        self.lanes.set(lane, LaneState::Stopped { until, error: error.to_string() });
     }
 
     fn start(&mut self, lane: Lane, start: Start) {
@@ -207,7 +210,8 @@ impl<'a> Session<'a> {
         if let Some(inbox) = self.inboxes.get(lane) {
             inbox.close();
         }
-        self.lanes.set(lane, LaneState::Stopped(Instant::now() + HALTED_RETRY));
+        let until = Instant::now() + HALTED_RETRY;
+        self.lanes.set(lane, LaneState::Stopped { until, error: halt.to_string() });
         Ok(())
     }
 

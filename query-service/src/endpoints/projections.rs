@@ -89,11 +89,13 @@ pub async fn list_projections(
         let required = options.min_position.until(deadline);
         wait_until_applied(&projections.active(*projection), &required).await?;
     }
-    let page = read_projections(&projections).await?;
+    let page = read_progress(&projections).await?;
     Ok(options.answer(&page.position, &Tag::weak(&page.items), &page))
 }
 
-async fn read_projections(projections: &ProjectionSet) -> Result<Page<LaneProgress>, Problem> {
+pub(super) async fn read_progress(
+    projections: &ProjectionSet,
+) -> Result<Page<LaneProgress>, Problem> {
     let heads = projections.active(Stock::PROJECTION).progress.log().heads;
     let rows = sqlx::query(include_str!("../../queries/list_checkpoints.sql"))
         .fetch_all(&projections.pool())

@@ -46,6 +46,11 @@ impl Problem {
         Self::new(Code::ProjectionUnavailable, detail.into())
     }
 
+    /// The service was not given the read database as its owner.
+    pub fn not_configured() -> Self {
+        Self::new(Code::NotConfigured, "this instance has no MIGRATE_DATABASE_URL")
+    }
+
     pub fn overloaded() -> Self {
         Self::new(Code::Overloaded, "too many requests are in progress")
     }

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use chrono::Utc;
+use serde::Serialize;
 use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Position, PositionToken};
+use shared_events::time::Timestamp;
 use sqlx::PgConnection;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use crate::integrity::check::{Checker, Subject};
 use crate::integrity::difference::Difference;
@@ -33,11 +38,22 @@ const PAGES_PER_SECOND: u32 = 4;
 /// Events in one page.
 const PAGE_EVENTS_MAX: u32 = 1_000;
 
-/// Checks round after round until the service stops. `subject` is what can be checked now, if anything.
+/// A complete round.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Round {
+    #[schema(value_type = String, format = DateTime)]
+    ended_at: Timestamp,
+    /// Differences that were found, at most 100 of each lane. Each is logged.
+    differences: usize,
+}
+
+/// Checks round after round until the service stops, and says how each ended. `subject` is what can be
+/// checked now, if anything.
 pub async fn check(
     checker: Checker,
     subject: impl Fn() -> Option<Subject>,
     events_per_second: u32,
+    ended: watch::Sender<Option<Round>>,
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::up_to(RETRY_PAUSE_MAX);
@@ -48,7 +64,7 @@ pub async fn check(
         stop: stop.clone(),
     };
     while !stop.is_cancelled() {
-        if let Err(halt) = rounds(&checker, &subject, &pace, &mut backoff).await {
+        if let Err(halt) = rounds(&checker, &subject, &pace, &ended, &mut backoff).await {
             tracing::warn!(%halt, "the integrity check failed, trying again");
         }
         if backoff.pause(&stop).await.is_err() {
@@ -62,6 +78,7 @@ async fn rounds(
     checker: &Checker,
     subject: impl Fn() -> Option<Subject>,
     pace: &Pace,
+    ended: &watch::Sender<Option<Round>>,
     backoff: &mut Backoff,
 ) -> Result<(), Halt> {
     let Some(checked) = subject() else {
@@ -78,7 +95,9 @@ async fn rounds(
         let is_resting =
             |(until, before): &(Instant, PositionToken)| now < *until && *before == applied;
         if holds_lock && !rest.as_ref().is_some_and(is_resting) {
-            round(checker, &checked, pace, &mut connection).await?;
+            if let Some(round) = round(checker, &checked, pace, &mut connection).await? {
+                ended.send_replace(Some(round));
+            }
             *backoff = Backoff::up_to(RETRY_PAUSE_MAX);
             rest = Some((Instant::now() + now.elapsed() * RESTS, applied));
         }
@@ -94,13 +113,15 @@ fn applied(subject: &Subject) -> PositionToken {
     subject.progress.applied_of(&lanes.map(|lane| (lane, Position::default())).collect())
 }
 
+/// `None` if the time was up before the end.
 async fn round(
     checker: &Checker,
     subject: &Subject,
     pace: &Pace,
     connection: &mut PgConnection,
-) -> Result<(), Halt> {
+) -> Result<Option<Round>, Halt> {
     let started = Instant::now();
+    let mut differences = 0;
     let mut has_skips = false;
     for lane in subject.lane_map.lanes() {
         let part = (lane, Scope::Lane);
@@ -109,9 +130,10 @@ async fn round(
         let end = scan.run(connection).await;
         has_skips |= scan.verification.passed_over().next().is_some();
         scan.differences.iter().for_each(report);
+        differences += scan.differences.len();
         match end {
             Ok(()) | Err(Halt::Enough) => {}
-            Err(Halt::TimeUp) => return Ok(()),
+            Err(Halt::TimeUp) => return Ok(None),
             Err(halt) => return Err(halt),
         }
     }
@@ -120,9 +142,10 @@ async fn round(
         && let Some(difference) = checker.compare_allocations(connection, subject, None).await?
     {
         report(&difference);
+        differences += 1;
     }
     metrics::integrity_round_done(started.elapsed());
-    Ok(())
+    Ok(Some(Round { ended_at: Timestamp::new(Utc::now()), differences }))
 }
 
 fn report(difference: &Difference) {

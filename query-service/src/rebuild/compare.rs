@@ -9,7 +9,6 @@ use sqlx::postgres::PgConnection;
 use tokio::time::Instant;
 
 use crate::projection::ProjectionVersion;
-use crate::rebuild::say;
 
 /// How long it may take until both versions are seen at the same position of a lane.
 const MEET_MAX: Duration = Duration::from_secs(60);
@@ -44,7 +43,7 @@ pub(super) async fn compare(
                 for table in &tables {
                     rows += compare_rows(&mut snapshot, one, other, table, lane).await?;
                 }
-                say(&format!("lane {lane} is equal at {first}"))?;
+                tracing::info!("lane {lane} is equal at {first}");
                 break;
             }
             drop(snapshot);

@@ -28,7 +28,7 @@ use crate::pipeline::memory::Memory;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::pipeline::progress::Positions;
 use crate::projection::ProjectionVersion;
-use crate::rebuild::{RebuildConfig, say};
+use crate::rebuild::RebuildConfig;
 use crate::skip::skip_event;
 
 /// How often progress is reported to the operator.
@@ -94,7 +94,7 @@ impl Filler {
             let applied = self.0.applied.load(Ordering::Relaxed);
             let rate = applied as f64 / started.elapsed().as_secs_f64().max(0.001);
             let schema = self.0.of.schema();
-            say(&format!("{schema}: {} of {all} events, {rate:.0} events/s", before + applied))
+            tracing::info!("{schema}: {} of {all} events, {rate:.0} events/s", before + applied);
         };
         let filling = self.fill(&heads, notes);
         tokio::pin!(filling);
@@ -104,9 +104,10 @@ impl Filler {
             tokio::select! {
                 filled = &mut filling => {
                     filled?;
-                    return Ok(report()?);
+                    report();
+                    return Ok(());
                 }
-                _ = ticks.tick() => report()?,
+                _ = ticks.tick() => report(),
             }
         }
     }
@@ -266,7 +267,7 @@ impl Filler {
                 .fetch_optional(&mut *notes)
                 .await?;
         let Some(reason) = reason else {
-            say(&format!("lane {lane} stops at {}: {}", stop.event, stop.error))?;
+            tracing::warn!("lane {lane} stops at {}: {}", stop.event, stop.error);
             return Ok(());
         };
         let page = self.0.log.events_after(lane, at.position).await?;
@@ -275,7 +276,7 @@ impl Filler {
             bail!("the log has no readable event after {} in lane {lane}", at.position);
         };
         skip_event(notes, self.0.of, &fact.recorded, &reason).await?;
-        say(&format!("{} is skipped here too", fact.recorded.id()))?;
+        tracing::warn!("{} is skipped here too", fact.recorded.id());
         Box::pin(self.fill(to, notes)).await
     }
 }

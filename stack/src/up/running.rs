@@ -117,7 +117,11 @@ impl Running {
         let brokers = self.servers.brokers()?.to_owned();
         run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await?;
         let commands = command_urls(parts);
-        let settings = |port| Settings::query_service(port, &urls.read, &brokers, &commands);
+        // So that an operator can rebuild by the API, as in the demo nothing is at stake.
+        let settings = |port| {
+            Settings::query_service(port, &urls.read, &brokers, &commands)
+                .with("MIGRATE_DATABASE_URL", urls.read_owner.to_string())
+        };
         self.start_all(Program::QueryService, path, &parts.query_ports, settings).await
     }
 

@@ -40,7 +40,10 @@ async fn routes(api: &Api) -> Vec<Route> {
 /// A path that leads to the route.
 fn filled(path: &str, id: &str) -> String {
     let path = path.replace("{sku}", "A").replace("{location}", "MAIN").replace("{code}", "MAIN");
-    path.replace("{lane}", "0").replace("{stream}", "stock/A/MAIN").replace("{id}", id)
+    path.replace("{lane}", "0")
+        .replace("{stream}", "stock/A/MAIN")
+        .replace("{id}", id)
+        .replace("{name}", "stock")
 }
 
 async fn every_route_refuses_those_without_a_valid_credential_or_its_scope(world: Arc<World>) {
@@ -137,6 +140,7 @@ fn answered(method: &Method, path: &str, ids: &Ids) -> (String, Answered) {
         Some("reservations") => &ids.reservation,
         Some("transfers") => &ids.transfer,
         Some("orders") => &ids.order,
+        Some("events") => &ids.event,
         _ => "x",
     };
     let asked = filled(path, id);
@@ -162,7 +166,8 @@ fn of_command(method: &Method, path: &str, ids: &Ids) -> Option<Answered> {
     let moved = json!({"lines": [{"sku": "A", "from": "EAST", "to": "MAIN", "quantity": 1}]});
     Some(match (method.as_str(), path) {
         ("PUT", "/v1/items/{sku}") | ("POST", "/v1/items/{sku}/reinstate") => Whole,
-        ("POST", "/v1/items/{sku}/retire") => Everywhere,
+        ("POST", "/v1/items/{sku}/retire")
+        | ("POST", "/v1/projections/{name}/skip" | "/v1/projections/{name}/rebuild") => Everywhere,
         ("PUT", "/v1/locations/{code}") => AtMain(json!({})),
         ("POST", "/v1/receipts" | "/v1/issues") => AtMain(lines()),
         ("POST", "/v1/moves" | "/v1/transfers") => AtMain(moved),
@@ -211,16 +216,19 @@ fn of_question(path: &str, ids: &Ids) -> Option<(String, Answered)> {
         "/v1/lanes"
         | "/v1/lanes/{lane}/events"
         | "/v1/events"
+        | "/v1/relay"
         | "/v1/reversals/{id}"
         | "/v1/keys"
         | "/v1/audit"
+        | "/v1/overview"
         | "/v1/projections"
         | "/v1/integrity"
         | "/v1/integrity/{sku}" => Everywhere,
         "/v1/flow/{sku}" => {
             return Some(("?from=2026-01-01&to=2026-01-02".to_owned(), Everywhere));
         }
-        "/v1/streams/{stream}/events"
+        "/v1/events/{id}"
+        | "/v1/streams/{stream}/events"
         | "/v1/streams/{stream}/state"
         | "/v1/stock/{sku}/{location}"
         | "/v1/explain/{sku}/{location}"

@@ -201,7 +201,10 @@ async fn ready(stockbook: &Stockbook) -> Value {
     stockbook.query().get("/readyz").await.expect_status(200).json()
 }
 
+/// Those that stop every view by the subcommand, the last one by the API.
 async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
+    let (last, events) = events.split_last().unwrap();
+    skip_by_the_api(stockbook, last).await;
     for (lane, event) in events {
         let (lane, position) = (lane.to_string(), event.split_once('-').unwrap().1);
         let before = (position.parse::<i64>().unwrap() - 1).to_string();
@@ -212,4 +215,25 @@ async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
         let said = done(stockbook, &skip).await;
         assert!(said.contains("is skipped in stock version 1"), "{said}");
     }
+}
+
+async fn skip_by_the_api(stockbook: &Stockbook, (lane, event): &(u64, String)) {
+    let position: i64 = event.split_once('-').unwrap().1.parse().unwrap();
+    let query = stockbook.query();
+    let skip = async |projection: &str, position: i64, reason: &str| {
+        let body = json!({"lane": lane, "position": position, "reason": reason});
+        query.post(&format!("/v1/projections/{projection}/skip"), body).await
+    };
+    skip("stock", position - 1, "a test").await.expect_problem(409, "projection_state");
+    skip("low_stock", position, "a test").await.expect_problem(409, "projection_state");
+    skip("prices", position, "a test").await.expect_problem(404, "not_found");
+    for (position, reason, pointer) in [(position, "", "/reason"), (0, "a test", "/position")] {
+        let problem =
+            skip("stock", position, reason).await.expect_problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
+    }
+    let skipped = skip("stock", position, "a test").await.expect_status(200).json();
+    let expected = json!([{"projection": "stock", "version": 1, "event": event}]);
+    assert_eq!(skipped["skipped"], expected);
+    skip("stock", position, "a test").await.expect_problem(409, "projection_state");
 }

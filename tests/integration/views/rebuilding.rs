@@ -16,6 +16,7 @@ use super::{done, run, start, subcommand};
 
 trials! {
     a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices,
+    an_operator_rebuilds_a_projection_by_the_api_and_goes_back,
 }
 
 /// Lines of one receipt that fills the log.
@@ -166,4 +167,35 @@ async fn a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices(wo
                    where nspname like 'stock\\_v%'";
     let schemas: Vec<String> = sqlx::query_scalar(schemas).fetch_one(&database).await.unwrap();
     assert_eq!(schemas, ["stock_v2"]);
+}
+
+async fn an_operator_rebuilds_a_projection_by_the_api_and_goes_back(world: Arc<World>) {
+    const REBUILD: &str = "/v1/projections/low_stock/rebuild";
+    let mut stockbook = start(&world, 2).await;
+    fill_log(&stockbook, 4_000).await;
+    stockbook.query().post(REBUILD, json!({})).await.expect_problem(501, "not_configured");
+    let owner = stockbook.urls.read_owner.to_string();
+    stockbook.add_query_service(&[("MIGRATE_DATABASE_URL", &owner)]).await;
+    let query = stockbook.readers().pop().unwrap();
+    let bad = query.post(REBUILD, json!({"step": "twice"})).await;
+    assert_eq!(bad.expect_problem(422, "validation_failed")["errors"][0]["pointer"], "/step");
+    query.post("/v1/projections/prices/rebuild", json!({})).await.expect_problem(404, "not_found");
+    query.post(REBUILD, json!({"step": "back"})).await.expect_problem(409, "projection_state");
+    let step = async |body: Value, expected: i64| {
+        let begun = query.post(REBUILD, body).await.expect_status(202);
+        assert_eq!(begun.header("location"), Some("/v1/projections"), "{begun:?}");
+        let now = async || active(&stockbook, "low_stock").await;
+        eventually("the other version answers", now, |active| *active == expected).await;
+    };
+    step(json!({}), 2).await;
+    // The older version is kept.
+    let blocked = query.post(REBUILD, json!({})).await.expect_problem(409, "projection_state");
+    assert!(blocked["detail"].as_str().unwrap().contains("drop"), "{blocked}");
+    step(json!({"step": "back"}), 1).await;
+    query.post(REBUILD, json!({"step": "drop"})).await.expect_status(202);
+    let versions = async || {
+        let lanes = query.rows("/v1/projections?").await;
+        lanes.iter().filter(|one| one["projection"] == "low_stock" && one["version"] == 2).count()
+    };
+    eventually("the other version is dropped", versions, |lanes| *lanes == 0).await;
 }

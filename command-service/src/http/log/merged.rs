@@ -7,6 +7,7 @@ use axum::http::Uri;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Response};
 use shared_events::lane::PositionToken;
+use shared_events::values::Label;
 use tokio::time::timeout;
 
 use super::{Limit, Pages, Source, fault};
@@ -28,6 +29,9 @@ object! {
         /// named.
         #[serde(default)]
         after: Option<PositionToken>,
+        /// Only the events of this correlation, as far as they are recorded, settled or not.
+        #[serde(default)]
+        correlation_id: Option<Label>,
         /// Events at most.
         #[serde(default)]
         limit: Limit,
@@ -52,11 +56,16 @@ pub(crate) async fn list_events(
     State(app): State<Arc<AppState>>,
     uri: Uri,
 ) -> Result<Response, Problem> {
-    let MergedRange { after, limit } = query::parse(&uri)?;
+    let MergedRange { after, correlation_id, limit } = query::parse(&uri)?;
     let after = after.unwrap_or_default();
     let limit = usize::try_from(limit.0).expect("a limit is small and positive");
     // Each lane's lock is waited for, so the bound of a statement is not that of them all.
-    let merging = app.log.merged(&after, limit);
+    let merging = async {
+        match &correlation_id {
+            Some(correlation) => app.log.of_correlation(correlation, &after, limit).await,
+            None => app.log.merged(&after, limit).await,
+        }
+    };
     let merged = timeout(app.config.answer_timeout, merging).await;
     match merged.map_err(|_| Problem::log_unavailable())?? {
         Merged::Next { ids, position } => {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::{EventId, RecordedEvent};
 use shared_events::time::Timestamp;
+use shared_events::values::Label;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
@@ -41,8 +42,7 @@ impl LogReader {
         let lanes = self.heads().await?;
         let settled = if lanes.iter().any(is_new) { now } else { before };
         let heads = self.settled_heads(now, settled).await?;
-        let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
-        if let Some((lane, _)) = after.iter().find(|(lane, _)| !is_known(lane)) {
+        if let Some(lane) = unknown_lane(after, &heads) {
             return Ok(Merged::UnknownLane(lane));
         }
         // 2. Find the order of the next events from their positions and times alone.
@@ -62,17 +62,35 @@ impl LogReader {
             page_len *= 2;
         }
         // 3. Advance the position.
-        let mut position = after.clone();
         let merged = merge.merged.iter();
-        let ids: Vec<EventId> = merged.map(|event| EventId(event.lane, event.position)).collect();
-        for EventId(lane, reached) in &ids {
-            position.reach(*lane, *reached);
+        let ids = merged.map(|event| EventId(event.lane, event.position)).collect();
+        Ok(next(ids, after, &heads))
+    }
+
+    /// At most `limit` events of a correlation after a position, as far as they are recorded. Reading on from
+    /// the returned position gets every event exactly once, because a lane's events appear in order.
+    pub async fn of_correlation(
+        &self,
+        correlation: &Label,
+        after: &PositionToken,
+        limit: usize,
+    ) -> Result<Merged, ReadError> {
+        let heads = self.heads().await?;
+        if let Some(lane) = unknown_lane(after, &heads) {
+            return Ok(Merged::UnknownLane(lane));
         }
-        if let (true, Some(head)) = (position.is_empty(), heads.first()) {
-            // An empty token has no text. The start of any lane means the same.
-            position.reach(head.lane, Position::default());
-        }
-        Ok(Merged::Next { ids, position })
+        let (lanes, positions): (Vec<i16>, Vec<i64>) =
+            after.iter().map(|(lane, position)| (number(lane), position.0)).unzip();
+        let rows = sqlx::query(include_str!("../../../queries/list_events_of_correlation.sql"))
+            .bind(correlation.as_str())
+            .bind(lanes)
+            .bind(positions)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await?;
+        let ids: sqlx::Result<Vec<EventId>> =
+            rows.iter().map(|row| row::event_id(row, "lane", "position")).collect();
+        Ok(next(ids?, after, &heads))
     }
 
     /// The first positions of each range. None of the ranges is empty.
@@ -103,6 +121,24 @@ impl LogReader {
         let rows = row::events_at(&self.pool, ids).await?;
         Ok(rows.into_iter().map(|EventRow(event)| event).collect())
     }
+}
+
+fn unknown_lane(after: &PositionToken, heads: &[LaneHead]) -> Option<Lane> {
+    let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
+    after.iter().map(|(lane, _)| lane).find(|lane| !is_known(lane))
+}
+
+/// These events, with the position after them.
+fn next(ids: Vec<EventId>, after: &PositionToken, heads: &[LaneHead]) -> Merged {
+    let mut position = after.clone();
+    for EventId(lane, reached) in &ids {
+        position.reach(*lane, *reached);
+    }
+    if let (true, Some(head)) = (position.is_empty(), heads.first()) {
+        // An empty token has no text. The start of any lane means the same.
+        position.reach(head.lane, Position::default());
+    }
+    Merged::Next { ids, position }
 }
 
 fn event_position(row: &PgRow) -> sqlx::Result<EventPosition> {

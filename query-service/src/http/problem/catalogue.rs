@@ -22,6 +22,12 @@ problem_catalogue! {
     Unavailable "unavailable" SERVICE_UNAVAILABLE "The service cannot do it now"
         "It is not known here which credentials are valid: command-service, which has the API keys, or the \
          issuer of tokens does not answer. Ask again after Retry-After seconds."
+    ProjectionState "projection_state" CONFLICT "The projection is in another state"
+        "The lane is not stopped at that event, or a rebuild is running, or the versions that are kept do not \
+         allow this step. `GET /v1/projections` shows them. Nothing was changed."
+    NotConfigured "not_configured" NOT_IMPLEMENTED "This instance is not set up for it"
+        "A rebuild makes tables, for which the service needs the read database as its owner, \
+         `MIGRATE_DATABASE_URL`. Give it to the service, or run `query-service rebuild`."
     Overloaded "overloaded" SERVICE_UNAVAILABLE "Too many requests are in progress"
         "This instance has as many requests in progress as it accepts. Ask again, or ask another \
          instance."
@@ -57,6 +63,8 @@ mod tests {
                 ("not_yet_applied", 503),
                 ("projection_unavailable", 503),
                 ("unavailable", 503),
+                ("projection_state", 409),
+                ("not_configured", 501),
                 ("overloaded", 503),
                 ("invalid_position", 422),
                 ("invalid_cursor", 422),
