@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
 use shared_events::event::Cause;
 use shared_events::lane::EventId;
 use shared_events::stream::Stream;
@@ -31,8 +31,15 @@ use crate::metrics;
 /// Streams that are swept at a time.
 const SWEEP_MAX: i64 = 500;
 
-/// The pause when no more deadlines have passed.
+/// Commands that the writer has from here at a time: everybody else's wait for a batch with all of them.
+const AT_ONCE: usize = 64;
+
+/// The pause after a search that led to no event.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The pause after one that did: where queues are filled, more comes with each command, and a
+/// few at a time delay others less than many.
+const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -113,7 +120,8 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
 async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
     let asked = due.len();
-    let outcomes = join_all(due.into_iter().map(|one| writer.submit(one))).await;
+    let outcomes = stream::iter(due).map(|one| writer.submit(one)).buffer_unordered(AT_ONCE);
+    let outcomes: Vec<Outcome> = outcomes.collect().await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
     let accepted = |outcome: &Outcome| match outcome {
         Outcome::Decided(Decision::Accepted(events)) => Some(events.clone()),
@@ -134,7 +142,11 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
         tracing::warn!(asked, decided, "not every passed deadline could be handled");
         return RETRY_PAUSE;
     }
-    if is_full { Duration::ZERO } else { POLL_INTERVAL }
+    match events.is_empty() {
+        _ if is_full => Duration::ZERO,
+        true => POLL_INTERVAL,
+        false => BUSY_INTERVAL,
+    }
 }
 
 /// What happens by itself to a reservation or a transfer is correlated by its id, to a stock by its name.

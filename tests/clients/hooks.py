@@ -38,6 +38,7 @@ BEYOND_SCHEMA_FAULTS = (
     "must be left out",
     "must have exactly one of",
     "must not be given with",
+    "which ends at",
     "which the log does not have",
 )
 

@@ -16,7 +16,7 @@ use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::Problem;
 use crate::http::request::query;
-use crate::log::read::Merged;
+use crate::log::read::{LaneHead, Merged};
 
 /// The position after the last line.
 const NEXT_POSITION: HeaderName = HeaderName::from_static("next-position");
@@ -80,6 +80,10 @@ pub(crate) async fn list_events(
         }
         Merged::UnknownLane(lane) => {
             Err(fault("/after", format!("names lane {lane}, which the log does not have")))
+        }
+        Merged::Beyond(LaneHead { lane, position, .. }) => {
+            let message = format!("is beyond lane {lane}, which ends at {position}");
+            Err(fault("/after", message))
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Merged {
     Next { ids: Vec<EventId>, position: PositionToken },
     /// The position names a lane that the log does not have.
     UnknownLane(Lane),
+    /// The position is beyond the end of a lane.
+    Beyond(LaneHead),
 }
 
 impl LogReader {
@@ -40,11 +42,11 @@ impl LogReader {
         let before = Timestamp::new(now.to_utc() - BEHIND_MAX);
         let is_new = |head: &LaneHead| head.recorded_at.is_some_and(|at| at > before);
         let lanes = self.heads().await?;
+        if let Some(refused) = refused(after, &lanes) {
+            return Ok(refused);
+        }
         let settled = if lanes.iter().any(is_new) { now } else { before };
         let heads = self.settled_heads(now, settled).await?;
-        if let Some(lane) = unknown_lane(after, &heads) {
-            return Ok(Merged::UnknownLane(lane));
-        }
         // 2. Find the order of the next events from their positions and times alone.
         let ranges = heads.iter().map(|head| LaneRange {
             lane: head.lane,
@@ -76,8 +78,8 @@ impl LogReader {
         limit: usize,
     ) -> Result<Merged, ReadError> {
         let heads = self.heads().await?;
-        if let Some(lane) = unknown_lane(after, &heads) {
-            return Ok(Merged::UnknownLane(lane));
+        if let Some(refused) = refused(after, &heads) {
+            return Ok(refused);
         }
         let (lanes, positions): (Vec<i16>, Vec<i64>) =
             after.iter().map(|(lane, position)| (number(lane), position.0)).unzip();
@@ -123,9 +125,13 @@ impl LogReader {
     }
 }
 
-fn unknown_lane(after: &PositionToken, heads: &[LaneHead]) -> Option<Lane> {
-    let is_known = |lane: &Lane| heads.iter().any(|head| head.lane == *lane);
-    after.iter().map(|(lane, _)| lane).find(|lane| !is_known(lane))
+/// Why nothing can follow a position.
+fn refused(after: &PositionToken, heads: &[LaneHead]) -> Option<Merged> {
+    after.iter().find_map(|(lane, position)| match heads.iter().find(|head| head.lane == lane) {
+        None => Some(Merged::UnknownLane(lane)),
+        Some(head) if head.position < position => Some(Merged::Beyond(*head)),
+        Some(_) => None,
+    })
 }
 
 /// These events, with the position after them.
