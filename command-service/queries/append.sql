@@ -8,7 +8,8 @@
 --   the batch's first and last times ($3, $4) are less than a tenth of a second off the clock, unless the
 --   lanes were locked before those times (nulls). Readers of a moment rely on this: a tenth of a second
 --   after it, an append at or before it holds its locks or has ended.
--- The credentials of the events ($10) stand next to them; a list that is short stands for nulls.
+-- Next to the events stand their credentials ($10), and the subjects and boxes of personal data ($11, $12). A
+-- list that is short stands for nulls.
 with lanes_locked as materialized (
     select coalesce(bool_and(pg_try_advisory_xact_lock(8266, expected.lane)), true) as are_free
     from unnest($1::lane_head[] || $9::lane_head[]) as expected
@@ -49,16 +50,19 @@ with lanes_locked as materialized (
     insert into events (
         lane, position, stream, version, type, schema_version, occurred_at, recorded_at, actor,
         correlation_id, causation_id, data, data_hash, chain, traceparent, caller, idempotency_key,
-        request_hash, command_lanes, command_positions, command_sizes, credential
+        request_hash, command_lanes, command_positions, command_sizes, credential, subject,
+        sealed
     )
     select
         lane, position, stream, version, type, schema_version, occurred_at, recorded_at, actor,
         correlation_id, causation_id, data::json, data_hash, chain, traceparent, caller, idempotency_key,
-        request_hash, command_lanes, command_positions, command_sizes, credential
-    from unnest($5::new_event[], $10::text[]) as event (
+        request_hash, command_lanes, command_positions, command_sizes, credential, subject,
+        sealed
+    from unnest($5::new_event[], $10::text[], $11::text[], $12::text[]) as event (
         lane, position, stream, version, type, schema_version, occurred_at, recorded_at, actor,
         correlation_id, causation_id, data, data_hash, chain, traceparent, caller, idempotency_key,
-        request_hash, command_lanes, command_positions, command_sizes, credential
+        request_hash, command_lanes, command_positions, command_sizes, credential, subject,
+        sealed
     )
     where (select conflict from verdict) is null
 ), ended as (

@@ -1,7 +1,8 @@
 -- At most $2 events of a correlation, without reversing events.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
-    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential,
+    subject, sealed
 from events
 where correlation_id = $1 and type <> 'StockReversed'
 order by lane, position

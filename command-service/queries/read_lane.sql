@@ -1,7 +1,8 @@
 -- Events of one lane from a position on, in order.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
-    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential,
+    subject, sealed
 from events
 where lane = $1 and position >= $2
 order by position

@@ -1,7 +1,8 @@
 -- Events of one stream from a version on, in order.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
-    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential,
+    subject, sealed
 from events
 where stream = $1 and version >= $2
 order by version

@@ -1,7 +1,8 @@
 -- Events of one lane from a position on, in order, with the stored hash of their data.
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
-    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential, data_hash
+    actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential,
+    subject, sealed, data_hash
 from events
 where lane = $1 and position >= $2
 order by position

@@ -25,6 +25,7 @@ use crate::log::read::{LaneMapError, LogReader};
 use crate::log::writer::{self, WriterConfig};
 use crate::metrics;
 use crate::payments::{self, Payments};
+use crate::personal::PersonalVault;
 use crate::relay::{self, RelayConfig, RelayStatus};
 use crate::reversals::WindowReversals;
 
@@ -64,7 +65,7 @@ impl App {
         let log = LogReader::new(pool.clone());
         let relay = RelayStatus::new(pool);
         let api_keys = ApiKeyTable::new(bounded_pool(&config, 1, "API keys"));
-        let sign_in = SignIn::off();
+        let (sign_in, vault) = (SignIn::off(), None);
         let state = AppState {
             writer: writer_seen,
             log,
@@ -72,6 +73,7 @@ impl App {
             reversals,
             api_keys,
             sign_in,
+            vault,
             config: commands,
         };
         Self { config, writer, state }
@@ -96,6 +98,8 @@ impl App {
         let api_keys = state.api_keys.clone();
         let relay = state.relay.clone();
         state.sign_in = sign_in.clone();
+        let vault = PersonalVault::of(&config.personal)?;
+        state.vault = vault.clone();
         let router = http::router(state, &callers);
         let certificate = config.tls.certificate()?;
         let connections_max = config.http.connections_max;
@@ -113,8 +117,11 @@ impl App {
         let payments_stop = CancellationToken::new();
         let working = async {
             let lanes = learn_lanes(&log, config.lanes).await?;
+            if let Some(vault) = &vault {
+                learn_log(vault, &log).await?;
+            }
             let stops = Stops { relay: &relay_stop, payments: &payments_stop };
-            let writer = start_parts(&mut parts, &config, lanes, reversals, relay, stops);
+            let writer = start_parts(&mut parts, &config, lanes, reversals, vault, relay, stops);
             writer_state.send_replace(WriterState::Running(writer));
             tracing::info!("accepting commands");
             Err(parts.ended().await)
@@ -158,6 +165,7 @@ fn start_parts(
     config: &ServeConfig,
     lanes: LaneMap,
     reversals: WindowReversals,
+    vault: Option<PersonalVault>,
     relay: RelayStatus,
     stops: Stops<'_>,
 ) -> writer::Writer {
@@ -170,7 +178,7 @@ fn start_parts(
         pool: bounded_pool(config, 1, "payments"),
         lanes: lanes.lanes(),
     };
-    let (writer, task) = writer::start(writer_config(config), lanes, sender);
+    let (writer, task) = writer::start(writer_config(config), lanes, sender, vault);
     parts.spawn("relay", relay.run(stops.relay.clone()));
     // On the shared threads, the writer would wait behind all tasks that woke before it: with hundreds of
     // connections that takes milliseconds.
@@ -213,6 +221,17 @@ async fn learn_lanes(log: &LogReader, expected: Option<u16>) -> anyhow::Result<L
         expected.unwrap_or_default(),
     );
     Ok(lanes)
+}
+
+/// Learns which log this is, as soon as both databases answer.
+async fn learn_log(vault: &PersonalVault, log: &LogReader) -> anyhow::Result<()> {
+    (async || vault.learn_log(&log.id().await?).await)
+        .retry(retry::pauses(RETRY_FIRST, RETRY_MAX))
+        .when(PersonalVault::may_succeed_later)
+        .notify(|error: &anyhow::Error, pause| {
+            tracing::warn!(%error, "not accepting commands yet; trying again in {pause:?}");
+        })
+        .await
 }
 
 fn relay_config(config: &ServeConfig, lanes: &LaneMap) -> RelayConfig {

@@ -5,6 +5,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::error::ErrorKind;
@@ -43,7 +44,7 @@ pub enum Action {
     /// Accept commands and publish events.
     Serve(Box<ServeConfig>),
     /// Migrate the write database to this version. The first migration fixes the number of lanes.
-    Migrate(MigrateConfig),
+    Migrate(MigrateBothConfig),
     /// Create the Kafka topics of events and of payments with one partition for each lane, unless they exist.
     CreateTopic(CreateTopicConfig),
     /// Make, list and revoke API keys.
@@ -84,6 +85,9 @@ pub struct ServeConfig {
     pub outcome_retention_days: u16,
 
     #[command(flatten)]
+    pub personal: PersonalConfig,
+
+    #[command(flatten)]
     pub payments: PaymentConfig,
 
     #[command(flatten)]
@@ -100,6 +104,30 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub writer: WriterBounds,
+}
+
+/// How personal data is kept. Without these settings commands with personal data are refused.
+#[derive(Debug, Clone, Args)]
+pub struct PersonalConfig {
+    /// The database of the subjects' keys, as the service's own role.
+    #[arg(long, env = "KEYS_DATABASE_URL", hide_env_values = true, requires = "master_key_file")]
+    pub keys_database_url: Option<DatabaseUrl>,
+
+    /// The file of the master keys that seal them: one a line, an id, a colon and 64 hexadecimal digits. The
+    /// first seals, all open.
+    #[arg(long, env = "MASTER_KEY_FILE", requires = "keys_database_url")]
+    pub master_key_file: Option<PathBuf>,
+}
+
+/// Settings of `migrate`.
+#[derive(Debug, Clone, Args)]
+pub struct MigrateBothConfig {
+    #[command(flatten)]
+    pub log: MigrateConfig,
+
+    /// The database of the subjects' keys, as its owner, if personal data is kept.
+    #[arg(long, env = "MIGRATE_KEYS_DATABASE_URL", hide_env_values = true)]
+    pub migrate_keys_database_url: Option<DatabaseUrl>,
 }
 
 /// The topics that the payment service reads and writes.

@@ -153,6 +153,7 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
 fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId>) -> Submission {
     Submission {
         payload: Payload::One(Request { command, occurred_at: None }),
+        personal: Vec::new(),
         origin: Origin {
             actor: Some(Label::known(ACTOR)),
             caller: None,

@@ -7,6 +7,7 @@
 //! - `answer` and [`problem`] render outcomes
 //! - `permission` refuses what concerns other locations than the caller's
 //! - `keys` says which API keys are valid
+//! - `personal` opens personal data
 //! - `log` serves the log, `relay` says how far it is published, `health` answers `/readyz`, `openapi` describes problems
 
 mod correlation;
@@ -20,6 +21,7 @@ mod health;
 mod keys;
 mod permission;
 mod relay;
+mod personal;
 mod openapi;
 #[cfg(test)]
 mod tests;
@@ -49,6 +51,7 @@ use self::problem::Code;
 use crate::api_keys::ApiKeyTable;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
+use crate::personal::PersonalVault;
 use crate::relay::RelayStatus;
 use crate::reversals::WindowReversals;
 
@@ -61,6 +64,8 @@ pub struct AppState {
     pub reversals: WindowReversals,
     pub api_keys: ApiKeyTable,
     pub sign_in: SignIn,
+    /// None: the service keeps no personal data.
+    pub vault: Option<PersonalVault>,
     pub config: CommandConfig,
 }
 
@@ -116,6 +121,7 @@ fn routes() -> Routes<Arc<AppState>> {
             &["/v1/streams/{stream}/events", "/v1/streams/{stream}/state"],
             get(log::read_stream),
         )
+        .routes(Access::everywhere(Scope::PersonalRead), routes!(personal::open_event))
         .routes(Access::everywhere(Scope::Operate), routes!(keys::list_keys))
 }
 

@@ -1,15 +1,21 @@
-//! `migrate`: migrates the write database to this version and fixes the number of lanes.
+//! `migrate`: migrates the write database and the database of keys to this version, and fixes the number of
+//! lanes.
 
 use anyhow::Context;
 use service_edge::migrate::{migrate as run_migrations, number_of_lanes};
 use shared_events::lane::LaneMap;
 use sqlx::{Connection, PgConnection};
 
-use crate::config::MigrateConfig;
+use crate::config::MigrateBothConfig;
 
 /// Runs the missing migrations, then stores the lanes or checks the stored ones. Running it again, or
 /// twice at once, changes nothing more.
-pub async fn migrate(config: MigrateConfig) -> anyhow::Result<()> {
+pub async fn migrate(config: MigrateBothConfig) -> anyhow::Result<()> {
+    let MigrateBothConfig { log: config, migrate_keys_database_url } = config;
+    if let Some(owner) = &migrate_keys_database_url {
+        let migrations = sqlx::migrate!("./keys/migrations");
+        run_migrations(owner, "command-service", &migrations).await?.close().await?;
+    }
     let migrations = sqlx::migrate!("./migrations");
     let owner = &config.migrate_database_url;
     let mut connection = run_migrations(owner, "command-service", &migrations).await?;

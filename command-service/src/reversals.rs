@@ -175,7 +175,9 @@ impl WindowReversals {
             return Ok(None);
         };
         match jobs::find(&self.pool, id).await? {
-            Some(job) if job.request_hash.as_deref() == Some(&key.request_hash) => {
+            Some(job)
+                if job.request_hash.as_ref().is_some_and(|stored| key.request_hash.is(stored)) =>
+            {
                 Ok(Some(job.progress))
             }
             Some(_) => Err(WindowError::KeyReused),
@@ -197,6 +199,7 @@ impl WindowReversals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::submission::RequestHash;
 
     fn request(key: Option<&str>) -> WindowRequest {
         let origin = Origin {
@@ -220,7 +223,7 @@ mod tests {
             key: key.map(|key| IdempotencyKey {
                 caller: "somebody".parse().unwrap(),
                 key: key.parse().unwrap(),
-                request_hash: [0; 32],
+                request_hash: RequestHash::of([0; 32]),
             }),
         }
     }

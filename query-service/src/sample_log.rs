@@ -369,6 +369,7 @@ impl Log {
             recorded_at,
             actor: None,
             caller: None,
+            personal: None,
             correlation_id: "c-1".parse().expect("a label"),
             causation_id: None,
             data: RawValue::from_string(data.to_string()).expect("JSON"),

@@ -5,7 +5,7 @@
 //! hash, so data can be redacted without breaking the chain as long as `data_hash` is kept.
 //!
 //! The version of a link follows from what the event has, so that no event changes its link: version 1
-//! covers an event without a caller; version 2 covers the caller, too.
+//! covers an event without a caller; version 2 covers the caller, too, and version 3 the hash of personal data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -63,14 +63,20 @@ pub struct Link<'a> {
     pub data_hash: [u8; 32],
     /// Since version 2.
     pub caller: Option<&'a str>,
+    /// The hash of personal data, since version 3.
+    pub personal: Option<[u8; 32]>,
+}
+
+/// Which members the link of an event covers.
+pub fn version(has_caller: bool, has_personal: bool) -> u8 {
+    match (has_caller, has_personal) {
+        (_, true) => 3,
+        (true, false) => 2,
+        (false, false) => 1,
+    }
 }
 
 impl Link<'_> {
-    /// Which members the link covers.
-    pub fn version(&self) -> u8 {
-        if self.caller.is_some() { 2 } else { 1 }
-    }
-
     /// The chain after this event, given the chain before it.
     ///
     /// Numbers are 8 bytes, big-endian; times are microseconds since 1970; an absent member has
@@ -96,8 +102,11 @@ impl Link<'_> {
         member(self.correlation_id.as_bytes());
         member(self.causation_id.unwrap_or_default().as_bytes());
         member(&self.data_hash);
-        if let Some(caller) = self.caller {
-            member(caller.as_bytes());
+        if self.caller.is_some() || self.personal.is_some() {
+            member(self.caller.unwrap_or_default().as_bytes());
+        }
+        if let Some(hash) = &self.personal {
+            member(hash);
         }
         Chain(Sha256::digest(&text).into())
     }

@@ -207,6 +207,7 @@ mod tests {
                 recorded_at: at,
                 actor: None,
                 caller: None,
+                personal: None,
                 correlation_id: "c".parse().unwrap(),
                 causation_id: None,
                 data: fact.to_data(),

@@ -5,6 +5,7 @@
 //! - [`slot`], [`stream`], [`lane`]: where an event belongs
 //! - [`event`], [`reservation`], [`transfer`], [`order`], [`reference`](mod@reference): what happened
 //! - [`payment`]: what a payment service is asked, and replies
+//! - [`personal`]: personal data, sealed
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
@@ -25,6 +26,7 @@ pub mod reservation;
 pub mod transfer;
 pub mod order;
 pub mod payment;
+pub mod personal;
 pub mod chain;
 pub mod recorded;
 pub mod lane_check;

@@ -5,6 +5,7 @@
 //! Independent of the Kafka client: each service converts records to the type of its client.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -57,6 +58,7 @@ impl Record {
         headers.extend(
             optional.into_iter().filter_map(|(name, text)| Some((name, text?.to_string()))),
         );
+        headers.extend(event.personal.as_ref().map(|personal| ("personal", personal.to_string())));
         headers.push(("chain", event.chain.to_string()));
         match event.chain_version() {
             1 => {}
@@ -110,13 +112,14 @@ pub fn read<'a>(
         correlation_id: headers.required("correlation_id")?,
         causation_id: headers.optional("causation_id")?,
         data,
+        personal: headers.optional("personal")?.map(Arc::new),
         chain: headers.required("chain")?,
         traceparent: headers.optional("traceparent")?,
     })
 }
 
 /// The headers that [`read`] uses.
-const READ: [&str; 13] = [
+const READ: [&str; 14] = [
     "position",
     "ce_subject",
     "version",
@@ -130,6 +133,7 @@ const READ: [&str; 13] = [
     "causation_id",
     "chain",
     "traceparent",
+    "personal",
 ];
 
 /// Their values; of a repeated header the last one.

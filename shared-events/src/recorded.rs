@@ -1,13 +1,16 @@
 //! An event with its position in the log, as the log stores it, its endpoints list it and Kafka carries it.
 
+use std::sync::Arc;
+
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::chain::{Chain, Link, data_hash};
+use crate::chain::{self, Chain, Link, data_hash};
 use crate::event::{DecodeError, Event};
 pub use crate::lane::EventId;
 use crate::lane::{Lane, Position, Version};
+use crate::personal::Personal;
 use crate::stream::Stream;
 use crate::time::Timestamp;
 use crate::values::Label;
@@ -40,6 +43,9 @@ pub struct RecordedEvent {
     pub causation_id: Option<Label>,
     /// The payload, byte for byte.
     pub data: Box<RawValue>,
+    /// Personal data, sealed; the same on every event of its command.
+    #[serde(default)]
+    pub personal: Option<Arc<Personal>>,
     /// The chain after it.
     pub chain: Chain,
     /// The W3C trace context, which only appears as a header.
@@ -58,19 +64,15 @@ impl RecordedEvent {
 
     /// The version of its link in the chain.
     pub fn chain_version(&self) -> u8 {
-        self.link("", [0; 32]).version()
+        chain::version(self.caller.is_some(), self.personal.is_some())
     }
 
     /// The correct chain after this event, given the chain before it.
     pub fn chain_after(&self, previous: Chain) -> Chain {
-        self.link(&self.stream.to_string(), data_hash(self.data.get())).after(previous)
-    }
-
-    fn link<'a>(&'a self, stream: &'a str, data_hash: [u8; 32]) -> Link<'a> {
-        Link {
+        let link = Link {
             lane: self.lane,
             position: self.position,
-            stream,
+            stream: &self.stream.to_string(),
             version: self.version,
             event_type: &self.event_type,
             schema_version: self.schema_version,
@@ -79,15 +81,17 @@ impl RecordedEvent {
             actor: self.actor.as_ref().map(Label::as_str),
             correlation_id: self.correlation_id.as_str(),
             causation_id: self.causation_id.as_ref().map(Label::as_str),
-            data_hash,
+            data_hash: data_hash(self.data.get()),
             caller: self.caller.as_ref().map(Label::as_str),
-        }
+            personal: self.personal.as_ref().map(|personal| personal.hash()),
+        };
+        link.after(previous)
     }
 }
 
 impl Serialize for RecordedEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_struct("RecordedEvent", 16)?;
+        let mut event = serializer.serialize_struct("RecordedEvent", 17)?;
         event.serialize_field("id", &self.id())?;
         event.serialize_field("lane", &self.lane)?;
         event.serialize_field("position", &self.position)?;
@@ -102,6 +106,10 @@ impl Serialize for RecordedEvent {
         event.serialize_field("correlation_id", &self.correlation_id)?;
         event.serialize_field("causation_id", &self.causation_id)?;
         event.serialize_field("data", &self.data)?;
+        match &self.personal {
+            None => event.skip_field("personal")?,
+            Some(personal) => event.serialize_field("personal", personal)?,
+        }
         event.serialize_field("chain", &self.chain)?;
         match self.chain_version() {
             1 => event.skip_field("chain_version")?,

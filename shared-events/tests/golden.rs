@@ -83,8 +83,11 @@ fn an_unknown_member_or_type_is_refused_and_named() {
 }
 
 /// The golden events with their records on Kafka, one for each version of the chain's links.
-const RECORDED: [(&str, &str); 2] =
-    [("recorded_event.json", "record.txt"), ("recorded_event.chain2.json", "record.chain2.txt")];
+const RECORDED: [(&str, &str); 3] = [
+    ("recorded_event.json", "record.txt"),
+    ("recorded_event.chain2.json", "record.chain2.txt"),
+    ("recorded_event.chain3.json", "record.chain3.txt"),
+];
 
 fn recorded(name: &str) -> RecordedEvent {
     serde_json::from_str(&golden(name)).expect("the golden event decodes")
@@ -96,8 +99,9 @@ fn line(event: &RecordedEvent) -> String {
 
 #[test]
 fn a_recorded_event_reads_and_writes_the_same_line() {
-    let newest = "recorded_event.chain2.json";
-    assert_eq!(line(&recorded(newest)), golden(newest));
+    for name in ["recorded_event.chain2.json", "recorded_event.chain3.json"] {
+        assert_eq!(line(&recorded(name)), golden(name));
+    }
     // An event of before callers were known says that it has none, and nothing else.
     let before = golden("recorded_event.json");
     let without = r#""actor":"till-4","#;
@@ -137,6 +141,8 @@ fn covers_every_published_member(event: &RecordedEvent) {
         ("correlation_id", serde_json::json!("another")),
         ("causation_id", serde_json::json!("another")),
         ("data", serde_json::json!({})),
+        ("personal", serde_json::json!({"subject": "c-81", "sealed": "other"})),
+        ("personal", serde_json::json!({"subject": "c-82", "sealed": "AQAAAAAAAAAHc2VhbGVk"})),
     ];
     for (member, value) in changes {
         let mut changed = original.clone();
@@ -149,6 +155,10 @@ fn covers_every_published_member(event: &RecordedEvent) {
     anonymous.caller = None;
     let is_covered = anonymous.chain_after(Chain::default()) != before;
     assert_eq!(is_covered, event.caller.is_some());
+    let mut unsealed = event.clone();
+    unsealed.personal = None;
+    let is_covered = unsealed.chain_after(Chain::default()) != before;
+    assert_eq!(is_covered, event.personal.is_some());
 }
 
 #[test]

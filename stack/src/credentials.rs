@@ -46,6 +46,19 @@ impl Credentials {
     }
 }
 
+/// Makes a file with one master key, readable only by this user, unless it is there.
+pub fn keep_master_key(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let line = format!(
+        "{}:{}\n",
+        hex::encode(rand::random::<[u8; 4]>()),
+        hex::encode(rand::random::<[u8; 32]>())
+    );
+    write_whole(path, line.as_bytes(), 0o600)
+}
+
 /// 128 bits in hexadecimal: safe in a URL and in a shell.
 fn password() -> String {
     hex::encode(rand::random::<[u8; 16]>())

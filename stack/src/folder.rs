@@ -1,6 +1,6 @@
 //! The data folder, which one stack keeps from run to run.
 //!
-//! It has `credentials.json` (the roles' passwords), `postgres/`, `kafka/`, `logs/`, `processes/`
+//! It has `credentials.json` (the roles' passwords), `master.key` (which seals the keys of personal data), `postgres/`, `kafka/`, `logs/`, `processes/`
 //! (the records), and `lock`, which is held as long as a stack uses the folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -60,6 +60,12 @@ impl DataFolder {
         self.root.join("credentials.json")
     }
 
+    /// The master key of personal data. Without it what it sealed is lost.
+    #[must_use]
+    pub fn master_key(&self) -> PathBuf {
+        self.root.join("master.key")
+    }
+
     /// Kafka's configuration and log.
     #[must_use]
     pub fn kafka(&self) -> PathBuf {
@@ -85,8 +91,9 @@ impl DataFolder {
         for folder in kept {
             removed(std::fs::remove_dir_all(&folder), &folder)?;
         }
-        let credentials = self.credentials();
-        removed(std::fs::remove_file(&credentials), &credentials)?;
+        for file in [self.credentials(), self.master_key()] {
+            removed(std::fs::remove_file(&file), &file)?;
+        }
         make_folder(&self.logs(), 0o700)?;
         make_folder(&self.records(), 0o700)
     }

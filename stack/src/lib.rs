@@ -6,7 +6,7 @@
 pub mod access;
 mod cache;
 pub mod certificates;
-mod credentials;
+pub mod credentials;
 pub mod folder;
 mod java;
 pub mod kafka;

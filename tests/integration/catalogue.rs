@@ -22,7 +22,7 @@ type Members = &'static [&'static str];
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The published table: code, status, members.
-const TABLE: [(&str, u16, Members); 45] = [
+const TABLE: [(&str, u16, Members); 47] = [
     ("malformed_body", 400, &[]),
     ("validation_failed", 422, &["errors"]),
     ("reason_required", 422, &[]),
@@ -68,6 +68,8 @@ const TABLE: [(&str, u16, Members); 45] = [
     ("overloaded", 503, &[RETRY_AFTER]),
     ("deadline_exceeded", 503, &[RETRY_AFTER]),
     ("internal", 500, &["id"]),
+    ("forgotten", 410, &["id"]),
+    ("personal_damaged", 500, &["id"]),
 ];
 
 /// The codes that were met.
@@ -108,6 +110,7 @@ async fn every_problem_of_the_catalogue_is_met_by_a_request(world: Arc<World>) {
     pressure::of_keys(&mut stockbook, &mut met).await;
     pressure::of_time_and_space(&mut stockbook, &mut met).await;
     of_sign_in(&mut stockbook, &mut met).await;
+    of_persons(&world, &mut met).await;
     pressure::of_the_database(&mut stockbook, &mut met).await;
 
     let missed: Vec<&str> =
@@ -138,6 +141,26 @@ async fn of_sign_in(stockbook: &mut Stockbook, met: &mut Met) {
     met.meet(forbidden, "forbidden");
     let limited = eventually("it is too fast", asked, |answer| answer.status == 429).await;
     met.meet(limited, "rate_limited");
+}
+
+/// Another Stockbook, which keeps personal data.
+async fn of_persons(world: &Arc<World>, met: &mut Met) {
+    let mut stockbook = Stockbook::prepare(world, 1).await.keeping_personal().await;
+    stockbook.add_command_service(&[]).await;
+    stockbook.register(&["A"]).await;
+    let command = stockbook.command();
+    let mut receipt = lines_at_main(&[("A", 1)]);
+    receipt["personal"] = json!({"subject": "c-81", "data": {"name": "Mrs Miller"}});
+    let event = command.done("/v1/receipts", receipt).await.event_id(0);
+    let mut keys = stockbook.keys_superuser().await;
+    let path = format!("/v1/events/{event}/personal");
+    for (change, code) in [
+        ("update subject_keys set sealed = null, forgotten_at = now()", "forgotten"),
+        ("delete from subject_keys", "personal_damaged"),
+    ] {
+        sqlx::raw_sql(change).execute(&mut keys).await.expect("the superuser may");
+        met.meet(command.get(&path).await, code);
+    }
 }
 
 /// The codes that openapi.json names, as the descriptions of answers that are problems.

@@ -19,6 +19,7 @@ mod catalogue;
 mod backdated;
 mod append_only;
 mod log;
+mod personal;
 mod operations;
 mod resting;
 mod optimistic_append;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         sign_in::tokens::TESTS,
         sign_in::tls::TESTS,
         sign_in::caller::TESTS,
+        personal::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

@@ -42,7 +42,8 @@ fn schema(path: &Path) -> String {
 }
 
 async fn every_statement_fits_the_schema_and_has_the_committed_types(world: Arc<World>) {
-    let stockbook = Stockbook::prepare(&world, 4).await;
+    let stockbook = Stockbook::prepare(&world, 4).await.keeping_personal().await;
+    let mut keys = stockbook.keys_superuser().await;
     let mut write = stockbook.superuser().await;
     let mut read_side = stockbook.read_superuser().await;
     let mut actual = String::new();
@@ -50,6 +51,7 @@ async fn every_statement_fits_the_schema_and_has_the_committed_types(world: Arc<
     for path in files(".sql") {
         let is_migration = path.parent().is_some_and(|folder| folder.ends_with("migrations"));
         let database = match path.components().next().and_then(|one| one.as_os_str().to_str()) {
+            _ if path.starts_with("command-service/keys/queries") => &mut keys,
             Some("command-service") if !is_migration => &mut write,
             Some("query-service") if !is_migration => {
                 let set = format!("set search_path to {}, public", schema(&path));

@@ -3,7 +3,7 @@
 mod databases;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use shared_events::lane::{Lane, Position, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use stack::certificates::Certificates;
-use stack::postgres::databases::DatabaseUrls;
+use stack::credentials::keep_master_key;
+use stack::postgres::databases::{DatabaseUrls, KeysUrls};
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
 
@@ -47,6 +48,14 @@ pub struct Stockbook {
     name: String,
     /// What it is asked with.
     credential: Option<String>,
+    /// Where it keeps personal data, if it does.
+    pub personal: Option<Personal>,
+}
+
+/// Where the keys of personal data are, and what seals them.
+pub struct Personal {
+    pub keys: KeysUrls,
+    pub master_key: PathBuf,
 }
 
 impl Stockbook {
@@ -96,6 +105,7 @@ impl Stockbook {
             certificates: None,
             name,
             credential: None,
+            personal: None,
         };
         for (program, owner) in [
             (world.command_service(), &stockbook.urls.write_owner),
@@ -106,6 +116,21 @@ impl Stockbook {
         }
         stockbook.create_topic().await;
         stockbook
+    }
+
+    /// Lets its command-services keep personal data.
+    #[must_use]
+    pub async fn keeping_personal(mut self) -> Self {
+        let databases = self.world.servers().databases().expect("there is a Postgres");
+        let keys = databases.create_keys(&self.name).await.expect("a database can be made");
+        let folder = self.world.servers().folder().root();
+        let master_key = folder.join(format!("{}-master.key", self.name));
+        keep_master_key(&master_key).expect("a key can be made");
+        let migrate = Settings::migrate(&self.urls.write_owner).with_keys(&keys.owner);
+        let migrated = run_task(self.world.command_service(), "migrate", &migrate).await;
+        migrated.expect("migration succeeds");
+        self.personal = Some(Personal { keys, master_key });
+        self
     }
 
     pub async fn create_topic(&self) {
@@ -173,7 +198,10 @@ impl Stockbook {
     pub async fn add_command_service(&mut self, settings: &[(&'static str, &str)]) {
         let all = Settings::command_service(0, &self.urls.write, self.brokers())
             .with("PAYMENT_REPLIES_GROUP", &self.name);
-        let all = self.with_payments(all);
+        let mut all = self.with_payments(all);
+        if let Some(Personal { keys, master_key }) = &self.personal {
+            all = all.keeping_personal(&keys.service, master_key);
+        }
         let name = format!("command-{}", self.commands.len());
         let service = self.service(&name, self.world.command_service(), all, settings).await;
         self.commands.push(service);

@@ -28,6 +28,7 @@ use utoipa_axum::routes;
 
 use self::batch::BatchType;
 use super::answer::{Placed, Recorded, Registered};
+use super::json::personal::TakesPersonal;
 use super::json::{Fault, Faults, InQuery, Object, parameters};
 use super::openapi::CommandProblems;
 use super::problem::{Code, Problem};
@@ -38,6 +39,7 @@ use super::{AppState, WriterState, answer};
 use crate::inventory::{self, Precondition};
 use crate::log::submission::{Outcome, Payload, Submission};
 use crate::log::writer::Writer;
+use crate::personal::PersonalData;
 
 /// Declares the routes of commands, each with the scope that it needs. In a batch a command is called like
 /// its handler, or `also` by another name.
@@ -161,7 +163,7 @@ commands! {
 }
 
 /// The body of a command.
-pub(crate) trait Command: Object {
+pub(crate) trait Command: Object + TakesPersonal {
     type Path: CommandPath;
 
     fn into_request(
@@ -272,9 +274,11 @@ fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> 
     let path = incoming.path::<C::Path>(&mut faults);
     let body = incoming.body::<C>(&mut faults)?;
     match (path, body) {
-        (Ok(Some(path)), Ok(body)) if faults.is_empty() => {
+        (Ok(Some(path)), Ok(mut body)) if faults.is_empty() => {
+            let personal = body.take_personal().map(PersonalData::new);
             let request = body.into_request(path, metadata.precondition);
-            Ok(incoming.submission(Payload::One(request), metadata))
+            let payload = Payload::One(request);
+            Ok(incoming.submission(payload, personal.map(Some).into_iter().collect(), metadata))
         }
         (Err(unknown), Ok(_)) if faults.is_empty() => Err(unknown),
         _ => Err(refused(faults.into_vec())),

@@ -2,6 +2,7 @@
 
 pub(crate) mod numbers;
 mod object;
+pub(crate) mod personal;
 pub(crate) mod values;
 
 use serde_json::Value;

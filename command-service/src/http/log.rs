@@ -123,11 +123,23 @@ pub(crate) struct EventLine {
     causation_id: Option<String>,
     /// By type and schema_version.
     data: serde_json::Value,
+    /// Personal data of the command, sealed.
+    #[schema(required = false)]
+    personal: PersonalLine,
     /// In lower hex.
     chain: String,
     /// Which members the chain covers; absent: 1.
     #[schema(required = false)]
     chain_version: u8,
+}
+
+/// Whose personal data it is, and the box that has it.
+#[derive(Debug, ToSchema)]
+#[schema(as = SealedPersonal)]
+#[expect(dead_code, reason = "describes `Personal`, which the contract crate serializes")]
+pub(crate) struct PersonalLine {
+    subject: String,
+    sealed: String,
 }
 
 /// The events of a lane, one JSON object a line, by position.

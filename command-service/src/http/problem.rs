@@ -61,6 +61,11 @@ impl Problem {
         )
     }
 
+    pub(super) fn personal_not_kept() -> Self {
+        let message = "is not kept here: the service has no MASTER_KEY_FILE";
+        Self::validation_failed(vec![Fault::new("/personal", message)])
+    }
+
     pub(super) fn log_unavailable() -> Self {
         Self::new(Code::Unavailable, "The log cannot be read now.")
     }
@@ -98,6 +103,7 @@ impl From<NotExecuted> for Problem {
             NotExecuted::Unreadable => {
                 Self::internal(&"a stream holds an event that this version does not know")
             }
+            NotExecuted::PersonalNotKept => Self::personal_not_kept(),
             NotExecuted::QueueFull { retry_after } => {
                 Self::new(Code::Overloaded, "The queue is full. Nothing was recorded.")
                     .retry_after(retry_after)

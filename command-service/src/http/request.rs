@@ -21,7 +21,8 @@ use super::CommandConfig;
 use super::json::{self, Faults, JsonPointer, Member, Object, object, read_tree};
 use super::problem::Problem;
 use crate::inventory::Precondition;
-use crate::log::submission::{IdempotencyKey, Origin, Payload, Submission};
+use crate::log::submission::{IdempotencyKey, Origin, Payload, RequestHash, Submission};
+use crate::personal::PersonalData;
 
 /// Bytes that the body of a batch may have.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 8 << 20;
@@ -171,9 +172,15 @@ impl IncomingRequest {
         json::read(&self.body, faults)
     }
 
-    pub(crate) fn submission(&self, payload: Payload, metadata: RequestMetadata) -> Submission {
+    pub(crate) fn submission(
+        &self,
+        payload: Payload,
+        personal: Vec<Option<PersonalData>>,
+        metadata: RequestMetadata,
+    ) -> Submission {
         Submission {
             payload,
+            personal,
             origin: metadata.origin,
             key: metadata.key.map(|key| self.idempotency_key(key)),
             validate_only: metadata.validate_only,
@@ -182,7 +189,7 @@ impl IncomingRequest {
     }
 
     pub(crate) fn idempotency_key(&self, key: Label) -> IdempotencyKey {
-        let request_hash = fingerprint::of_request(&self.head, &self.body);
+        let request_hash = RequestHash::of(fingerprint::of_request(&self.head, &self.body));
         IdempotencyKey { caller: self.caller(), key, request_hash }
     }
 
@@ -231,13 +238,13 @@ pub(crate) fn new_correlation_id() -> Label {
 #[derive(Debug)]
 pub(crate) struct CommandKey {
     key: Label,
-    request_hash: [u8; 32],
+    request_hash: RequestHash,
 }
 
 impl CommandKey {
     /// A key for a command with these other members.
     pub(crate) fn new(key: Label, members: &Map<String, Value>) -> Self {
-        Self { key, request_hash: fingerprint::of_command(members) }
+        Self { key, request_hash: RequestHash::of(fingerprint::of_command(members)) }
     }
 }
 

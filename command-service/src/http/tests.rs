@@ -36,6 +36,7 @@ fn router_without_database(intake: WriterState) -> Router {
         relay: RelayStatus::new(pool()),
         reversals,
         api_keys: ApiKeyTable::new(pool()),
+        vault: None,
         sign_in: SignIn::off(),
         config,
     };
@@ -61,7 +62,7 @@ fn idle_writer() -> (Writer, WriterTask) {
         batch_timeout: Duration::ZERO,
         commit_timeout: Duration::ZERO,
     };
-    writer::start(config, LaneMap::even(1).expect("one lane"), sender)
+    writer::start(config, LaneMap::even(1).expect("one lane"), sender, None)
 }
 
 async fn ask(request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, String) {

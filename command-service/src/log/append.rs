@@ -17,6 +17,7 @@ use sqlx::{PgConnection, Row, Type};
 use super::idempotency::{self, KnownOutcomes, StoredOutcome};
 use super::row::{LaneHead, lane_number};
 use super::submission::{Decision, IdempotencyKey, Unchanged};
+use crate::personal::SubjectKey;
 
 /// The deadline at which a reservation's hold, or its waiting, ends.
 pub(crate) const EXPIRE_RESERVATION: &str = "expire_reservation";
@@ -37,12 +38,37 @@ pub(crate) const FILL_WAITLIST: &str = "fill_waitlist";
 #[derive(Debug, Default)]
 pub(crate) struct Append {
     pub(crate) events: Vec<NewEvent>,
-    /// The credentials that asked for the events, one for each; nothing if there are none.
-    pub(crate) credentials: Vec<Option<String>>,
+    pub(crate) columns: OptionalColumns,
+    /// The keys that sealed personal data of the events.
+    pub(crate) subject_keys: Vec<Arc<SubjectKey>>,
     pub(crate) deadlines: Deadlines,
     /// The outcomes that have no event.
     pub(crate) outcomes: Vec<StoredOutcome>,
     pub(crate) reversals: Vec<NewReversal>,
+}
+
+/// What stands next to the rows of events, one of each for each event; nothing where no event has it.
+#[derive(Debug, Default)]
+pub(crate) struct OptionalColumns {
+    credentials: Vec<Option<String>>,
+    subjects: Vec<Option<String>>,
+    boxes: Vec<Option<String>>,
+}
+
+impl OptionalColumns {
+    pub(crate) fn of(events: &[Arc<RecordedEvent>]) -> Self {
+        let column = |of: fn(&RecordedEvent) -> Option<&str>| {
+            if events.iter().all(|event| of(event).is_none()) {
+                return Vec::new();
+            }
+            events.iter().map(|event| of(event).map(str::to_owned)).collect()
+        };
+        Self {
+            credentials: column(|event| event.caller.as_ref().map(Label::as_str)),
+            subjects: column(|event| Some(event.personal.as_ref()?.subject.as_str())),
+            boxes: column(|event| Some(&event.personal.as_ref()?.sealed)),
+        }
+    }
 }
 
 /// The conditions of an append.
@@ -79,18 +105,11 @@ pub(crate) enum Conflict {
     KeyUsed,
     /// The log has another event at a version that follows on the expected heads.
     Versions,
+    /// Personal data was sealed with a key that does not hold any more.
+    Sealing,
 }
 
 impl Append {
-    /// Notes who asked for the events, if anybody signed in.
-    pub(crate) fn note_credentials(&mut self, events: &[Arc<RecordedEvent>]) {
-        if events.iter().any(|event| event.caller.is_some()) {
-            let credential =
-                |event: &Arc<RecordedEvent>| event.caller.as_ref().map(Label::to_string);
-            self.credentials = events.iter().map(credential).collect();
-        }
-    }
-
     /// Writes the rows if the conditions hold. A whole transaction, unless the connection is in one.
     pub(crate) async fn write(
         self,
@@ -98,7 +117,7 @@ impl Append {
         expected: Expected,
     ) -> sqlx::Result<Appended> {
         let Expected { heads, keys, times, .. } = expected;
-        let Self { events, credentials, deadlines, outcomes, reversals } = self;
+        let Self { events, columns, deadlines, outcomes, reversals, .. } = self;
         let (first, last) = times.unzip();
         let (written, read): (Vec<ExpectedHead>, Vec<ExpectedHead>) = heads
             .iter()
@@ -115,7 +134,9 @@ impl Append {
             .bind(outcomes)
             .bind(reversals)
             .bind(read)
-            .bind(credentials)
+            .bind(columns.credentials)
+            .bind(columns.subjects)
+            .bind(columns.boxes)
             .fetch_one(connection)
             .await;
         match written {
@@ -314,7 +335,7 @@ pub(crate) struct NewEvent {
     traceparent: Option<String>,
     caller: Option<String>,
     idempotency_key: Option<String>,
-    request_hash: Option<[u8; 32]>,
+    request_hash: Option<Vec<u8>>,
     command_lanes: Option<Vec<i16>>,
     command_positions: Option<Vec<i64>>,
     command_sizes: Option<Vec<i32>>,
@@ -358,7 +379,7 @@ impl NewEvent {
         if let (Some(first), Some(key)) = (rows.first_mut(), key) {
             first.caller = Some(key.caller.to_string());
             first.idempotency_key = Some(key.key.to_string());
-            first.request_hash = Some(key.request_hash);
+            first.request_hash = Some(key.request_hash.stored());
             if events.len() > 1 {
                 first.command_lanes =
                     Some(events.iter().map(|event| lane_number(event.lane)).collect());

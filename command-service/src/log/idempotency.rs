@@ -25,7 +25,7 @@ type KeyName = (Label, Label);
 
 /// The outcomes of a batch's keys: stored earlier, or decided in the same batch.
 #[derive(Debug, Default)]
-pub(crate) struct KnownOutcomes(HashMap<KeyName, ([u8; 32], Decision)>);
+pub(crate) struct KnownOutcomes(HashMap<KeyName, (Vec<u8>, Decision)>);
 
 impl KnownOutcomes {
     /// Reads the outcomes of keys, and with one statement the events of all accepted commands.
@@ -48,8 +48,7 @@ impl KnownOutcomes {
         let mut events = events_of(connection, &ids.concat()).await?.into_iter();
         for (row, ids) in rows.iter().zip(&ids) {
             let name = (label(row, "caller")?, label(row, "key")?);
-            let request_hash = row.try_get::<&[u8], _>("request_hash")?.try_into();
-            let request_hash = request_hash.map_err(unreadable)?;
+            let request_hash = row.try_get::<Vec<u8>, _>("request_hash")?;
             let decision = decision(row, events.by_ref().take(ids.len()).collect())?;
             known.0.insert(name, (request_hash, decision));
         }
@@ -59,7 +58,7 @@ impl KnownOutcomes {
     /// The outcome of a request with this key, if the key has one.
     pub(crate) fn of(&self, key: &IdempotencyKey) -> Option<Outcome> {
         let (request_hash, decision) = self.0.get(&name(key))?;
-        Some(if *request_hash == key.request_hash {
+        Some(if key.request_hash.is(request_hash) {
             Outcome::Replayed(decision.clone())
         } else {
             Outcome::KeyReused
@@ -68,7 +67,7 @@ impl KnownOutcomes {
 
     /// Adds a decision for later requests of the same batch with the same key.
     pub(crate) fn remember(&mut self, key: &IdempotencyKey, decision: Decision) {
-        self.0.insert(name(key), (key.request_hash, decision));
+        self.0.insert(name(key), (key.request_hash.stored(), decision));
     }
 }
 
@@ -152,7 +151,7 @@ async fn events_of(
 pub(crate) struct StoredOutcome {
     caller: String,
     key: String,
-    request_hash: [u8; 32],
+    request_hash: Vec<u8>,
     outcome: String,
     recorded_at: DateTime<Utc>,
 }
@@ -170,7 +169,7 @@ impl StoredOutcome {
         Some(Self {
             caller: key.caller.to_string(),
             key: key.key.to_string(),
-            request_hash: key.request_hash,
+            request_hash: key.request_hash.stored(),
             outcome: serde_json::to_string(decision)
                 .expect("an outcome is text, integers and lists, which JSON can hold"),
             recorded_at: recorded_at.to_utc(),

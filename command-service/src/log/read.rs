@@ -97,6 +97,12 @@ impl LogReader {
         LaneMap::from_slots(lanes.map_err(ReadError::from)?).map_err(|_| LaneMapError::NotMigrated)
     }
 
+    /// The name of the log, which a restored copy has, too.
+    pub async fn id(&self) -> Result<String, ReadError> {
+        let id = sqlx::query_scalar(include_str!("../../queries/read_log_id.sql"));
+        Ok(id.fetch_one(&self.pool).await?)
+    }
+
     /// The head of every lane.
     pub async fn heads(&self) -> Result<Vec<LaneHead>, ReadError> {
         Ok(sqlx::query_as(include_str!("../../queries/list_heads.sql"))

@@ -1,9 +1,12 @@
 //! Rows of the log as values, and values as columns.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use shared_events::chain::Chain;
 use shared_events::lane::{EventId, Lane, Position, Version};
+use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use sqlx::postgres::PgRow;
@@ -12,7 +15,7 @@ use sqlx::{FromRow, PgExecutor, Row};
 use utoipa::ToSchema;
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
-/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent, credential`.
+/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent, credential, subject, sealed`.
 #[derive(Debug)]
 pub struct EventRow(pub RecordedEvent);
 
@@ -35,6 +38,7 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
             )?,
             causation_id: label(row, "causation_id")?,
             data: parsed("data", RawValue::from_string(row.try_get("data")?))?,
+            personal: personal(row)?,
             chain: chain(row, "chain")?,
             traceparent: label(row, "traceparent")?,
         }))
@@ -140,6 +144,14 @@ pub fn event_ids(lanes: Vec<i16>, positions: Vec<i64>) -> sqlx::Result<Vec<Event
 
 pub fn chain(row: &PgRow, column: &'static str) -> sqlx::Result<Chain> {
     row.try_get(column).map(Chain)
+}
+
+fn personal(row: &PgRow) -> sqlx::Result<Option<Arc<Personal>>> {
+    let Some(sealed) = row.try_get::<Option<&str>, _>("sealed")? else {
+        return Ok(None);
+    };
+    let subject = parsed("subject", row.try_get::<&str, _>("subject")?.parse())?;
+    Ok(Some(Arc::new(Personal { subject, sealed: sealed.into() })))
 }
 
 fn label<T>(row: &PgRow, column: &'static str) -> sqlx::Result<Option<T>>

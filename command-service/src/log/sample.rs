@@ -22,6 +22,7 @@ pub(crate) fn recorded(fact: &Event, nth: i64) -> RecordedEvent {
         recorded_at: at,
         actor: None,
         caller: None,
+        personal: None,
         correlation_id: "c".parse().unwrap(),
         causation_id: None,
         data: fact.to_data(),

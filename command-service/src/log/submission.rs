@@ -7,6 +7,7 @@ use inventory::{Command, Rejection, Request};
 use serde::{Deserialize, Serialize};
 use shared_events::event::Event;
 use shared_events::lane::PositionToken;
+use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
@@ -14,11 +15,14 @@ use shared_events::values::Label;
 use tokio::time::Instant;
 
 use crate::digest::digest;
+use crate::personal::{PersonalData, PersonalVault, SubjectKey};
 
 /// One request to the writer.
 #[derive(Debug)]
 pub struct Submission {
     pub payload: Payload,
+    /// The personal data of each command; empty if there is none at all.
+    pub personal: Vec<Option<PersonalData>>,
     pub origin: Origin,
     /// Stores the outcome under this key.
     pub key: Option<IdempotencyKey>,
@@ -36,6 +40,33 @@ impl Submission {
     /// The key under which the outcome is stored.
     pub(super) fn stored_key(&self) -> Option<&IdempotencyKey> {
         self.key.as_ref().filter(|_| !self.validate_only)
+    }
+
+    pub(super) fn has_personal(&self) -> bool {
+        !self.personal.is_empty()
+    }
+
+    /// Seals its personal data and keys the hash of its request, before anybody stores anything of it.
+    pub(super) fn protect(&mut self, vault: &PersonalVault) {
+        if let Some(key) = &mut self.key {
+            key.request_hash.key(vault);
+        }
+        self.seal(vault);
+    }
+
+    /// Seals its personal data with the keys that hold now, unless nothing will be recorded.
+    pub(super) fn seal(&mut self, vault: &PersonalVault) {
+        if self.validate_only {
+            return;
+        }
+        for personal in self.personal.iter_mut().flatten() {
+            vault.seal(personal, &self.origin.correlation_id);
+        }
+    }
+
+    /// The sealed personal data of its nth command, with the key that sealed it.
+    pub(super) fn sealed(&self, nth: usize) -> Option<&(Arc<SubjectKey>, Arc<Personal>)> {
+        self.personal.get(nth)?.as_ref()?.sealed()
     }
 
     /// The estimated bytes of the request's events: a share for each line, and the caller's free texts,
@@ -57,7 +88,9 @@ impl Submission {
             let line = reference.line.as_ref().map_or(0, |line| line.as_str().len());
             reference.kind.as_str().len() + reference.id.as_str().len() + line
         });
+        let personal = self.personal.iter().flatten().map(PersonalData::size).max();
         let free = free + reference + self.origin.correlation_id.as_str().len();
+        let free = free + personal.unwrap_or_default();
         // The details of an item may take as much as a few lines.
         (lines + 8) * LINE + lines.max(1) * free
     }
@@ -97,8 +130,43 @@ pub struct IdempotencyKey {
     /// The credential; the same for everybody where nobody signs in.
     pub caller: Label,
     pub key: Label,
-    /// SHA-256 of route and body, which must be the same when the key is repeated.
-    pub request_hash: [u8; 32],
+    pub request_hash: RequestHash,
+}
+
+/// A hash of route and body, which must be the same when a key is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestHash {
+    plain: [u8; 32],
+    /// The same under the log's key, where there is one: nobody can guess a request and check the guess.
+    keyed: Option<[u8; 32]>,
+}
+
+impl RequestHash {
+    /// How a stored hash begins that is keyed. Those without a key have no such byte, and are shorter.
+    const KEYED: u8 = 2;
+
+    pub const fn of(plain: [u8; 32]) -> Self {
+        Self { plain, keyed: None }
+    }
+
+    pub(crate) fn key(&mut self, vault: &PersonalVault) {
+        self.keyed = vault.fingerprint(&self.plain);
+    }
+
+    pub(crate) fn stored(&self) -> Vec<u8> {
+        match &self.keyed {
+            Some(keyed) => [&[Self::KEYED][..], keyed].concat(),
+            None => self.plain.to_vec(),
+        }
+    }
+
+    /// Whether a stored hash, with a key or of before, is that of the same request.
+    pub(crate) fn is(&self, stored: &[u8]) -> bool {
+        match (stored.split_first(), &self.keyed) {
+            (Some((&Self::KEYED, hash)), Some(keyed)) if hash.len() == keyed.len() => hash == keyed,
+            _ => stored == self.plain,
+        }
+    }
 }
 
 impl IdempotencyKey {
@@ -196,6 +264,8 @@ pub enum NotExecuted {
     },
     /// This binary cannot read an event of a stream that the request names.
     Unreadable,
+    /// It has personal data, and the service has no key for any.
+    PersonalNotKept,
     QueueFull {
         retry_after: Duration,
     },

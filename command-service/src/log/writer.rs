@@ -34,6 +34,7 @@ use self::session::Session;
 use super::submission::{NotExecuted, Outcome, Submission};
 use crate::config::DatabaseUrl;
 use crate::metrics;
+use crate::personal::PersonalVault;
 use crate::relay_inbox::RelaySender;
 
 const FULL: NotExecuted = NotExecuted::QueueFull { retry_after: Duration::from_secs(1) };
@@ -68,6 +69,7 @@ pub struct Writer {
     bytes: Arc<Semaphore>,
     bytes_max: usize,
     command_bytes_max: usize,
+    vault: Option<PersonalVault>,
 }
 
 impl Writer {
@@ -78,7 +80,14 @@ impl Writer {
 
     /// Queues a request and waits for its outcome. Dropping the future does not cancel the request: once
     /// queued it is decided, unless its deadline passes first.
-    pub async fn submit(&self, submission: Submission) -> Outcome {
+    pub async fn submit(&self, mut submission: Submission) -> Outcome {
+        match &self.vault {
+            Some(vault) => submission.protect(vault),
+            None if submission.has_personal() => {
+                return Outcome::NotExecuted(NotExecuted::PersonalNotKept);
+            }
+            None => {}
+        }
         let size = submission.size();
         if size > self.command_bytes_max {
             let limit = self.command_bytes_max;
@@ -111,6 +120,7 @@ pub struct WriterTask {
     slots: Arc<Semaphore>,
     lanes: LaneMap,
     relay: RelaySender,
+    vault: Option<PersonalVault>,
 }
 
 /// What the task works with.
@@ -120,7 +130,12 @@ struct State {
 }
 
 /// Makes a writer, which works while [`WriterTask::run`] runs.
-pub fn start(config: WriterConfig, lanes: LaneMap, relay: RelaySender) -> (Writer, WriterTask) {
+pub fn start(
+    config: WriterConfig,
+    lanes: LaneMap,
+    relay: RelaySender,
+    vault: Option<PersonalVault>,
+) -> (Writer, WriterTask) {
     let (sender, receiver) = mpsc::channel(config.queue_commands_max);
     let bytes_max = config.queue_bytes_max.min(Semaphore::MAX_PERMITS);
     let slots = Arc::new(Semaphore::new(config.queue_commands_max));
@@ -130,8 +145,10 @@ pub fn start(config: WriterConfig, lanes: LaneMap, relay: RelaySender) -> (Write
         bytes: Arc::new(Semaphore::new(bytes_max)),
         bytes_max,
         command_bytes_max: config.batch_bytes_max,
+        vault: vault.clone(),
     };
-    (writer, WriterTask { config, batches: Batches::new(receiver), slots, lanes, relay })
+    let batches = Batches::new(receiver);
+    (writer, WriterTask { config, batches, slots, lanes, relay, vault })
 }
 
 impl WriterTask {

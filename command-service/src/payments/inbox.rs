@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, PAUSE_MAX, Payments, client_config};
 use crate::inventory::{Command, Request};
-use crate::log::submission::{IdempotencyKey, NotExecuted, Origin, Outcome, Payload, Submission};
+use crate::log::submission::{
+    IdempotencyKey, NotExecuted, Origin, Outcome, Payload, RequestHash, Submission,
+};
 use crate::log::writer::Writer;
 use crate::metrics;
 use crate::topic::rejected_topic;
@@ -191,7 +193,7 @@ fn read(source: &Source, record: &OwnedMessage) -> Result<Incoming, Unreadable> 
     let key: Label = id.and_then(|id| id.parse().ok()).ok_or(Unreadable::NoId)?;
     let value = record.payload().ok_or(Unreadable::Empty)?;
     let asked = (source.read)(value).map_err(|error| Unreadable::Misfit(error.to_string()))?;
-    let request_hash = Sha256::digest(value).into();
+    let request_hash = RequestHash::of(Sha256::digest(value).into());
     Ok(Incoming { asked, key: IdempotencyKey { caller: Label::known(CALLER), key, request_hash } })
 }
 
@@ -250,6 +252,7 @@ async fn submit(
     loop {
         let submission = Submission {
             payload: Payload::One(Request { command: command.clone(), occurred_at: None }),
+            personal: Vec::new(),
             origin: Origin {
                 actor: Some(Label::known(CALLER)),
                 caller: None,
@@ -269,6 +272,7 @@ async fn submit(
             Outcome::KeyReused => return Err(Unreadable::IdReused),
             Outcome::NotExecuted(
                 NotExecuted::Unreadable
+                | NotExecuted::PersonalNotKept
                 | NotExecuted::TooLarge { .. }
                 | NotExecuted::TooManyEvents { .. },
             ) => return Err(Unreadable::UnknownEvents),

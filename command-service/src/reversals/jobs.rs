@@ -137,7 +137,7 @@ pub(crate) async fn insert(
     let mut transaction = connection.begin().await?;
     let made = sqlx::query(include_str!("../../queries/insert_reversal_job.sql"))
         .bind(id.as_str())
-        .bind(request.key.as_ref().map(|key| key.request_hash.to_vec()))
+        .bind(request.key.as_ref().map(|key| key.request_hash.stored()))
         .bind(stored(request))
         .bind(window.position.to_string())
         .bind(count(window.events()))

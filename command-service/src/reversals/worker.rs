@@ -18,7 +18,9 @@ use super::WindowReversals;
 use super::jobs::{self, Running, Waiting};
 use super::window::fitting;
 use crate::inventory::{Command, Rejection, Request, Reverse, Target};
-use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Payload, Submission};
+use crate::log::submission::{
+    Decision, IdempotencyKey, NotExecuted, Outcome, Payload, RequestHash, Submission,
+};
 use crate::log::writer::Writer;
 use crate::metrics;
 
@@ -184,7 +186,8 @@ async fn decide(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> St
             Outcome::NotExecuted(
                 NotExecuted::TooLarge { .. }
                 | NotExecuted::TooManyEvents { .. }
-                | NotExecuted::Unreadable,
+                | NotExecuted::Unreadable
+                | NotExecuted::PersonalNotKept,
             )
             | Outcome::KeyReused
             | Outcome::Valid(_)
@@ -219,10 +222,11 @@ fn submission(job: &Running, pass: i32, step: &Waiting) -> Submission {
     let key = format!("{}/{}/{pass}", job.id, step.nth);
     Submission {
         payload: Payload::One(Request { command: Command::Reverse(reverse), occurred_at: None }),
+        personal: Vec::new(),
         origin: job.origin.clone(),
         key: Some(IdempotencyKey {
             caller: Label::known(CALLER),
-            request_hash: Sha256::digest(&key).into(),
+            request_hash: RequestHash::of(Sha256::digest(&key).into()),
             key: Label::known(&key),
         }),
         validate_only: false,

@@ -25,6 +25,15 @@ pub struct DatabaseUrls {
     pub read: Url,
 }
 
+/// The database of the keys of personal data.
+#[derive(Clone)]
+pub struct KeysUrls {
+    /// As its owner: to migrate.
+    pub owner: Url,
+    /// As the command-service.
+    pub service: Url,
+}
+
 impl Databases {
     /// Connects as a superuser, creates the three roles and sets their passwords.
     pub(crate) async fn open(admin_url: Url, credentials: Credentials) -> anyhow::Result<Self> {
@@ -59,6 +68,22 @@ impl Databases {
             read_owner: url(OWNER, owner, read)?,
             write: url(COMMAND, command, write)?,
             read: url(QUERY, query, read)?,
+        })
+    }
+
+    /// Creates `{prefix}_keys` unless it exists.
+    pub async fn create_keys(&self, prefix: &str) -> anyhow::Result<KeysUrls> {
+        let name = format!("{prefix}_keys");
+        let mut admin = connect_alone(&self.admin_url).await?;
+        let compose = include_str!("../../queries/compose_create_database.sql");
+        execute(&mut admin, compose, &[&name, OWNER, COMMAND])
+            .await
+            .with_context(|| format!("cannot create the database {name}"))?;
+        admin.close().await.context("the connection to Postgres broke")?;
+        let Credentials { owner, command, .. } = &self.credentials;
+        Ok(KeysUrls {
+            owner: url_as(&self.admin_url, OWNER, owner, &name)?,
+            service: url_as(&self.admin_url, COMMAND, command, &name)?,
         })
     }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use std::path::Path;
+
 use reqwest::Url;
 
 use crate::certificates::Certificates;
@@ -38,6 +40,19 @@ impl Settings {
     #[must_use]
     pub fn migrate(owner: &Url) -> Self {
         Self::default().with("MIGRATE_DATABASE_URL", owner.to_string())
+    }
+
+    /// Adds the database of keys, as its owner, to `migrate` of the command-service.
+    #[must_use]
+    pub fn with_keys(self, owner: &Url) -> Self {
+        self.with("MIGRATE_KEYS_DATABASE_URL", owner.to_string())
+    }
+
+    /// Lets a command-service keep personal data.
+    #[must_use]
+    pub fn keeping_personal(self, keys: &Url, master_key: &Path) -> Self {
+        self.with("KEYS_DATABASE_URL", keys.to_string())
+            .with("MASTER_KEY_FILE", master_key.display().to_string())
     }
 
     /// `command-service create-topic`.

@@ -11,6 +11,7 @@ use super::announce::Ready;
 use super::keep::keep;
 use super::parts::Parts;
 use super::stop_signal::StopSignal;
+use crate::credentials::keep_master_key;
 use crate::folder::DataFolder;
 use crate::places::Places;
 use crate::postgres::databases::DatabaseUrls;
@@ -102,9 +103,16 @@ impl Running {
         urls: &DatabaseUrls,
     ) -> anyhow::Result<()> {
         let brokers = self.servers.brokers()?.to_owned();
-        run_task(path, "migrate", &Settings::migrate(&urls.write_owner)).await?;
+        let keys = self.servers.databases()?.create_keys(DATABASES).await?;
+        let master_key = self.servers.folder().master_key();
+        keep_master_key(&master_key)?;
+        let migrate = Settings::migrate(&urls.write_owner).with_keys(&keys.owner);
+        run_task(path, "migrate", &migrate).await?;
         run_task(path, "create-topic", &Settings::create_topic(&brokers)).await?;
-        let settings = |port| Settings::command_service(port, &urls.write, &brokers);
+        let settings = |port| {
+            Settings::command_service(port, &urls.write, &brokers)
+                .keeping_personal(&keys.service, &master_key)
+        };
         self.start_all(Program::CommandService, path, &parts.command_ports, settings).await
     }
 

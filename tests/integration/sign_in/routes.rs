@@ -223,6 +223,7 @@ fn of_question(path: &str, ids: &Ids) -> Option<(String, Answered)> {
         | "/v1/overview"
         | "/v1/projections"
         | "/v1/integrity"
+        | "/v1/events/{id}/personal"
         | "/v1/integrity/{sku}" => Everywhere,
         "/v1/flow/{sku}" => {
             return Some(("?from=2026-01-01&to=2026-01-02".to_owned(), Everywhere));

@@ -71,6 +71,7 @@ async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
         recorded_at,
         actor: None,
         caller: None,
+        personal: None,
         correlation_id: "poison".parse().unwrap(),
         causation_id: None,
         data: RawValue::from_string(data.to_string()).unwrap(),

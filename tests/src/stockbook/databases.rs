@@ -16,6 +16,12 @@ impl Stockbook {
         self.superuser_of(Some(self.urls.read.path())).await
     }
 
+    /// A connection to the database of keys that may do anything.
+    pub async fn keys_superuser(&self) -> PgConnection {
+        let personal = self.personal.as_ref().expect("it keeps personal data");
+        self.superuser_of(Some(personal.keys.owner.path())).await
+    }
+
     /// A connection to the superuser's own database, from where all others can be dealt with.
     pub async fn server_superuser(&self) -> PgConnection {
         self.superuser_of(None).await

@@ -29,6 +29,7 @@ use crate::http::problem::Problem;
 use crate::http::request::{BATCH_BODY_BYTES_MAX, CommandKey, IncomingRequest, RequestMetadata};
 use crate::inventory::{self, Precondition};
 use crate::log::submission::{Payload, Submission};
+use crate::personal::{Clear, PersonalData};
 
 const COMMANDS_MAX: usize = 1_000;
 
@@ -85,6 +86,7 @@ pub(crate) struct BatchCommand(Result<ReadCommand, Vec<Fault>>);
 #[derive(Debug)]
 struct ReadCommand {
     request: inventory::Request,
+    personal: Option<Clear>,
     scope: Scope,
     key: Option<CommandKey>,
 }
@@ -108,8 +110,9 @@ impl ReadCommand {
             faults.add(at.member("type"), format_args!("must be one of {}", known.join(", ")));
             return None;
         };
-        let request = (batch_type.read)(members, at, faults)?;
-        (faults.len() == before).then_some(Self { request, scope: batch_type.scope, key })
+        let (request, personal) = (batch_type.read)(members, at, faults)?;
+        let scope = batch_type.scope;
+        (faults.len() == before).then_some(Self { request, personal, scope, key })
     }
 }
 
@@ -163,7 +166,7 @@ fn take<T: Member>(
 pub(crate) struct BatchType {
     /// What the command needs of a credential, in a batch as alone.
     scope: Scope,
-    read: fn(Map<String, Value>, JsonPointer<'_>, &mut Faults) -> Option<inventory::Request>,
+    read: fn(Map<String, Value>, JsonPointer<'_>, &mut Faults) -> Option<ReadBody>,
     schema: fn(&str) -> RefOr<Schema>,
     add_schemas: fn(&mut Schemas),
 }
@@ -175,12 +178,15 @@ impl BatchType {
     }
 }
 
+/// A command, and the personal data that came with it.
+type ReadBody = (inventory::Request, Option<Clear>);
+
 /// Reads the members of a path and of a body, which a batch has in one object.
 fn read<C: Command>(
     mut members: Map<String, Value>,
     at: JsonPointer<'_>,
     faults: &mut Faults,
-) -> Option<inventory::Request> {
+) -> Option<ReadBody> {
     let names = C::Path::MEMBERS.iter().filter_map(|member| members.remove_entry(member.name()));
     let path = Value::Object(names.collect());
     let path = read_tree::<C::Path>(&path, at, faults);
@@ -191,7 +197,9 @@ fn read<C: Command>(
     };
     let precondition = expected_version.map(Precondition::Version);
     let body = read_tree::<C>(&Value::Object(members), at, faults);
-    Some(body?.into_request(path?, precondition))
+    let mut body = body?;
+    let personal = body.take_personal();
+    Some((body.into_request(path?, precondition), personal))
 }
 
 fn schema<C: Command>(name: &str) -> RefOr<Schema> {
@@ -280,10 +288,18 @@ fn atomic(
     if require_key && metadata.key.is_none() {
         return Err(Problem::key_missing("the header Idempotency-Key"));
     }
-    let requests = commands.into_iter().map(|BatchCommand(command)| Ok(command?.request));
-    let requests: Result<_, Vec<Fault>> = requests.collect();
-    let requests = requests.map_err(Problem::validation_failed)?;
-    let submission = incoming.submission(Payload::Together(requests), metadata);
+    let commands = commands.into_iter().map(|BatchCommand(command)| command);
+    let commands: Result<Vec<ReadCommand>, Vec<Fault>> = commands.collect();
+    let commands = commands.map_err(Problem::validation_failed)?;
+    let has_personal = commands.iter().any(|command| command.personal.is_some());
+    let (requests, mut personal): (_, Vec<_>) = commands
+        .into_iter()
+        .map(|command| (command.request, command.personal.map(PersonalData::new)))
+        .unzip();
+    if !has_personal {
+        personal.clear();
+    }
+    let submission = incoming.submission(Payload::Together(requests), personal, metadata);
     Ok(BatchSubmission::Atomic(Box::new(submission)))
 }
 
@@ -303,6 +319,7 @@ fn independently(
         let command: ReadCommand = command.map_err(refused)?;
         Ok(Submission {
             payload: Payload::One(command.request),
+            personal: command.personal.map(PersonalData::new).map(Some).into_iter().collect(),
             origin: metadata.origin.clone(),
             key: command.key.map(|key| incoming.key_of_command(key)),
             validate_only: metadata.validate_only,

@@ -51,6 +51,7 @@ object! {
         #[serde(default)]
         occurred_at: Option<Timestamp>,
     }
+    with personal
 }
 
 impl Command for RegisterItem {
@@ -118,6 +119,7 @@ object! {
         #[serde(default)]
         occurred_at: Option<Timestamp>,
     }
+    with personal
 }
 
 impl Command for RegisterLocation {
@@ -125,7 +127,7 @@ impl Command for RegisterLocation {
 
     fn into_request(self, path: LocationPath, precondition: Option<Precondition>) -> Request {
         let LocationPath { code } = path;
-        let Self { name, kind, occurred_at } = self;
+        let Self { name, kind, occurred_at, .. } = self;
         let name = name.map(String::from);
         let command = inventory::RegisterLocation { code, name, kind, precondition };
         Request { command: inventory::Command::RegisterLocation(command), occurred_at }

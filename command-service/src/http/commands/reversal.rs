@@ -19,13 +19,15 @@ use uuid::Uuid;
 use super::{Command, CommandParameters, NoPath};
 use crate::http::AppState;
 use crate::http::answer::{Accepted, mark_replayed};
+use crate::http::json::personal::TakesPersonal;
 use crate::http::json::values::{cause, words};
-use crate::http::json::{Faults, JsonPointer, object};
+use crate::http::json::{Fault, Faults, JsonPointer, object};
 use crate::http::openapi::{CommandProblems, ReadProblems};
 use crate::http::problem::{self, Problem};
 use crate::http::request::{IncomingRequest, PathText, path_text};
 use crate::inventory::{self, Precondition, Request, Target};
 use crate::log::submission::{Payload, Submission};
+use crate::personal::PersonalData;
 use crate::reversals::{Progress, Refusal, Started, Status, WindowBy, WindowRequest};
 
 object! {
@@ -195,11 +197,17 @@ pub(crate) async fn reverse(
 pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
     let mut faults = Faults::default();
     let mut metadata = incoming.metadata(false, &mut faults);
-    let body = match incoming.body::<ReverseOrWindow>(&mut faults)? {
+    let mut body = match incoming.body::<ReverseOrWindow>(&mut faults)? {
         Ok(body) if faults.is_empty() => body,
         _ => return Err(Problem::validation_failed(faults.into_vec())),
     };
     metadata.validate_only |= body.dry_run;
+    let personal = body.take_personal().map(PersonalData::new);
+    if body.window.is_some() && personal.is_some() {
+        let fault =
+            Fault::new("/personal", "is not kept with a window, which is reversed in many steps");
+        return Err(Problem::validation_failed(vec![fault]));
+    }
     let Some(window) = body.window else {
         let reverse = Reverse {
             event: body.event,
@@ -210,9 +218,11 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
             reference: body.reference,
             note: body.note,
             metadata: body.metadata,
+            personal: None,
         };
         let request = reverse.into_request(NoPath {}, None);
-        let submission = incoming.submission(Payload::One(request), metadata);
+        let personal = personal.map(Some).into_iter().collect();
+        let submission = incoming.submission(Payload::One(request), personal, metadata);
         return Ok(Reversal::Now(Box::new(submission)));
     };
     let request = WindowRequest {
@@ -294,7 +304,7 @@ impl AppState {
 
     async fn reverse_window(
         &self,
-        request: WindowRequest,
+        mut request: WindowRequest,
         dry_run: bool,
     ) -> Result<Response, Problem> {
         let until = self.answer_by();
@@ -302,6 +312,9 @@ impl AppState {
             let progress = timeout_at(until, self.reversals.dry_run(&request)).await;
             let progress = progress.map_err(|_| Problem::log_unavailable())??;
             return Ok(Json(ReversalProgress::from(progress)).into_response());
+        }
+        if let (Some(vault), Some(key)) = (&self.vault, &mut request.key) {
+            key.request_hash.key(vault);
         }
         let started = timeout_at(until, self.reversals.start(request)).await;
         Ok(match started.map_err(|_| Problem::outcome_unknown())?? {

@@ -121,7 +121,7 @@ fn text(lines: &[&str]) -> Option<String> {
 
 /// Declares a struct that is read from a JSON object. A member with `#[serde(default)]` may be
 /// absent. `with cause` adds the members that say why and when, `with context` those of them that
-/// every command with a cause has in the same form. `check` names a function that finds faults
+/// every command with a cause has in the same form, `with personal` personal data. `check` names a function that finds faults
 /// between members.
 macro_rules! object {
     (
@@ -226,7 +226,28 @@ macro_rules! object {
                 #[serde(default)]
                 metadata: Option<$crate::http::json::values::Metadata>,
             }
+            with personal $(check $check)?
+        }
+    };
+    (
+        $(#[doc = $about:literal])*
+        $vis:vis struct $name:ident $(as $shown:literal)? { $($members:tt)* }
+        with personal $(check $check:path)?
+    ) => {
+        $crate::http::json::object! {
+            $(#[doc = $about])*
+            $vis struct $name $(as $shown)? {
+                $($members)*
+                #[serde(default)]
+                personal: Option<$crate::http::json::personal::Personal>,
+            }
             $(check $check)?
+        }
+
+        impl $crate::http::json::personal::TakesPersonal for $name {
+            fn take_personal(&mut self) -> Option<$crate::personal::Clear> {
+                self.personal.take().map(Into::into)
+            }
         }
     };
 }

@@ -83,6 +83,13 @@ problem_catalogue! {
          events that prevent it; reverse those first. Reservations and transfers have commands of their \
          own instead: what a transfer has on its way can be returned, and what was received can be \
          moved back; of a dispatch, `dependents` lists what has become of it since. Nothing was recorded."
+    Forgotten "forgotten" GONE "The person was forgotten"
+        "The key that sealed the personal data of the event `id` was deleted at the subject's request, so nobody \
+         can read it any more. The event itself, without them, stays."
+    PersonalDamaged "personal_damaged" INTERNAL_SERVER_ERROR "The personal data cannot be opened"
+        "The box of the event `id` does not open with its subject's key, or the key is missing although nobody \
+         deleted it. This is not forgetting: an operator must look at the database of keys, at MASTER_KEY_FILE, \
+         and at the log with `command-service verify`."
     BatchRefused "batch_refused" CONFLICT "The batch is refused"
         "The commands of an atomic batch happen together or not at all, and at least one was \
          refused. `results` has the outcome that each would have had. Nothing was recorded."
@@ -129,13 +136,14 @@ mod tests {
             (409, "reservation_expired reservation_state over_release over_fulfil over_return"),
             (409, "already_reversed not_reversible idempotency_in_progress"),
             (409, "over_receive transfer_state order_state"),
+            (410, "forgotten"),
             (412, "version_conflict"),
             (413, "body_too_large batch_too_large"),
             (415, "unsupported_media_type"),
             (422, "validation_failed reason_required occurred_at_out_of_range quantity_overflow"),
             (422, "idempotency_key_reused"),
             (429, "rate_limited"),
-            (500, "internal"),
+            (500, "internal personal_damaged"),
             (503, "unavailable overloaded deadline_exceeded"),
         ];
         let mut published: Vec<(&str, u16)> = published

@@ -9,6 +9,7 @@ use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,12 +17,14 @@ use super::cache::Memory;
 use super::deciding::Decided;
 use super::plan::Plan;
 use super::session::{Session, SessionError};
-use crate::log::append::{Append, Appended, Expected};
+use crate::log::append::{Append, Appended, Conflict, Expected, OptionalColumns};
+use crate::log::idempotency::KnownOutcomes;
 use crate::log::load::LoadError;
 use crate::log::row::LaneHead;
 use crate::log::snapshot;
-use crate::log::submission::{NotExecuted, Outcome};
+use crate::log::submission::{IdempotencyKey, NotExecuted, Outcome};
 use crate::metrics;
+use crate::personal::PersonalVault;
 
 /// The state after a batch, which becomes valid with its commit.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl AfterCommit {
     /// Splits a decided batch into the state after its commit and the rows to write.
     pub(crate) fn split(memory: &Memory, plan: &Plan, decided: Decided) -> (Self, Append) {
         let Decided { inventory, sequencer, events, mut append } = decided;
-        append.note_credentials(&events);
+        append.columns = OptionalColumns::of(&events);
         metrics::batch_decided(events.len());
         let overdue = memory.overdue.among(|stream| plan.is_decisive(stream));
         let snapshots = snapshot::due(&events, overdue, &inventory);
@@ -107,13 +110,30 @@ pub(crate) async fn append(
     expected: Expected,
     after: &AfterCommit,
     at_most: Duration,
+    vault: Option<&PersonalVault>,
 ) -> Result<Appended, Failure> {
     let mut connection = session.take().await.map_err(Failure::from_session)?;
-    let appended = if !expected.in_transaction {
-        commit(at_most, rows.write(&mut connection, expected)).await?
+    let in_transaction = expected.in_transaction;
+    let unsealed = match vault {
+        Some(vault) if !rows.subject_keys.is_empty() => {
+            let confirming = confirm_keys(&mut connection, &rows, &expected, vault);
+            before_commit(Instant::now() + at_most, confirming).await?
+        }
+        _ => None,
+    };
+    let appended = if !in_transaction {
+        match unsealed {
+            Some(conflict) => Appended::Conflict(conflict),
+            None => commit(at_most, rows.write(&mut connection, expected)).await?,
+        }
     } else {
-        let writing = async { Ok(rows.write(&mut connection, expected).await?) };
-        let appended = before_commit(Instant::now() + at_most, writing).await?;
+        let appended = match unsealed {
+            Some(conflict) => Appended::Conflict(conflict),
+            None => {
+                let writing = async { Ok(rows.write(&mut connection, expected).await?) };
+                before_commit(Instant::now() + at_most, writing).await?
+            }
+        };
         match &appended {
             Appended::Written { .. } => {
                 commit(at_most, sqlx::raw_sql("commit").execute(&mut connection)).await?;
@@ -135,6 +155,27 @@ pub(crate) async fn append(
     }
     session.give_back(connection);
     Ok(appended)
+}
+
+/// Makes the keys of sealed personal data that are not there yet, right before what they sealed is recorded.
+/// Returns why nothing can be recorded.
+async fn confirm_keys(
+    connection: &mut PgConnection,
+    rows: &Append,
+    expected: &Expected,
+    vault: &PersonalVault,
+) -> Result<Option<Conflict>, LoadError> {
+    // A repeated request makes no key: its outcome comes first. Under the locks it was read already.
+    let makes_keys = rows.subject_keys.iter().any(|key| !key.is_made());
+    if makes_keys && !expected.keys.is_empty() && !expected.in_transaction {
+        let keys: Vec<&IdempotencyKey> = expected.keys.iter().collect();
+        let known = KnownOutcomes::find(connection, &keys).await?;
+        if keys.iter().any(|key| known.of(key).is_some()) {
+            return Ok(Some(Conflict::KeyUsed));
+        }
+    }
+    let hold = vault.confirm(&rows.subject_keys).await?;
+    Ok((!hold).then_some(Conflict::Sealing))
 }
 
 /// Waits for the work before a commit.

@@ -84,7 +84,7 @@ impl Decider {
                 Decision::Unchanged(self.unchanged(plan, submission))
             }
             Ok(events) => {
-                let events = self.record(submission, request, &events);
+                let events = self.record(submission, 0, &events);
                 let rows = NewEvent::of_command(&events, None, submission.key.as_ref());
                 self.decided.append.events.extend(rows);
                 Decision::Accepted(events)
@@ -128,8 +128,8 @@ impl Decider {
             Some(made) => {
                 let sizes: Vec<usize> = made.iter().map(|events| events.len()).collect();
                 let mut events = Vec::with_capacity(sizes.iter().sum());
-                for (request, made) in requests.iter().zip(made) {
-                    events.extend(self.record(submission, request, made));
+                for (nth, made) in made.into_iter().enumerate() {
+                    events.extend(self.record(submission, nth, made));
                 }
                 let rows = NewEvent::of_command(&events, Some(&sizes), submission.key.as_ref());
                 self.decided.append.events.extend(rows);
@@ -170,20 +170,26 @@ impl Decider {
         Outcome::Decided(decision)
     }
 
-    /// Folds the events of an accepted command and gives them their positions.
+    /// Folds the events of a submission's nth command, which is accepted, and gives them their positions.
     fn record(
         &mut self,
         submission: &Submission,
-        request: &Request,
+        nth: usize,
         events: &[Event],
     ) -> Vec<Arc<RecordedEvent>> {
         let Decided { inventory, sequencer, append, .. } = &mut self.decided;
+        let request = &submission.payload.requests()[nth];
+        let personal = submission.sealed(nth).map(|(key, sealed)| {
+            append.subject_keys.push(Arc::clone(key));
+            sealed
+        });
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
             let occurred_at = request.time_of(event, sequencer.recorded_at());
             let version = inventory.evolve(event, occurred_at);
             let lane = self.lanes.lane_of(&event.stream());
-            let new = sequencer.record(lane, event, version, occurred_at, &submission.origin);
+            let new =
+                sequencer.record(lane, event, version, occurred_at, &submission.origin, personal);
             if let Event::StockReversed(reversed) = event {
                 inventory.mark_reversed(reversed.reverses, new.id());
             }

@@ -148,7 +148,9 @@ impl WriterTask {
             let (asked, at_most) = (Instant::now(), self.config.commit_timeout);
             let appended = {
                 let after = &in_flight.after;
-                let mut appending = pin!(append(session, rows, expected, after, at_most));
+                let vault = self.vault.as_ref();
+                let appending = append(session, rows, expected, after, at_most, vault);
+                let mut appending = pin!(appending);
                 // 2. While it is in flight, answer for the batch before and fill the next one.
                 loop {
                     select! {
@@ -178,6 +180,11 @@ impl WriterTask {
                 }
                 Ok(Appended::Conflict(conflict)) => {
                     work.give_back(open.requests);
+                    if let (Conflict::Sealing, Some(vault)) = (&conflict, &self.vault) {
+                        for queued in &mut in_flight.requests {
+                            queued.submission.seal(vault);
+                        }
+                    }
                     return work.end_in_conflict(conflict, in_flight.requests, memory);
                 }
                 Err(failure) => {
@@ -268,6 +275,8 @@ impl Work {
         self.preparation = Some(match conflict {
             Conflict::KeyUsed => Preparation { hold: false, keys: true },
             Conflict::KeysBusy(locks) => return self.defer_busy(&locks, batch),
+            // It is sealed again by now.
+            Conflict::Sealing => return self.give_back(batch),
             Conflict::Lanes => {
                 memory.policy.record_conflict();
                 Preparation { hold: true, keys: true }

@@ -1,10 +1,12 @@
 //! Gives decided events their positions in the log.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use shared_events::chain::Chain;
 use shared_events::event::Event;
 use shared_events::lane::{Lane, Position, Version};
+use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 
@@ -61,6 +63,7 @@ impl Sequencer {
         version: Version,
         occurred_at: Timestamp,
         origin: &Origin,
+        personal: Option<&Arc<Personal>>,
     ) -> RecordedEvent {
         let head = self.heads.entry(lane).or_insert_with(|| LaneHead::empty(lane));
         let mut recorded = RecordedEvent {
@@ -77,6 +80,7 @@ impl Sequencer {
             correlation_id: origin.correlation_id.clone(),
             causation_id: origin.causation_id.clone(),
             data: event.to_data(),
+            personal: personal.cloned(),
             chain: Chain::default(),
             traceparent: origin.traceparent.clone(),
         };

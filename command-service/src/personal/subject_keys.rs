@@ -1,0 +1,195 @@
+//! The keys of subjects: rows of a separate database, each sealed by a master key.
+//!
+//! Sealing uses keys in memory, which may be forgotten elsewhere meanwhile, or not made yet: they are looked at
+//! again, and made, right before an event that they sealed is recorded. Opening reads the row.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+use shared_events::values::Label;
+use sqlx::Row;
+use sqlx::postgres::{PgPool, PgRow};
+
+use super::OpenError;
+use super::aead::{Key, random};
+use super::master::MasterKeys;
+
+/// Keys in memory.
+const CACHED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("it is not 0");
+
+/// A key of a subject.
+pub(crate) struct SubjectKey {
+    subject: Label,
+    /// No other key has it.
+    pub(super) number: i64,
+    pub(super) key: Key,
+    /// As it is stored.
+    sealed: Vec<u8>,
+    master_key: String,
+    /// Whether its row is known to have been there.
+    is_made: AtomicBool,
+}
+
+impl SubjectKey {
+    /// Whether its row is known to have been there.
+    pub(crate) fn is_made(&self) -> bool {
+        self.is_made.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_test(subject: &str, number: i64) -> Self {
+        Self {
+            subject: subject.parse().unwrap(),
+            number,
+            key: Key::random(),
+            sealed: Vec::new(),
+            master_key: String::new(),
+            is_made: AtomicBool::new(true),
+        }
+    }
+}
+
+impl fmt::Debug for SubjectKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SubjectKey({}, …)", self.number)
+    }
+}
+
+/// The keys of all subjects.
+#[derive(Debug)]
+pub(super) struct SubjectKeys {
+    pool: PgPool,
+    master: MasterKeys,
+    cache: Mutex<LruCache<Label, Arc<SubjectKey>>>,
+}
+
+impl SubjectKeys {
+    pub(super) fn new(pool: PgPool, master: MasterKeys) -> Self {
+        Self { pool, master, cache: Mutex::new(LruCache::new(CACHED_MAX)) }
+    }
+
+    /// The key that seals for a subject: a known one, or a new one, which is made when what it sealed is
+    /// recorded.
+    pub(super) fn of(&self, subject: &Label) -> Arc<SubjectKey> {
+        let mut cache = self.cache();
+        if let Some(known) = cache.get(subject) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(self.new_key(subject));
+        cache.put(subject.clone(), Arc::clone(&new));
+        new
+    }
+
+    fn new_key(&self, subject: &Label) -> SubjectKey {
+        let number = i64::from_be_bytes(random()) & i64::MAX;
+        let (key, master) = (Key::random(), self.master.first());
+        let sealed = master.seal(&key, &place(subject, &number.to_be_bytes()));
+        let (subject, is_made) = (subject.clone(), AtomicBool::new(false));
+        SubjectKey { subject, number, key, sealed, master_key: master.id, is_made }
+    }
+
+    /// Makes the keys that were never made. Returns whether all hold; of those that do not, the cache has the
+    /// keys of their subjects as they are now.
+    pub(super) async fn confirm(&self, keys: &[Arc<SubjectKey>]) -> sqlx::Result<bool> {
+        let mut seen = HashSet::new();
+        let keys: Vec<&Arc<SubjectKey>> =
+            keys.iter().filter(|key| seen.insert(key.number)).collect();
+        let holding: HashSet<i64> =
+            sqlx::query_scalar(include_str!("../../keys/queries/make_subject_keys.sql"))
+                .bind(keys.iter().map(|key| key.subject.as_str()).collect::<Vec<_>>())
+                .bind(keys.iter().map(|key| key.number).collect::<Vec<_>>())
+                .bind(keys.iter().map(|key| key.sealed.as_slice()).collect::<Vec<_>>())
+                .bind(keys.iter().map(|key| key.master_key.as_str()).collect::<Vec<_>>())
+                .fetch_all(&self.pool)
+                .await?
+                .into_iter()
+                .collect();
+        let (good, gone): (Vec<&Arc<SubjectKey>>, Vec<_>) =
+            keys.into_iter().partition(|key| holding.contains(&key.number));
+        good.iter().for_each(|key| key.is_made.store(true, Ordering::Relaxed));
+        if gone.is_empty() {
+            return Ok(true);
+        }
+        self.learn(gone.iter().map(|key| &key.subject).collect()).await?;
+        Ok(false)
+    }
+
+    /// Reads the present keys of subjects into the cache.
+    async fn learn(&self, subjects: Vec<&Label>) -> sqlx::Result<()> {
+        let names: Vec<&str> = subjects.iter().map(|subject| subject.as_str()).collect();
+        let rows = sqlx::query(include_str!("../../keys/queries/read_subject_keys.sql"))
+            .bind(names)
+            .fetch_all(&self.pool)
+            .await?;
+        let known: sqlx::Result<Vec<SubjectKey>> = rows.iter().map(|row| self.known(row)).collect();
+        let known = known?;
+        let mut cache = self.cache();
+        for subject in subjects {
+            cache.pop(subject);
+        }
+        for key in known {
+            cache.put(key.subject.clone(), Arc::new(key));
+        }
+        Ok(())
+    }
+
+    fn known(&self, row: &PgRow) -> sqlx::Result<SubjectKey> {
+        let subject: Label = row.try_get::<&str, _>("subject")?.parse().map_err(unreadable)?;
+        let number: i64 = row.try_get("number")?;
+        let (sealed, master_key): (&[u8], String) =
+            (row.try_get("sealed")?, row.try_get("master_key")?);
+        let key = self.opened(&subject, number, sealed, &master_key).map_err(unreadable)?;
+        let is_made = AtomicBool::new(true);
+        Ok(SubjectKey { subject, number, key, sealed: sealed.to_vec(), master_key, is_made })
+    }
+
+    /// The key of a box, by its row.
+    pub(super) async fn read(&self, subject: &Label, number: i64) -> Result<Key, OpenError> {
+        let row = sqlx::query(include_str!("../../keys/queries/read_subject_key.sql"))
+            .bind(number)
+            .fetch_optional(&self.pool)
+            .await?;
+        let row = row.ok_or(OpenError::Damaged)?;
+        if row.try_get::<&str, _>("subject")? != subject.as_str() {
+            return Err(OpenError::Damaged);
+        }
+        let sealed: Option<&[u8]> = row.try_get("sealed")?;
+        let sealed = sealed.ok_or(OpenError::Forgotten)?;
+        self.opened(subject, number, sealed, row.try_get("master_key")?)
+    }
+
+    fn opened(
+        &self,
+        subject: &Label,
+        number: i64,
+        sealed: &[u8],
+        master_key: &str,
+    ) -> Result<Key, OpenError> {
+        let Some(master) = self.master.find(master_key) else {
+            tracing::error!(
+                number,
+                master_key,
+                "MASTER_KEY_FILE lacks the key that seals a subject's key"
+            );
+            return Err(OpenError::Damaged);
+        };
+        let number = number.to_be_bytes();
+        master.open(sealed, &place(subject, &number)).map_err(|_| OpenError::Damaged)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, LruCache<Label, Arc<SubjectKey>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place<'a>(subject: &'a Label, number: &'a [u8; 8]) -> [&'a [u8]; 3] {
+    [b"subject", subject.as_str().as_bytes(), number]
+}
+
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
