@@ -37,9 +37,8 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// Settings of `rebuild`.
 #[derive(Debug, Clone, Args)]
 pub struct RebuildConfig {
-    /// The projection to rebuild.
-    #[arg(value_parser = projections::value_parser())]
-    pub projection: Projection,
+    #[command(flatten)]
+    pub parts: RebuildParts,
 
     /// Compare the new version with the active one, row by row, and do not switch. If there is no new
     /// version, it is created and filled.
@@ -53,6 +52,14 @@ pub struct RebuildConfig {
     /// Drop the inactive version, whether it is the older one or was never filled.
     #[arg(long)]
     pub drop: bool,
+}
+
+/// What is rebuilt, where and from what.
+#[derive(Debug, Clone, Args)]
+pub struct RebuildParts {
+    /// The projection to rebuild.
+    #[arg(value_parser = projections::value_parser())]
+    pub projection: Projection,
 
     /// The read database, as its owner.
     #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
@@ -78,17 +85,6 @@ pub enum RebuildStep {
 }
 
 impl RebuildConfig {
-    pub fn new(
-        projection: Projection,
-        step: RebuildStep,
-        migrate_database_url: DatabaseUrl,
-        log: LogConfig,
-    ) -> Self {
-        let [compare, back, drop] =
-            [RebuildStep::Compare, RebuildStep::Back, RebuildStep::Drop].map(|one| one == step);
-        Self { projection, compare, back, drop, migrate_database_url, log }
-    }
-
     /// The flags exclude each other.
     pub fn step(&self) -> RebuildStep {
         match (self.compare, self.back, self.drop) {
@@ -116,12 +112,13 @@ pub enum BeginError {
 
 /// Does one step of a rebuild, or all of them. After an error, everything done so far stays.
 pub async fn rebuild(config: RebuildConfig) -> anyhow::Result<()> {
-    Rebuild::begin(config, LOCK_MAX).await?.run().await
+    let step = config.step();
+    Rebuild::begin(config.parts, step, LOCK_MAX).await?.run().await
 }
 
 /// A rebuild that may go on: no other one of its projection runs until it ends.
 pub struct Rebuild {
-    config: RebuildConfig,
+    parts: RebuildParts,
     /// Holds the lock.
     connection: PgConnection,
     active: ProjectionVersion,
@@ -138,9 +135,13 @@ enum Task {
 
 impl Rebuild {
     /// Takes the lock, for which it waits `lock_max` at most, and checks that the step is possible.
-    pub async fn begin(config: RebuildConfig, lock_max: &str) -> Result<Self, BeginError> {
-        let projection = config.projection.name();
-        let options = config.migrate_database_url.options();
+    pub async fn begin(
+        parts: RebuildParts,
+        step: RebuildStep,
+        lock_max: &str,
+    ) -> Result<Self, BeginError> {
+        let projection = parts.projection.name();
+        let options = parts.migrate_database_url.options();
         let options = options.application_name("query-service rebuild");
         let options = options.options([("lock_timeout", lock_max)]);
         let mut connection = options.connect().await.map_err(BeginError::Unreachable)?;
@@ -151,27 +152,27 @@ impl Rebuild {
             }
             _ => error.into(),
         })?;
-        let Versions { active, other } = versions(&mut connection, config.projection).await?;
-        let task = task(config.step(), active, other).map_err(BeginError::Versions)?;
-        Ok(Self { config, connection, active, task })
+        let Versions { active, other } = versions(&mut connection, parts.projection).await?;
+        let task = task(step, active, other).map_err(BeginError::Versions)?;
+        Ok(Self { parts, connection, active, task })
     }
 
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { config, mut connection, active, task } = self;
+        let Self { parts, mut connection, active, task } = self;
         match task {
             Task::Swap(other) => {
-                let filler = filled(&config, &mut connection, active, other).await?;
+                let filler = filled(&parts, &mut connection, active, other).await?;
                 swap(&mut connection, &filler, active).await?;
                 tracing::info!("{} answers now", filler.of().schema());
             }
             Task::Compare(other) => {
-                let filler = filled(&config, &mut connection, active, other).await?;
+                let filler = filled(&parts, &mut connection, active, other).await?;
                 let rows = compare::compare(&mut connection, active, filler.of()).await?;
                 let (one, other) = (active.schema(), filler.of().schema());
                 tracing::info!("{one} and {other} are equal: {rows} rows");
             }
             Task::Back(older) => {
-                let filler = filler(&config, &mut connection, older).await?;
+                let filler = filler(&parts, &mut connection, older).await?;
                 swap(&mut connection, &filler, active).await?;
                 tracing::info!("{} answers again", older.schema());
             }
@@ -240,7 +241,7 @@ async fn versions(
 
 /// The other version, created and filled if necessary.
 async fn filled(
-    config: &RebuildConfig,
+    parts: &RebuildParts,
     connection: &mut PgConnection,
     active: ProjectionVersion,
     other: Option<Listed>,
@@ -249,7 +250,7 @@ async fn filled(
         Some(one) => (one.of, one.is_filling),
         None => (create(connection, active).await?, true),
     };
-    let filler = filler(config, connection, of).await?;
+    let filler = filler(parts, connection, of).await?;
     if is_filling {
         // 1. Most of the events, without indexes, which would slow each row.
         tracing::info!("{} is filled from the log", of.schema());
@@ -300,12 +301,12 @@ async fn copy(
 }
 
 async fn filler(
-    config: &RebuildConfig,
+    parts: &RebuildParts,
     connection: &mut PgConnection,
     of: ProjectionVersion,
 ) -> anyhow::Result<Filler> {
     let lane_map = load_lane_map(connection).await?;
-    Filler::new(config, of, lane_map)
+    Filler::new(parts, of, lane_map)
 }
 
 async fn set_state(

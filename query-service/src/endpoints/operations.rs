@@ -17,7 +17,7 @@ use crate::http::parameters::Parameters;
 use crate::http::problem::{Code, Problem};
 use crate::projection::Projection;
 use crate::projection_set::ProjectionSet;
-use crate::rebuild::{BeginError, Rebuild, RebuildConfig, RebuildStep};
+use crate::rebuild::{BeginError, Rebuild, RebuildParts, RebuildStep};
 use crate::skip::{SkipError, Skipped, skip_stopped};
 
 /// Where the progress of a rebuild is shown.
@@ -148,8 +148,8 @@ pub async fn rebuild(
     let serving = projections.config();
     let database = serving.migrate_database_url.clone();
     let migrate_database_url = database.ok_or_else(Problem::not_configured)?;
-    let config = RebuildConfig::new(projection, step, migrate_database_url, serving.log.clone());
-    let rebuild = Rebuild::begin(config, LOCK_MAX).await?;
+    let parts = RebuildParts { projection, migrate_database_url, log: serving.log.clone() };
+    let rebuild = Rebuild::begin(parts, step, LOCK_MAX).await?;
     let stop = projections.stop().clone();
     tokio::spawn(async move {
         match stop.run_until_cancelled(rebuild.run()).await {

@@ -28,7 +28,7 @@ use crate::pipeline::memory::Memory;
 use crate::pipeline::plan::{Arrivals, Stop, plan};
 use crate::pipeline::progress::Positions;
 use crate::projection::ProjectionVersion;
-use crate::rebuild::RebuildConfig;
+use crate::rebuild::RebuildParts;
 use crate::skip::skip_event;
 
 /// How often progress is reported to the operator.
@@ -60,15 +60,15 @@ struct Parts {
 
 impl Filler {
     pub(super) fn new(
-        config: &RebuildConfig,
+        parts: &RebuildParts,
         of: ProjectionVersion,
         lane_map: LaneMap,
     ) -> anyhow::Result<Self> {
-        let lanes_at_once = config::count(config.log.log_requests_max);
+        let lanes_at_once = config::count(parts.log.log_requests_max);
         Ok(Self(Arc::new(Parts {
             of,
-            log: LogClient::new(&config.log)?,
-            pool: database::fill_pool(&config.migrate_database_url, of, lanes_at_once),
+            log: LogClient::new(&parts.log)?,
+            pool: database::fill_pool(&parts.migrate_database_url, of, lanes_at_once),
             lane_map,
             lanes_at_once,
             memory: Arc::default(),
