@@ -4,6 +4,9 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /stockbook
 
+# TLS for Kafka is OpenSSL's, linked into the programs: the last image has no libraries of its own.
+ENV OPENSSL_STATIC=1 OPENSSL_INCLUDE_DIR=/usr/include
+
 # The dependencies first, with empty sources, so that this layer is rebuilt only when a manifest changes.
 # The artefacts of the empty sources are removed, so that cargo compiles the real ones.
 COPY Cargo.toml Cargo.lock ./
@@ -25,7 +28,8 @@ RUN for folder in command-service command-service/inventory query-service servic
     && for folder in command-service/src query-service/src tests/integration tests/compose; do \
         mkdir -p "$folder" && echo 'fn main() {}' > "$folder/main.rs" || exit; \
     done \
-    && cargo build --release --locked --package command-service --package query-service \
+    && export OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" \
+    && cargo build --release --locked --features kafka-tls --package command-service --package query-service \
     && cargo clean --release --package command-service --package query-service \
         --package inventory --package service-edge --package shared-events
 
@@ -34,7 +38,8 @@ COPY service-edge service-edge
 COPY command-service command-service
 COPY query-service query-service
 # Without line tables, two thirds of the size; a backtrace still has names.
-RUN cargo build --release --locked --package command-service --package query-service \
+RUN export OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" \
+    && cargo build --release --locked --features kafka-tls --package command-service --package query-service \
     && strip --strip-debug target/release/command-service target/release/query-service
 
 

@@ -172,7 +172,7 @@ fn start_parts(
     let pool = bounded_pool(config, RELAY_CONNECTIONS_MAX, "relay");
     let (sender, relay) = relay::relay(relay_config(config, &lanes), pool, relay);
     let payments = Payments {
-        brokers: config.kafka_brokers.clone(),
+        brokers: config.brokers.clone(),
         config: config.payments.clone(),
         database: config.write_database_url.clone(),
         pool: bounded_pool(config, 1, "payments"),
@@ -236,7 +236,7 @@ async fn learn_log(vault: &PersonalVault, log: &LogReader) -> anyhow::Result<()>
 
 fn relay_config(config: &ServeConfig, lanes: &LaneMap) -> RelayConfig {
     RelayConfig {
-        brokers: config.kafka_brokers.clone(),
+        brokers: config.brokers.clone(),
         topic: config.topic.clone(),
         database: config.write_database_url.clone(),
         lanes: lanes.lanes(),

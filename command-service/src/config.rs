@@ -14,6 +14,7 @@ use service_edge::callers::CallerConfig;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, MigrateConfig, Milliseconds, count};
 use service_edge::config::{at_least_one, lanes};
 use service_edge::healthcheck::TlsOfService;
+use service_edge::kafka::Brokers;
 use service_edge::process::with_default_action;
 use service_edge::sign_in::config::SignInConfig;
 use service_edge::sign_in::scope::Scope;
@@ -67,9 +68,8 @@ pub struct ServeConfig {
     #[arg(long, env = "WRITE_DATABASE_URL", hide_env_values = true)]
     pub write_database_url: DatabaseUrl,
 
-    /// Kafka's bootstrap servers, host:port, separated by commas.
-    #[arg(long, env = "KAFKA_BROKERS")]
-    pub kafka_brokers: String,
+    #[command(flatten)]
+    pub brokers: Brokers,
 
     /// The topic that events are published to.
     #[arg(long, env = "TOPIC", default_value = TOPIC)]
@@ -248,9 +248,8 @@ pub struct WriterBounds {
 /// Settings of `create-topic`.
 #[derive(Debug, Clone, Args)]
 pub struct CreateTopicConfig {
-    /// Kafka's bootstrap servers, host:port, separated by commas.
-    #[arg(long, env = "KAFKA_BROKERS")]
-    pub kafka_brokers: String,
+    #[command(flatten)]
+    pub brokers: Brokers,
 
     /// The topic.
     #[arg(long, env = "TOPIC", default_value = TOPIC)]

@@ -2,11 +2,11 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use service_edge::kafka::Brokers;
 
-pub(crate) fn settings(brokers: &str) -> ClientConfig {
-    let mut settings = ClientConfig::new();
+pub(crate) fn settings(brokers: &Brokers) -> ClientConfig {
+    let mut settings = brokers.settings();
     settings
-        .set("bootstrap.servers", brokers)
         .set("client.id", "stockbook-relay")
         // A missing topic must be an error; asking for it must not create it.
         .set("allow.auto.create.topics", "false")

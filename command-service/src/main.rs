@@ -31,18 +31,20 @@ async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn create_topics(config: &CreateTopicConfig) -> anyhow::Result<()> {
-    let CreateTopicConfig { kafka_brokers, topic, payments, lanes, replication_factor } = config;
-    topic::create(kafka_brokers, topic, *lanes, *replication_factor)
+    let CreateTopicConfig { brokers, topic, payments, lanes, replication_factor } = config;
+    brokers.check()?;
+    topic::create(brokers, topic, *lanes, *replication_factor)
         .await
         .with_context(|| format!("topic {topic} cannot be created"))?;
     let topics = payments.all();
-    topic::create_for_payments(kafka_brokers, topics.clone(), *lanes, *replication_factor)
+    topic::create_for_payments(brokers, topics.clone(), *lanes, *replication_factor)
         .await
         .with_context(|| format!("the topics {} cannot be created", topics.join(", ")))
 }
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
+    config.brokers.check()?;
     let ServeConfig { listen, sign_in, tls, .. } = &config;
     let listener = process::listen(listen, sign_in, tls, "change the stock")?;
     App::build(config).run(listener, shutdown).await

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
+use service_edge::kafka::Brokers;
 use shared_events::lane::Lane;
 use sqlx::PgPool;
 
@@ -26,7 +27,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Everything that both directions need.
 #[derive(Debug, Clone)]
 pub(crate) struct Payments {
-    pub(crate) brokers: String,
+    pub(crate) brokers: Brokers,
     pub(crate) config: PaymentConfig,
     pub(crate) database: DatabaseUrl,
     pub(crate) pool: PgPool,
@@ -44,7 +45,7 @@ pub(crate) enum Failure {
     Stored(#[from] serde_json::Error),
 }
 
-fn client_config(brokers: &str) -> ClientConfig {
+fn client_config(brokers: &Brokers) -> ClientConfig {
     let mut config = kafka::settings(brokers);
     config.set("client.id", "stockbook-payments");
     config

@@ -19,6 +19,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_edge::kafka::Brokers;
 use service_edge::retry::Backoff;
 use shared_events::lane::Lane;
 use sqlx::PgPool;
@@ -65,8 +66,7 @@ const IN_FLIGHT_BYTES_MAX: usize = 32 << 20;
 
 #[derive(Clone)]
 pub struct RelayConfig {
-    /// Kafka's bootstrap servers, `host:port`, separated by commas.
-    pub brokers: String,
+    pub brokers: Brokers,
     /// The topic; it must have one partition for each lane.
     pub topic: String,
     /// The write database, as the service's role, for the connection that holds the locks. It must reach

@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
 
-use service_edge::kafka::Logs;
+use service_edge::kafka::{Brokers, Logs};
 
 use crate::kafka::settings;
 
@@ -55,12 +55,12 @@ pub(crate) const RECORD_BYTES_MAX: usize = 8 << 20;
 ///
 /// The topic keeps everything forever, for people inspect it; the log refills what a broker loses.
 pub async fn create(
-    brokers: &str,
+    brokers: &Brokers,
     topic: &str,
     lanes: u16,
     replication_factor: u16,
 ) -> Result<(), TopicError> {
-    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+    let (brokers, topic) = (brokers.clone(), topic.to_owned());
     blocking(move || {
         let topic = Topic::connect(&brokers, topic)?;
         topic.create(lanes, replication_factor)?;
@@ -73,12 +73,12 @@ pub async fn create(
 /// Creates topics that others read and write, too, unless they exist. They keep records as long as the broker
 /// does by default: the log has every request and every reply that counts.
 pub async fn create_for_payments(
-    brokers: &str,
+    brokers: &Brokers,
     topics: Vec<String>,
     partitions: u16,
     replication_factor: u16,
 ) -> Result<(), TopicError> {
-    let brokers = brokers.to_owned();
+    let brokers = brokers.clone();
     blocking(move || {
         let replication = || TopicReplication::Fixed(i32::from(replication_factor));
         let partitions = i32::from(partitions);
@@ -108,8 +108,8 @@ fn create_all(client: &AdminClient<Logs>, topics: &[NewTopic<'_>]) -> Result<(),
 }
 
 /// Checks that the relay may publish: the topic has one partition for each lane and is not compacted.
-pub(crate) async fn check(brokers: &str, topic: &str, lanes: usize) -> Result<(), TopicError> {
-    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+pub(crate) async fn check(brokers: &Brokers, topic: &str, lanes: usize) -> Result<(), TopicError> {
+    let (brokers, topic) = (brokers.clone(), topic.to_owned());
     blocking(move || {
         let topic = Topic::connect(&brokers, topic)?;
         check_partitions(topic.client.inner(), &topic.name, lanes)?;
@@ -142,7 +142,7 @@ struct Topic {
 }
 
 impl Topic {
-    fn connect(brokers: &str, name: String) -> Result<Self, TopicError> {
+    fn connect(brokers: &Brokers, name: String) -> Result<Self, TopicError> {
         let client = settings(brokers).create_with_context(Logs)?;
         Ok(Self { client, name })
     }

@@ -174,9 +174,8 @@ async fn delete(connection: &mut PgListener, alerts: &[Alert]) -> sqlx::Result<(
 
 /// The common settings of the clients.
 fn client_config(settings: &KafkaConfig) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = settings.brokers.settings();
     config
-        .set("bootstrap.servers", &settings.kafka_brokers)
         .set("client.id", "query-service-alerts")
         // Only `create_topic` knows the right number of partitions.
         .set("allow.auto.create.topics", "false")

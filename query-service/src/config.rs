@@ -9,6 +9,7 @@ use service_edge::callers::CallerConfig;
 use service_edge::config::at_least_one;
 pub use service_edge::config::{DatabaseUrl, ListenAddress, Milliseconds, Secret, count};
 use service_edge::healthcheck::TlsOfService;
+use service_edge::kafka::Brokers;
 use service_edge::sign_in::config::SignInConfig;
 use service_edge::tls::TlsConfig;
 use shared_events::record::TOPIC;
@@ -98,9 +99,8 @@ pub struct DatabaseConfig {
 /// Kafka, which delivers events as they happen.
 #[derive(Debug, Clone, Args)]
 pub struct KafkaConfig {
-    /// Kafka's bootstrap servers, host:port, separated by commas.
-    #[arg(long, env = "KAFKA_BROKERS")]
-    pub kafka_brokers: String,
+    #[command(flatten)]
+    pub brokers: Brokers,
 
     /// The topic that events are published to.
     #[arg(long, env = "TOPIC", default_value = TOPIC)]

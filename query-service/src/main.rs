@@ -30,6 +30,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     let shutdown = process::shutdown_on_signal()?;
+    config.kafka.brokers.check()?;
     let ServeConfig { listen, sign_in, tls, .. } = &config;
     let listener = process::listen(listen, sign_in, tls, "see the stock")?;
     App::build(config)?.run(listener, shutdown).await

@@ -1,22 +1,26 @@
-//! A Kafka producer that costs nothing while nothing is sent, and the log of Kafka clients.
+//! Where Kafka is, a producer that costs nothing while nothing is sent, and the log of Kafka clients.
 //!
 //! `rdkafka::producer::FutureProducer` wakes ten times a second, then spins for up to a millisecond until
 //! its deadline, and copies every record that fails. An idle service would use a percent of a core for
 //! that.
 
-use std::sync::Arc;
+mod brokers;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
+
+pub use self::brokers::{Brokers, SaslMechanism, SecurityProtocol};
 
 /// How long the thread waits for acknowledgements at a time while records are in flight.
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -24,8 +28,15 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 /// How often the thread looks for errors of the client while nothing is in flight.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often it is said that Kafka does not let this service in.
+const REFUSED_AGAIN: Duration = Duration::from_secs(30);
+
+/// When that was last said, by any client.
+static REFUSED_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
 /// Logs what librdkafka reports, at debug level: it heals by itself or comes back as the error of a call,
-/// and repeats twice a second while brokers are away.
+/// and repeats twice a second while brokers are away. That brokers and this service do not trust each other
+/// does not heal, and is said now and then.
 #[derive(Debug, Clone, Copy)]
 pub struct Logs;
 
@@ -35,11 +46,35 @@ impl ClientContext for Logs {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
+        let code = error.rdkafka_error_code();
+        let refusals = [
+            RDKafkaErrorCode::Authentication,
+            RDKafkaErrorCode::SaslAuthenticationFailed,
+            RDKafkaErrorCode::SSL,
+        ];
+        let is_refused = code.is_some_and(|code| refusals.contains(&code));
+        if is_refused && is_time_to_say_so() {
+            tracing::warn!(
+                %error,
+                "Kafka and this service do not trust each other; check KAFKA_SECURITY_PROTOCOL, \
+                 KAFKA_CA, KAFKA_USERNAME and the password: {reason}"
+            );
+        } else {
+            tracing::debug!(target: "librdkafka", %error, "{reason}");
+        }
     }
 }
 
 impl ConsumerContext for Logs {}
+
+fn is_time_to_say_so() -> bool {
+    let mut said_at = REFUSED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_time = said_at.is_none_or(|at| at.elapsed() >= REFUSED_AGAIN);
+    if is_time {
+        *said_at = Some(Instant::now());
+    }
+    is_time
+}
 
 /// The offset of a record, or why Kafka does not have it. The other end is dropped with the producer.
 pub type Delivery = oneshot::Receiver<KafkaResult<i64>>;

@@ -12,23 +12,24 @@ use rcgen::{
 
 use crate::whole::{make_folder, write_whole};
 
-/// The names that every certificate is for.
-const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// The names of this machine's own services.
+pub const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// A folder with `ca.pem`, `cert.pem` and `key.pem`.
 #[derive(Debug, Clone)]
 pub struct Certificates(PathBuf);
 
 impl Certificates {
-    /// Makes a certificate in a folder. It is for a year, which some clients demand. The authority stays the
+    /// Makes a certificate for these names in a folder. It is for a year, which some clients demand. The authority stays the
     /// same as long as its key is there.
-    pub fn make(folder: &Path) -> anyhow::Result<Self> {
+    pub fn make(folder: &Path, names: &[&str]) -> anyhow::Result<Self> {
         make_folder(folder, 0o711)?;
         let certificates = Self(folder.to_owned());
         let authority = authority(&certificates.path("ca-key.pem"))?;
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
-        params.distinguished_name.push(DnType::CommonName, "localhost");
+        let mut params =
+            CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        params.distinguished_name.push(DnType::CommonName, "Stockbook");
         params.not_after = date_time_ymd(Utc::now().year() + 1, 1, 1);
         let certificate = params.signed_by(&key, &authority)?;
         write_whole(&certificates.ca(), authority.pem().as_bytes(), 0o644)?;

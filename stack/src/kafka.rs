@@ -39,6 +39,16 @@ impl Compiling {
     }
 }
 
+/// What a node has besides, such as a listener where clients sign in.
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    /// Lines of `server.properties`; they replace earlier ones of the same name. `{broker}` and `{controller}`
+    /// are the node's ports.
+    pub properties: String,
+    /// Arguments of the tool that makes the log.
+    pub format: Vec<String>,
+}
+
 /// `host:port` for clients of a node of our own.
 pub(crate) fn brokers(port: u16) -> String {
     format!("127.0.0.1:{port}")
@@ -52,13 +62,18 @@ pub(crate) async fn launch(
     java: &Path,
     port: u16,
     compiling: Compiling,
+    extras: &Extras,
 ) -> anyhow::Result<Service> {
     crate::java::check(java, false).await?;
     let home = folder.kafka();
     make_folder(&home, 0o700)?;
     let (log, properties) = (home.join("log"), home.join("server.properties"));
-    let configure =
-        |log: &Path| write_whole(&properties, server_properties(log, port).as_bytes(), 0o644);
+    let configure = |log: &Path| {
+        let extras = extras.properties.replace("{broker}", &port.to_string());
+        let extras = extras.replace("{controller}", &(port + 1).to_string());
+        let text = server_properties(log, port) + &extras;
+        write_whole(&properties, text.as_bytes(), 0o600)
+    };
     let arguments = |class: &str| -> Vec<OsString> {
         let mut arguments: Vec<OsString> = JVM_OPTIONS.iter().map(OsString::from).collect();
         arguments.extend([compiling.option().into(), "-cp".into()]);
@@ -72,6 +87,7 @@ pub(crate) async fn launch(
         tool.args(arguments("kafka.tools.StorageTool"))
             .args(["format", "-t", &cluster_id(), "-c"])
             .arg(&properties)
+            .args(&extras.format)
             .current_dir("/");
         run(&mut tool).await.context("cannot make Kafka's log")
     })

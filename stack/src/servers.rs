@@ -6,7 +6,7 @@ use reqwest::Url;
 use crate::cache::{self, Programs};
 use crate::credentials::Credentials;
 use crate::folder::DataFolder;
-use crate::kafka::{self, Compiling};
+use crate::kafka::{self, Compiling, Extras};
 use crate::places::Places;
 use crate::ports;
 use crate::postgres;
@@ -21,6 +21,7 @@ pub struct Wanted {
     pub postgres: Option<PostgresFrom>,
     pub kafka: Option<KafkaFrom>,
     pub compiling: Compiling,
+    pub kafka_extras: Extras,
 }
 
 /// No `Debug`: the URL has a password.
@@ -48,6 +49,7 @@ impl Wanted {
             postgres: Some(PostgresFrom::Own(postgres)),
             kafka: Some(KafkaFrom::Own(kafka)),
             compiling: Compiling::Quickly,
+            kafka_extras: Extras::default(),
         })
     }
 
@@ -160,7 +162,8 @@ async fn start_kafka(
     match (&wanted.kafka, programs) {
         (Some(KafkaFrom::Own(port)), Some(programs)) => {
             let java = places.java();
-            let launched = kafka::launch(folder, programs, &java, *port, wanted.compiling).await?;
+            let (compiling, extras) = (wanted.compiling, &wanted.kafka_extras);
+            let launched = kafka::launch(folder, programs, &java, *port, compiling, extras).await?;
             slot.insert(launched).ready(START_MAX).await
         }
         (Some(KafkaFrom::External(brokers)), _) => wait_for_external_kafka(brokers).await,

@@ -14,6 +14,9 @@ mod problems;
 mod bodies;
 mod callers;
 mod sign_in;
+mod postgres_tls;
+#[cfg(feature = "kafka-tls")]
+mod kafka_tls;
 mod idempotency;
 mod catalogue;
 mod backdated;
@@ -72,6 +75,9 @@ fn main() -> ExitCode {
         sign_in::tls::TESTS,
         sign_in::caller::TESTS,
         personal::TESTS,
+        postgres_tls::TESTS,
+        #[cfg(feature = "kafka-tls")]
+        kafka_tls::TESTS,
         idempotency::TESTS,
         catalogue::TESTS,
         backdated::TESTS,

@@ -94,6 +94,17 @@ impl Stockbook {
         let name = world.unique_name();
         let databases = world.servers().databases().expect("there is a Postgres");
         let urls = databases.create(&name).await.expect("databases can be made");
+        Self::prepare_in(world, urls, lanes, node).await
+    }
+
+    /// The same, in databases of the test's own.
+    pub async fn prepare_in(
+        world: &Arc<World>,
+        urls: DatabaseUrls,
+        lanes: u16,
+        node: Option<Node>,
+    ) -> Self {
+        let name = world.unique_name();
         let stockbook = Self {
             world: Arc::clone(world),
             urls,
@@ -138,7 +149,7 @@ impl Stockbook {
             .with("CHOREOGRAPHY_TOPIC", self.choreography())
             .with("TOPIC", &self.topic)
             .with("LANES", self.lanes.to_string());
-        let settings = self.with_payments(settings);
+        let settings = self.with_payments(self.with_kafka(settings));
         let program = self.world.command_service();
         run_task(program, "create-topic", &settings).await.expect("the topic can be made");
     }
@@ -156,6 +167,12 @@ impl Stockbook {
     /// The topic on which a payment service says what it did with holds.
     pub fn choreography(&self) -> String {
         format!("{}.payments.events", self.name)
+    }
+
+    /// What the node wants of its clients.
+    pub fn with_kafka(&self, settings: Settings) -> Settings {
+        let wanted = self.node.iter().flat_map(|node| &node.client_settings);
+        wanted.fold(settings, |settings, (name, value)| settings.with(name, value))
     }
 
     fn with_payments(&self, settings: Settings) -> Settings {
@@ -222,8 +239,7 @@ impl Stockbook {
 
     /// Makes certificates that only this test knows.
     pub fn authority(&self, name: &str) -> Certificates {
-        let folder = self.world.servers().folder().logs().join(format!("{}-{name}", self.name));
-        Certificates::make(&folder).expect("certificates can be made")
+        self.world.authority(&format!("{}-{name}", self.name))
     }
 
     /// Makes an API key, with options as on the command line.
@@ -261,7 +277,7 @@ impl Stockbook {
         all: Settings,
         settings: &[(&'static str, &str)],
     ) -> Service {
-        let all = all.with("TOPIC", &self.topic);
+        let all = self.with_kafka(all.with("TOPIC", &self.topic));
         let all = match &self.certificates {
             Some(certificates) => all.with_tls(certificates),
             None => all,

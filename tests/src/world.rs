@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
+use stack::certificates::{Certificates, NAMES};
 use stack::folder::DataFolder;
 use stack::places::Places;
 use stack::servers::{Servers, Wanted};
@@ -59,6 +60,12 @@ impl World {
     /// The program that takes part in orders.
     pub fn payment_service(&self) -> &Path {
         &self.payment_service
+    }
+
+    /// Makes an authority, and a certificate of it for this machine, in a folder of this name.
+    pub fn authority(&self, name: &str) -> Certificates {
+        let folder = self.servers.folder().logs().join(name);
+        Certificates::make(&folder, &NAMES).expect("certificates can be made")
     }
 
     /// A name that no other test of the run has.

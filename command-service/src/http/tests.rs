@@ -7,6 +7,7 @@ use axum::http::header::ALLOW;
 use axum::http::{Request, StatusCode};
 use futures::poll;
 use serde_json::Value;
+use service_edge::kafka::Brokers;
 use shared_events::lane::{Lane, LaneMap};
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tower::ServiceExt;
@@ -46,7 +47,7 @@ fn router_without_database(intake: WriterState) -> Router {
 /// A writer with room for one request, and its task, which does not run.
 fn idle_writer() -> (Writer, WriterTask) {
     let relay = RelayConfig {
-        brokers: String::new(),
+        brokers: Brokers::default(),
         topic: String::new(),
         database: NOWHERE.parse().expect("a database URL"),
         lanes: vec![Lane(0)],

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use service_edge::kafka::Logs;
+use service_edge::kafka::{Brokers, Logs};
 use shared_events::lane::{Lane, Position};
 use shared_events::record;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ pub(crate) enum ReadError {
 /// Reads the ends of the partitions of these lanes, each with the records since its mark. Blocks, until
 /// `stop` is cancelled at most.
 pub(crate) fn read_ends(
-    brokers: &str,
+    brokers: &Brokers,
     topic: &str,
     marks: &BTreeMap<Lane, Position>,
     stop: &CancellationToken,
@@ -61,7 +61,7 @@ pub(crate) fn read_ends(
     reader.read(marks)
 }
 
-fn consumer_settings(brokers: &str) -> ClientConfig {
+fn consumer_settings(brokers: &Brokers) -> ClientConfig {
     let mut settings = settings(brokers);
     settings
         // Manual assignment requires a group name, though nothing joins the group or commits.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use service_edge::kafka::Brokers;
 use shared_events::chain::Chain;
 use shared_events::lane::{Lane, Position};
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,7 @@ impl TakeOverError {
 
 /// Determines where each of these lanes continues.
 pub(crate) async fn take_over(
-    brokers: String,
+    brokers: Brokers,
     topic: String,
     database: Database,
     lanes: Vec<Lane>,
@@ -60,7 +61,7 @@ pub(crate) async fn take_over(
 }
 
 async fn starts(
-    brokers: String,
+    brokers: Brokers,
     topic: String,
     database: &Database,
     lanes: &[Lane],

@@ -20,9 +20,8 @@ const HEARTBEAT_INTERVAL_MS: &str = "500";
 /// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/CONFIGURATION.md>).
 pub fn client_config(settings: &KafkaConfig) -> ClientConfig {
     let milliseconds = |setting: Milliseconds| setting.0.as_millis().to_string();
-    let mut config = ClientConfig::new();
+    let mut config = settings.brokers.settings();
     config
-        .set("bootstrap.servers", &settings.kafka_brokers)
         .set("client.id", "query-service")
         .set("group.id", format!("{}.views", settings.consumer_group))
         // This librdkafka has known bugs in the newer protocol, fixed in later versions.

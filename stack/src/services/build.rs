@@ -30,6 +30,10 @@ impl Program {
     }
 }
 
+/// What this program was built with, the services are, too.
+const FEATURES: &[&str] =
+    if cfg!(feature = "kafka-tls") { &["--features", "kafka-tls"] } else { &[] };
+
 /// How a program is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
@@ -72,6 +76,7 @@ pub(crate) async fn build_all(
     // selection, cargo would compile some dependencies again with other features.
     cargo
         .args(["build", "--workspace", "--message-format", "json-render-diagnostics"])
+        .args(FEATURES)
         .arg("--manifest-path")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
         .stdout(Stdio::piped());

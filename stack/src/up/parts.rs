@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
 use super::UpArgs;
-use crate::kafka::Compiling;
+use crate::kafka::{Compiling, Extras};
 use crate::ports::{self, PortUse};
 use crate::servers::{KafkaFrom, PostgresFrom, Wanted};
 use crate::services::build::{Profile, Program};
@@ -48,6 +48,7 @@ impl Parts {
                 postgres: args.database_url.clone().map(PostgresFrom::External).or(own_postgres),
                 kafka: brokers.map(KafkaFrom::External).or(own_kafka),
                 compiling: Compiling::Quickly,
+                kafka_extras: Extras::default(),
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
