@@ -15,6 +15,8 @@ pub const KAFKA: u16 = 19092;
 pub const COMMAND: u16 = 8080;
 /// The first query-service's port; the next one's is ten higher.
 pub const QUERY: u16 = 8081;
+/// The console's port.
+pub const CONSOLE: u16 = 8082;
 /// The distance between the ports of two services of the same kind.
 pub const STEP: u16 = 10;
 

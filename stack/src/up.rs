@@ -29,7 +29,7 @@ pub struct UpArgs {
     /// Replay the shipped sample, one day of a real shop, when everything is up.
     #[arg(long)]
     demo: bool,
-    /// Start only these parts; the services need both servers.
+    /// Start only these parts; the services need both servers, and the console needs both services.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…")]
     only: Vec<Part>,
     /// How many command-services, on ports ten apart.
@@ -53,6 +53,9 @@ pub struct UpArgs {
     /// Port of the first query-service.
     #[arg(long, value_name = "PORT", default_value_t = ports::QUERY)]
     query_port: u16,
+    /// Port of the console.
+    #[arg(long, value_name = "PORT", default_value_t = ports::CONSOLE)]
+    console_port: u16,
     /// The URL of a superuser on a Postgres server to use instead of our own.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<Url>,

@@ -28,12 +28,14 @@ pub(crate) struct Project {
 impl Project {
     /// Builds the image where it is not built yet, and starts everything, new and empty.
     pub(crate) async fn up() -> Self {
-        let [command, query, kafka, postgres] = ports::free().expect("there are free ports");
+        let [command, query, console, kafka, postgres] =
+            ports::free().expect("there are free ports");
         let project = Self {
             settings: vec![
                 ("LANES", LANES.to_string()),
                 ("COMMAND_PORT", command.to_string()),
                 ("QUERY_PORT", query.to_string()),
+                ("CONSOLE_PORT", console.to_string()),
                 ("KAFKA_PORT", kafka.to_string()),
                 ("POSTGRES_PORT", postgres.to_string()),
             ],

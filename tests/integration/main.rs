@@ -51,6 +51,7 @@ mod integrity;
 mod views;
 mod time_travel;
 mod changes;
+mod console;
 mod plans;
 mod filters;
 mod statements;
@@ -117,6 +118,7 @@ fn main() -> ExitCode {
         time_travel::TESTS,
         time_travel::lists::TESTS,
         changes::TESTS,
+        console::TESTS,
         plans::TESTS,
         filters::TESTS,
         statements::TESTS,

@@ -270,6 +270,13 @@ impl Stockbook {
         Service::participant(folder, &name, program, &all).expect("the payment service starts")
     }
 
+    /// A console in front of its first services.
+    pub async fn console(&self, settings: &[(&'static str, &str)]) -> Service {
+        let (command, query) = (self.commands[0].url(), self.queries[0].url());
+        let all = Settings::console(0, &command, &query);
+        self.service("console", self.world.console(), all, settings).await
+    }
+
     async fn service(
         &self,
         name: &str,

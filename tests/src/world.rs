@@ -16,6 +16,7 @@ pub struct World {
     command_service: PathBuf,
     query_service: PathBuf,
     payment_service: PathBuf,
+    console: PathBuf,
     tests: AtomicU32,
 }
 
@@ -25,15 +26,21 @@ impl World {
     /// Builds the services, optimised if this program is, and starts the servers on free ports, with
     /// nothing in them.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let programs = [Program::CommandService, Program::QueryService, Program::PaymentService];
-        let [command_service, query_service, payment_service] = build(PROFILE, programs).await?;
+        let programs = [
+            Program::CommandService,
+            Program::QueryService,
+            Program::PaymentService,
+            Program::Console,
+        ];
+        let [command_service, query_service, payment_service, console] =
+            build(PROFILE, programs).await?;
         let places = Places::from_environment()?;
         let folder = DataFolder::open(folder)?;
         let mut servers = Servers::open(folder, Wanted::on_free_ports()?).await?;
         servers.folder().clear()?;
         servers.start(&places).await.context("the test servers")?;
         let tests = AtomicU32::new(0);
-        Ok(Self { servers, command_service, query_service, payment_service, tests })
+        Ok(Self { servers, command_service, query_service, payment_service, console, tests })
     }
 
     /// Stops the servers.
@@ -66,6 +73,11 @@ impl World {
     pub fn authority(&self, name: &str) -> Certificates {
         let folder = self.servers.folder().logs().join(name);
         Certificates::make(&folder, &NAMES).expect("certificates can be made")
+    }
+
+    /// The program that shows all of it in a browser.
+    pub fn console(&self) -> &Path {
+        &self.console
     }
 
     /// A name that no other test of the run has.

@@ -16,6 +16,8 @@ pub enum Program {
     QueryService,
     /// Takes part in orders, as an example.
     PaymentService,
+    /// Shows all of it in a browser.
+    Console,
 }
 
 impl Program {
@@ -26,6 +28,7 @@ impl Program {
             Self::CommandService => "command-service",
             Self::QueryService => "query-service",
             Self::PaymentService => "payment-service",
+            Self::Console => "console",
         }
     }
 }

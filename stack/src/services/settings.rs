@@ -77,6 +77,15 @@ impl Settings {
         Self { ca: Some(certificates.ca()), ..settings }
     }
 
+    /// `console serve`.
+    #[must_use]
+    pub fn console(port: u16, command: &str, query: &str) -> Self {
+        Self::default()
+            .with("LISTEN", format!("127.0.0.1:{port}"))
+            .with("COMMAND_URL", command)
+            .with("QUERY_URL", query)
+    }
+
     /// Adds a variable, such as `TOPIC`; the last value of a name counts.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -11,6 +11,7 @@ use crate::postgres::databases::DatabaseUrls;
 pub(crate) struct Ready {
     pub(crate) command: Vec<String>,
     pub(crate) query: Vec<String>,
+    pub(crate) console: Option<String>,
     pub(crate) kafka: Option<String>,
     pub(crate) postgres: Option<DatabaseUrls>,
     pub(crate) data: PathBuf,
@@ -31,7 +32,8 @@ impl Ready {
     fn for_people(&self) -> String {
         let command = self.command.first().map(|url| format!("commands at {url}/docs"));
         let query = self.query.first().map(|url| format!("queries at {url}/docs"));
-        let services: Vec<String> = command.into_iter().chain(query).collect();
+        let console = self.console.as_ref().map(|url| format!("the console at {url}"));
+        let services: Vec<String> = console.into_iter().chain(command).chain(query).collect();
         let what = match services.as_slice() {
             [] => "The servers are up".to_owned(),
             _ => format!("Stockbook is up: {}", services.join(", ")),
@@ -46,6 +48,7 @@ impl Ready {
         [
             ("command", services(&self.command)),
             ("query", services(&self.query)),
+            ("console", self.console.clone()),
             ("kafka", self.kafka.clone()),
             ("postgres", postgres),
         ]
@@ -89,6 +92,7 @@ mod tests {
         let all = Ready {
             command: vec!["http://127.0.0.1:8080".into(), "http://127.0.0.1:8090".into()],
             query: vec!["http://127.0.0.1:8081".into()],
+            console: Some("http://127.0.0.1:8082".into()),
             kafka: Some("127.0.0.1:19092".into()),
             postgres: Some(DatabaseUrls {
                 write_owner: url("postgres://o:1@127.0.0.1:54329/stockbook_write"),
@@ -101,7 +105,7 @@ mod tests {
         assert_eq!(
             all.for_programs(),
             "ready command=http://127.0.0.1:8080,http://127.0.0.1:8090 \
-             query=http://127.0.0.1:8081 kafka=127.0.0.1:19092 \
+             query=http://127.0.0.1:8081 console=http://127.0.0.1:8082 kafka=127.0.0.1:19092 \
              postgres=postgres://c:2@127.0.0.1:54329/stockbook_write,\
              postgres://q:3@127.0.0.1:54329/stockbook_read"
         );

@@ -21,14 +21,16 @@ pub(crate) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
         clients: CLIENTS,
         access: Access::default(),
     };
-    replay(&plan, &options).await?.print(&to_try(&options))
+    replay(&plan, &options).await?.print(&to_try(&options, ready.console.as_deref()))
 }
 
-fn to_try(options: &Options) -> String {
+fn to_try(options: &Options, console: Option<&str>) -> String {
+    let console = console.map(|url| format!("\nSee it in a browser: {url}\n"));
+    let console = console.unwrap_or_default();
     let query = options.query.as_str().trim_end_matches('/');
     let command = options.command[0].as_str().trim_end_matches('/');
     format!(
-        "
+        "{console}
 Try these in another terminal:
   curl {query}/v1/stock/85123A
   curl '{query}/v1/movements?sku=85123A&limit=5'

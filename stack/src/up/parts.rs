@@ -20,6 +20,8 @@ pub enum Part {
     Command,
     /// The query-service.
     Query,
+    /// The console.
+    Console,
 }
 
 pub(crate) struct Parts {
@@ -28,6 +30,8 @@ pub(crate) struct Parts {
     pub(crate) command_ports: Vec<u16>,
     /// One port for each query-service.
     pub(crate) query_ports: Vec<u16>,
+    /// The console's port, if there is one.
+    pub(crate) console_port: Option<u16>,
     /// The command-service that a query-service reads from, even if it is not started here.
     pub(crate) command_port: u16,
     pub(crate) profile: Profile,
@@ -52,6 +56,7 @@ impl Parts {
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
+            console_port: wanted(Part::Console).then_some(args.console_port),
             command_port: args.command_port,
             profile: if args.release { Profile::Release } else { Profile::Dev },
             payments: args.demo,
@@ -64,6 +69,10 @@ impl Parts {
              DATABASE_URL and KAFKA_BROKERS"
         );
         ensure!(
+            parts.console_port.is_none() || services == [true, true],
+            "the console needs both services: add command and query to --only"
+        );
+        ensure!(
             !args.demo || services == [true, true],
             "the demo needs both services: leave out --only"
         );
@@ -74,7 +83,8 @@ impl Parts {
         let command = (!self.command_ports.is_empty()).then_some(Program::CommandService);
         let query = (!self.query_ports.is_empty()).then_some(Program::QueryService);
         let payments = self.payments.then_some(Program::PaymentService);
-        command.into_iter().chain(query).chain(payments).collect()
+        let console = self.console_port.map(|_| Program::Console);
+        command.into_iter().chain(query).chain(payments).chain(console).collect()
     }
 
     /// Checks that every port is free, before anything starts.
@@ -91,6 +101,7 @@ impl Parts {
         let query = |port: &u16| (*port, "the query-service", "--query-port");
         uses.extend(self.command_ports.iter().map(command));
         uses.extend(self.query_ports.iter().map(query));
+        uses.extend(self.console_port.map(|port| (port, "the console", "--console-port")));
         ports::check_free(&uses)
     }
 }
@@ -130,6 +141,7 @@ mod tests {
         assert!(matches!(parts.servers.kafka, Some(KafkaFrom::Own(19092))));
         assert_eq!(parts.command_ports, [8080]);
         assert_eq!(parts.query_ports, [8081]);
+        assert_eq!(parts.console_port, Some(8082));
         assert!(parts.profile == Profile::Dev);
     }
 
@@ -154,6 +166,7 @@ mod tests {
         for flags in [
             &["--only", "command"][..],
             &["--only", "postgres,kafka,query", "--demo"],
+            &["--only", "postgres,kafka,query,console"],
             &["--command-services", "20", "--command-port", "65530"],
             &["--command-services", "0"],
             &["--only", "redis"],

@@ -58,6 +58,7 @@ impl Running {
                 Program::CommandService => self.start_commands(path, parts, urls).await?,
                 Program::QueryService => self.start_queries(path, parts, urls).await?,
                 Program::PaymentService => self.start_payments(path)?,
+                Program::Console => self.start_console(path, parts).await?,
             }
         }
         try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
@@ -65,6 +66,7 @@ impl Running {
         Ok(Ready {
             command: urls_of(&parts.command_ports),
             query: urls_of(&parts.query_ports),
+            console: urls_of(parts.console_port.as_slice()).pop(),
             kafka: self.servers.brokers().ok().map(str::to_owned),
             postgres: urls,
             data: self.servers.folder().root().to_owned(),
@@ -149,6 +151,16 @@ impl Running {
         let started = try_join_all(start).await?;
         self.services.extend(started);
         Ok(())
+    }
+
+    /// Starts the console in front of the first service of each kind.
+    async fn start_console(&mut self, path: &Path, parts: &Parts) -> anyhow::Result<()> {
+        let first = |ports: &[u16]| urls_of(ports).into_iter().next();
+        let (command, query) = first(&parts.command_ports)
+            .zip(first(&parts.query_ports))
+            .context("the console needs both services")?;
+        let settings = |port| Settings::console(port, &command, &query);
+        self.start_all(Program::Console, path, parts.console_port.as_slice(), settings).await
     }
 
     fn start_payments(&mut self, path: &Path) -> anyhow::Result<()> {

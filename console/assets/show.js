@@ -1,0 +1,35 @@
+// Writes numbers and times as the reader does, and moves by keyboard.
+
+const number = new Intl.NumberFormat();
+const signed = new Intl.NumberFormat(undefined, { signDisplay: "exceptZero" });
+const time = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+export function localise(root) {
+  for (const data of root.querySelectorAll("data[value]")) {
+    const value = Number(data.value);
+    if (Number.isSafeInteger(value)) {
+      data.textContent = ("signed" in data.dataset ? signed : number).format(value);
+    }
+  }
+  for (const shown of root.querySelectorAll("time[datetime]")) {
+    shown.textContent = time.format(new Date(shown.dateTime));
+  }
+}
+
+localise(document);
+document.addEventListener("stockbook:replaced", (event) => localise(event.target));
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    document.getElementById("find").focus();
+  }
+  const rel = { ArrowLeft: "prev", ArrowRight: "next" }[event.key];
+  const link = rel && document.querySelector(`a[data-key][rel=${rel}]`);
+  if (link) {
+    event.preventDefault();
+    link.click();
+  }
+});

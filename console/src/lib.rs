@@ -1,0 +1,26 @@
+//! Pages that show stock, time and the pipeline, and forms for commands. A client of the public API of both
+//! services, and of nothing else.
+//!
+//! - [`config`]: the settings
+//! - [`app`]: starts and stops the console
+//! - `router`: the routes, and what surrounds them
+//! - `pages`: a page each: what it asks for, and the values its template shows
+//! - `chart`: a balance over time as a picture
+//! - `frame`: what all pages have in common, and the page about a failure
+//! - `services`: requests to the services
+//! - `answers`: what the services answer
+//! - `shown`: how values are written
+//! - `texts`: all words of the pages
+//! - `assets`: style sheet, scripts and picture, in the program
+
+mod answers;
+pub mod app;
+mod assets;
+mod chart;
+pub mod config;
+mod frame;
+mod pages;
+mod router;
+mod services;
+mod shown;
+mod texts;

@@ -1,0 +1,272 @@
+//! Requests to the services, over their public API.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use futures::StreamExt;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use service_edge::config::Secret;
+use service_edge::tls::{trusting, trusting_nobody};
+
+use crate::config::ServicesConfig;
+
+/// Bytes of one answer that are read.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// One of the two services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Command,
+    Query,
+}
+
+impl Service {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command-service",
+            Self::Query => "query-service",
+        }
+    }
+}
+
+/// Both services. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Services(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    http: Client,
+    /// Without a limit on the whole answer, for one that does not end.
+    open_ended: Client,
+    command: Url,
+    query: Url,
+    key: Option<Secret>,
+}
+
+/// Why there is no answer to show.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the {} does not answer: {cause}", .service.name())]
+    Down { service: Service, cause: String },
+    #[error("the {} answered {}: {}", .service.name(), .problem.status, .problem.title)]
+    Refused { service: Service, problem: Box<Problem> },
+    #[error("the answer of the {} cannot be read: {cause}", .service.name())]
+    Unreadable { service: Service, cause: String },
+    /// The console itself has nothing at this address, or nothing for this.
+    #[error("there is nothing here")]
+    NotFound,
+    /// A form that no page of the console sent.
+    #[error("the form comes from elsewhere")]
+    ForeignForm,
+}
+
+/// A problem document of a service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) title: String,
+    pub(crate) status: u16,
+    pub(crate) detail: String,
+    pub(crate) errors: Vec<Fault>,
+    /// What else it says.
+    #[serde(flatten)]
+    pub(crate) more: serde_json::Map<String, Value>,
+}
+
+/// A fault of a request, at its place.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Fault {
+    pub(crate) pointer: String,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    /// The stable name, such as `unknown_sku`.
+    pub(crate) fn code(&self) -> &str {
+        self.kind.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Failure {
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { problem, .. } if problem.status == StatusCode::NOT_FOUND)
+    }
+}
+
+/// `Ok(None)` for what a service does not know.
+pub(crate) fn known<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(failure) if failure.is_not_found() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A command on its way.
+#[derive(Debug)]
+pub(crate) struct Command<'a> {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: &'a Value,
+    /// Sent twice, it takes effect once.
+    pub(crate) key: Option<&'a str>,
+    /// Only says what would happen.
+    pub(crate) validate_only: bool,
+}
+
+impl Services {
+    pub(crate) fn new(config: &ServicesConfig) -> anyhow::Result<Self> {
+        let timeout = config.service_timeout_ms.0;
+        let tls = trust(config)?;
+        let client =
+            || Client::builder().connect_timeout(timeout).tls_backend_preconfigured(tls.clone());
+        Ok(Self(Arc::new(Parts {
+            http: client().timeout(timeout).build()?,
+            open_ended: client().build()?,
+            command: config.command_url.clone(),
+            query: config.query_url.clone(),
+            key: config.console_key.clone().filter(|key| !key.reveal().is_empty()),
+        })))
+    }
+
+    /// One JSON document.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        let request = self.request(&self.0.http, service, Method::GET, path);
+        let body = read(service, request.query(&given(parameters))).await?;
+        parse(service, &body)
+    }
+
+    /// One JSON document for each line.
+    pub(crate) async fn lines<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Vec<T>, Failure> {
+        let request = self.request(&self.0.http, service, Method::GET, path);
+        let body = read(service, request.query(&given(parameters))).await?;
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| parse(service, line)).collect()
+    }
+
+    /// Sends JSON to the query-service, or a command.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        service: Service,
+        command: Command<'_>,
+    ) -> Result<T, Failure> {
+        let request = self.request(&self.0.http, service, command.method, &command.path);
+        let mut request = request.json(command.body);
+        if command.validate_only {
+            request = request.query(&[("validate_only", "true")]);
+        }
+        if let Some(key) = command.key {
+            request = request.header("idempotency-key", key);
+        }
+        let body = read(service, request).await?;
+        parse(service, &body)
+    }
+
+    /// The changes after a position, as they happen.
+    pub(crate) async fn changes(&self, after: &str) -> Result<Response, Failure> {
+        let request = self.request(&self.0.open_ended, Service::Query, Method::GET, "/v1/changes");
+        let request = request.query(&[("after", after)]).header("accept", "text/event-stream");
+        let answer = request.send().await.map_err(|error| down(Service::Query, &error))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body = collect(Service::Query, answer).await?;
+        Err(refused(Service::Query, status, &body))
+    }
+
+    fn request(
+        &self,
+        client: &Client,
+        service: Service,
+        method: Method,
+        path: &str,
+    ) -> RequestBuilder {
+        let base = match service {
+            Service::Command => &self.0.command,
+            Service::Query => &self.0.query,
+        };
+        let mut url = base.clone();
+        url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+        let request = client.request(method, url);
+        match &self.0.key {
+            Some(key) => request.bearer_auth(key.reveal()),
+            None => request,
+        }
+    }
+}
+
+/// Whom to trust. A machine without trusted issuers can do without them where none is asked for.
+fn trust(config: &ServicesConfig) -> anyhow::Result<rustls::ClientConfig> {
+    let is_asked_for =
+        [&config.command_url, &config.query_url].iter().any(|url| url.scheme() == "https");
+    match &config.service_ca {
+        None if !is_asked_for => trusting_nobody(),
+        ca => trusting(ca.as_deref()),
+    }
+}
+
+/// The parameters that have a value.
+fn given<'a>(parameters: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    parameters.iter().copied().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+async fn read(service: Service, request: RequestBuilder) -> Result<Vec<u8>, Failure> {
+    let answer = request.send().await.map_err(|error| down(service, &error))?;
+    let status = answer.status();
+    let body = collect(service, answer).await?;
+    if status.is_success() { Ok(body) } else { Err(refused(service, status, &body)) }
+}
+
+async fn collect(service: Service, answer: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let mut chunks = answer.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        body.extend_from_slice(&chunk.map_err(|error| down(service, &error))?);
+        if body.len() > ANSWER_BYTES_MAX {
+            let cause = format!("it has more than {ANSWER_BYTES_MAX} bytes");
+            return Err(Failure::Unreadable { service, cause });
+        }
+    }
+    Ok(body)
+}
+
+fn down(service: Service, error: &reqwest::Error) -> Failure {
+    let cause = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connect() {
+        "no connection".to_owned()
+    } else {
+        error.to_string()
+    };
+    Failure::Down { service, cause }
+}
+
+fn refused(service: Service, status: StatusCode, body: &[u8]) -> Failure {
+    let problem = serde_json::from_slice(body).unwrap_or_else(|_| Problem {
+        title: status.canonical_reason().unwrap_or("It was refused").to_owned(),
+        ..Problem::default()
+    });
+    let problem = Box::new(Problem { status: status.as_u16(), ..problem });
+    Failure::Refused { service, problem }
+}
+
+fn parse<T: DeserializeOwned>(service: Service, body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body)
+        .map_err(|error| Failure::Unreadable { service, cause: error.to_string() })
+}
