@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::shown::{Moment, Signed, Status, Units};
+use crate::shown::{Moment, Signed, Status, Units, words};
 use crate::texts::EN;
 
 /// One page of a list.
@@ -356,7 +356,15 @@ impl OrderStep {
     pub(crate) fn says(&self) -> Option<String> {
         let detail = self.detail.as_ref()?;
         let text = ["detail", "reason", "title"].iter().find_map(|name| detail.get(name)?.as_str());
-        Some(text.map_or_else(|| detail.to_string(), str::to_owned))
+        let member = |(name, value): (&String, &Value)| {
+            format!(
+                "{}: {}",
+                words(name),
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            )
+        };
+        let members = || detail.as_object().map(|all| all.iter().map(member).collect::<Vec<_>>());
+        Some(text.map_or_else(|| members().unwrap_or_default().join(", "), str::to_owned))
     }
 }
 

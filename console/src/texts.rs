@@ -110,6 +110,18 @@ texts! {
     more_between: "There are more events; the list of movements has all of them.",
     not_a_moment: "Write a moment such as 2026-11-30 08:15, or a position such as 3:1042.",
 
+    // Flow.
+    flow: "Flow by day",
+    flow_about: "What came in and went out, on the days (UTC) on which it happened. Days without a change are left out.",
+    first_day: "First day",
+    day_after: "Day after the last",
+    day: "Day",
+    opening: "Before the first day",
+    closing: "On hand at the end",
+    issued: "Issued",
+    adjusted: "Adjusted",
+    transferred: "Transferred",
+
     // Movements and events.
     movements: "Movements",
     no_movements: "Nothing happened that fits.",

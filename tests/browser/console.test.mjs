@@ -93,7 +93,7 @@ after(() => browser?.close());
 
 const pages = () => ({
   overview: "/", items: "/items", low: "/items?state=low", item: `/items/${SKU}`,
-  then: `/items/${SKU}?at=2026-01-06`, stream: `/streams/stock/${SKU}/MAIN?version=4`,
+  flow: `/items/${SKU}/flow?to=2010-12-02`, then: `/items/${SKU}?at=2026-01-06`, stream: `/streams/stock/${SKU}/MAIN?version=4`,
   orders: "/orders", order: `/orders/${made.order}`, reservations: "/reservations",
   reservation: `/reservations/${made.reservation}`, waitlist: "/waitlist", transfers: "/transfers",
   transfer: `/transfers/${made.transfer}`, alerts: "/alerts", pipeline: "/pipeline", lane: "/pipeline/3",

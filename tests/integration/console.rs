@@ -89,6 +89,7 @@ async fn every_page_shows_what_there_is(world: Arc<World>) {
         ("/items?state=out", &["/items/C"]),
         ("/items?state=low", &["/items/B"]),
         ("/items/A", &["StockReceived", &held, &sent, "<svg", "data-positions"]),
+        ("/items/A/flow", &["Before the first day", &figure(&json!(7))]),
         ("/items/C", &["cart-8"]),
         ("/waitlist", &["cart-8"]),
         ("/transfers", &[&sent, "in transit"]),

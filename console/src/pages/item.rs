@@ -1,5 +1,6 @@
 //! `/items/{sku}`: an item now and at any moment or position, and why it differs.
 
+pub(crate) mod flow;
 mod past;
 mod steps;
 
