@@ -34,7 +34,7 @@ RUN for folder in command-service command-service/inventory query-service servic
     && for folder in command-service/src query-service/src console/src tests/integration tests/compose; do \
         mkdir -p "$folder" && echo 'fn main() {}' > "$folder/main.rs" || exit; \
     done \
-    && export OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" \
+    && OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" && export OPENSSL_LIB_DIR \
     && cargo build --release --locked --features kafka-tls --package command-service --package query-service \
         --package console \
     && cargo clean --release --package command-service --package query-service --package console \
@@ -46,7 +46,7 @@ COPY command-service command-service
 COPY query-service query-service
 COPY console console
 # Without line tables, two thirds of the size; a backtrace still has names.
-RUN export OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" \
+RUN OPENSSL_LIB_DIR="/usr/lib/$(gcc -dumpmachine)" && export OPENSSL_LIB_DIR \
     && cargo build --release --locked --features kafka-tls --package command-service --package query-service \
         --package console \
     && strip --strip-debug target/release/command-service target/release/query-service target/release/console
