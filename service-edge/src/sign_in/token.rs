@@ -370,6 +370,29 @@ mod tests {
         assert_eq!(refusal(&encrypting, &sign("EdDSA")).await.code(), "unauthenticated");
     }
 
+    /// What npm's oidc-provider 9.13 issued with RS256 and PS256, valid until 2099, and its public keys. The
+    /// private ones are gone.
+    const OF_A_PROVIDER: &str = include_str!("token/of_a_provider.json");
+
+    #[tokio::test]
+    async fn what_a_provider_signed_with_rsa_is_valid_until_a_bit_is_changed() {
+        let samples: Vec<Value> = serde_json::from_str(OF_A_PROVIDER).expect("JSON");
+        for sample in &samples {
+            let tokens = tokens(sample["keys"].as_array().expect("keys"));
+            let token = sample["token"].as_str().expect("a token");
+            let credential = tokens.find(token).await.expect("valid");
+            assert_eq!(credential.name.as_str(), "shop");
+            assert!(credential.has(Scope::StockWrite) && !credential.has(Scope::Operate));
+            let (head, signature) = token.rsplit_once('.').expect("three parts");
+            let mut signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64");
+            signature[9] ^= 1;
+            let changed = format!("{head}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature));
+            let why = "its signature is not the issuer's";
+            assert_eq!(refusal(&tokens, &changed).await, Refusal::Token(why));
+        }
+        assert_eq!(samples.len(), 2);
+    }
+
     #[tokio::test]
     async fn a_token_of_another_type_or_without_a_known_key_is_refused() {
         let signer = Signer::new();
