@@ -66,6 +66,12 @@ impl DataFolder {
         self.root.join("master.key")
     }
 
+    /// Certificates and API keys of `cargo stack up --secure`.
+    #[must_use]
+    pub fn secure(&self) -> PathBuf {
+        self.root.join("secure")
+    }
+
     /// Kafka's configuration and log.
     #[must_use]
     pub fn kafka(&self) -> PathBuf {
@@ -87,7 +93,7 @@ impl DataFolder {
 
     /// Removes everything that a stack keeps here, and nothing else. No process may use it any more.
     pub fn clear(&self) -> anyhow::Result<()> {
-        let kept = [self.postgres(), self.kafka(), self.logs(), self.records()];
+        let kept = [self.postgres(), self.kafka(), self.secure(), self.logs(), self.records()];
         for folder in kept {
             removed(std::fs::remove_dir_all(&folder), &folder)?;
         }

@@ -245,6 +245,11 @@ fn spawn(spec: &Spec, log: &Path, record: &Path) -> anyhow::Result<Child> {
 
 /// Runs a program to its end; an error quotes its output.
 pub(crate) async fn run(command: &mut Command) -> anyhow::Result<()> {
+    output(command).await.map(drop)
+}
+
+/// The same, with what it wrote to standard output.
+pub(crate) async fn output(command: &mut Command) -> anyhow::Result<String> {
     let program = command.as_std().get_program().display().to_string();
     let output = command.kill_on_drop(true).output().await;
     let output = output.with_context(|| format!("cannot run {program}"))?;
@@ -252,7 +257,7 @@ pub(crate) async fn run(command: &mut Command) -> anyhow::Result<()> {
         let output = [output.stdout, output.stderr].concat();
         bail!("{program} failed:\n{}", String::from_utf8_lossy(&output).trim());
     }
-    Ok(())
+    String::from_utf8(output.stdout).with_context(|| format!("{program} did not write text"))
 }
 
 /// Sends a signal, unless the process has ended already.

@@ -14,7 +14,7 @@ use tokio::process::{ChildStdout, Command};
 
 use crate::access::Access;
 use crate::folder::DataFolder;
-use crate::process::{Kind, Process, Spec, run};
+use crate::process::{Kind, Process, Spec, output};
 use crate::server::{Address, LOOK_AGAIN};
 use settings::Settings;
 
@@ -150,12 +150,21 @@ fn spec(name: &str, program: &Path, args: &[&str], settings: &Settings) -> Spec 
 
 /// Runs a task of a service (`migrate`, `create-topic`) to its end.
 pub async fn run_task(program: &Path, task: &str, settings: &Settings) -> anyhow::Result<()> {
+    task_output(program, &[task], settings).await.map(drop)
+}
+
+/// The same with arguments, and with what the task writes to standard output.
+pub async fn task_output(
+    program: &Path,
+    task: &[&str],
+    settings: &Settings,
+) -> anyhow::Result<String> {
     let mut command = Command::new(program);
-    command.arg(task).envs(settings.environment()).stdin(Stdio::null());
-    let ran = tokio::time::timeout(TASK_MAX, run(&mut command)).await;
+    command.args(task).envs(settings.environment()).stdin(Stdio::null());
+    let ran = tokio::time::timeout(TASK_MAX, output(&mut command)).await;
     ran.with_context(|| format!("it took longer than {} s", TASK_MAX.as_secs()))
         .flatten()
-        .with_context(|| format!("the task {task} of {}", program.display()))
+        .with_context(|| format!("the task {} of {}", task.join(" "), program.display()))
 }
 
 /// Waits for the line on standard output with the address that the service listens on.

@@ -2,6 +2,7 @@
 
 pub mod parts;
 mod running;
+mod secure;
 mod keep;
 mod alarms;
 mod announce;
@@ -29,6 +30,10 @@ pub struct UpArgs {
     /// Replay the shipped sample, one day of a real shop, when everything is up.
     #[arg(long)]
     demo: bool,
+    /// Start the services with TLS and sign-in, with certificates and an API key of this machine's own. Without
+    /// the console, which signs nobody in.
+    #[arg(long)]
+    secure: bool,
     /// Start only these parts; the services need both servers, and the console needs both services.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…")]
     only: Vec<Part>,

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
+use stack::access::Access;
 use stack::ports;
 use stack::process::record::Record;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -69,9 +70,13 @@ impl Place {
     }
 
     async fn up(&self) -> Up {
+        self.up_with(&[]).await
+    }
+
+    async fn up_with(&self, flags: &[&str]) -> Up {
         let words = self.data.with_extension("stderr");
         let mut child = self
-            .command(&self.up_task())
+            .command(&[&self.up_task(), flags].concat())
             .stdout(Stdio::piped())
             .stderr(File::create(&words).expect("the folder of the tests can be written"))
             .spawn()
@@ -146,6 +151,44 @@ async fn on_a_signal_it_stops_everything_and_exits_with_0() {
     assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
     assert_eq!(place.records(), []);
     place.reset().await;
+}
+
+/// What a curl of the line would do: the answer's status.
+async fn asked(place: &Place, url: &str, with_key: bool) -> Result<u16, String> {
+    let folder = place.data.join("secure");
+    let key_file = with_key.then(|| folder.join("admin-key"));
+    let access = Access { ca: Some(folder.join("ca.pem")), key_file };
+    let client = access.client().and_then(|client| Ok(client.build()?)).expect("a client");
+    let answer = client.get(url).send().await.map_err(|error| format!("{error:?}"))?;
+    Ok(answer.status().as_u16())
+}
+
+#[tokio::test]
+async fn a_secure_stack_answers_who_trusts_its_authority_and_has_its_key() {
+    let place = Place::empty("secure", "postgres,kafka,command,query").await;
+    let [command_port, query_port] = ports::free().unwrap().map(|port: u16| port.to_string());
+    let flags = ["--secure", "--command-port", &command_port, "--query-port", &query_port];
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let up = place.up_with(&flags).await;
+        for (service, path) in [("command", "/v1/lanes"), ("query", "/v1/stock")] {
+            let url = format!("{}{path}", up.member(service));
+            assert!(url.starts_with("https://"), "{url}");
+            let until = Instant::now() + END_MAX;
+            // query-service learns of the key within a second.
+            while asked(&place, &url, true).await != Ok(200) {
+                assert!(Instant::now() < until, "{url}: {:?}", asked(&place, &url, true).await);
+            }
+            assert_eq!(asked(&place, &url, false).await, Ok(401));
+            let plain = url.replace("https://", "http://");
+            assert_eq!(asked(&place, &plain, true).await, Ok(400));
+        }
+        keys.push(std::fs::read(place.data.join("secure/admin-key")).unwrap());
+        assert_eq!(up.end(Signal::TERM).await.code(), Some(0));
+    }
+    assert!(keys[0] == keys[1], "the key is kept");
+    place.reset().await;
+    assert!(!place.data.join("secure").exists());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use crate::access::Access;
 use crate::postgres::databases::DatabaseUrls;
 
 /// No `Debug`: the URLs have passwords.
@@ -12,6 +13,8 @@ pub(crate) struct Ready {
     pub(crate) command: Vec<String>,
     pub(crate) query: Vec<String>,
     pub(crate) console: Option<String>,
+    /// With TLS and sign-in: how the services are asked.
+    pub(crate) access: Option<Access>,
     pub(crate) kafka: Option<String>,
     pub(crate) postgres: Option<DatabaseUrls>,
     pub(crate) data: PathBuf,
@@ -23,6 +26,9 @@ pub(crate) fn print(ready: &Ready) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
     let mut stdout = std::io::stdout().lock();
+    if let Some(line) = ready.for_the_hand() {
+        writeln!(stdout, "{line}").context("cannot write to standard output")?;
+    }
     writeln!(stdout, "{}\n{}", ready.for_people(), ready.for_programs())
         .and_then(|()| stdout.flush())
         .context("cannot write to standard output")
@@ -39,6 +45,24 @@ impl Ready {
             _ => format!("Stockbook is up: {}", services.join(", ")),
         };
         format!("{what}. The data is in {}. Ctrl-C stops everything.", self.data.display())
+    }
+
+    /// The command that asks a service with TLS and sign-in.
+    fn for_the_hand(&self) -> Option<String> {
+        let url = self.command.first().filter(|_| self.access.is_some())?;
+        Some(format!("Who asks signs in: {} {url}/v1/lanes", self.curl()))
+    }
+
+    /// curl with what the services want.
+    pub(crate) fn curl(&self) -> String {
+        match &self.access {
+            Some(Access { ca: Some(ca), key_file: Some(key) }) => format!(
+                "curl --cacert '{}' -H \"Authorization: Bearer $(cat '{}')\"",
+                ca.display(),
+                key.display()
+            ),
+            Some(_) | None => "curl".to_owned(),
+        }
     }
 
     /// `ready`, and a member for each part.
@@ -93,6 +117,7 @@ mod tests {
             command: vec!["http://127.0.0.1:8080".into(), "http://127.0.0.1:8090".into()],
             query: vec!["http://127.0.0.1:8081".into()],
             console: Some("http://127.0.0.1:8082".into()),
+            access: None,
             kafka: Some("127.0.0.1:19092".into()),
             postgres: Some(DatabaseUrls {
                 write_owner: url("postgres://o:1@127.0.0.1:54329/stockbook_write"),
@@ -109,6 +134,7 @@ mod tests {
              postgres=postgres://c:2@127.0.0.1:54329/stockbook_write,\
              postgres://q:3@127.0.0.1:54329/stockbook_read"
         );
+        assert_eq!(all.for_the_hand(), None);
         let without_query = Ready { query: Vec::new(), ..all };
         assert!(!without_query.for_programs().contains("query="));
         assert_eq!(

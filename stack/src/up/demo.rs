@@ -6,7 +6,6 @@ use anyhow::Context;
 use reqwest::Url;
 
 use super::announce::Ready;
-use crate::access::Access;
 use crate::replay::plan::{Plan, Stock};
 use crate::replay::source::Source;
 use crate::replay::{CLIENTS, Options, replay};
@@ -19,12 +18,13 @@ pub(crate) async fn run(ready: &Ready) -> anyhow::Result<ExitCode> {
         command: ready.command.iter().map(parse).collect::<Result<_, _>>()?,
         query: ready.query.first().map(parse).context("no query-service")??,
         clients: CLIENTS,
-        access: Access::default(),
+        access: ready.access.clone().unwrap_or_default(),
     };
-    replay(&plan, &options).await?.print(&to_try(&options, ready.console.as_deref()))
+    let to_try = to_try(&options, &ready.curl(), ready.console.as_deref());
+    replay(&plan, &options).await?.print(&to_try)
 }
 
-fn to_try(options: &Options, console: Option<&str>) -> String {
+fn to_try(options: &Options, curl: &str, console: Option<&str>) -> String {
     let console = console.map(|url| format!("\nSee it in a browser: {url}\n"));
     let console = console.unwrap_or_default();
     let query = options.query.as_str().trim_end_matches('/');
@@ -32,9 +32,9 @@ fn to_try(options: &Options, console: Option<&str>) -> String {
     format!(
         "{console}
 Try these in another terminal:
-  curl {query}/v1/stock/85123A
-  curl '{query}/v1/movements?sku=85123A&limit=5'
-  curl -i {command}/v1/reservations -H 'content-type: application/json' \\
+  {curl} {query}/v1/stock/85123A
+  {curl} '{query}/v1/movements?sku=85123A&limit=5'
+  {curl} -i {command}/v1/reservations -H 'content-type: application/json' \\
     -d '{{\"owner\":\"cart-7\",\"ttl_seconds\":600,\"lines\":[{{\"sku\":\"85123A\",\"location\":\"MAIN\",\"quantity\":6}}]}}'
   cargo stack topic --lane 0 --limit 3
 "

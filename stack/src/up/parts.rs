@@ -35,6 +35,8 @@ pub(crate) struct Parts {
     /// The command-service that a query-service reads from, even if it is not started here.
     pub(crate) command_port: u16,
     pub(crate) profile: Profile,
+    /// Whether the services have TLS and sign-in.
+    pub(crate) secure: bool,
     /// Whether the example of a payment service takes part.
     pub(crate) payments: bool,
 }
@@ -56,9 +58,11 @@ impl Parts {
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
-            console_port: wanted(Part::Console).then_some(args.console_port),
+            // Everybody who reaches it has the rights of its key.
+            console_port: (wanted(Part::Console) && !args.secure).then_some(args.console_port),
             command_port: args.command_port,
             profile: if args.release { Profile::Release } else { Profile::Dev },
+            secure: args.secure,
             payments: args.demo,
         };
         let servers = parts.servers.postgres.is_some() && parts.servers.kafka.is_some();
@@ -76,6 +80,11 @@ impl Parts {
             !args.demo || services == [true, true],
             "the demo needs both services: leave out --only"
         );
+        ensure!(
+            !args.secure || (services[0] && !args.only.contains(&Part::Console)),
+            "--secure needs a command-service, which makes the API keys, and goes without the console, \
+             which signs nobody in"
+        );
         Ok(parts)
     }
 
@@ -85,6 +94,12 @@ impl Parts {
         let payments = self.payments.then_some(Program::PaymentService);
         let console = self.console_port.map(|_| Program::Console);
         command.into_iter().chain(query).chain(payments).chain(console).collect()
+    }
+
+    /// Where services on these ports answer.
+    pub(crate) fn urls_of(&self, ports: &[u16]) -> Vec<String> {
+        let scheme = if self.secure { "https" } else { "http" };
+        ports.iter().map(|port| format!("{scheme}://127.0.0.1:{port}")).collect()
     }
 
     /// Checks that every port is free, before anything starts.
@@ -170,6 +185,8 @@ mod tests {
             &["--command-services", "20", "--command-port", "65530"],
             &["--command-services", "0"],
             &["--only", "redis"],
+            &["--only", "postgres,kafka", "--secure"],
+            &["--only", "postgres,kafka,command,query,console", "--secure"],
         ] {
             assert!(parts(flags).is_err(), "{flags:?}");
         }

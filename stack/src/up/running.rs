@@ -10,6 +10,7 @@ use super::alarms;
 use super::announce::Ready;
 use super::keep::keep;
 use super::parts::Parts;
+use super::secure::Secure;
 use super::stop_signal::StopSignal;
 use crate::credentials::keep_master_key;
 use crate::folder::DataFolder;
@@ -29,6 +30,7 @@ const READY_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Running {
     servers: Servers,
     services: Vec<Service>,
+    secure: Option<Secure>,
 }
 
 impl Running {
@@ -37,6 +39,7 @@ impl Running {
         Ok(Self {
             servers: Servers::open(folder, parts.servers.clone()).await?,
             services: Vec::new(),
+            secure: None,
         })
     }
 
@@ -52,6 +55,9 @@ impl Running {
             Some(_) => Some(self.servers.databases()?.create(DATABASES).await?),
             None => None,
         };
+        if parts.secure {
+            self.secure = Some(Secure::prepare(self.servers.folder())?);
+        }
         for (program, path) in programs.iter().zip(&paths) {
             let urls = urls.as_ref().context("a service needs Postgres")?;
             match program {
@@ -64,9 +70,10 @@ impl Running {
         try_join_all(self.services.iter_mut().map(|service| service.ready(READY_MAX))).await?;
 
         Ok(Ready {
-            command: urls_of(&parts.command_ports),
-            query: urls_of(&parts.query_ports),
-            console: urls_of(parts.console_port.as_slice()).pop(),
+            command: parts.urls_of(&parts.command_ports),
+            query: parts.urls_of(&parts.query_ports),
+            console: parts.urls_of(parts.console_port.as_slice()).pop(),
+            access: self.secure.as_ref().map(Secure::access),
             kafka: self.servers.brokers().ok().map(str::to_owned),
             postgres: urls,
             data: self.servers.folder().root().to_owned(),
@@ -111,9 +118,17 @@ impl Running {
         let migrate = Settings::migrate(&urls.write_owner).with_keys(&keys.owner);
         run_task(path, "migrate", &migrate).await?;
         run_task(path, "create-topic", &Settings::create_topic(&brokers)).await?;
+        let secure = self.secure.clone();
+        if let Some(secure) = &secure {
+            secure.make_keys(path, &urls.write_owner).await?;
+        }
         let settings = |port| {
-            Settings::command_service(port, &urls.write, &brokers)
-                .keeping_personal(&keys.service, &master_key)
+            let settings = Settings::command_service(port, &urls.write, &brokers)
+                .keeping_personal(&keys.service, &master_key);
+            Ok(match &secure {
+                Some(secure) => secure.command_service(settings),
+                None => settings,
+            })
         };
         self.start_all(Program::CommandService, path, &parts.command_ports, settings).await
     }
@@ -126,11 +141,15 @@ impl Running {
     ) -> anyhow::Result<()> {
         let brokers = self.servers.brokers()?.to_owned();
         run_task(path, "migrate", &Settings::migrate(&urls.read_owner)).await?;
-        let commands = command_urls(parts);
+        let (commands, secure) = (command_urls(parts), self.secure.clone());
         // So that an operator can rebuild by the API, as in the demo nothing is at stake.
         let settings = |port| {
-            Settings::query_service(port, &urls.read, &brokers, &commands)
-                .with("MIGRATE_DATABASE_URL", urls.read_owner.to_string())
+            let settings = Settings::query_service(port, &urls.read, &brokers, &commands)
+                .with("MIGRATE_DATABASE_URL", urls.read_owner.to_string());
+            match &secure {
+                Some(secure) => secure.query_service(settings),
+                None => Ok(settings),
+            }
         };
         self.start_all(Program::QueryService, path, &parts.query_ports, settings).await
     }
@@ -141,12 +160,12 @@ impl Running {
         program: Program,
         path: &Path,
         ports: &[u16],
-        settings: impl Fn(u16) -> Settings,
+        settings: impl Fn(u16) -> anyhow::Result<Settings>,
     ) -> anyhow::Result<()> {
         let folder = self.servers.folder();
         let start = ports.iter().map(|port| {
             let (name, settings) = (format!("{}-{port}", program.name()), settings(*port));
-            async move { Service::start(folder, &name, path, &settings).await }
+            async move { Service::start(folder, &name, path, &settings?).await }
         });
         let started = try_join_all(start).await?;
         self.services.extend(started);
@@ -155,11 +174,11 @@ impl Running {
 
     /// Starts the console in front of the first service of each kind.
     async fn start_console(&mut self, path: &Path, parts: &Parts) -> anyhow::Result<()> {
-        let first = |ports: &[u16]| urls_of(ports).into_iter().next();
+        let first = |ports: &[u16]| parts.urls_of(ports).into_iter().next();
         let (command, query) = first(&parts.command_ports)
             .zip(first(&parts.query_ports))
             .context("the console needs both services")?;
-        let settings = |port| Settings::console(port, &command, &query);
+        let settings = |port| Ok(Settings::console(port, &command, &query));
         self.start_all(Program::Console, path, parts.console_port.as_slice(), settings).await
     }
 
@@ -184,12 +203,8 @@ async fn build_services(profile: Profile, programs: &[Program]) -> anyhow::Resul
 /// port.
 fn command_urls(parts: &Parts) -> Vec<String> {
     if parts.command_ports.is_empty() {
-        urls_of(&[parts.command_port])
+        parts.urls_of(&[parts.command_port])
     } else {
-        urls_of(&parts.command_ports)
+        parts.urls_of(&parts.command_ports)
     }
-}
-
-fn urls_of(ports: &[u16]) -> Vec<String> {
-    ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
 }
