@@ -1,6 +1,7 @@
 //! `cargo load compare`: starts all sides, measures them in turns, and judges the figures.
 
 mod bench;
+mod sign_in;
 mod stress;
 mod views;
 mod writes;
@@ -70,6 +71,8 @@ enum Section {
     Receive,
     /// The same with an Idempotency-Key each.
     Keyed,
+    /// The same with sign-in: by API key and by token, against without.
+    SignIn,
     /// Single reservations over all items.
     Reserve,
     /// One item only.
@@ -145,6 +148,7 @@ impl Section {
                 let requests = Requests { keyed: true, ..bench.requests(Ask::Receive) };
                 Box::pin(writes::single(bench, "receive, a key each", requests, 2.5)).await
             }
+            Self::SignIn => Box::pin(sign_in::receive(bench)).await,
             Self::Reserve => {
                 let requests = bench.requests(Ask::Reserve);
                 Box::pin(writes::single(bench, "reserve", requests, 3.0)).await

@@ -105,13 +105,15 @@ pub(crate) struct Requests {
     pub(crate) items: Range<u32>,
     /// Whether each request has its own Idempotency-Key.
     pub(crate) keyed: bool,
+    /// What they sign in with.
+    pub(crate) credential: Option<String>,
     /// Needed to ask for orders only.
     pub(crate) orders: Orders,
 }
 
 impl Requests {
     pub(crate) fn new(ask: Ask, items: Range<u32>) -> Self {
-        Self { ask, items, keyed: false, orders: Orders::default() }
+        Self { ask, items, keyed: false, credential: None, orders: Orders::default() }
     }
 
     /// What each client sends; it differs from client to client and from run to run.
@@ -182,7 +184,7 @@ impl Requests {
                 "/v1/issues"
             }
         };
-        post(path, key, body, out);
+        post(path, key, self.credential.as_deref(), body, out);
         Ok(())
     }
 }
@@ -193,7 +195,13 @@ pub(crate) fn get(path: &str, out: &mut Vec<u8>) {
     }
 }
 
-pub(crate) fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>) {
+pub(crate) fn post(
+    path: &str,
+    key: Option<&str>,
+    credential: Option<&str>,
+    body: &str,
+    out: &mut Vec<u8>,
+) {
     let length = body.len().to_string();
     for part in [
         "POST ",
@@ -202,6 +210,8 @@ pub(crate) fn post(path: &str, key: Option<&str>, body: &str, out: &mut Vec<u8>)
         &length,
         if key.is_some() { "\r\nIdempotency-Key: " } else { "" },
         key.unwrap_or_default(),
+        if credential.is_some() { "\r\nAuthorization: Bearer " } else { "" },
+        credential.unwrap_or_default(),
         "\r\n\r\n",
         body,
     ] {
@@ -233,6 +243,13 @@ mod tests {
         assert_eq!(body, r#"{"lines":[{"sku":"sku-00017","location":"MAIN","quantity":1}]}"#);
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
         assert!(head.contains("\r\nIdempotency-Key: "), "{head}");
+    }
+
+    #[test]
+    fn a_credential_is_in_the_head() {
+        let credential = Some("sbk_a_b".to_owned());
+        let text = first(&Requests { credential, ..Requests::new(Ask::Receive, 1..2) });
+        assert!(text.contains("\r\nAuthorization: Bearer sbk_a_b\r\n\r\n{"), "{text}");
     }
 
     #[test]

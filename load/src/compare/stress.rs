@@ -49,7 +49,7 @@ pub(super) async fn cold(bench: &mut Bench<'_>) -> anyhow::Result<()> {
 /// Milliseconds until a receipt is answered.
 async fn timed_receipt(connection: &mut Connection, sku: &str) -> anyhow::Result<f64> {
     let mut request = Vec::new();
-    post("/v1/receipts", None, &receipt(&[sku], 1).to_string(), &mut request);
+    post("/v1/receipts", None, None, &receipt(&[sku], 1).to_string(), &mut request);
     let begun = Instant::now();
     let answer = connection.exchange(&request).await?;
     let elapsed = begun.elapsed();

@@ -1,7 +1,7 @@
 //! Stockbook's write side: a log, its topic, and the command-service.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,12 +13,14 @@ use sqlx::{Connection as _, PgConnection};
 use stack::access::Access;
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
-use stack::services::{Service, run_task};
+use stack::services::{Service, run_task, task_output};
 
 use super::{Environment, ITEMS, LANES, POOL};
 use crate::requests::{BATCH, LOCATION, Sku, address};
 
 const READY_MAX: Duration = Duration::from_secs(120);
+
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Lines in one command, fewer than the API accepts.
 const LINES: usize = 2_500;
@@ -40,6 +42,31 @@ impl Stockbook {
         environment: &Environment,
         settings: &[(&'static str, &str)],
     ) -> anyhow::Result<Self> {
+        Ok(Self::start_and_make(environment, settings, None).await?.0)
+    }
+
+    /// The same whose callers sign in, with an API key for all that is done here.
+    pub(crate) async fn signed_in(
+        environment: &Environment,
+        settings: &[(&'static str, &str)],
+    ) -> anyhow::Result<(Self, String)> {
+        let scopes = "stock:write,catalogue:write,log:read";
+        let settings = [settings, &[("AUTH", "on")]].concat();
+        let (stockbook, key) = Self::start_and_make(environment, &settings, Some(scopes)).await?;
+        let known_by = Instant::now() + READY_MAX;
+        while let Err(error) = stockbook.recorded().await {
+            ensure!(Instant::now() < known_by, "the API key is not accepted: {error:#}");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok((stockbook, key))
+    }
+
+    /// And makes an API key with these scopes, if there are any.
+    async fn start_and_make(
+        environment: &Environment,
+        settings: &[(&'static str, &str)],
+        scopes: Option<&str>,
+    ) -> anyhow::Result<(Self, String)> {
         let name = environment.unique_name("stockbook");
         let urls = environment.servers.databases()?.create(&name).await?;
         let brokers = environment.servers.brokers()?;
@@ -52,6 +79,14 @@ impl Stockbook {
             run_task(&program, "migrate", &migrate),
             run_task(&program, "create-topic", &create_topic),
         )?;
+        let (mut access, mut key) = (Access::default(), String::new());
+        if let Some(scopes) = scopes {
+            let create = ["keys", "create", "--name", "load", "--scope", scopes];
+            key = task_output(&program, &create, &migrate).await?.trim().to_owned();
+            let file = environment.servers.folder().logs().join(format!("{name}.key"));
+            std::fs::write(&file, &key)?;
+            access.key_file = Some(file);
+        }
         let mut all = Settings::command_service(0, &urls.write, brokers)
             .with("TOPIC", &topic)
             .with("READ_CONNECTIONS_MAX", POOL);
@@ -62,8 +97,8 @@ impl Stockbook {
         let mut service = Service::start(folder, &name, &program, &all).await?;
         service.ready(READY_MAX).await?;
         let address = address(&service.url())?;
-        let client = Access::default().client()?.build()?;
-        Ok(Self { urls, topic, address, service, client })
+        let client = access.client()?.build()?;
+        Ok((Self { urls, topic, address, service, client }, key))
     }
 
     pub(crate) fn url(&self) -> String {
