@@ -28,6 +28,7 @@ use crate::payments::{self, Payments};
 use crate::personal::PersonalVault;
 use crate::relay::{self, RelayConfig, RelayStatus};
 use crate::reversals::WindowReversals;
+use crate::subjects;
 
 /// How long a read waits for a connection to the database.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -137,7 +138,9 @@ impl App {
         writer_state.send_replace(WriterState::Stopped);
         // These hold the writer's queue open, which ends with its last sender. An interrupted delete did
         // not happen, and the next instance resumes unfinished reversals.
-        for part in ["purge", "sweeper", "reversals", "metrics", "certificate", "API keys"] {
+        for part in
+            ["purge", "sweeper", "subjects", "reversals", "metrics", "certificate", "API keys"]
+        {
             parts.abort(part);
         }
         payments_stop.cancel();
@@ -178,7 +181,7 @@ fn start_parts(
         pool: bounded_pool(config, 1, "payments"),
         lanes: lanes.lanes(),
     };
-    let (writer, task) = writer::start(writer_config(config), lanes, sender, vault);
+    let (writer, task) = writer::start(writer_config(config), lanes, sender, vault.clone());
     parts.spawn("relay", relay.run(stops.relay.clone()));
     // On the shared threads, the writer would wait behind all tasks that woke before it: with hundreds of
     // connections that takes milliseconds.
@@ -189,6 +192,9 @@ fn start_parts(
         Duration::from_secs(u64::from(config.payments.order_operator_after_seconds));
     let sweeper = sweep(bounded_pool(config, 1, "sweeper"), writer.clone(), operator_after);
     parts.spawn("sweeper", sweeper);
+    if let Some(vault) = vault {
+        parts.spawn("subjects", subjects::record(vault, writer.clone()));
+    }
     parts.spawn("reversals", reversals.work(writer.clone()));
     let requests = payments::requests::publish(payments.clone(), stops.payments.clone());
     parts.spawn("payment requests", requests);

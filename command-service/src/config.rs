@@ -284,6 +284,8 @@ pub enum KeysAction {
     List(KeyDatabase),
     /// Revoke a key. No instance of any service accepts it a second later.
     Revoke(RevokeKeyConfig),
+    /// Replace the master key of personal data. Stopped anywhere, it goes on when it is started again.
+    RotateMaster(RotateMasterConfig),
 }
 
 /// Settings of `keys list`.
@@ -320,6 +322,18 @@ pub struct CreateKeyConfig {
     /// The write database, as its owner.
     #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
     pub migrate_database_url: DatabaseUrl,
+}
+
+/// Settings of `keys rotate-master`.
+#[derive(Debug, Clone, Args)]
+pub struct RotateMasterConfig {
+    /// The database of the subjects' keys, as the service's own role.
+    #[arg(long, env = "KEYS_DATABASE_URL", hide_env_values = true)]
+    pub keys_database_url: DatabaseUrl,
+
+    /// The file of the master keys. If it has one, a new one is put before it; in the end only the first is left.
+    #[arg(long, env = "MASTER_KEY_FILE")]
+    pub master_key_file: PathBuf,
 }
 
 /// Settings of `keys revoke`.

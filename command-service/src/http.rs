@@ -7,7 +7,7 @@
 //! - `answer` and [`problem`] render outcomes
 //! - `permission` refuses what concerns other locations than the caller's
 //! - `keys` says which API keys are valid
-//! - `personal` opens personal data
+//! - `personal` opens personal data, `subjects` lists and forgets those of a person
 //! - `log` serves the log, `relay` says how far it is published, `health` answers `/readyz`, `openapi` describes problems
 
 mod correlation;
@@ -22,6 +22,7 @@ mod keys;
 mod permission;
 mod relay;
 mod personal;
+mod subjects;
 mod openapi;
 #[cfg(test)]
 mod tests;
@@ -109,6 +110,7 @@ fn routes() -> Routes<Arc<AppState>> {
     const LOG: Access = Access::everywhere(Scope::LogRead);
     Routes::of(Api::openapi())
         .merge(commands::routes())
+        .merge(subjects::routes())
         .routes(LOG, routes!(log::list_lanes))
         .routes(LOG, routes!(log::list_lane_events))
         .routes(LOG, routes!(log::merged::list_events))

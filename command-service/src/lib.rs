@@ -18,6 +18,7 @@ pub mod relay_inbox;
 pub mod api_keys;
 pub mod relay;
 pub mod deadlines;
+mod subjects;
 mod payments;
 pub mod reversals;
 pub mod topic;

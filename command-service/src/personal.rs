@@ -4,11 +4,13 @@
 //! - `master` has the keys that seal the keys of subjects
 //! - `subject_keys` makes, finds and forgets the keys of subjects
 //! - `fingerprint` keys the hashes of requests
+//! - [`rotate`]: replaces the master key
 //! - [`sealed`]: a command's personal data on its way to the log
 
 mod aead;
 mod fingerprint;
 mod master;
+pub mod rotate;
 pub mod sealed;
 mod subject_keys;
 
@@ -24,8 +26,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use self::fingerprint::Fingerprint;
 use self::master::MasterKeys;
 pub use self::sealed::{Clear, PersonalData};
-pub(crate) use self::subject_keys::SubjectKey;
 use self::subject_keys::SubjectKeys;
+pub(crate) use self::subject_keys::{ForgottenKey, History, SubjectKey};
 use crate::config::PersonalConfig;
 
 /// How long a look at the keys waits for a connection.
@@ -115,6 +117,32 @@ impl PersonalVault {
     /// to be sealed again.
     pub(crate) async fn confirm(&self, keys: &[Arc<SubjectKey>]) -> Result<bool, SqlError> {
         self.0.keys.confirm(keys).await
+    }
+
+    /// Deletes the key of a subject, if it has one: from now on nobody opens what it sealed. Returns all deleted
+    /// keys of the subject that the log does not know of yet.
+    pub(crate) async fn forget(&self, subject: &Label) -> Result<Vec<ForgottenKey>, SqlError> {
+        self.0.keys.forget(subject).await
+    }
+
+    /// The key that the subject has now, as [`Self::forget`] would return it.
+    pub(crate) async fn present_key(&self, subject: &Label) -> Result<Vec<ForgottenKey>, SqlError> {
+        self.0.keys.present(subject).await
+    }
+
+    /// At most so many deleted keys that the log does not know of yet.
+    pub(crate) async fn unrecorded(&self, limit: i64) -> Result<Vec<ForgottenKey>, SqlError> {
+        self.0.keys.unrecorded(limit).await
+    }
+
+    /// Notes that the log says of these keys that they were deleted.
+    pub(crate) async fn mark_recorded(&self, keys: &[ForgottenKey]) -> Result<(), SqlError> {
+        self.0.keys.mark_recorded(keys).await
+    }
+
+    /// Since when a subject is known, and when it was forgotten; none if it never had a key.
+    pub(crate) async fn history(&self, subject: &Label) -> Result<Option<History>, SqlError> {
+        self.0.keys.history(subject).await
     }
 
     /// Opens a box of an event with this correlation id, by the row of its key and by nothing else.

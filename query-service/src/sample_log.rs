@@ -302,6 +302,13 @@ impl Log {
         self.record(Stream::Reservation(after.id.clone()), "ReservationStepRefused", &data);
     }
 
+    /// A person is forgotten.
+    pub(crate) fn forget_subject(&mut self, subject: &str) {
+        let stream = Stream::Subject(subject.parse().expect("a subject"));
+        let data = json!({ "subject": subject, "key": "0000000000000007" });
+        self.record(stream, "SubjectForgotten", &data);
+    }
+
     fn record_step(&mut self, after: &Reservation, event_type: &str, parts: &[Part]) {
         let data = json!({ "parts": parts, "after": after, "reference": after.reference });
         self.record(Stream::Reservation(after.id.clone()), event_type, &data);

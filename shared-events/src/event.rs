@@ -9,6 +9,7 @@ mod about;
 mod data;
 mod hold;
 mod order;
+mod subject;
 mod transfer;
 mod upcast;
 mod waitlist;
@@ -25,6 +26,7 @@ pub use self::data::{
 };
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep, StepRefused};
 pub use self::order::OrderStep;
+pub use self::subject::SubjectForgotten;
 pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 pub use self::waitlist::{
     FilledStock, PassedOver, UnqueuedStock, WaitChanged, WaitlistedStock, WhyLeft, WhyPassedOver,
@@ -246,4 +248,6 @@ events! {
     ReservationWaitlistChanged(ReservationStep) = 1, one => About::Reservation(one);
     /// A step of the reservation that others' event asked for was not possible.
     ReservationStepRefused(StepRefused) = 1, one => About::Reservation(&one.of);
+    /// A key of a person was deleted, and with it all that it had sealed.
+    SubjectForgotten(SubjectForgotten) = 1, one => About::Subject(one);
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::slot::slot_of;
 use crate::values::{
-    LocationCode, OrderId, ReservationId, Sku, TransferId, ValueError, serde_as_text,
+    Label, LocationCode, OrderId, ReservationId, Sku, TransferId, ValueError, serde_as_text,
 };
 
 /// The name of a stream.
@@ -23,6 +23,8 @@ pub enum Stream {
     Transfer(TransferId),
     /// `order/{id}`
     Order(OrderId),
+    /// `subject/{subject}`, where the subject may have slashes
+    Subject(Label),
 }
 
 impl Stream {
@@ -35,6 +37,7 @@ impl Stream {
             Self::Reservation(id) => id.slot(),
             Self::Transfer(id) => id.slot(),
             Self::Order(id) => id.slot(),
+            Self::Subject(subject) => slot_of(subject.as_str()),
         }
     }
 }
@@ -48,6 +51,7 @@ impl fmt::Display for Stream {
             Self::Reservation(id) => write!(out, "reservation/{id}"),
             Self::Transfer(id) => write!(out, "transfer/{id}"),
             Self::Order(id) => write!(out, "order/{id}"),
+            Self::Subject(subject) => write!(out, "subject/{subject}"),
         }
     }
 }
@@ -58,6 +62,9 @@ impl FromStr for Stream {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Some(subject) = text.strip_prefix("subject/") {
+            return Ok(Self::Subject(subject.parse()?));
+        }
         let mut parts = text.split('/');
         let stream = match (parts.next(), parts.next(), parts.next()) {
             (Some("item"), Some(sku), None) => Self::Item(sku.parse()?),
@@ -76,7 +83,7 @@ impl FromStr for Stream {
 
 const NOT_A_STREAM: ValueError = ValueError {
     expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location}, reservation/{id}, \
-               transfer/{id} or order/{id}",
+               transfer/{id}, order/{id} or subject/{subject}",
 };
 
 #[cfg(test)]
@@ -90,6 +97,8 @@ mod tests {
         let order = "order/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002";
         for name in
             ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation, transfer, order]
+                .into_iter()
+                .chain(["subject/c-81", "subject/a/b c"])
         {
             let stream: Stream = name.parse().expect("a stream's name");
             assert_eq!(stream.to_string(), name);
@@ -98,9 +107,17 @@ mod tests {
 
     #[test]
     fn other_text_is_not_a_stream() {
-        for bad in
-            ["", "item", "item/", "item/a/b", "stock/a", "stock/a/b/c", "order/1", "item/a b"]
-        {
+        for bad in [
+            "",
+            "item",
+            "item/",
+            "item/a/b",
+            "stock/a",
+            "stock/a/b/c",
+            "order/1",
+            "item/a b",
+            "subject/",
+        ] {
             assert!(bad.parse::<Stream>().is_err(), "{bad}");
         }
     }

@@ -1,5 +1,8 @@
 //! Personal data is sealed before anything is stored, and opened only while its subject's key is there.
 
+pub(crate) mod forgetting;
+pub(crate) mod marks;
+
 use std::sync::Arc;
 
 use integration_tests::{Api, Stockbook, World, lines_at_main};
@@ -15,7 +18,7 @@ trials! {
 }
 
 /// A Stockbook that keeps personal data, with this stock.
-async fn keeping(world: &Arc<World>, stock: &[(&str, i64)]) -> (Stockbook, Api) {
+pub(crate) async fn keeping(world: &Arc<World>, stock: &[(&str, i64)]) -> (Stockbook, Api) {
     let mut stockbook = Stockbook::prepare(world, 4).await.keeping_personal().await;
     stockbook.add_command_service(&[]).await;
     stockbook.add_query_service(&[]).await;
@@ -25,20 +28,20 @@ async fn keeping(world: &Arc<World>, stock: &[(&str, i64)]) -> (Stockbook, Api) 
 }
 
 /// Takes in or gives out one A, for a person.
-fn with_person(subject: &str, name: &str) -> Value {
+pub(crate) fn with_person(subject: &str, name: &str) -> Value {
     let mut body = lines_at_main(&[("A", 1)]);
     body["personal"] = json!({"subject": subject, "data": {"name": name}});
     body
 }
 
 /// The keys that were ever made for a subject.
-async fn keys_of(stockbook: &Stockbook, subject: &str) -> i64 {
+pub(crate) async fn keys_of(stockbook: &Stockbook, subject: &str) -> i64 {
     let count = "select count(*) from subject_keys where subject = $1";
     let count = sqlx::query_scalar(count).bind(subject);
     count.fetch_one(&mut stockbook.keys_superuser().await).await.unwrap()
 }
 
-fn event_of(answer: &Value) -> String {
+pub(crate) fn event_of(answer: &Value) -> String {
     answer["events"][0]["id"].as_str().expect("an event").to_owned()
 }
 

@@ -253,6 +253,10 @@ impl Stockbook {
         let mut command = tokio::process::Command::new(self.world.command_service());
         command.arg("keys").args(arguments);
         command.env("MIGRATE_DATABASE_URL", self.urls.write_owner.as_str()).env("NO_COLOR", "1");
+        if let Some(Personal { keys, master_key }) = &self.personal {
+            command.env("KEYS_DATABASE_URL", keys.service.as_str());
+            command.env("MASTER_KEY_FILE", master_key);
+        }
         let output = command.output().await.expect("the program runs");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }

@@ -2,20 +2,21 @@
 //! command is possible.
 
 mod order;
+mod reversal;
+mod subject;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use shared_events::event::{Cause, Event};
-use shared_events::lane::{EventId, Version};
+use shared_events::lane::Version;
 use shared_events::reservation::{Fill, Part};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::{
-    Code, Label, LocationCode, ReservationId, ReversalId, Sku, TransferId,
-};
+use shared_events::values::{Code, Label, LocationCode, ReservationId, Sku, TransferId};
 
 pub use self::order::{ChangeOrder, OrderChange, PlaceOrder, Reply, SettleReservation};
+pub use self::reversal::{Reverse, Target};
+pub use self::subject::ForgetSubject;
 
 /// A command with the members that every kind of command has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,7 @@ pub enum Command {
     FillWaitlist(FillWaitlist),
     SettleReservation(SettleReservation),
     Reverse(Reverse),
+    ForgetSubject(ForgetSubject),
 }
 
 /// What a caller requires of a stream before the command.
@@ -315,41 +317,6 @@ pub enum TransferChange {
     MarkOverdue,
 }
 
-/// Record the exact opposites of earlier events; all of them or none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reverse {
-    /// The id of the new reversal.
-    pub id: ReversalId,
-    pub target: Target,
-    /// Whether available may become negative.
-    pub accept_shortage: bool,
-    pub cause: Cause,
-}
-
-/// Names the reversal targets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// One event; if it is one half of a move, the other half too.
-    Event(EventId),
-    /// Every stock event of this correlation that is recorded before the request.
-    Correlation(Label),
-    /// The events of an earlier reversal.
-    Reversal(ReversalId),
-    /// These events, all of one correlation: a step of a window reversal.
-    Events(Vec<EventId>),
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event(id) => id.fmt(out),
-            Self::Correlation(id) => id.fmt(out),
-            Self::Reversal(id) => id.fmt(out),
-            Self::Events(ids) => write!(out, "{} events", ids.len()),
-        }
-    }
-}
-
 impl Command {
     /// The streams that the command itself names, whose exact state decides it and to which it may
     /// add; with duplicates. [`Self::changed`] and [`Self::reversal`] lead to more streams, which only
@@ -363,6 +330,7 @@ impl Command {
             Self::ReserveStock(ReserveStock { id, .. }) => Some(Stream::Reservation(id.clone())),
             Self::DispatchTransfer(command) => Some(Stream::Transfer(command.id.clone())),
             Self::PlaceOrder(command) => Some(Stream::Order(command.id.clone())),
+            Self::ForgetSubject(command) => Some(Stream::Subject(command.subject.clone())),
             Self::ReceiveStock(_)
             | Self::IssueStock(_)
             | Self::AdjustStock(_)
@@ -438,7 +406,10 @@ impl Command {
     /// The cause that each event of the command repeats.
     pub fn cause(&self) -> Option<&Cause> {
         match self {
-            Self::RegisterItem(_) | Self::RegisterLocation(_) | Self::FillWaitlist(_) => None,
+            Self::RegisterItem(_)
+            | Self::RegisterLocation(_)
+            | Self::FillWaitlist(_)
+            | Self::ForgetSubject(_) => None,
             Self::ReceiveStock(ReceiveStock { cause, .. })
             | Self::IssueStock(IssueStock { cause, .. })
             | Self::AdjustStock(AdjustStock { cause, .. })
@@ -468,6 +439,7 @@ impl Command {
             | Self::ChangeTransfer(_)
             | Self::ChangeOrder(_)
             | Self::SettleReservation(_)
+            | Self::ForgetSubject(_)
             | Self::Reverse(_) => Vec::new(),
             Self::ReceiveStock(ReceiveStock { lines, .. })
             | Self::IssueStock(IssueStock { lines, .. })

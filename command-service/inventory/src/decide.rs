@@ -8,6 +8,7 @@ mod transfer;
 mod order;
 mod settle;
 mod reversal;
+mod subject;
 
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ pub fn decide(
         Command::FillWaitlist(command) => fill_waitlist(inventory, now, command),
         Command::SettleReservation(command) => settle::settle(inventory, now, command),
         Command::Reverse(command) => reversal::reverse(inventory, now, command),
+        Command::ForgetSubject(command) => Ok(subject::forget(inventory, command)),
     }
 }
 

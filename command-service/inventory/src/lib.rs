@@ -21,6 +21,6 @@ pub use queue::{Place, Queue, Waiter};
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
     FOLD_VERSION, Hold, Holds, ItemState, LocationState, OrderState, ReservationState, StockState,
-    StreamState, TransferState,
+    StreamState, SubjectState, TransferState,
 };
 pub use working_set::{Inventory, TargetEvent};

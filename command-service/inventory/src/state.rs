@@ -1,5 +1,7 @@
 //! The state of one stream, folded from its events.
 
+use std::collections::BTreeSet;
+
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use shared_events::event::{Figures, ItemDetails, LocationDetails, Reference};
@@ -9,7 +11,7 @@ use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
-use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
+use shared_events::values::{Label, LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 use super::queue::Queue;
 
@@ -79,6 +81,13 @@ pub struct OrderState {
     pub details: Option<Box<Order>>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectState {
+    pub version: Version,
+    /// The keys that were deleted.
+    pub forgotten: BTreeSet<Label>,
+}
+
 /// The state of one stream of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +98,7 @@ pub enum StreamState {
     Reservation(ReservationId, ReservationState),
     Transfer(TransferId, TransferState),
     Order(OrderId, OrderState),
+    Subject(Label, SubjectState),
 }
 
 impl StreamState {
@@ -103,6 +113,7 @@ impl StreamState {
             Stream::Reservation(id) => Self::Reservation(id.clone(), ReservationState::default()),
             Stream::Transfer(id) => Self::Transfer(id.clone(), TransferState::default()),
             Stream::Order(id) => Self::Order(id.clone(), OrderState::default()),
+            Stream::Subject(subject) => Self::Subject(subject.clone(), SubjectState::default()),
         }
     }
 
@@ -114,6 +125,7 @@ impl StreamState {
             Self::Reservation(id, _) => Stream::Reservation(id.clone()),
             Self::Transfer(id, _) => Stream::Transfer(id.clone()),
             Self::Order(id, _) => Stream::Order(id.clone()),
+            Self::Subject(subject, _) => Stream::Subject(subject.clone()),
         }
     }
 
@@ -126,6 +138,7 @@ impl StreamState {
             Self::Reservation(_, reservation) => reservation.version,
             Self::Transfer(_, transfer) => transfer.version,
             Self::Order(_, order) => order.version,
+            Self::Subject(_, subject) => subject.version,
         }
     }
 }

@@ -6,20 +6,20 @@ use shared_events::event::{
     AllocatedStock, Event, ExpectedStock, FilledStock, HeldStock, HoldExtended, ItemDetails,
     ItemReinstated, ItemRetired, LocationDetails, ReservationStep, SentStock, StockAdjusted,
     StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
-    UnqueuedStock, WaitChanged, WaitlistedStock,
+    SubjectForgotten, UnqueuedStock, WaitChanged, WaitlistedStock,
 };
 use shared_events::lane::{EventId, Version};
 use shared_events::order::Order;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
-use shared_events::values::{LocationCode, OrderId, ReservationId, Sku, TransferId};
+use shared_events::values::{Label, LocationCode, OrderId, ReservationId, Sku, TransferId};
 
 use super::command::{Target, item_and_stock};
 use super::queue::{Place, Waiter};
 use super::state::{
     Hold, ItemState, LocationState, OrderState, ReservationState, StockState, StreamState,
-    TransferState,
+    SubjectState, TransferState,
 };
 
 /// The working set: the states of all streams that the current decisions depend on, and the targets of
@@ -32,6 +32,7 @@ pub struct Inventory {
     reservations: HashMap<ReservationId, ReservationState>,
     transfers: HashMap<TransferId, TransferState>,
     orders: HashMap<OrderId, OrderState>,
+    subjects: HashMap<Label, SubjectState>,
     selections: HashMap<Target, Vec<EventId>>,
     target_events: HashMap<EventId, TargetEvent>,
 }
@@ -61,12 +62,7 @@ impl Inventory {
             | Event::ItemReinstated(ItemReinstated { after: details, .. }) => {
                 self.fold_item(details)
             }
-            Event::ItemRetired(ItemRetired { sku, .. }) => {
-                let item = self.items.entry(sku.clone()).or_default();
-                item.version = item.version.next();
-                item.retired = true;
-                item.version
-            }
+            Event::ItemRetired(retired) => self.fold_retired(retired),
             Event::LocationRegistered(details) | Event::LocationChanged(details) => {
                 self.fold_location(details)
             }
@@ -124,6 +120,7 @@ impl Inventory {
             Event::StockWaitlistFilled(filled) => self.fold_filled(filled, occurred_at),
             Event::StockWaitlistLeft(left) => self.fold_left(left, occurred_at),
             Event::StockWaitlistChanged(changed) => self.fold_wait(changed, occurred_at),
+            Event::SubjectForgotten(forgotten) => self.fold_forgotten(forgotten),
         }
     }
 
@@ -132,6 +129,13 @@ impl Inventory {
         item.version = item.version.next();
         item.details = Some(details.clone());
         item.retired = false;
+        item.version
+    }
+
+    fn fold_retired(&mut self, ItemRetired { sku, .. }: &ItemRetired) -> Version {
+        let item = self.items.entry(sku.clone()).or_default();
+        item.version = item.version.next();
+        item.retired = true;
         item.version
     }
 
@@ -249,6 +253,13 @@ impl Inventory {
         order.version
     }
 
+    fn fold_forgotten(&mut self, SubjectForgotten { subject, key }: &SubjectForgotten) -> Version {
+        let state = self.subjects.entry(subject.clone()).or_default();
+        state.version = state.version.next();
+        state.forgotten.insert(key.clone());
+        state.version
+    }
+
     pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
         self.items.get(sku)
     }
@@ -267,6 +278,10 @@ impl Inventory {
 
     pub fn order(&self, id: &OrderId) -> Option<&OrderState> {
         self.orders.get(id)
+    }
+
+    pub fn subject(&self, subject: &Label) -> Option<&SubjectState> {
+        self.subjects.get(subject)
     }
 
     /// The streams that the lines of a reservation, a transfer or an order name, if it is known; of an order
@@ -292,7 +307,9 @@ impl Inventory {
                 let stock = lines.flat_map(|line| item_and_stock(&line.sku, &line.location));
                 reservation.into_iter().chain(stock).collect()
             }
-            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) => Vec::new(),
+            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) | Stream::Subject(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -328,6 +345,7 @@ impl Inventory {
             StreamState::Reservation(id, state) => drop(self.reservations.insert(id, state)),
             StreamState::Transfer(id, state) => drop(self.transfers.insert(id, state)),
             StreamState::Order(id, state) => drop(self.orders.insert(id, state)),
+            StreamState::Subject(subject, state) => drop(self.subjects.insert(subject, state)),
         }
     }
 
@@ -389,6 +407,7 @@ impl Inventory {
             Stream::Reservation(id) => self.reservations.contains_key(id),
             Stream::Transfer(id) => self.transfers.contains_key(id),
             Stream::Order(id) => self.orders.contains_key(id),
+            Stream::Subject(subject) => self.subjects.contains_key(subject),
         }
     }
 
@@ -415,6 +434,10 @@ impl Inventory {
             Stream::Order(id) => {
                 self.orders.get(id).map(|state| StreamState::Order(id.clone(), state.clone()))
             }
+            Stream::Subject(subject) => self
+                .subjects
+                .get(subject)
+                .map(|state| StreamState::Subject(subject.clone(), state.clone())),
         }
     }
 
@@ -429,6 +452,9 @@ impl Inventory {
         let transfers = self.transfers.into_iter();
         let transfers = transfers.map(|(id, state)| StreamState::Transfer(id, state));
         let orders = self.orders.into_iter().map(|(id, state)| StreamState::Order(id, state));
-        items.chain(locations).chain(stock).chain(reservations).chain(transfers).chain(orders)
+        let subjects = self.subjects.into_iter();
+        let subjects = subjects.map(|(subject, state)| StreamState::Subject(subject, state));
+        let named = items.chain(locations).chain(stock).chain(subjects);
+        named.chain(reservations).chain(transfers).chain(orders)
     }
 }

@@ -1,4 +1,4 @@
-//! `keys create`, `keys list`, `keys revoke`.
+//! `keys create`, `keys list`, `keys revoke`; `keys rotate-master` is of personal data.
 
 use std::io::Write;
 
@@ -11,6 +11,7 @@ use shared_events::time::Timestamp;
 use sqlx::{Connection, FromRow, PgConnection};
 
 use crate::config::{CreateKeyConfig, KeysAction};
+use crate::personal::rotate::rotate_master;
 
 /// Keys that are not revoked. All of them are in the memory of every instance.
 const KEYS_MAX: i64 = 10_000;
@@ -20,6 +21,7 @@ pub async fn operate(action: KeysAction) -> anyhow::Result<()> {
         KeysAction::Create(config) => create(&config).await,
         KeysAction::List(config) => list(&config.migrate_database_url).await,
         KeysAction::Revoke(config) => revoke(&config.migrate_database_url, &config.id).await,
+        KeysAction::RotateMaster(config) => rotate_master(config).await,
     }
 }
 

@@ -174,7 +174,7 @@ pub(crate) trait Command: Object + TakesPersonal {
 }
 
 /// The body of a request: of a command, or an optional one.
-trait RequestBody {
+pub(crate) trait RequestBody {
     type Command: Command;
     const IS_OPTIONAL: bool;
 }
@@ -191,7 +191,7 @@ impl<C: Command> RequestBody for Option<C> {
 
 /// Describes what a command takes besides its body.
 #[derive(Debug)]
-struct CommandParameters<B>(PhantomData<B>);
+pub(crate) struct CommandParameters<B>(PhantomData<B>);
 
 impl<B: RequestBody> IntoParams for CommandParameters<B> {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
@@ -249,7 +249,7 @@ impl AppState {
         }
     }
 
-    fn writer(&self) -> Result<Writer, Problem> {
+    pub(super) fn writer(&self) -> Result<Writer, Problem> {
         match &*self.writer.borrow() {
             WriterState::Running(writer) => Ok(writer.clone()),
             WriterState::Starting | WriterState::Stopped => Err(Problem::nothing_recorded()),
@@ -257,18 +257,18 @@ impl AppState {
     }
 
     /// When an answer that begins now must be there.
-    fn answer_by(&self) -> Instant {
+    pub(super) fn answer_by(&self) -> Instant {
         Instant::now() + self.config.answer_timeout
     }
 }
 
 /// Waits for the outcome. Giving up, as when the client hangs up, cancels nothing.
-async fn submit(writer: &Writer, submission: Submission, until: Instant) -> Outcome {
+pub(super) async fn submit(writer: &Writer, submission: Submission, until: Instant) -> Outcome {
     let outcome = timeout_at(until, writer.submit(submission)).await;
     outcome.unwrap_or(Outcome::Unknown)
 }
 
-fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> {
+pub(super) fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission, Problem> {
     let mut faults = Faults::default();
     let metadata = incoming.metadata(C::Path::NAMES_A_STREAM, &mut faults);
     let path = incoming.path::<C::Path>(&mut faults);

@@ -62,6 +62,8 @@ impl AppState {
             Stream::Location(code) | Stream::Stock(_, code) => {
                 Ok(signed_in.require_location(code.as_str())?)
             }
+            // Nobody's location: only who may see all of them.
+            Stream::Subject(_) => Ok(signed_in.require_all_locations()?),
             Stream::Reservation(_) | Stream::Transfer(_) | Stream::Order(_) => {
                 require(signed_in, &self.log.places_of_stream(stream).await?)
             }

@@ -66,7 +66,7 @@ pub(crate) async fn open_event(
 }
 
 impl Problem {
-    fn not_opened(error: &OpenError, id: &str) -> Self {
+    pub(super) fn not_opened(error: &OpenError, id: &str) -> Self {
         match error {
             OpenError::Forgotten => {
                 let detail = format!("the personal data of event {id} is forgotten");

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_edge::database::is_unavailable;
-use shared_events::lane::{Lane, LaneMap};
+use shared_events::lane::{EventId, Lane, LaneMap, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::Label;
 use sqlx::postgres::PgPool;
 use sqlx::types::chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
@@ -23,8 +24,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 pub use self::fold::{Folded, Until};
 pub use self::merged::Merged;
 pub use self::places::Places;
+use super::idempotency::KnownOutcomes;
 pub use super::row::LaneHead;
 use super::row::{self, EventRow};
+use super::submission::IdempotencyKey;
 use super::writer::{BEHIND_MAX, TRANSACTION_MAX};
 
 /// How long a reader of a moment waits for appends.
@@ -101,6 +104,39 @@ impl LogReader {
     pub async fn id(&self) -> Result<String, ReadError> {
         let id = sqlx::query_scalar(include_str!("../../queries/read_log_id.sql"));
         Ok(id.fetch_one(&self.pool).await?)
+    }
+
+    /// How many events have personal data of a subject.
+    pub async fn count_of_subject(&self, subject: &Label) -> Result<i64, ReadError> {
+        let count = sqlx::query_scalar(include_str!("../../queries/count_subject_events.sql"));
+        Ok(count.bind(subject.as_str()).fetch_one(&self.pool).await?)
+    }
+
+    /// At most so many events with personal data of a subject after a position, in the order of recording.
+    pub async fn of_subject(
+        &self,
+        subject: &Label,
+        after: &PositionToken,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, ReadError> {
+        let (lanes, positions) =
+            row::lanes_and_positions(after.iter().map(|(lane, position)| EventId(lane, position)));
+        let rows: Vec<EventRow> =
+            sqlx::query_as(include_str!("../../queries/list_subject_events.sql"))
+                .bind(subject.as_str())
+                .bind(lanes)
+                .bind(positions)
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+        Ok(rows.into_iter().map(|EventRow(event)| event).collect())
+    }
+
+    /// Whether a key has an outcome.
+    pub async fn has_outcome(&self, key: &IdempotencyKey) -> Result<bool, ReadError> {
+        let mut connection = self.pool.acquire().await?;
+        let known = KnownOutcomes::find(&mut connection, &[key]).await?;
+        Ok(known.of(key).is_some())
     }
 
     /// The head of every lane.

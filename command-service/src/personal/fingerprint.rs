@@ -47,6 +47,6 @@ impl Fingerprint {
     }
 }
 
-fn place(log: &str) -> [&[u8]; 2] {
+pub(super) fn place(log: &str) -> [&[u8]; 2] {
     [b"fingerprint", log.as_bytes()]
 }

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
+use shared_events::time::Timestamp;
 use shared_events::values::Label;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::types::chrono::{DateTime, Utc};
 
 use super::OpenError;
 use super::aead::{Key, random};
@@ -59,6 +61,32 @@ impl fmt::Debug for SubjectKey {
     }
 }
 
+/// A key that was deleted.
+#[derive(Debug, Clone)]
+pub(crate) struct ForgottenKey {
+    pub(crate) subject: Label,
+    number: i64,
+}
+
+impl ForgottenKey {
+    /// Its name in the log.
+    pub(crate) fn name(&self) -> Label {
+        Label::known(&format!("{:016x}", self.number))
+    }
+
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        let subject = row.try_get::<&str, _>("subject")?.parse().map_err(unreadable)?;
+        Ok(Self { subject, number: row.try_get("number")? })
+    }
+}
+
+/// What is known of a subject's last key.
+#[derive(Debug)]
+pub(crate) struct History {
+    pub(crate) since: Timestamp,
+    pub(crate) forgotten_at: Option<Timestamp>,
+}
+
 /// The keys of all subjects.
 #[derive(Debug)]
 pub(super) struct SubjectKeys {
@@ -98,12 +126,13 @@ impl SubjectKeys {
         let mut seen = HashSet::new();
         let keys: Vec<&Arc<SubjectKey>> =
             keys.iter().filter(|key| seen.insert(key.number)).collect();
+        let (sealed, masters): (Vec<_>, Vec<_>) = keys.iter().map(|key| self.sealed(key)).unzip();
         let holding: HashSet<i64> =
             sqlx::query_scalar(include_str!("../../keys/queries/make_subject_keys.sql"))
                 .bind(keys.iter().map(|key| key.subject.as_str()).collect::<Vec<_>>())
                 .bind(keys.iter().map(|key| key.number).collect::<Vec<_>>())
-                .bind(keys.iter().map(|key| key.sealed.as_slice()).collect::<Vec<_>>())
-                .bind(keys.iter().map(|key| key.master_key.as_str()).collect::<Vec<_>>())
+                .bind(sealed)
+                .bind(masters)
                 .fetch_all(&self.pool)
                 .await?
                 .into_iter()
@@ -116,6 +145,19 @@ impl SubjectKeys {
         }
         self.learn(gone.iter().map(|key| &key.subject).collect()).await?;
         Ok(false)
+    }
+
+    /// A key as it is stored: a new one always by the master key that is the first now.
+    fn sealed(&self, key: &SubjectKey) -> (Vec<u8>, String) {
+        if key.is_made() {
+            return (key.sealed.clone(), key.master_key.clone());
+        }
+        let first = self.master.first();
+        if first.id == key.master_key {
+            return (key.sealed.clone(), first.id);
+        }
+        let sealed = first.seal(&key.key, &place(&key.subject, &key.number.to_be_bytes()));
+        (sealed, first.id)
     }
 
     /// Reads the present keys of subjects into the cache.
@@ -145,6 +187,59 @@ impl SubjectKeys {
         let key = self.opened(&subject, number, sealed, &master_key).map_err(unreadable)?;
         let is_made = AtomicBool::new(true);
         Ok(SubjectKey { subject, number, key, sealed: sealed.to_vec(), master_key, is_made })
+    }
+
+    pub(super) async fn forget(&self, subject: &Label) -> sqlx::Result<Vec<ForgottenKey>> {
+        sqlx::query(include_str!("../../keys/queries/forget_subject.sql"))
+            .bind(subject.as_str())
+            .execute(&self.pool)
+            .await?;
+        self.cache().pop(subject);
+        let rows = sqlx::query(include_str!("../../keys/queries/list_unrecorded_of.sql"))
+            .bind(subject.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(ForgottenKey::read).collect()
+    }
+
+    pub(super) async fn present(&self, subject: &Label) -> sqlx::Result<Vec<ForgottenKey>> {
+        let rows = sqlx::query(include_str!("../../keys/queries/read_subject_keys.sql"))
+            .bind(vec![subject.as_str()])
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(ForgottenKey::read).collect()
+    }
+
+    pub(super) async fn unrecorded(&self, limit: i64) -> sqlx::Result<Vec<ForgottenKey>> {
+        let rows = sqlx::query(include_str!("../../keys/queries/list_unrecorded.sql"))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(ForgottenKey::read).collect()
+    }
+
+    pub(super) async fn mark_recorded(&self, keys: &[ForgottenKey]) -> sqlx::Result<()> {
+        sqlx::query(include_str!("../../keys/queries/mark_recorded.sql"))
+            .bind(keys.iter().map(|key| key.number).collect::<Vec<_>>())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(super) async fn history(&self, subject: &Label) -> sqlx::Result<Option<History>> {
+        let row = sqlx::query(include_str!("../../keys/queries/read_history.sql"))
+            .bind(subject.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        let time = |row: &PgRow, column| {
+            let at: Option<DateTime<Utc>> = row.try_get(column)?;
+            Ok::<_, sqlx::Error>(at.map(Timestamp::new))
+        };
+        row.map(|row| {
+            let since = time(&row, "made_at")?.ok_or(sqlx::Error::RowNotFound)?;
+            Ok(History { since, forgotten_at: time(&row, "forgotten_at")? })
+        })
+        .transpose()
     }
 
     /// The key of a box, by its row.
@@ -186,7 +281,7 @@ impl SubjectKeys {
     }
 }
 
-fn place<'a>(subject: &'a Label, number: &'a [u8; 8]) -> [&'a [u8]; 3] {
+pub(super) fn place<'a>(subject: &'a Label, number: &'a [u8; 8]) -> [&'a [u8]; 3] {
     [b"subject", subject.as_str().as_bytes(), number]
 }
 

@@ -309,6 +309,7 @@ mod tests {
             "OrderNeedsOperator",
             "OrderResumed",
             "ReservationStepRefused",
+            "SubjectForgotten",
         ];
         assert_eq!(left_alone, BTreeSet::from(expected));
     }

@@ -143,7 +143,8 @@ impl Difference {
             Stream::Location(_)
             | Stream::Reservation(_)
             | Stream::Transfer(_)
-            | Stream::Order(_) => None,
+            | Stream::Order(_)
+            | Stream::Subject(_) => None,
         };
         Self { sku, stream: Some(stream.to_string()), ..self }
     }

@@ -246,7 +246,7 @@ fn contents(event: &Event) -> Option<Columns> {
         About::Reservation(step) => Some(reservation_contents(&step.after)),
         About::Transfer(step) => Some(transfer_contents(&step.after)),
         // Orders have their own view, which is not compared.
-        About::RetiredItem(_) | About::Stock(_) | About::Order(_) => None,
+        About::RetiredItem(_) | About::Stock(_) | About::Order(_) | About::Subject(_) => None,
     }
 }
 
@@ -281,7 +281,8 @@ impl Scope {
                 Stream::Location(_)
                 | Stream::Reservation(_)
                 | Stream::Transfer(_)
-                | Stream::Order(_),
+                | Stream::Order(_)
+                | Stream::Subject(_),
             ) => false,
         }
     }

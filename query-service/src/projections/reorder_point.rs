@@ -13,6 +13,7 @@ pub fn reorder_point<'a>(about: &About<'a>) -> Option<(&'a Sku, i64)> {
         | About::Stock(_)
         | About::Reservation(_)
         | About::Transfer(_)
-        | About::Order(_) => None,
+        | About::Order(_)
+        | About::Subject(_) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Cause, Event, Figures, ItemDetails, ItemRetired, LocationDetails, OrderStep, ReservationStep,
-    TransferStep, UnqueuedStock, WhyLeft,
+    SubjectForgotten, TransferStep, UnqueuedStock, WhyLeft,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -25,6 +25,8 @@ pub enum About<'a> {
     Transfer(&'a TransferStep),
     /// A step in the life of an order.
     Order(&'a OrderStep),
+    /// A person whose personal data nobody can read any more.
+    Subject(&'a SubjectForgotten),
 }
 
 /// A change of the stock of an item at a location.
@@ -74,6 +76,7 @@ impl Event {
             About::Reservation(step) => Stream::Reservation(step.after.id.clone()),
             About::Transfer(step) => Stream::Transfer(step.after.id.clone()),
             About::Order(step) => Stream::Order(step.after.id.clone()),
+            About::Subject(one) => Stream::Subject(one.subject.clone()),
         }
     }
 
@@ -96,7 +99,7 @@ impl Event {
     /// Every location that the event is about, in the order of its lines; with duplicates.
     pub fn locations(&self) -> Vec<&LocationCode> {
         match self.about() {
-            About::Item(_) | About::RetiredItem(_) => Vec::new(),
+            About::Item(_) | About::RetiredItem(_) | About::Subject(_) => Vec::new(),
             About::Location(location) => vec![&location.code],
             About::Stock(change) => vec![change.location],
             About::Reservation(step) => {

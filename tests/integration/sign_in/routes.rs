@@ -43,6 +43,7 @@ fn filled(path: &str, id: &str) -> String {
     path.replace("{lane}", "0")
         .replace("{stream}", "stock/A/MAIN")
         .replace("{id}", id)
+        .replace("{subject}", "c-81")
         .replace("{name}", "stock")
 }
 
@@ -167,6 +168,7 @@ fn of_command(method: &Method, path: &str, ids: &Ids) -> Option<Answered> {
     Some(match (method.as_str(), path) {
         ("PUT", "/v1/items/{sku}") | ("POST", "/v1/items/{sku}/reinstate") => Whole,
         ("POST", "/v1/items/{sku}/retire")
+        | ("DELETE", "/v1/subjects/{subject}")
         | ("POST", "/v1/projections/{name}/skip" | "/v1/projections/{name}/rebuild") => Everywhere,
         ("PUT", "/v1/locations/{code}") => AtMain(json!({})),
         ("POST", "/v1/receipts" | "/v1/issues") => AtMain(lines()),
@@ -224,6 +226,8 @@ fn of_question(path: &str, ids: &Ids) -> Option<(String, Answered)> {
         | "/v1/projections"
         | "/v1/integrity"
         | "/v1/events/{id}/personal"
+        | "/v1/subjects/{subject}"
+        | "/v1/subjects/{subject}/events"
         | "/v1/integrity/{sku}" => Everywhere,
         "/v1/flow/{sku}" => {
             return Some(("?from=2026-01-01&to=2026-01-02".to_owned(), Everywhere));

@@ -99,6 +99,11 @@ fn descriptions() -> impl Strategy<Value = Command> {
             let kind = Some(if shop { "shop" } else { "store" }.parse().unwrap());
             Command::RegisterLocation(RegisterLocation { kind, ..locate("WEST") })
         }),
+        any::<bool>().prop_map(|other| {
+            let key = if other { "7" } else { "8" };
+            let (subject, keys) = ("c-81".parse().unwrap(), vec![key.parse().unwrap()]);
+            Command::ForgetSubject(ForgetSubject { subject, keys })
+        }),
         Just(retire("B")),
         Just(reinstate("B")),
     ]

@@ -114,7 +114,8 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
             StreamState::Item(..)
             | StreamState::Location(..)
             | StreamState::Transfer(..)
-            | StreamState::Order(..) => {}
+            | StreamState::Order(..)
+            | StreamState::Subject(..) => {}
         }
     }
     for (key, stock) in stocks {
@@ -198,7 +199,8 @@ pub(super) fn check_transfers(inventory: &Inventory) {
             StreamState::Item(..)
             | StreamState::Location(..)
             | StreamState::Reservation(..)
-            | StreamState::Order(..) => {}
+            | StreamState::Order(..)
+            | StreamState::Subject(..) => {}
         }
     }
     assert!(open.values().all(|open| *open == 0), "{open:?}");

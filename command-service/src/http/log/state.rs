@@ -1,5 +1,7 @@
 //! The state of a stream, now or earlier.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::http::Uri;
 use serde::Serialize;
@@ -8,7 +10,7 @@ use shared_events::lane::{PositionToken, Version};
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::transfer::Transfer;
-use shared_events::values::AMOUNT_MAX;
+use shared_events::values::{AMOUNT_MAX, Label};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
@@ -20,7 +22,7 @@ use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::query;
-use crate::inventory::StreamState;
+use crate::inventory::{StreamState, SubjectState};
 use crate::log::read::{Folded, Until};
 
 object! {
@@ -60,6 +62,9 @@ enum View {
     Reservation(Option<ReservationAnswer>),
     Transfer(Option<Transfer>),
     Order(Option<OrderAnswer>),
+    Subject {
+        forgotten: BTreeSet<Label>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +97,7 @@ impl From<StreamState> for View {
             StreamState::Order(_, order) => {
                 Self::Order(order.details.map(|order| OrderAnswer::from(*order)))
             }
+            StreamState::Subject(_, SubjectState { forgotten, .. }) => Self::Subject { forgotten },
         }
     }
 }
@@ -109,7 +115,8 @@ pub(crate) struct StreamStateBody {
     #[schema(example = "3:1042")]
     position: String,
     /// An item or a location: its details, null before it was registered. Stock: its figures. A
-    /// reservation, a transfer or an order: what it is, null before it was made.
+    /// reservation, a transfer or an order: what it is, null before it was made. A subject: which of its keys
+    /// were deleted.
     state: serde_json::Value,
 }
 

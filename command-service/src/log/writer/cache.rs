@@ -139,7 +139,7 @@ fn is_unknown(state: &StreamState) -> bool {
         StreamState::Reservation(_, reservation) => reservation.details.is_none(),
         StreamState::Transfer(_, transfer) => transfer.details.is_none(),
         StreamState::Order(_, order) => order.details.is_none(),
-        StreamState::Item(..) | StreamState::Stock(..) => false,
+        StreamState::Item(..) | StreamState::Stock(..) | StreamState::Subject(..) => false,
     }
 }
 
@@ -170,6 +170,7 @@ fn size(state: &StreamState) -> usize {
                     .as_ref()
                     .map_or(0, |details| details.owner.as_str().len() + details.lines.len() * LINE)
         }
+        StreamState::Subject(_, subject) => ENTRY + subject.forgotten.len() * HOLD,
         StreamState::Location(_, location) => {
             ENTRY + location.details.as_ref().map_or(0, |details| details.name.len())
         }

@@ -214,7 +214,8 @@ fn copy_from_cache(cache: &mut Cache, inventory: &mut Inventory, stream: &Stream
         | Stream::Location(_)
         | Stream::Reservation(_)
         | Stream::Transfer(_)
-        | Stream::Order(_) => None,
+        | Stream::Order(_)
+        | Stream::Subject(_) => None,
     };
     for stream in item.iter().chain([stream]) {
         if inventory.version(stream) == Version(0)

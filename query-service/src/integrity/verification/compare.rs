@@ -145,7 +145,7 @@ fn kind_of(stream: &Stream) -> Kind {
         Stream::Stock(..) => Kind::Level,
         Stream::Reservation(_) => Kind::Reservation,
         Stream::Transfer(_) => Kind::Transfer,
-        // The compared views have no row of an order.
-        Stream::Order(_) => Kind::Stream,
+        // The compared views have no row of an order or a person.
+        Stream::Order(_) | Stream::Subject(_) => Kind::Stream,
     }
 }

@@ -106,6 +106,7 @@ impl Fold for Changes {
             | Event::StockLost(_)
             | Event::StockRecalled(_)
             | Event::ReservationStepRefused(_)
+            | Event::SubjectForgotten(_)
             | transfer_events!(_)
             | order_events!(_)
             | Event::StockWaitlisted(_)

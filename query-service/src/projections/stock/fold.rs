@@ -196,8 +196,8 @@ impl Fold for Changes {
             }
             About::Reservation(step) => self.fold_reservation(at, step),
             About::Transfer(step) => self.fold_transfer(at, step),
-            // Orders have their own view.
-            About::Order(_) => {}
+            // Orders have their own view, and no view has anything of a person.
+            About::Order(_) | About::Subject(_) => {}
         }
         Ok(())
     }

@@ -379,6 +379,7 @@ fn the_sample_log_has_every_type_of_event() {
         log.step(which, step, &[Part { line: 1, quantity: 1 }]);
     }
     log.refuse_step(which);
+    log.forget_subject("c-81");
     for ways in [&[2, 0, 0, 0, 0][..], &[0, 0, 1, 0], &[0, 0, 2, 0, 0, 0, 1], &[0, 0, 3], &[3]] {
         let order = log.place_order("customer-1", "A", 2);
         ways.iter().for_each(|way| log.continue_order(order, *way));

@@ -1,0 +1,76 @@
+//! Records in the log that persons were forgotten, where a service stopped between the deletion of a key and
+//! its event. The log takes each key once, so several instances at once do no harm.
+
+use std::time::Duration;
+
+use shared_events::values::Label;
+use tokio::time::{Instant, sleep};
+
+use crate::inventory::{Command, ForgetSubject, Request};
+use crate::log::submission::{Origin, Outcome, Payload, Submission};
+use crate::log::writer::Writer;
+use crate::personal::{ForgottenKey, PersonalVault};
+
+/// Keys that are recorded at a time.
+const KEYS_MAX: i64 = 500;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the writer may take for a command.
+const REQUEST_MAX: Duration = Duration::from_secs(10);
+
+/// The actor in its events.
+const ACTOR: &str = "stockbook";
+
+/// Records what is not recorded yet, and never returns.
+pub(crate) async fn record(vault: PersonalVault, writer: Writer) {
+    loop {
+        if let Err(error) = record_once(&vault, &writer).await {
+            tracing::warn!(%error, "the deleted keys of subjects cannot be read, trying again");
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+}
+
+async fn record_once(vault: &PersonalVault, writer: &Writer) -> sqlx::Result<()> {
+    let unrecorded = vault.unrecorded(KEYS_MAX).await?;
+    for keys in unrecorded.chunk_by(|one, other| one.subject == other.subject) {
+        let outcome = writer.submit(submission(keys)).await;
+        if is_recorded(&outcome) {
+            vault.mark_recorded(keys).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The command that records deleted keys of one subject.
+pub(crate) fn command(subject: Label, keys: &[ForgottenKey]) -> Command {
+    let keys = keys.iter().map(ForgottenKey::name).collect();
+    Command::ForgetSubject(ForgetSubject { subject, keys })
+}
+
+/// Whether the log knows after this outcome.
+pub(crate) fn is_recorded(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Decided(_) | Outcome::Replayed(_))
+}
+
+fn submission(keys: &[ForgottenKey]) -> Submission {
+    let subject = keys[0].subject.clone();
+    Submission {
+        payload: Payload::One(Request {
+            command: command(subject.clone(), keys),
+            occurred_at: None,
+        }),
+        personal: Vec::new(),
+        origin: Origin {
+            actor: Some(Label::known(ACTOR)),
+            caller: None,
+            correlation_id: subject,
+            causation_id: None,
+            traceparent: None,
+        },
+        key: None,
+        validate_only: false,
+        deadline: Instant::now() + REQUEST_MAX,
+    }
+}
