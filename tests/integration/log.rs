@@ -71,7 +71,7 @@ async fn the_events_of_a_correlation_are_listed_page_by_page_and_each_is_read_by
     let stockbook = Stockbook::start(&world).await;
     stockbook.register(&["A", "B", "C"]).await;
     let command = stockbook.command();
-    for correlation in ["delivery 7", "delivery 8"] {
+    for correlation in ["delivery 7", "0017", "17"] {
         for sku in ["A", "B", "C"] {
             let headers = [("correlation-id", correlation)];
             let body = lines_at_main(&[(sku, 1), (sku, 2)]);
@@ -98,6 +98,11 @@ async fn the_events_of_a_correlation_are_listed_page_by_page_and_each_is_read_by
     for (id, line) in &expected {
         let answer = command.get(&format!("/v1/events/{id}")).await.expect_status(200);
         assert_eq!(answer.body, *line);
+    }
+    for number in ["0017", "17", "017"] {
+        let listed = command.get(&format!("/v1/events?correlation_id={number}")).await;
+        let listed = listed.expect_status(200).body.lines().count();
+        assert_eq!(listed, if number == "017" { 0 } else { 6 }, "{number}");
     }
     for unknown in ["0-99999", "9-1", "0-0", "A"] {
         command.get(&format!("/v1/events/{unknown}")).await.expect_problem(404, "not_found");

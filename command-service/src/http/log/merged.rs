@@ -15,7 +15,7 @@ use crate::http::AppState;
 use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::Problem;
-use crate::http::request::query;
+use crate::http::request::query::{self, AnyText};
 use crate::log::read::{LaneHead, Merged};
 
 /// The position after the last line.
@@ -31,7 +31,7 @@ object! {
         after: Option<PositionToken>,
         /// Only the events of this correlation, as far as they are recorded, settled or not.
         #[serde(default)]
-        correlation_id: Option<Label>,
+        correlation_id: Option<AnyText<Label>>,
         /// Events at most.
         #[serde(default)]
         limit: Limit,
@@ -62,7 +62,7 @@ pub(crate) async fn list_events(
     // Each lane's lock is waited for, so the bound of a statement is not that of them all.
     let merging = async {
         match &correlation_id {
-            Some(correlation) => app.log.of_correlation(correlation, &after, limit).await,
+            Some(AnyText(correlation)) => app.log.of_correlation(correlation, &after, limit).await,
             None => app.log.merged(&after, limit).await,
         }
     };

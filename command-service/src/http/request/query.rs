@@ -1,9 +1,15 @@
 //! Queries of URIs, read like JSON objects.
 
-use axum::http::Uri;
-use serde_json::{Map, Value};
+use std::fmt::Display;
+use std::str::FromStr;
 
-use crate::http::json::{Faults, JsonPointer, Object, read_tree};
+use axum::http::Uri;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use utoipa::openapi::{RefOr, Schema};
+
+use crate::http::json::{Faults, JsonPointer, Member, Object, read_tree};
 use crate::http::problem::Problem;
 
 /// Reads all parameters; unknown and repeated ones are faults, because a mistyped parameter must
@@ -32,13 +38,51 @@ fn pairs(uri: &Uri) -> Vec<(String, String)> {
     axum::extract::Query::try_from_uri(uri).map(|query| query.0).unwrap_or_default()
 }
 
-/// A query has only text: digits stand for an integer, `true` and `false` for a boolean.
+/// A query has only text: digits stand for an integer, `true` and `false` for a boolean. Nothing is lost:
+/// [`AnyText`] gets back the same text.
 fn typed(text: String) -> Value {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.as_str() {
         "true" => Value::Bool(true),
         "false" => Value::Bool(false),
-        digits if is_number => digits.parse::<i64>().map_or(Value::String(text), Value::from),
-        _ => Value::String(text),
+        digits => match digits.parse::<i64>() {
+            Ok(number) if number >= 0 && number.to_string() == digits => Value::from(number),
+            _ => Value::String(text),
+        },
+    }
+}
+
+/// A parameter that is text, even if it looks like an integer or a boolean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnyText<T>(pub(crate) T);
+
+impl<T: Member + FromStr<Err: Display>> Member for AnyText<T> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        text.parse().map(Self).map_err(D::Error::custom)
+    }
+
+    fn schema() -> RefOr<Schema> {
+        T::schema()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared_events::values::Label;
+
+    use super::*;
+
+    #[test]
+    fn text_that_looks_like_something_else_stays_the_same_text() {
+        for text in ["0", "17", "000", "-1", "9223372036854775808", "true", "null", "1e3", "x"] {
+            let AnyText(label) = AnyText::<Label>::read(typed(text.to_owned())).expect("a label");
+            assert_eq!(label.as_str(), text);
+        }
+        assert!(AnyText::<Label>::read(typed(String::new())).is_err());
+        assert_eq!(typed("17".to_owned()), json!(17));
     }
 }
