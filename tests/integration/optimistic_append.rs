@@ -48,7 +48,8 @@ impl Expected<'_> {
         let decided = of_head(decided);
         let none = "'{}'";
         let [written, read] = if *is_written { [&*head, none] } else { [none, &*head] };
-        let values = [written, *keys, &decided, &decided, none, none, none, none, read, none];
+        let values =
+            [written, *keys, &decided, &decided, none, none, none, none, read, none, none, none];
         // From the last on: `$1` is the beginning of `$10`.
         values.iter().enumerate().rev().fold(APPEND.to_owned(), |statement, (nth, value)| {
             statement.replace(&format!("${}", nth + 1), value)
