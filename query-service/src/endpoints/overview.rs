@@ -12,12 +12,12 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::projections::{LaneProgress, LaneState, read_progress};
+use super::projections::{LaneProgress, LaneState, read_progress, wait_for_all};
 use crate::http::answer::untagged;
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::Sum;
-use crate::http::wait::{MinPosition, wait_until_applied};
+use crate::http::wait::MinPosition;
 use crate::integrity::background::Round;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
@@ -179,11 +179,7 @@ pub async fn read_overview(
     Extension(overviews): Extension<Overviews>,
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
-    let deadline = options.min_position.deadline();
-    for projection in projections.known() {
-        let required = options.min_position.until(deadline);
-        wait_until_applied(&projections.active(*projection), &required).await?;
-    }
+    wait_for_all(&projections, &options.min_position).await?;
     let overview = overviews.take(&projections, &options.min_position).await?;
     Ok(untagged(&overview.position, &*overview))
 }

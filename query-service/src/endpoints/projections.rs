@@ -17,7 +17,7 @@ use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::request::{ReadParameters, ReadRequest, ReadResponses};
 use crate::http::rows::lane;
-use crate::http::wait::wait_until_applied;
+use crate::http::wait::{MinPosition, wait_until_applied};
 use crate::pipeline::progress::LogState;
 use crate::projection_set::ProjectionSet;
 use crate::projections::stock::Stock;
@@ -83,14 +83,22 @@ pub async fn list_projections(
     State(projections): State<ProjectionSet>,
     ReadRequest { options, .. }: ReadRequest<()>,
 ) -> Result<Response, Problem> {
-    // The answer is about every projection, so it waits for each of them.
-    let deadline = options.min_position.deadline();
-    for projection in projections.known() {
-        let required = options.min_position.until(deadline);
-        wait_until_applied(&projections.active(*projection), &required).await?;
-    }
+    wait_for_all(&projections, &options.min_position).await?;
     let page = read_progress(&projections).await?;
     Ok(options.answer(&page.position, &Tag::weak(&page.items), &page))
+}
+
+/// An answer about every projection waits for each of them, all together no longer than the caller does.
+pub(super) async fn wait_for_all(
+    projections: &ProjectionSet,
+    required: &MinPosition,
+) -> Result<(), Problem> {
+    let deadline = required.deadline();
+    for projection in projections.known() {
+        let required = required.until(deadline);
+        wait_until_applied(&projections.active(*projection), &required).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn read_progress(
