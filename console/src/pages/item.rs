@@ -97,12 +97,14 @@ pub(crate) async fn show(
     ];
     let seen = [("min_position", asked.seen.as_str())];
     let of_item = [("sku", sku.as_str())];
-    let (item, now, movements, waiting) = tokio::try_join!(
+    let (item, now, movements, waiting) = tokio::join!(
         services.get::<Item>(Service::Query, &item_path, &seen),
         services.get::<ItemStock>(Service::Query, &stock_path, &seen),
         services.get::<Page<Movement>>(Service::Query, "/v1/movements", &filters),
         services.get::<Page<WaitingLine>>(Service::Query, "/v1/waitlist", &of_item),
-    )?;
+    );
+    // In this order: an item that is not known is the answer, however fast a list refuses its name.
+    let (item, now, movements, waiting) = (item?, now?, movements?, waiting?);
     let (then, promises) = tokio::try_join!(
         past::read(&services, &sku, &asked.at, &now),
         promises(&services, &name, &now),
