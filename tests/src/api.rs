@@ -48,6 +48,11 @@ impl Api {
         Self { credential: Some(credential.to_owned()), ..self.clone() }
     }
 
+    /// Where it is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.try_send(Method::GET, path, &[], None).await.expect("the service answers")
     }

@@ -12,6 +12,7 @@ pub mod topic;
 pub mod eventually;
 pub mod size;
 pub mod proxy;
+pub mod link;
 pub mod seed;
 
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
