@@ -1,9 +1,11 @@
 //! `cargo load compare`: starts all sides, measures them in turns, and judges the figures.
 
 mod bench;
+mod personal;
 mod sign_in;
 mod stress;
 mod views;
+mod waitlist;
 mod writes;
 
 use std::path::PathBuf;
@@ -73,6 +75,10 @@ enum Section {
     Keyed,
     /// The same with sign-in: by API key and by token, against without.
     SignIn,
+    /// The same with personal data, sealed: of known subjects and of new ones, against without.
+    Personal,
+    /// The same where each serves one of ten thousand who wait, against nobody waiting.
+    Waitlist,
     /// Single reservations over all items.
     Reserve,
     /// One item only.
@@ -149,6 +155,8 @@ impl Section {
                 Box::pin(writes::single(bench, "receive, a key each", requests, 2.5)).await
             }
             Self::SignIn => Box::pin(sign_in::receive(bench)).await,
+            Self::Personal => Box::pin(personal::receive(bench)).await,
+            Self::Waitlist => Box::pin(waitlist::receive(bench)).await,
             Self::Reserve => {
                 let requests = bench.requests(Ask::Reserve);
                 Box::pin(writes::single(bench, "reserve", requests, 3.0)).await

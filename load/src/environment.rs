@@ -43,6 +43,9 @@ pub(crate) const LANES: &str = "16";
 /// Database connections of every service.
 pub(crate) const POOL: &str = "16";
 
+/// Units of every item at the start: nothing runs out.
+pub(crate) const PLENTY: i64 = 1_000_000_000;
+
 /// Items that requests draw from.
 pub(crate) const ITEMS: u32 = 10_000;
 

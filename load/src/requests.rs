@@ -9,6 +9,7 @@ use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
 use stack::replay::plan::{Plan, Stock};
 use stack::replay::source::Source;
 
@@ -29,6 +30,9 @@ pub(crate) enum Ask {
     Issue,
     /// One unit is held for an hour.
     Reserve,
+    /// One unit is waited for, and held for an hour then.
+    #[value(skip)]
+    Wait,
     /// A hundred receipts in one request.
     Batch,
     /// A real order, all of its lines or none.
@@ -97,6 +101,15 @@ impl Orders {
     }
 }
 
+/// Whose personal data receipts carry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subjects {
+    /// One of so many, whose keys exist.
+    Known(u32),
+    /// By turns one of so many and a new one, whose key is made.
+    HalfNew(u32),
+}
+
 /// What all clients of a run send.
 #[derive(Debug, Clone)]
 pub(crate) struct Requests {
@@ -107,13 +120,21 @@ pub(crate) struct Requests {
     pub(crate) keyed: bool,
     /// What they sign in with.
     pub(crate) credential: Option<String>,
+    pub(crate) subjects: Option<Subjects>,
     /// Needed to ask for orders only.
     pub(crate) orders: Orders,
 }
 
 impl Requests {
     pub(crate) fn new(ask: Ask, items: Range<u32>) -> Self {
-        Self { ask, items, keyed: false, credential: None, orders: Orders::default() }
+        Self {
+            ask,
+            items,
+            keyed: false,
+            credential: None,
+            subjects: None,
+            orders: Orders::default(),
+        }
     }
 
     /// What each client sends; it differs from client to client and from run to run.
@@ -128,9 +149,16 @@ impl Requests {
             Box::new(move |out| {
                 sent += 1;
                 body.clear();
-                let key = requests.keyed.then(|| format!("{run:016x}-{client}-{sent}"));
+                let unique = || format!("{run:016x}-{client}-{sent}");
+                let key = requests.keyed.then(unique);
+                let subject = requests.subjects.map(|subjects| match subjects {
+                    Subjects::HalfNew(_) if sent % 2 == 0 => unique(),
+                    Subjects::Known(known) | Subjects::HalfNew(known) => {
+                        known_subject(rng.random_range(0..known))
+                    }
+                });
                 requests
-                    .render(&mut rng, key.as_deref(), &mut body, out)
+                    .render(&mut rng, key.as_deref(), subject.as_deref(), &mut body, out)
                     .expect("a String takes everything");
             })
         }
@@ -140,6 +168,7 @@ impl Requests {
         &self,
         rng: &mut impl Rng,
         key: Option<&str>,
+        subject: Option<&str>,
         body: &mut String,
         out: &mut Vec<u8>,
     ) -> fmt::Result {
@@ -161,12 +190,22 @@ impl Requests {
                 return Ok(());
             }
             Ask::Receive | Ask::Issue => {
-                write!(body, r#"{{"lines":[{}]}}"#, Line(sku))?;
+                write!(body, r#"{{"lines":[{}]"#, Line(sku))?;
+                if let Some(subject) = subject {
+                    write!(body, r#","personal":{}"#, personal(subject))?;
+                }
+                body.push('}');
                 if self.ask == Ask::Receive { "/v1/receipts" } else { "/v1/issues" }
             }
             Ask::Reserve => {
                 let line = Line(sku);
                 write!(body, r#"{{"owner":"cart-7","ttl_seconds":3600,"lines":[{line}]}}"#)?;
+                "/v1/reservations"
+            }
+            Ask::Wait => {
+                let line = Line(sku);
+                body.push_str(r#"{"owner":"cart-7","policy":"wait","wait_seconds":86400,"#);
+                write!(body, r#""ttl_seconds":3600,"lines":[{line}]}}"#)?;
                 "/v1/reservations"
             }
             Ask::Batch => {
@@ -187,6 +226,18 @@ impl Requests {
         post(path, key, self.credential.as_deref(), body, out);
         Ok(())
     }
+}
+
+/// The name of a subject whose key is made before anything is measured.
+pub(crate) fn known_subject(nth: u32) -> String {
+    format!("person-{nth:06}")
+}
+
+/// Personal data as an order has it.
+pub(crate) fn personal(subject: &str) -> Value {
+    let data =
+        json!({ "name": "Mrs Miller", "street": "12 Long Lane", "phone": "+44 20 7946 0018" });
+    json!({ "subject": subject, "data": data })
 }
 
 pub(crate) fn get(path: &str, out: &mut Vec<u8>) {
@@ -260,8 +311,9 @@ mod tests {
 
     #[test]
     fn bodies_are_json() {
-        for ask in [Ask::Receive, Ask::Issue, Ask::Reserve, Ask::Batch] {
-            let text = first(&Requests::new(ask, 1..2));
+        for ask in [Ask::Receive, Ask::Issue, Ask::Reserve, Ask::Wait, Ask::Batch] {
+            let subjects = Some(Subjects::Known(9));
+            let text = first(&Requests { subjects, ..Requests::new(ask, 1..2) });
             let (_, body) = text.split_once("\r\n\r\n").unwrap();
             serde_json::from_str::<serde_json::Value>(body).unwrap();
         }

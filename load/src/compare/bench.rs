@@ -10,12 +10,9 @@ use crate::drive::{Load, drive};
 use crate::environment::baseline::Baseline;
 use crate::environment::query_service::QueryService;
 use crate::environment::stockbook::Stockbook;
-use crate::environment::{Environment, ITEMS};
+use crate::environment::{Environment, ITEMS, PLENTY};
 use crate::report::{Budget, Report, Round, Row};
 use crate::requests::{Ask, Orders, Requests};
-
-/// Units of every item at the start: nothing runs out.
-pub(super) const PLENTY: i64 = 1_000_000_000;
 
 /// Clients of every comparison that does not vary them.
 pub(super) const CLIENTS: usize = 64;
@@ -161,19 +158,30 @@ impl<'a> Bench<'a> {
             for turn in 0..N {
                 let nth = (round + turn) % N;
                 let side = &sides[nth];
-                let measured = drive(side.address, &load, side.requests.renderers()).await?;
-                anyhow::ensure!(
-                    measured.rate() > 0.0,
-                    "{what}: no request to {} succeeded; {} were answered 4xx and {} 5xx",
-                    side.name,
-                    measured.count(400..500),
-                    measured.count(500..600),
-                );
-                self.record(what, side.name, &measured);
+                let measured = self.turn(what, &load, side).await?;
                 series[nth].0.push(measured);
             }
         }
         Ok(series)
+    }
+
+    /// Drives one side for one round.
+    pub(super) async fn turn(
+        &mut self,
+        what: &str,
+        load: &Load,
+        side: &Side,
+    ) -> anyhow::Result<Measured> {
+        let measured = drive(side.address, load, side.requests.renderers()).await?;
+        anyhow::ensure!(
+            measured.rate() > 0.0,
+            "{what}: no request to {} succeeded; {} were answered 4xx and {} 5xx",
+            side.name,
+            measured.count(400..500),
+            measured.count(500..600),
+        );
+        self.record(what, side.name, &measured);
+        Ok(measured)
     }
 
     pub(super) fn row(&mut self, name: &str, ours: f64, budget: Budget) {
@@ -206,7 +214,8 @@ impl<'a> Bench<'a> {
 
 /// All rounds of one side. The best one counts, because whatever disturbs a shared machine only
 /// takes away.
-pub(super) struct Series(Vec<Measured>);
+#[derive(Default)]
+pub(super) struct Series(pub(super) Vec<Measured>);
 
 impl Series {
     pub(super) fn rate(&self) -> f64 {

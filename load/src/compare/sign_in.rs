@@ -3,7 +3,8 @@
 use integration_tests::Issuer;
 use integration_tests::issuer::AUDIENCE;
 
-use super::bench::{Bench, CLIENTS, PLENTY, Side};
+use super::bench::{Bench, CLIENTS, Side};
+use crate::environment::PLENTY;
 use crate::environment::stockbook::Stockbook;
 use crate::report::Budget;
 use crate::requests::{Ask, Requests};

@@ -4,8 +4,9 @@
 use anyhow::ensure;
 use tokio::time::Instant;
 
-use super::bench::{Bench, CLIENTS, PLENTY, Side};
+use super::bench::{Bench, CLIENTS, Side};
 use crate::drive::connection::Connection;
+use crate::environment::PLENTY;
 use crate::environment::stockbook::{Stockbook, receipt};
 use crate::report::{Budget, Row};
 use crate::requests::{Ask, Sku, post};

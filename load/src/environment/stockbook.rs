@@ -11,12 +11,13 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use stack::access::Access;
+use stack::credentials::keep_master_key;
 use stack::postgres::databases::DatabaseUrls;
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task, task_output};
 
-use super::{Environment, ITEMS, LANES, POOL};
-use crate::requests::{BATCH, LOCATION, Sku, address};
+use super::{Environment, ITEMS, LANES, PLENTY, POOL};
+use crate::requests::{BATCH, LOCATION, Sku, address, known_subject, personal};
 
 const READY_MAX: Duration = Duration::from_secs(120);
 
@@ -42,7 +43,22 @@ impl Stockbook {
         environment: &Environment,
         settings: &[(&'static str, &str)],
     ) -> anyhow::Result<Self> {
-        Ok(Self::start_and_make(environment, settings, None).await?.0)
+        Ok(Self::start_and_make(environment, settings, None, false).await?.0)
+    }
+
+    /// The same that keeps personal data, and has keys of so many subjects.
+    pub(crate) async fn knowing(environment: &Environment, subjects: u32) -> anyhow::Result<Self> {
+        let (stockbook, _) = Self::start_and_make(environment, &[], None, true).await?;
+        stockbook.fill(&environment.skus(), PLENTY).await?;
+        let nth = (0..subjects).map(known_subject).collect::<Vec<_>>();
+        let receipt = |subject: &String| {
+            let line = json!({ "sku": Sku(0).to_string(), "location": LOCATION, "quantity": 1 });
+            json!({ "type": "receive_stock", "lines": [line], "personal": personal(subject) })
+        };
+        for subjects in nth.chunks(BATCH) {
+            stockbook.batch(&subjects.iter().map(receipt).collect::<Vec<_>>()).await?;
+        }
+        Ok(stockbook)
     }
 
     /// The same whose callers sign in, with an API key for all that is done here.
@@ -52,7 +68,8 @@ impl Stockbook {
     ) -> anyhow::Result<(Self, String)> {
         let scopes = "stock:write,catalogue:write,log:read";
         let settings = [settings, &[("AUTH", "on")]].concat();
-        let (stockbook, key) = Self::start_and_make(environment, &settings, Some(scopes)).await?;
+        let (stockbook, key) =
+            Self::start_and_make(environment, &settings, Some(scopes), false).await?;
         let known_by = Instant::now() + READY_MAX;
         while let Err(error) = stockbook.recorded().await {
             ensure!(Instant::now() < known_by, "the API key is not accepted: {error:#}");
@@ -66,13 +83,24 @@ impl Stockbook {
         environment: &Environment,
         settings: &[(&'static str, &str)],
         scopes: Option<&str>,
+        personal: bool,
     ) -> anyhow::Result<(Self, String)> {
         let name = environment.unique_name("stockbook");
         let urls = environment.servers.databases()?.create(&name).await?;
         let brokers = environment.servers.brokers()?;
         let topic = format!("{name}.events");
         let program = environment.program("command-service");
-        let migrate = Settings::migrate(&urls.write_owner).with("LANES", LANES);
+        let mut migrate = Settings::migrate(&urls.write_owner).with("LANES", LANES);
+        let folder = environment.servers.folder();
+        let mut all = Settings::command_service(0, &urls.write, brokers)
+            .with("TOPIC", &topic)
+            .with("READ_CONNECTIONS_MAX", POOL);
+        if personal {
+            let keys = environment.servers.databases()?.create_keys(&name).await?;
+            keep_master_key(&folder.master_key())?;
+            migrate = migrate.with_keys(&keys.owner);
+            all = all.keeping_personal(&keys.service, &folder.master_key());
+        }
         let create_topic =
             Settings::create_topic(brokers).with("TOPIC", &topic).with("LANES", LANES);
         tokio::try_join!(
@@ -83,17 +111,13 @@ impl Stockbook {
         if let Some(scopes) = scopes {
             let create = ["keys", "create", "--name", "load", "--scope", scopes];
             key = task_output(&program, &create, &migrate).await?.trim().to_owned();
-            let file = environment.servers.folder().logs().join(format!("{name}.key"));
+            let file = folder.logs().join(format!("{name}.key"));
             std::fs::write(&file, &key)?;
             access.key_file = Some(file);
         }
-        let mut all = Settings::command_service(0, &urls.write, brokers)
-            .with("TOPIC", &topic)
-            .with("READ_CONNECTIONS_MAX", POOL);
         for (variable, value) in settings {
             all = all.with(variable, *value);
         }
-        let folder = environment.servers.folder();
         let mut service = Service::start(folder, &name, &program, &all).await?;
         service.ready(READY_MAX).await?;
         let address = address(&service.url())?;
@@ -164,8 +188,17 @@ impl Stockbook {
 
     /// Units of an item on hand, read from the log.
     pub(crate) async fn on_hand(&self, sku: &str) -> anyhow::Result<i64> {
+        self.figure(sku, "on_hand").await
+    }
+
+    /// Units of an item that are waited for.
+    pub(crate) async fn waiting(&self, sku: &str) -> anyhow::Result<i64> {
+        self.figure(sku, "waiting").await
+    }
+
+    async fn figure(&self, sku: &str, name: &str) -> anyhow::Result<i64> {
         let state = self.get(&format!("/v1/streams/stock/{sku}/{LOCATION}/state")).await?;
-        state["state"]["on_hand"].as_i64().with_context(|| format!("no on_hand in {state}"))
+        state["state"][name].as_i64().with_context(|| format!("no {name} in the state of {sku}"))
     }
 
     /// Events in all lanes together.
