@@ -2,6 +2,7 @@
 -- since then, and for an order its correlation and its last event, which causes what comes next. Where a
 -- reservation is to follow its fills and an order waits for it, the order is due, and the reservation with it.
 -- The moment is that of the statement, which an index can be searched for, however many deadlines are to come.
+-- Each look-up is lateral with a limit, so that no estimate makes it a scan of all deadlines or events.
 select
     due.stream,
     due.what,
@@ -22,13 +23,21 @@ from (
         order by due_at
         limit $1
     ) as passed
-    left join deadlines as of_order
-        on passed.what = 'follow_waitlist'
-        and of_order.stream = 'order/' || split_part(passed.stream, '/', 2)
-        and of_order.what = 'continue_order'
+    left join lateral (
+        select stream, what
+        from deadlines
+        where passed.what = 'follow_waitlist'
+            and stream = 'order/' || split_part(passed.stream, '/', 2)
+            and what = 'continue_order'
+        limit 1
+    ) as of_order on true
 ) as due
-left join events as placed
-    on due.what = 'continue_order' and placed.stream = due.stream and placed.version = 1
+left join lateral (
+    select correlation_id
+    from events
+    where due.what = 'continue_order' and events.stream = due.stream and events.version = 1
+    limit 1
+) as placed on true
 left join lateral (
     select lane, position
     from events

@@ -31,8 +31,10 @@ use crate::metrics;
 /// Streams that are swept at a time.
 const SWEEP_MAX: i64 = 500;
 
-/// Commands that the writer has from here at a time: everybody else's wait for a batch with all of them.
-const AT_ONCE: usize = 64;
+/// Commands that the writer has from here at a time: everybody else's wait for a batch with all of them. So
+/// few are decided at a time, unless many are due.
+const AT_ONCE: usize = 8;
+const AT_ONCE_OF_MANY: usize = 64;
 
 /// The pause after a search that led to no event.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -67,10 +69,9 @@ pub async fn sweep(pool: PgPool, writer: Writer, operator_after: Duration) {
 
 /// What to ask for deadlines that have passed, the oldest deadline first.
 async fn find_due(pool: &PgPool, operator_after: Duration) -> sqlx::Result<Vec<Submission>> {
-    let rows = sqlx::query(include_str!("../queries/find_due.sql"))
-        .bind(SWEEP_MAX)
-        .fetch_all(pool)
-        .await?;
+    // Planned each time: a plan from the days when the log was small would read all of it.
+    let search = sqlx::query(include_str!("../queries/find_due.sql")).persistent(false);
+    let rows = search.bind(SWEEP_MAX).fetch_all(pool).await?;
     let overdue: f64 = rows.first().map_or(Ok(0.0), |row| row.try_get("overdue"))?;
     metrics::sweeper_lag(overdue);
     rows.iter().map(|row| due(row, operator_after)).collect()
@@ -120,7 +121,8 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
 async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     let is_full = due.len() >= usize::try_from(SWEEP_MAX).unwrap_or(usize::MAX);
     let asked = due.len();
-    let outcomes = stream::iter(due).map(|one| writer.submit(one)).buffer_unordered(AT_ONCE);
+    let at_once = if asked < AT_ONCE_OF_MANY { AT_ONCE } else { AT_ONCE_OF_MANY };
+    let outcomes = stream::iter(due).map(|one| writer.submit(one)).buffer_unordered(at_once);
     let outcomes: Vec<Outcome> = outcomes.collect().await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
     let accepted = |outcome: &Outcome| match outcome {
