@@ -17,7 +17,7 @@ use super::queue::Queue;
 
 /// The version of the fold, stored with every snapshot. Raise it when a history folds to another
 /// state than before.
-pub const FOLD_VERSION: i16 = 2;
+pub const FOLD_VERSION: i16 = 3;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemState {
@@ -63,6 +63,9 @@ pub struct ReservationState {
     /// The reference of its last release or cancellation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_for: Option<Box<Reference>>,
+    /// The order that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

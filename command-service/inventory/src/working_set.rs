@@ -230,6 +230,9 @@ impl Inventory {
         reservation.version = reservation.version.next();
         reservation.newest_at = reservation.newest_at.max(Some(occurred_at));
         reservation.details = Some(step.after.clone());
+        if let Some(order) = &step.order {
+            reservation.order = Some(order.clone());
+        }
         let is_cancelled = matches!(event, Event::ReservationCancelled(_));
         reservation.cancelled |= is_cancelled;
         if is_cancelled || matches!(event, Event::ReservationReleased(_)) {

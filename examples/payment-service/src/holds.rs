@@ -6,6 +6,7 @@ use rdkafka::message::{Headers, Message, OwnedMessage};
 use shared_events::event::Event;
 use shared_events::payment::{HoldOutcome, HoldPayment};
 use shared_events::record;
+use shared_events::reservation::ReservationStatus;
 use shared_events::values::ReservationId;
 
 use crate::book::is_declined;
@@ -46,10 +47,12 @@ fn event_of(record: &OwnedMessage) -> Option<Event> {
     read.ok()?.event().ok()
 }
 
-/// What to do about an event, if it concerns us: pay for a hold that is nobody's order, and give back what was
-/// paid too late. The same event leads to the same, however often it comes.
+/// What to do about an event, if it concerns us: pay for a hold that is nobody's order, at once or when it has
+/// waited for all of its stock, and give back what was paid too late. The same event leads to the same, however
+/// often it comes.
 fn act(event: &Event, holds: &Holds, decline_rate: f64) -> Option<(ReservationId, HoldOutcome)> {
-    if let Event::ReservationHeld(held) = event
+    if let Event::ReservationHeld(held) | Event::ReservationFilled(held) = event
+        && held.after.status == ReservationStatus::Held
         && held.order.is_none()
     {
         let id = &held.after.id;
@@ -110,8 +113,20 @@ mod tests {
         let outcome = |event: &Event, rate| act(event, &Holds::new(), rate).map(|done| done.1);
         assert_eq!(outcome(&held, 0.0), Some(HoldOutcome::Paid));
         assert_eq!(outcome(&held, 1.0), Some(HoldOutcome::Refused));
-        let of_order = event("ReservationHeld", 2, &format!(r#","order":"{ID}""#));
-        assert_eq!(outcome(&of_order, 0.0), None);
+        for (of_order, version) in [("ReservationHeld", 2), ("ReservationFilled", 1)] {
+            let of_order = event(of_order, version, &format!(r#","order":"{ID}""#));
+            assert_eq!(outcome(&of_order, 0.0), None);
+        }
+    }
+
+    #[test]
+    fn what_waits_is_paid_when_nothing_of_it_waits_any_more() {
+        let mut filled = event("ReservationFilled", 1, "");
+        let outcome = |event: &Event| act(event, &Holds::new(), 0.0).map(|done| done.1);
+        assert_eq!(outcome(&filled), Some(HoldOutcome::Paid));
+        let Event::ReservationFilled(step) = &mut filled else { panic!("{filled:?}") };
+        step.after.status = ReservationStatus::Waiting;
+        assert_eq!(outcome(&filled), None);
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub struct ReservationStep {
     pub parts: Vec<Part>,
     /// The reservation after the step.
     pub after: Reservation,
-    /// The order that holds the stock, in the first event of an order's reservation. Who takes part in holds by
-    /// events alone passes such over.
+    /// The order that holds the stock, in the events from which an order's reservation begins or is held. Who
+    /// takes part in holds by events alone passes such over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
     #[serde(flatten)]

@@ -75,6 +75,21 @@ async fn a_hold_is_confirmed_when_it_is_paid_and_released_when_it_is_refused(wor
         assert_eq!(command.stream(&stream).await.len(), 2, "settled once");
     }
     assert_eq!(ends.keys().collect::<Vec<_>>(), ["confirmed", "released"], "{ends:?}");
+    // One that waits is paid for when it has all of its stock.
+    command.put("/v1/items/B", json!({})).await.expect_status(201);
+    let waits = json!({"owner": "cart-2", "policy": "wait", "wait_seconds": 300, "ttl_seconds": 300,
+        "lines": [{"sku": "B", "location": "MAIN", "quantity": 2}]});
+    let waits = command.post("/v1/reservations", waits).await.expect_status(201).json();
+    let id = waits["reservation"]["id"].as_str().expect("an id").to_owned();
+    for received in [1, 1] {
+        assert_eq!(said(&stockbook, &id).await, [""; 0]);
+        stockbook.receive(&[("B", received)]).await;
+    }
+    let stream = format!("reservation/{id}");
+    let ask = async || command.state(&stream).await["status"].clone();
+    let settled = |seen: &Value| seen != "waiting" && seen != "held";
+    let end = eventually("what waited is settled", ask, settled).await;
+    assert!(end == "confirmed" || end == "released", "{end}");
     // An order's hold is passed over: only its own payment counts.
     let placed = place(&command, order(1, 300, json!({"simulate": "decline"}))).await;
     let id = placed.json()["order"]["id"].as_str().unwrap().to_owned();

@@ -121,7 +121,7 @@ fn release_replaced<'a>(
         return Err(Rejection::UnknownReservation { id: id.clone() });
     }
     let mut draft = Draft::new(ledger, before.clone(), &command.cause);
-    draft.follow(now);
+    draft.follow(state, now);
     if has_expired(&draft.reservation, now) || before.status == ReservationStatus::Expired {
         return Err(Rejection::ReservationExpired {});
     }
@@ -157,7 +157,7 @@ pub(super) fn change_reservation(
     let (state, before) = existing(inventory, &command.id)?;
     check_precondition(command.precondition, state.version)?;
     let mut draft = Draft::new(Ledger::new(inventory, now), before.clone(), &command.cause);
-    draft.follow(now);
+    draft.follow(state, now);
     let has_expired = has_expired(&draft.reservation, now);
     let is_over = has_expired || before.status == ReservationStatus::Expired;
     if is_over && command.step != Step::Settle {
@@ -188,7 +188,7 @@ pub(super) fn undo(
     let (state, before) = existing(inventory, id)?;
     let cause = Cause::default();
     let mut draft = Draft::new(Ledger::new(inventory, now), before.clone(), &cause);
-    draft.follow(now);
+    draft.follow(state, now);
     match draft.reservation.status {
         ReservationStatus::Waiting | ReservationStatus::Held
             if has_expired(&draft.reservation, now) =>

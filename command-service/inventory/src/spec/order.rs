@@ -156,7 +156,12 @@ fn an_order_that_waits_asks_for_payment_when_it_has_all_it_asks_for() {
 
     // A part of it is not enough.
     then(&mut inventory, 2, receive(&[("A", 3)]));
-    assert_eq!(types(&then(&mut inventory, 3, go_on())), ["ReservationFilled"]);
+    let events = then(&mut inventory, 3, go_on());
+    assert_eq!(types(&events), ["ReservationFilled"]);
+    // Who takes part in holds by events alone passes it over.
+    assert!(
+        matches!(&events[..], [Event::ReservationFilled(step)] if step.order == Some(order_id(1)))
+    );
     assert_eq!(when_at(&inventory, 4, go_on()), Ok(Vec::new()));
     assert_eq!(now(&inventory).status, OrderStatus::Waiting);
 

@@ -13,7 +13,7 @@ use shared_events::time::Timestamp;
 use super::{Draft, expiry};
 use crate::command::Wait;
 use crate::rejection::Rejection;
-use crate::state::Hold;
+use crate::state::{Hold, ReservationState};
 
 impl Draft<'_> {
     /// Takes what is there for each line and lets the rest wait. If nothing has to, it is an ordinary hold.
@@ -70,7 +70,7 @@ impl Draft<'_> {
 
     /// Learns which parts of what the reservation waits for were filled since its last step. If that is all,
     /// it is held, from the last fill on.
-    pub(super) fn follow(&mut self, now: Timestamp) {
+    pub(super) fn follow(&mut self, state: &ReservationState, now: Timestamp) {
         let is_over = self.reservation.expires_at <= now;
         if self.reservation.status != ReservationStatus::Waiting || is_over {
             return;
@@ -94,12 +94,12 @@ impl Draft<'_> {
         let ttl = self.ttl();
         let extended =
             if self.waits() { Vec::new() } else { self.hold_until(last.unwrap_or(now) + ttl) };
-        let (after, order, cause) = (self.reservation.clone(), None, Cause::default());
+        let (after, order) = (self.reservation.clone(), state.order.clone());
         self.followed.push(Event::ReservationFilled(ReservationStep {
             parts,
             after,
             order,
-            cause,
+            cause: Cause::default(),
         }));
         self.followed.extend(extended);
     }
