@@ -141,11 +141,14 @@ fn listeners(ways: &[OpenWays]) -> anyhow::Result<(Extras, [u16; 4])> {
     Ok((Extras { properties, format: Vec::new() }, ports))
 }
 
-/// Copies of the programs: a build in the middle of a run changes none.
+/// Copies of the programs: a build in the middle of a run changes none. What a killed run left may still run.
 fn keep(folder: &Path, programs: &[PathBuf; 2]) -> anyhow::Result<[PathBuf; 2]> {
     let copies = ["command-service", "query-service"].map(|name| folder.join(name));
     std::fs::create_dir_all(folder)?;
     for (program, copy) in programs.iter().zip(&copies) {
+        if copy.exists() {
+            std::fs::remove_file(copy)?;
+        }
         std::fs::copy(program, copy).context("a program cannot be copied")?;
     }
     Ok(copies)
