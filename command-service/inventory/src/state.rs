@@ -65,7 +65,7 @@ pub struct ReservationState {
     pub ended_for: Option<Box<Reference>>,
     /// The order that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<OrderId>,
+    pub order: Option<Box<OrderId>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

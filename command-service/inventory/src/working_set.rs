@@ -231,7 +231,7 @@ impl Inventory {
         reservation.newest_at = reservation.newest_at.max(Some(occurred_at));
         reservation.details = Some(step.after.clone());
         if let Some(order) = &step.order {
-            reservation.order = Some(order.clone());
+            reservation.order = Some(Box::new(order.clone()));
         }
         let is_cancelled = matches!(event, Event::ReservationCancelled(_));
         reservation.cancelled |= is_cancelled;

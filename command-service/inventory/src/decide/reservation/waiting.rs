@@ -94,7 +94,7 @@ impl Draft<'_> {
         let ttl = self.ttl();
         let extended =
             if self.waits() { Vec::new() } else { self.hold_until(last.unwrap_or(now) + ttl) };
-        let (after, order) = (self.reservation.clone(), state.order.clone());
+        let (after, order) = (self.reservation.clone(), state.order.as_deref().cloned());
         self.followed.push(Event::ReservationFilled(ReservationStep {
             parts,
             after,
