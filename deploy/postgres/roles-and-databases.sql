@@ -26,10 +26,11 @@ select format('alter role %I login nosuperuser nocreatedb nocreaterole password 
 from roles
 \gexec
 
--- Each service may connect to its own database, and nobody else may.
+-- Each service may connect to its own databases, and nobody else may.
 create temporary table guests (database text, role text);
 insert into guests values
     ('stockbook_write', 'stockbook_command'),
+    ('stockbook_keys', 'stockbook_command'),
     ('stockbook_read', 'stockbook_query');
 
 select format('create database %I owner stockbook_owner template template0', database)

@@ -46,8 +46,16 @@ pub(crate) async fn the_readme_is_followed_on_a_new_project(project: &Project) {
     let back = command.done("/v1/reversals", back).await;
     assert_eq!(back.figures("85123A").on_hand, before.on_hand + 10, "{}", back.body);
 
-    // 5. The other service and the topic say the same.
-    let expected = Figures::new(before.on_hand + 4, 0, 2);
+    // 5. What is known of a person is sealed, and opened for who may.
+    let mut one = lines_at_main(&[("85123A", 1)]);
+    one["personal"] = json!({"subject": "customer-17850", "data": {"name": "Mrs Miller"}});
+    let taken = command.done("/v1/receipts", one).await.json();
+    let id = taken["events"][0]["id"].as_str().expect("an id");
+    let opened = command.get(&format!("/v1/events/{id}/personal")).await.expect_status(200);
+    assert_eq!(opened.json()["data"]["name"], "Mrs Miller");
+
+    // 6. The other service and the topic say the same.
+    let expected = Figures::new(before.on_hand + 5, 0, 2);
     assert_eq!(Figures::of(&project.read("/v1/stock/85123A/MAIN").await), expected);
     project.assert_topic_equals_log().await;
 }
