@@ -26,6 +26,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const TAIL_BYTES: u64 = 16 * 1024;
 const TAIL_LINES: usize = 20;
 
+/// The part of a log that is searched.
+const LOOKED_AT_MAX: u64 = 1024 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -71,6 +74,8 @@ pub(crate) struct Spec {
 pub struct Process {
     spec: Spec,
     log: PathBuf,
+    /// Where the log of this start begins.
+    log_from: u64,
     record: PathBuf,
     child: Child,
 }
@@ -83,7 +88,7 @@ impl Process {
             .with_context(|| format!("cannot rename {}", log.display()))?;
         let record = folder.records().join(format!("{}.json", spec.name));
         let child = spawn(&spec, &log, &record)?;
-        Ok(Self { spec, log, record, child })
+        Ok(Self { spec, log, log_from: 0, record, child })
     }
 
     /// Starts it again after it has ended, with the same log.
@@ -91,8 +96,22 @@ impl Process {
         if self.child.id().is_some() {
             bail!("{} still runs", self.spec.name);
         }
+        self.log_from = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         self.child = spawn(&self.spec, &self.log, &self.record)?;
         Ok(())
+    }
+
+    /// Whether its log has this text since the last start. Another process may have written there, too, such as
+    /// children of the one before.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut log = File::open(&self.log)?;
+            log.seek(SeekFrom::Start(self.log_from))?;
+            let mut bytes = Vec::new();
+            log.take(LOOKED_AT_MAX).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(text))
     }
 
     /// Sets a variable for the next start.
@@ -289,6 +308,27 @@ fn last_lines(text: &str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_process_said_is_found_however_much_was_logged_after_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(root.path()).unwrap();
+        let say = |text: &str| Spec {
+            kind: Kind::Postgres,
+            name: "sh".to_owned(),
+            program: "sh".into(),
+            args: vec!["-c".into(), format!("echo {text}; seq 1000").into()],
+            env: Vec::new(),
+            user: None,
+        };
+        let mut process = Process::start(&folder, say("it is still in use")).unwrap();
+        process.ended().await.unwrap();
+        assert!(process.has_logged("is still in use") && !process.tail().contains("in use"));
+        process.spec = say("ready");
+        process.start_again().unwrap();
+        process.ended().await.unwrap();
+        assert!(process.has_logged("ready") && !process.has_logged("is still in use"));
+    }
 
     #[test]
     fn an_error_message_quotes_the_end_of_a_log() {

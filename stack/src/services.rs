@@ -88,8 +88,9 @@ impl Service {
         let address = &self.address;
         loop {
             let ready = self.process.wait_until(within, async || address.ask().await).await;
-            let again = |error: &anyhow::Error| error.to_string().contains(STILL_IN_USE);
-            if !ready.as_ref().is_err_and(again) || Instant::now() > deadline {
+            // Sessions that end write so much that the end of the log does not have it any more.
+            let again = ready.is_err() && self.process.has_logged(STILL_IN_USE);
+            if !again || self.process.pid().is_some() || Instant::now() > deadline {
                 return ready;
             }
             tokio::time::sleep(LOOK_AGAIN).await;

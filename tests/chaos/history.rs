@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+/// Violations that are printed.
+const SHOWN: usize = 40;
+
 /// A sku and a location.
 pub(crate) type Pair = (String, String);
 
@@ -37,7 +40,7 @@ pub(crate) struct Settled {
 #[derive(Default)]
 pub(crate) struct History {
     settled: Mutex<Vec<Settled>>,
-    violations: Mutex<Vec<Violation>>,
+    violations: Mutex<Vec<Kind>>,
     acknowledged: AtomicUsize,
 }
 
@@ -54,12 +57,6 @@ pub(crate) enum Kind {
     Differs,
     /// Anything else.
     Broken,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Violation {
-    pub(crate) kind: Kind,
-    pub(crate) what: String,
 }
 
 impl Settled {
@@ -81,8 +78,11 @@ impl History {
     }
 
     pub(crate) fn violate(&self, kind: Kind, what: impl Into<String>) {
-        let violation = Violation { kind, what: what.into() };
-        self.violations.lock().unwrap_or_else(PoisonError::into_inner).push(violation);
+        let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
+        if violations.len() < SHOWN {
+            println!("VIOLATION {kind:?}: {}", what.into());
+        }
+        violations.push(kind);
     }
 
     /// How many commands were acknowledged so far.
@@ -94,7 +94,7 @@ impl History {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn violations(&self) -> Vec<Violation> {
+    pub(crate) fn violations(&self) -> Vec<Kind> {
         self.violations.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
