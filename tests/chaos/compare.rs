@@ -98,6 +98,27 @@ async fn rows(database: &mut PgConnection, version: i64) -> anyhow::Result<BTree
     Ok(levels)
 }
 
+/// The figures of each item over all its locations, as the rows have them; they are `numeric`.
+async fn totals(
+    database: &mut PgConnection,
+    version: i64,
+) -> anyhow::Result<BTreeMap<String, [i64; 5]>> {
+    let query = format!(
+        "select sku, on_hand::bigint, reserved::bigint, allocated::bigint, incoming::bigint,
+            waiting::bigint from stock_v{version}.stock_totals"
+    );
+    let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(database).await?;
+    let mut totals = BTreeMap::new();
+    for row in rows {
+        let mut figures = [0; 5];
+        for (figure, name) in figures.iter_mut().zip(FIGURES) {
+            *figure = row.try_get(name)?;
+        }
+        totals.insert(row.try_get("sku")?, figures);
+    }
+    Ok(totals)
+}
+
 /// Every row of a list, page by page. Unlike a test's own client it gets an error when nobody answers.
 async fn list(api: &Api, path: &str) -> anyhow::Result<Vec<Value>> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
@@ -125,6 +146,12 @@ pub(crate) async fn views(system: &System, log: &Log, history: &History) -> anyh
     let version = active(&system.queries[0].direct).await?;
     let rows = rows(&mut database, version).await?;
     compare("row", &log.levels, &rows, history);
+    let mut sums: BTreeMap<String, [i64; 5]> = BTreeMap::new();
+    for ((sku, _), level) in &log.levels {
+        let sum = sums.entry(sku.clone()).or_default();
+        *sum = [0, 1, 2, 3, 4].map(|nth| sum[nth] + level.figures[nth]);
+    }
+    compare("total", &sums, &totals(&mut database, version).await?, history);
     let movements = format!("select count(*) from stock_v{version}.movements");
     let movements: i64 =
         sqlx::query_scalar(AssertSqlSafe(movements)).fetch_one(&mut database).await?;
