@@ -75,6 +75,7 @@ impl App {
             api_keys,
             sign_in,
             vault,
+            asyncapi: http::contract::description(&config),
             config: commands,
         };
         Self { config, writer, state }

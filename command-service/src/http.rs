@@ -9,6 +9,7 @@
 //! - `keys` says which API keys are valid
 //! - `personal` opens personal data, `subjects` lists and forgets those of a person
 //! - `log` serves the log, `relay` says how far it is published, `health` answers `/readyz`, `openapi` describes problems
+//! - [`contract`] describes the topics for machines of others
 
 mod correlation;
 mod request;
@@ -24,6 +25,7 @@ mod relay;
 mod personal;
 mod subjects;
 mod openapi;
+pub mod contract;
 #[cfg(test)]
 mod tests;
 
@@ -67,6 +69,8 @@ pub struct AppState {
     pub sign_in: SignIn,
     /// None: the service keeps no personal data.
     pub vault: Option<PersonalVault>,
+    /// The description of the topics.
+    pub asyncapi: Arc<str>,
     pub config: CommandConfig,
 }
 
@@ -131,7 +135,9 @@ fn routes() -> Routes<Arc<AppState>> {
 pub fn router(app: AppState, callers: &Callers) -> Router {
     let sign_in = app.sign_in.clone();
     let ready = get(health::ready);
+    let contract = contract::router(Arc::clone(&app.asyncapi));
     let (router, table) = service_edge::http::router::<Code, _>(routes(), ready, Arc::new(app));
+    let router = router.merge(contract);
     let gate = sign_in.gate(table).map(|gate| from_fn_with_state(gate, guard::<Code>));
     // In one `layer`, from the outside in: each further one would box every request once more.
     router.layer(

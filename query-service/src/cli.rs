@@ -7,7 +7,9 @@ use service_edge::config::MigrateConfig;
 use service_edge::process::with_default_action;
 
 use crate::config::{HealthcheckConfig, ServeConfig};
+use crate::export::ExportConfig;
 use crate::rebuild::RebuildConfig;
+use crate::sink::SinkConfig;
 use crate::skip::SkipConfig;
 
 /// Stockbook's query-service: follows the log and answers stock queries.
@@ -35,6 +37,11 @@ pub enum Action {
     Rebuild(RebuildConfig),
     /// Let a lane skip the one event at which it stopped. The skipped event stays on record.
     Skip(SkipConfig),
+    /// Write the log in order as Parquet files, for analysts and other systems, or check such files. If it is
+    /// killed, it goes on at the next start.
+    Export(Box<ExportConfig>),
+    /// Copy the log to somewhere that is not Kafka.
+    Sink(Box<SinkConfig>),
     /// Ask a running service whether it is ready; fail if it is not.
     Healthcheck(HealthcheckConfig),
 }

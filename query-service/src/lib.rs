@@ -13,6 +13,7 @@
 //! - [`integrity`]: proves that the view `stock` matches the log
 //! - [`alerts`]: publishes low-stock alerts
 //! - [`rebuild`], [`skip`]: subcommands for operators
+//! - [`export`], [`sink`], [`lane_reader`]: copies the log to files and to Redis for others
 //! - [`metrics`]
 
 pub mod alerts;
@@ -22,8 +23,10 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod endpoints;
+pub mod export;
 pub mod http;
 pub mod integrity;
+pub mod lane_reader;
 pub mod metrics;
 pub mod migrate;
 pub mod openapi;
@@ -36,4 +39,5 @@ pub mod rebuild;
 pub mod router;
 #[cfg(test)]
 pub(crate) mod sample_log;
+pub mod sink;
 pub mod skip;

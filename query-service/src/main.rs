@@ -6,7 +6,7 @@ use mimalloc::MiMalloc;
 use query_service::app::App;
 use query_service::cli::{Action, Config};
 use query_service::config::ServeConfig;
-use query_service::{migrate, rebuild, skip};
+use query_service::{export, migrate, rebuild, sink, skip};
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
 
@@ -24,6 +24,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Migrate(config) => migrate::migrate(config).await,
         Action::Rebuild(config) => rebuild::rebuild(config).await,
         Action::Skip(config) => skip::skip(config).await,
+        Action::Export(config) => export::export(*config).await,
+        Action::Sink(config) => sink::sink(*config).await,
         Action::Healthcheck(config) => healthcheck(&config.listen, &config.tls).await,
     }
 }

@@ -60,6 +60,12 @@ macro_rules! events {
             /// Every type with the version that is written today.
             pub const TYPES: &[(&str, i16)] = &[$((stringify!($name), $version),)+];
 
+            /// The schema of every type as it is written today, by name.
+            #[cfg(test)]
+            pub(crate) fn schemas() -> std::collections::BTreeMap<String, serde_json::Value> {
+                [$(crate::schema::tests::of_event::<$data>(stringify!($name), $version),)+].into()
+            }
+
             /// The published name of the type.
             pub fn event_type(&self) -> &'static str {
                 match self {

@@ -76,6 +76,7 @@ impl FromStr for EventId {
 }
 
 /// The number of an event in its stream: 1, 2, 3 …; 0 means that the stream has no events.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

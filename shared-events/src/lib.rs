@@ -9,6 +9,7 @@
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
+//! - [`schema`], [`asyncapi`]: the same for machines of others: JSON Schemas, and a description of the topics
 //!
 //! Compatibility: a published event type and version never changes. A new shape is a new
 //! `schema_version`, and every version has a golden file in `tests/golden`.
@@ -31,3 +32,5 @@ pub mod chain;
 pub mod recorded;
 pub mod lane_check;
 pub mod record;
+pub mod schema;
+pub mod asyncapi;

@@ -10,6 +10,7 @@ use crate::values::{Label, LocationCode, OrderId, ReservationId, Sku};
 use crate::words::words;
 
 /// An order after one of its events.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
@@ -69,6 +70,7 @@ words! {
 }
 
 /// How an order treats lines without enough stock.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderPolicy {
@@ -81,6 +83,7 @@ pub enum OrderPolicy {
 }
 
 /// One line of an order. All amounts in base units.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrderLine {
@@ -95,6 +98,7 @@ pub struct OrderLine {
 }
 
 /// A step of an order.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessStep {
@@ -161,6 +165,7 @@ impl RequestKind {
 }
 
 /// A request that the payment service has not answered.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {

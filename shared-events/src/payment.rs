@@ -20,11 +20,13 @@ pub const REQUEST_SOURCE: &str = "/stockbook/orders";
 pub const DETAILS_BYTES_MAX: usize = 4_096;
 
 /// Opaque references for the payment service, such as the id of a payment method. Never card data.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PaymentDetails(pub Map<String, Value>);
 
 /// A request to the payment service: the value of a record on its topic, whose key is the order's id.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentRequest {
     pub order: OrderId,
@@ -41,6 +43,7 @@ pub struct PaymentRequest {
 }
 
 /// What became of a request.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentOutcome {
@@ -54,6 +57,7 @@ pub enum PaymentOutcome {
 
 /// A reply of the payment service: the value of a record on its topic, whose key is the order's id. Members
 /// that are not known here are passed over, for the payment service is somebody else's.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentReply {
     /// The order, as the request named it.
@@ -72,6 +76,7 @@ pub struct PaymentReply {
 
 /// What became of a hold by events alone: the value of a record on the topic of choreography, whose key is the
 /// reservation's id. Members that are not known here are passed over.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldPayment {
     /// The reservation, as its event named it.
@@ -81,6 +86,7 @@ pub struct HoldPayment {
 }
 
 /// What became of the payment for a hold.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldOutcome {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::values::Label;
 
 /// The external document behind an event.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {

@@ -8,6 +8,7 @@ use crate::values::{Label, LocationCode, ReservationId, Sku};
 use crate::words::words;
 
 /// A reservation after one of its events.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reservation {
@@ -89,6 +90,7 @@ impl ReservationStatus {
 
 /// One line of a reservation. All amounts in base units; none is ever negative, and
 /// quantity ≥ released + fulfilled, fulfilled ≥ returned.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationLine {
@@ -133,6 +135,7 @@ impl ReservationLine {
 }
 
 /// A part of a reservation or of a transfer.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part {

@@ -8,6 +8,7 @@ use crate::values::{LocationCode, Sku, TransferId};
 use crate::words::words;
 
 /// A transfer after one of its events.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
@@ -63,6 +64,7 @@ impl TransferStatus {
 
 /// One line of a transfer. All amounts in base units; none is ever negative, and
 /// quantity ≥ received + lost + returned.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransferLine {

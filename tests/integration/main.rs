@@ -59,6 +59,7 @@ mod replay;
 mod crash;
 mod snapshots;
 mod restore;
+mod export;
 mod evolution;
 
 use std::process::ExitCode;
@@ -128,6 +129,7 @@ const TESTS: &[&[registry::Test]] = &[
     crash::TESTS,
     snapshots::TESTS,
     restore::TESTS,
+    export::TESTS,
     evolution::TESTS,
     views::extremes::TESTS,
     views::low::TESTS,

@@ -38,6 +38,7 @@ fn router_without_database(intake: WriterState) -> Router {
         reversals,
         api_keys: ApiKeyTable::new(pool()),
         vault: None,
+        asyncapi: "{\"asyncapi\":\"3.0.0\"}".into(),
         sign_in: SignIn::off(),
         config,
     };
@@ -210,6 +211,23 @@ fn the_published_description_is_the_one_in_openapi_json() {
         routes(),
         env!("CARGO_MANIFEST_DIR").as_ref(),
     );
+}
+
+#[tokio::test]
+async fn topics_are_described_and_each_schema_is_found_by_type_and_version() {
+    let (status, headers, text) = ask(request("GET", "/asyncapi.json", "")).await;
+    assert_eq!(
+        (status, &headers["content-type"]),
+        (StatusCode::OK, &"application/json".parse().expect("a value"))
+    );
+    assert!(text.starts_with("{\"asyncapi\""), "{text}");
+    let (status, _, schema) = ask(request("GET", "/schemas/StockReceived/1", "")).await;
+    let schema: Value = serde_json::from_str(&schema).expect("a schema is JSON");
+    assert_eq!((status, &schema["title"]), (StatusCode::OK, &"StockReceived version 1".into()));
+    for nowhere in ["StockReceived/0", "StockReceived/99", "StockReceived/x", "Stock/1"] {
+        let (status, _, _) = ask(request("GET", &format!("/schemas/{nowhere}"), "")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{nowhere}");
+    }
 }
 
 #[tokio::test]

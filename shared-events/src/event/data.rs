@@ -9,6 +9,7 @@ use crate::reference::Reference;
 use crate::values::{Code, LocationCode, ReversalId, Sku};
 
 /// The stored figures of an item at a location, in base units; none is ever negative.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
@@ -67,6 +68,7 @@ impl Figures {
 }
 
 /// The free members of a command, kept together so that encrypting them would touch one place.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
@@ -79,6 +81,7 @@ pub struct Context {
 }
 
 /// The members that say why an event was recorded.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +94,7 @@ pub struct Cause {
 }
 
 /// All details of an item after the event.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ItemDetails {
@@ -108,6 +112,7 @@ pub struct ItemDetails {
 }
 
 /// All details of a location after the event.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocationDetails {
@@ -121,6 +126,7 @@ pub struct LocationDetails {
 }
 
 /// Goods came in.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockReceived {
     pub sku: Sku,
@@ -133,6 +139,7 @@ pub struct StockReceived {
 }
 
 /// Goods went out.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockIssued {
     pub sku: Sku,
@@ -148,6 +155,7 @@ pub struct StockIssued {
 }
 
 /// on_hand was corrected by a difference.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockAdjusted {
     pub sku: Sku,
@@ -162,6 +170,7 @@ pub struct StockAdjusted {
 }
 
 /// The exact opposite of an earlier event.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockReversed {
     pub sku: Sku,
@@ -177,6 +186,7 @@ pub struct StockReversed {
 }
 
 /// on_hand was set to a counted quantity.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockSet {
     pub sku: Sku,
@@ -189,6 +199,7 @@ pub struct StockSet {
 }
 
 /// Goods left for another location. The same command records their arrival.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedOut {
     pub sku: Sku,
@@ -205,6 +216,7 @@ pub struct StockMovedOut {
 }
 
 /// Goods came from another location. The same command records their departure.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockMovedIn {
     pub sku: Sku,
@@ -221,6 +233,7 @@ pub struct StockMovedIn {
 }
 
 /// An item is no longer traded; no stock of it is left.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemRetired {
     pub sku: Sku,
@@ -229,6 +242,7 @@ pub struct ItemRetired {
 }
 
 /// A retired item is traded again.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemReinstated {
     /// The item as it was when it was retired.

@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 use crate::values::{Code, LocationCode, OrderId, ReservationId, Sku};
 
 /// A reserved quantity: its hold begins, is released, expires or becomes an allocation.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldStock {
     pub sku: Sku,
@@ -25,6 +26,7 @@ pub struct HeldStock {
 }
 
 /// A hold with a new expiry.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldExtended {
     pub sku: Sku,
@@ -45,6 +47,7 @@ pub struct HoldExtended {
 }
 
 /// An allocated quantity: it is cancelled, fulfilled, or returned after that.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatedStock {
     pub sku: Sku,
@@ -60,6 +63,7 @@ pub struct AllocatedStock {
 }
 
 /// A step in the life of a reservation.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationStep {
     /// The released, cancelled, fulfilled or returned parts; empty for steps of the whole reservation.
@@ -76,6 +80,7 @@ pub struct ReservationStep {
 }
 
 /// A step of a reservation that an event of others asked for, and that was not possible. It changes nothing.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRefused {
     /// `confirm` or `release`.

@@ -7,6 +7,7 @@ use crate::order::Order;
 use crate::payment::PaymentDetails;
 
 /// A step in the life of an order.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderStep {
     /// The references for the payment service; only in the order's first event.

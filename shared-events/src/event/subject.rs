@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::values::Label;
 
 /// A person's key was deleted.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectForgotten {

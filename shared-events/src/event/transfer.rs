@@ -8,6 +8,7 @@ use crate::transfer::Transfer;
 use crate::values::{LocationCode, Sku, TransferId};
 
 /// Stock at the location that a transfer leaves: it is dispatched, or comes back.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentStock {
     pub sku: Sku,
@@ -26,6 +27,7 @@ pub struct SentStock {
 }
 
 /// Stock at the location that a transfer goes to: it is expected, arrives, is lost or goes back.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExpectedStock {
     pub sku: Sku,
@@ -44,6 +46,7 @@ pub struct ExpectedStock {
 }
 
 /// A step in the life of a transfer.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TransferStep {
     /// The received, lost or returned parts; empty for a dispatch and for an overdue transfer.

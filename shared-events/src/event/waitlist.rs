@@ -9,6 +9,7 @@ use crate::values::{Label, LocationCode, ReservationId, Sku};
 
 /// A quantity that joins the queue of a stock. Its place follows from its priority, then from the position
 /// of this event.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitlistedStock {
     pub sku: Sku,
@@ -34,6 +35,7 @@ pub struct WaitlistedStock {
 }
 
 /// A waiting quantity, or a part of it, that became held.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilledStock {
     pub sku: Sku,
@@ -66,6 +68,7 @@ pub struct FilledStock {
 }
 
 /// Somebody who waits before another and got nothing.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PassedOver {
@@ -79,6 +82,7 @@ pub struct PassedOver {
 }
 
 /// Why somebody who waits got nothing.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyPassedOver {
@@ -87,6 +91,7 @@ pub enum WhyPassedOver {
 }
 
 /// A waiting quantity, or a part of it, that waits no more without having been filled.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnqueuedStock {
     pub sku: Sku,
@@ -111,6 +116,7 @@ pub struct UnqueuedStock {
 }
 
 /// Why a waiting quantity left without having been filled.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyLeft {
@@ -122,6 +128,7 @@ pub enum WhyLeft {
 
 /// A waiting quantity with another priority or another end of waiting. It keeps the position that its place
 /// follows from.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitChanged {
     pub sku: Sku,
