@@ -152,7 +152,7 @@ impl Requests {
                 let unique = || format!("{run:016x}-{client}-{sent}");
                 let key = requests.keyed.then(unique);
                 let subject = requests.subjects.map(|subjects| match subjects {
-                    Subjects::HalfNew(_) if sent % 2 == 0 => unique(),
+                    Subjects::HalfNew(_) if sent.is_multiple_of(2) => unique(),
                     Subjects::Known(known) | Subjects::HalfNew(known) => {
                         known_subject(rng.random_range(0..known))
                     }
