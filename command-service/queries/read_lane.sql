@@ -2,7 +2,7 @@
 select
     lane, position, stream, version, type, schema_version, occurred_at, recorded_at,
     actor, correlation_id, causation_id, data::text as data, chain, traceparent, credential,
-    subject, sealed
+    subject, sealed, redacted, data_hash, personal_hash
 from events
 where lane = $1 and position >= $2
 order by position

@@ -26,6 +26,7 @@ use crate::log::writer::{self, WriterConfig};
 use crate::metrics;
 use crate::payments::{self, Payments};
 use crate::personal::PersonalVault;
+use crate::redaction::Redactor;
 use crate::relay::{self, RelayConfig, RelayStatus};
 use crate::reversals::WindowReversals;
 use crate::subjects;
@@ -63,6 +64,7 @@ impl App {
             answer_timeout: config.http.answer_timeout_ms.0,
         };
         let reversals = WindowReversals::new(config.write_database_url.clone());
+        let redactor = Redactor::new(&config.write_database_url);
         let log = LogReader::new(pool.clone());
         let relay = RelayStatus::new(pool);
         let api_keys = ApiKeyTable::new(bounded_pool(&config, 1, "API keys"));
@@ -72,6 +74,7 @@ impl App {
             log,
             relay,
             reversals,
+            redactor,
             api_keys,
             sign_in,
             vault,

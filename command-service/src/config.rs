@@ -48,6 +48,8 @@ pub enum Action {
     Migrate(MigrateBothConfig),
     /// Create the Kafka topics of events and of payments with one partition for each lane, unless they exist.
     CreateTopic(CreateTopicConfig),
+    /// What an operator does with the topic of events.
+    Topic(TopicConfig),
     /// Make, list and revoke API keys.
     Keys(KeysConfig),
     /// Check the whole log from its first event; fail at the first difference.
@@ -266,6 +268,36 @@ pub struct CreateTopicConfig {
     #[arg(long, env = "REPLICATION_FACTOR", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u16).range(1..))]
     pub replication_factor: u16,
+}
+
+/// Settings of `topic`.
+#[derive(Debug, Clone, Args)]
+pub struct TopicConfig {
+    #[command(subcommand)]
+    pub action: TopicAction,
+}
+
+/// What is done with the topic.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TopicAction {
+    /// Replace the topic by a new one, which the running services fill from the log: without what redactions
+    /// removed.
+    Remake(RemakeTopicConfig),
+}
+
+/// Settings of `topic remake`.
+#[derive(Debug, Clone, Args)]
+pub struct RemakeTopicConfig {
+    /// The write database, as the service's own role.
+    #[arg(long, env = "WRITE_DATABASE_URL", hide_env_values = true)]
+    pub write_database_url: DatabaseUrl,
+
+    #[command(flatten)]
+    pub brokers: Brokers,
+
+    /// The topic.
+    #[arg(long, env = "TOPIC", default_value = TOPIC)]
+    pub topic: String,
 }
 
 /// Settings of `keys`.

@@ -8,6 +8,7 @@
 //! - `permission` refuses what concerns other locations than the caller's
 //! - `keys` says which API keys are valid
 //! - `personal` opens personal data, `subjects` lists and forgets those of a person
+//! - `redactions` removes bytes of events
 //! - `log` serves the log, `relay` says how far it is published, `health` answers `/readyz`, `openapi` describes problems
 //! - [`contract`] describes the topics for machines of others
 
@@ -24,6 +25,7 @@ mod permission;
 mod relay;
 mod personal;
 mod subjects;
+mod redactions;
 mod openapi;
 pub mod contract;
 #[cfg(test)]
@@ -55,6 +57,7 @@ use crate::api_keys::ApiKeyTable;
 use crate::log::read::LogReader;
 use crate::log::writer::Writer;
 use crate::personal::PersonalVault;
+use crate::redaction::Redactor;
 use crate::relay::RelayStatus;
 use crate::reversals::WindowReversals;
 
@@ -65,6 +68,7 @@ pub struct AppState {
     pub log: LogReader,
     pub relay: RelayStatus,
     pub reversals: WindowReversals,
+    pub redactor: Redactor,
     pub api_keys: ApiKeyTable,
     pub sign_in: SignIn,
     /// None: the service keeps no personal data.
@@ -103,7 +107,7 @@ pub struct CommandConfig {
     components(schemas(Accepted, BatchAnswer, ReversalAnswer, log::EventLine, keys::ApiKeyLine)),
     tags(
         (name = "commands", description = "Change stock. Each command takes effect completely or not at all."),
-        (name = "log", description = "What happened, in order. Never changed."),
+        (name = "log", description = "What happened, in order."),
         (name = "operators", description = "For those who keep the service running."),
     ),
 )]
@@ -115,6 +119,7 @@ fn routes() -> Routes<Arc<AppState>> {
     Routes::of(Api::openapi())
         .merge(commands::routes())
         .merge(subjects::routes())
+        .merge(redactions::routes())
         .routes(LOG, routes!(log::list_lanes))
         .routes(LOG, routes!(log::list_lane_events))
         .routes(LOG, routes!(log::merged::list_events))

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use command_service::app::App;
-use command_service::config::{Action, Config, CreateTopicConfig, ServeConfig};
+use command_service::config::{Action, Config, CreateTopicConfig, ServeConfig, TopicAction};
+use command_service::relay::remake::remake;
 use command_service::{api_keys, migrate, topic, verify};
 use mimalloc::MiMalloc;
 use service_edge::healthcheck::healthcheck;
@@ -27,6 +28,12 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Healthcheck(config) => healthcheck(&config.listen, &config.tls).await,
         Action::Keys(config) => api_keys::operate::operate(config.action).await,
         Action::CreateTopic(config) => create_topics(&config).await,
+        Action::Topic(config) => match config.action {
+            TopicAction::Remake(config) => {
+                config.brokers.check()?;
+                remake(config).await
+            }
+        },
     }
 }
 

@@ -9,6 +9,7 @@
 //! - `take_over` determines where a lane continues; `resume` decides that, from the log and the end of
 //!   the `partition`.
 //! - `status` says how far each lane is.
+//! - `remake` makes the topic again, for an operator.
 //! - `topic_monitor` checks the topic; `session` runs all of this until something fails, and then
 //!   [`Relay::run`] starts another one.
 //!
@@ -52,6 +53,7 @@ mod session;
 mod status;
 mod database;
 mod metrics;
+pub mod remake;
 
 /// How long a shutdown waits for acknowledgements.
 pub const FLUSH_MAX: Duration = Duration::from_secs(10);

@@ -4,7 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
@@ -65,6 +67,28 @@ pub async fn create(
         let topic = Topic::connect(&brokers, topic)?;
         topic.create(lanes, replication_factor)?;
         topic.wait_for_leaders(usize::from(lanes))?;
+        topic.check_policy()
+    })
+    .await
+}
+
+/// Replaces the topic by an empty one like it: with as many copies of each partition, and with its settings.
+pub(crate) async fn replace(
+    brokers: &Brokers,
+    topic: &str,
+    lanes: usize,
+) -> Result<(), TopicError> {
+    let (brokers, topic) = (brokers.clone(), topic.to_owned());
+    blocking(move || {
+        let topic = Topic::connect(&brokers, topic)?;
+        let copies = with_metadata(topic.client.inner(), &topic.name, |found| {
+            partition_count(found, &topic.name, lanes)?;
+            Ok(found.partitions().iter().map(|part| part.replicas().len()).max().unwrap_or(1))
+        })?;
+        let settings = topic.settings()?;
+        topic.delete()?;
+        topic.create_with(lanes, copies, &settings)?;
+        topic.wait_for_leaders(lanes)?;
         topic.check_policy()
     })
     .await
@@ -161,6 +185,61 @@ impl Topic {
         create_all(&self.client, &[topic])
     }
 
+    /// The settings that were made for it.
+    fn settings(&self) -> Result<Vec<(String, String)>, TopicError> {
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_MAX));
+        let asked = [ResourceSpecifier::Topic(&self.name)];
+        let mut settings = Vec::new();
+        for described in block_on(self.client.describe_configs(&asked, &options))? {
+            let described = described.map_err(|code| self.refused(code))?;
+            let own = described
+                .entries
+                .into_iter()
+                .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+            settings.extend(own.filter_map(|entry| Some((entry.name, entry.value?))));
+        }
+        Ok(settings)
+    }
+
+    /// Deletes it, and waits until it can be created again.
+    fn delete(&self) -> Result<(), TopicError> {
+        let options = AdminOptions::new()
+            .request_timeout(Some(LEADERS_MAX))
+            .operation_timeout(Some(LEADERS_MAX));
+        for deleted in block_on(self.client.delete_topics(&[&self.name], &options))? {
+            deleted.map_err(|(topic, code)| TopicError::Refused { topic, code })?;
+        }
+        Ok(())
+    }
+
+    /// Creates it once the brokers have forgotten the one that was deleted.
+    fn create_with(
+        &self,
+        lanes: usize,
+        copies: usize,
+        settings: &[(String, String)],
+    ) -> Result<(), TopicError> {
+        let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+        let replication = TopicReplication::Fixed(count(copies));
+        let topic = NewTopic::new(&self.name, count(lanes), replication);
+        let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+        let options = AdminOptions::new()
+            .request_timeout(Some(LEADERS_MAX))
+            .operation_timeout(Some(LEADERS_MAX));
+        let deadline = Instant::now() + LEADERS_MAX;
+        loop {
+            let created = block_on(self.client.create_topics([&topic], &options))?;
+            let refusal = created.into_iter().find_map(Result::err);
+            match refusal {
+                None => return Ok(()),
+                Some((_, RDKafkaErrorCode::TopicAlreadyExists)) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                Some((topic, code)) => return Err(TopicError::Refused { topic, code }),
+            }
+        }
+    }
+
     /// A new topic reaches the brokers gradually.
     fn wait_for_leaders(&self, lanes: usize) -> Result<(), TopicError> {
         let deadline = Instant::now() + LEADERS_MAX;
@@ -207,11 +286,11 @@ impl Topic {
     }
 }
 
-fn with_metadata(
+fn with_metadata<T>(
     client: &Client<impl rdkafka::ClientContext>,
     topic: &str,
-    check: impl FnOnce(&MetadataTopic) -> Result<(), TopicError>,
-) -> Result<(), TopicError> {
+    check: impl FnOnce(&MetadataTopic) -> Result<T, TopicError>,
+) -> Result<T, TopicError> {
     let metadata = client.fetch_metadata(Some(topic), REQUEST_MAX)?;
     match metadata.topics().iter().find(|found| found.name() == topic) {
         Some(found) => check(found),

@@ -1,5 +1,7 @@
 //! `verify`: reads the whole log and reports the first difference.
 //!
+//! Each lane is read as of one moment, so that its events and what it says of redactions fit.
+//!
 //! It uses the service's own role and may run while services write: each lane is read up to the head
 //! it has at the start. Memory holds one page of events and one entry for each stream of one lane;
 //! after that one folded state at a time, to compare each snapshot.
@@ -13,9 +15,9 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use shared_events::chain::data_hash;
 use shared_events::lane::{Lane, Version};
-use shared_events::lane_check::LaneCheck;
+use shared_events::lane_check::{LaneCheck, Redactions};
 use shared_events::stream::Stream;
-use sqlx::postgres::{PgArguments, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgExecutor, PgPool, PgPoolOptions, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, Postgres, Row};
 
@@ -26,6 +28,9 @@ use crate::log::row::{EventRow, lane_number};
 
 /// Events in one page.
 const PAGE_LEN: i64 = 1_000;
+
+/// Events about redactions in one page. Each may name a thousand others.
+const REDACTIONS_LEN: i64 = 10;
 
 /// Something in the log, or in a table that follows from it, that contradicts the events before.
 #[derive(Debug, FromRow)]
@@ -72,9 +77,13 @@ pub async fn verify(config: VerifyConfig) -> anyhow::Result<()> {
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = pool.context("the write database cannot be reached")?;
     match scan(&pool).await {
-        Ok((lanes, events)) => {
+        Ok(Counts { lanes, events, redacted }) => {
             let took = started.elapsed();
-            say(&format!("{events} events in {lanes} lanes, no difference, {took:.1?}"))
+            let redacted = match redacted {
+                0 => String::new(),
+                some => format!("{some} redacted, "),
+            };
+            say(&format!("{events} events in {lanes} lanes, {redacted}no difference, {took:.1?}"))
         }
         Err(Stopped::Differs(difference)) => {
             say(&format!("difference: {difference}"))?;
@@ -88,13 +97,22 @@ fn say(line: &str) -> anyhow::Result<()> {
     writeln!(std::io::stdout().lock(), "{line}").context("stdout cannot be written")
 }
 
-/// Returns the number of lanes and events.
-async fn scan(pool: &PgPool) -> Result<(usize, i64), Stopped> {
+/// What was read.
+struct Counts {
+    lanes: usize,
+    events: i64,
+    redacted: u64,
+}
+
+async fn scan(pool: &PgPool) -> Result<Counts, Stopped> {
     // 1. Each lane from its beginning to the head it has now.
     let heads = LogReader::new(pool.clone()).heads().await?;
-    let mut events = 0;
+    let (mut events, mut redacted) = (0, 0);
     for head in &heads {
-        scan_lane(pool, head).await?;
+        let snapshot = "begin isolation level repeatable read, read only";
+        let mut transaction = pool.begin_with(snapshot).await?;
+        redacted += scan_lane(&mut transaction, head).await?;
+        transaction.commit().await?;
         events += head.position.0;
     }
     // 2. What spans lanes, and the tables that follow from the events.
@@ -109,19 +127,21 @@ async fn scan(pool: &PgPool) -> Result<(usize, i64), Stopped> {
     let (good, foreign) = check_snapshots(pool).await?;
     // Nobody may be reading the report; the scan continues.
     let _ = say(&format!("snapshots: {good} match, {foreign} of another log are ignored"));
-    Ok((heads.len(), events))
+    Ok(Counts { lanes: heads.len(), events, redacted })
 }
 
-async fn scan_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
+/// Returns the number of redacted events.
+async fn scan_lane(connection: &mut PgConnection, head: &LaneHead) -> Result<u64, Stopped> {
     let lane = lane_number(head.lane);
     let mut check = LaneCheck::new(head.lane);
+    check.expect(redactions(connection, head.lane).await?);
     while check.position() < head.position {
         let first = check.position().next();
         let rows = sqlx::query(include_str!("../queries/verify_lane.sql"))
             .bind(lane)
             .bind(first.0)
             .bind(PAGE_LEN.min(head.position.0 - check.position().0))
-            .fetch_all(pool)
+            .fetch_all(&mut *connection)
             .await?;
         if rows.is_empty() {
             let found = "no event".to_owned();
@@ -141,7 +161,7 @@ async fn scan_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
             .bind(lane)
             .bind(first.0)
             .bind(check.position().0);
-        expect_none(pool, outcomes).await?;
+        expect_none(&mut *connection, outcomes).await?;
     }
     let _ = say(&format!(
         "lane {lane}: {} events of {} streams, chain {}",
@@ -149,7 +169,26 @@ async fn scan_lane(pool: &PgPool, head: &LaneHead) -> Result<(), Stopped> {
         check.streams(),
         check.chain()
     ));
-    Ok(())
+    Ok(check.redacted())
+}
+
+/// What a lane says of its redactions, also behind the head that it is read to.
+async fn redactions(connection: &mut PgConnection, lane: Lane) -> sqlx::Result<Redactions> {
+    let mut redactions = Redactions::default();
+    let mut from = Version(1);
+    loop {
+        let page: Vec<EventRow> = sqlx::query_as(include_str!("../queries/read_stream.sql"))
+            .bind(Stream::Redaction(lane.0).to_string())
+            .bind(from.0)
+            .bind(REDACTIONS_LEN)
+            .fetch_all(&mut *connection)
+            .await?;
+        let Some(EventRow(last)) = page.last() else {
+            return Ok(redactions);
+        };
+        from = last.version.next();
+        page.iter().for_each(|EventRow(event)| redactions.follow(event));
+    }
 }
 
 /// Checks the next row of a lane: its types, the hash of its data, and that it follows.
@@ -167,9 +206,10 @@ fn check_row(lane: Lane, check: &mut LaneCheck, row: &PgRow) -> Result<(), Stopp
         }
         Err(error) => return Err(error.into()),
     };
-    // The chain covers the data by its hash, so a wrong hash would show as a wrong chain.
+    // The chain covers the data by its hash, so a wrong hash would show as a wrong chain. What is left of a
+    // redacted event has another hash, which an event of the lane announces.
     let (hash, stored) = (data_hash(event.data.get()), row.try_get::<Vec<u8>, _>("data_hash")?);
-    if hash[..] != stored[..] {
+    if event.redacted.is_none() && hash[..] != stored[..] {
         return differs("data_hash", hex::encode(hash), hex::encode(stored));
     }
     match check.follow(&event, event.event().as_ref()) {
@@ -184,10 +224,10 @@ fn check_row(lane: Lane, check: &mut LaneCheck, row: &PgRow) -> Result<(), Stopp
 
 /// Runs a statement that selects the first difference.
 async fn expect_none(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     statement: QueryAs<'_, Postgres, Difference, PgArguments>,
 ) -> Result<(), Stopped> {
-    match statement.fetch_optional(pool).await? {
+    match statement.fetch_optional(executor).await? {
         None => Ok(()),
         Some(difference) => Err(Stopped::Differs(difference)),
     }

@@ -26,6 +26,14 @@ select format('alter role %I login nosuperuser nocreatedb nocreaterole password 
 from roles
 \gexec
 
+-- Owns the function that takes bytes out of recorded events, and nobody logs in as it. The owner gives the
+-- function to it.
+select 'create role stockbook_redactor nologin'
+where 'stockbook_redactor' not in (select rolname from pg_roles)
+\gexec
+
+grant stockbook_redactor to stockbook_owner;
+
 -- Each service may connect to its own databases, and nobody else may.
 create temporary table guests (database text, role text);
 insert into guests values

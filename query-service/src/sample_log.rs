@@ -6,16 +6,17 @@ mod orders;
 mod transfers;
 mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared_events::chain::Chain;
-use shared_events::event::{Event, Figures, Reference};
+use shared_events::chain::{Chain, Hash, data_hash};
+use shared_events::event::{Event, EventsRedacted, Figures, RedactedEvent, Reference};
 use shared_events::lane::{Lane, LaneMap, Position, Version};
 use shared_events::order::Order;
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::{Redacted, RedactedMember};
 use shared_events::reservation::{Part, Reservation, ReservationLine, ReservationStatus};
 use shared_events::slot::slot_of;
 use shared_events::stream::Stream;
@@ -309,6 +310,26 @@ impl Log {
         self.record(stream, "SubjectForgotten", &data);
     }
 
+    /// The reference of an event is removed, and its lane says so.
+    pub(crate) fn redact(&mut self, number: usize) {
+        let event = &self.events[number];
+        let hash_before = Hash(data_hash(event.data.get()));
+        let members = BTreeSet::from([RedactedMember::Reference]);
+        let mut left: Value = serde_json::from_str(event.data.get()).expect("JSON");
+        left.as_object_mut().expect("an object").remove("reference");
+        let left = RawValue::from_string(left.to_string()).expect("JSON");
+        let hash_after = Hash(data_hash(left.get()));
+        let (id, lane) = (event.id(), event.lane);
+        let redacted =
+            Redacted { members: members.clone(), data_hash: hash_before, personal_hash: None };
+        self.events[number].data = left;
+        self.events[number].redacted = Some(Box::new(redacted));
+        let one = RedactedEvent { id, members, hash_before, hash_after };
+        let reason = "request".parse().expect("a code");
+        let data = json!(EventsRedacted { lane, reason, events: vec![one] });
+        self.record(Stream::Redaction(lane.0), "EventsRedacted", &data);
+    }
+
     fn record_step(&mut self, after: &Reservation, event_type: &str, parts: &[Part]) {
         let data = json!({ "parts": parts, "after": after, "reference": after.reference });
         self.record(Stream::Reservation(after.id.clone()), event_type, &data);
@@ -377,6 +398,7 @@ impl Log {
             actor: None,
             caller: None,
             personal: None,
+            redacted: None,
             correlation_id: "c-1".parse().expect("a label"),
             causation_id: None,
             data: RawValue::from_string(data.to_string()).expect("JSON"),

@@ -164,6 +164,7 @@ fn headers() -> Value {
     let text = |description: &str| json!({"type": "string", "description": description});
     let number = |description: &str| json!({"type": "string", "pattern": "^[0-9]+$", "description": description});
     let time = |description: &str| json!({"type": "string", "pattern": patterns::TIMESTAMP, "description": description});
+    let hash = |description: &str| json!({"type": "string", "pattern": "^[0-9a-f]{64}$", "description": description});
     let cloud_event = json!({
         "ce_specversion": {"const": "1.0"},
         "ce_id": text("The same whenever the record is sent again."),
@@ -185,10 +186,10 @@ fn headers() -> Value {
         "causation_id": text("The cause, as the caller named it."),
         "traceparent": text("The W3C trace context."),
         "personal": text("Whose personal data came with it, and the sealed box, as JSON."),
-        "chain": {
-            "type": "string", "pattern": "^[0-9a-f]{64}$",
-            "description": "The running hash of the lane after it.",
-        },
+        "chain": hash("The running hash of the lane after it."),
+        "redacted": text("What was removed from it for good, with commas. Present only then, as the next two are."),
+        "data_hash": hash("Of the value that was recorded, which its link covers."),
+        "personal_hash": hash("Of the personal data, if that was removed."),
         "chain_version": number("The version of its link; absent means 1."),
     });
     if let (Value::Object(all), Value::Object(more)) = (&mut event, more) {
@@ -269,6 +270,7 @@ mod tests {
         for golden in [
             include_str!("../tests/golden/recorded_event.json"),
             include_str!("../tests/golden/recorded_event.chain3.json"),
+            include_str!("../tests/golden/recorded_event.redacted.json"),
         ] {
             let event: RecordedEvent = serde_json::from_str(golden).expect("an event");
             let record = Record::of(&event);

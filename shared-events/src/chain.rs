@@ -2,7 +2,7 @@
 //!
 //! Each link covers the link before it and every published member of the event. Each member is preceded
 //! by its length (4 bytes, big-endian), so no two events share an encoding. The data is covered by its
-//! hash, so data can be redacted without breaking the chain as long as `data_hash` is kept.
+//! hash, so data can be redacted without breaking the chain: the event keeps the hash of what it had.
 //!
 //! The version of a link follows from what the event has, so that no event changes its link: version 1
 //! covers an event without a caller; version 2 covers the caller, too, and version 3 the hash of personal data.
@@ -20,26 +20,38 @@ use crate::values::{ValueError, serde_as_text};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Chain(pub [u8; 32]);
 
-impl fmt::Display for Chain {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 64];
-        hex::encode_to_slice(self.0, &mut text).expect("32 bytes are 64 digits");
-        out.write_str(str::from_utf8(&text).expect("digits are text"))
-    }
+/// A SHA-256 of something that is recorded, written in lower-case hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash(pub [u8; 32]);
+
+/// Writes and reads 32 bytes as lower-case hex.
+macro_rules! as_hex {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut text = [0; 64];
+                hex::encode_to_slice(self.0, &mut text).expect("32 bytes are 64 digits");
+                out.write_str(str::from_utf8(&text).expect("digits are text"))
+            }
+        }
+
+        serde_as_text!($name);
+
+        impl FromStr for $name {
+            type Err = ValueError;
+
+            fn from_str(text: &str) -> Result<Self, ValueError> {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text, &mut bytes)
+                    .map_err(|_| ValueError { expected: "64 hexadecimal digits" })?;
+                Ok(Self(bytes))
+            }
+        }
+    };
 }
 
-serde_as_text!(Chain);
-
-impl FromStr for Chain {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .map_err(|_| ValueError { expected: "64 hexadecimal digits" })?;
-        Ok(Self(bytes))
-    }
-}
+as_hex!(Chain);
+as_hex!(Hash);
 
 /// SHA-256 of an event's stored data.
 pub fn data_hash(data: &str) -> [u8; 32] {

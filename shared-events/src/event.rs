@@ -9,6 +9,7 @@ mod about;
 mod data;
 mod hold;
 mod order;
+mod redaction;
 mod subject;
 mod transfer;
 mod upcast;
@@ -26,6 +27,7 @@ pub use self::data::{
 };
 pub use self::hold::{AllocatedStock, HeldStock, HoldExtended, ReservationStep, StepRefused};
 pub use self::order::OrderStep;
+pub use self::redaction::{EventsRedacted, RedactedEvent};
 pub use self::subject::SubjectForgotten;
 pub use self::transfer::{ExpectedStock, SentStock, TransferStep};
 pub use self::waitlist::{
@@ -256,4 +258,6 @@ events! {
     ReservationStepRefused(StepRefused) = 1, one => About::Reservation(&one.of);
     /// A key of a person was deleted, and with it all that it had sealed.
     SubjectForgotten(SubjectForgotten) = 1, one => About::Subject(one);
+    /// Bytes of earlier events of the lane were removed.
+    EventsRedacted(EventsRedacted) = 1, one => About::Redaction(one);
 }

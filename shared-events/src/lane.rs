@@ -119,7 +119,10 @@ impl LaneMap {
 
     /// The lane of a stream.
     pub fn lane_of(&self, stream: &Stream) -> Lane {
-        self.0[usize::from(stream.slot())]
+        match (stream, stream.slot()) {
+            (Stream::Redaction(lane), _) => Lane(*lane),
+            (_, slot) => self.0[usize::from(slot.unwrap_or_default())],
+        }
     }
 
     /// The lane of an item and of its stock at every location.

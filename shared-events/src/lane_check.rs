@@ -1,5 +1,7 @@
 //! Checks that each event of a lane follows from the events before it.
 
+mod redactions;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 
@@ -10,6 +12,8 @@ use crate::recorded::RecordedEvent;
 use crate::stream::Stream;
 use crate::time::Timestamp;
 
+pub use self::redactions::Redactions;
+
 /// What every event has to fulfil.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
@@ -19,6 +23,8 @@ pub enum Rule {
     Version,
     /// The chain follows from the chain before and the event.
     Chain,
+    /// What an event has lost, and what is left of it, is what an event of the lane announces.
+    Redaction,
     /// The time of recording never runs back within a lane.
     RecordedAt,
     /// This binary can decode the event.
@@ -36,6 +42,7 @@ impl Rule {
             Self::Position => "position",
             Self::Version => "version",
             Self::Chain => "chain",
+            Self::Redaction => "redaction",
             Self::RecordedAt => "recorded_at",
             Self::Data => "data",
             Self::Stream => "stream",
@@ -64,6 +71,8 @@ pub struct LaneCheck {
     chain: Chain,
     recorded_at: Timestamp,
     streams: HashMap<Stream, StreamEnd>,
+    redactions: Redactions,
+    redacted: u64,
 }
 
 #[derive(Debug)]
@@ -82,7 +91,24 @@ impl LaneCheck {
             chain: Chain::default(),
             recorded_at: Timestamp::UNIX_EPOCH,
             streams: HashMap::new(),
+            redactions: Redactions::default(),
+            redacted: 0,
         }
+    }
+
+    /// Sets what the lane says of redactions, which stands behind the events that it is about.
+    pub fn expect(&mut self, redactions: Redactions) {
+        self.redactions = redactions;
+    }
+
+    /// What the lane is known to say of redactions.
+    pub fn redactions(&self) -> &Redactions {
+        &self.redactions
+    }
+
+    /// The number of redacted events so far.
+    pub fn redacted(&self) -> u64 {
+        self.redacted
     }
 
     /// The position of the last event.
@@ -114,6 +140,10 @@ impl LaneCheck {
         let broken = differs(Rule::Position, position, event.id())
             .or_else(|| differs(Rule::Version, version, event.version))
             .or_else(|| differs(Rule::Chain, event.chain_after(self.chain), event.chain))
+            .or_else(|| {
+                let (expected, found) = self.redactions.difference(event)?;
+                Some(violation(Rule::Redaction, expected, found))
+            })
             .or_else(|| self.check_time(event));
         let (figures, in_data) = match decoded {
             Err(error) => {
@@ -127,6 +157,7 @@ impl LaneCheck {
                 None => (before, None),
             },
         };
+        self.redacted += u64::from(event.redacted.is_some());
         self.pass(event);
         let end = StreamEnd { version: event.version, figures };
         match self.streams.get_mut(&event.stream) {
@@ -177,10 +208,14 @@ fn violation(rule: Rule, expected: impl Display, found: impl Display) -> Violati
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::value::RawValue;
 
     use super::*;
-    use crate::event::{StockIssued, StockReceived};
+    use crate::chain::{Hash, data_hash};
+    use crate::event::{EventsRedacted, RedactedEvent, StockIssued, StockReceived};
+    use crate::redaction::{Redacted, RedactedMember};
 
     /// Receipts and issues of ten units each, two of either.
     fn lane() -> Vec<RecordedEvent> {
@@ -208,6 +243,7 @@ mod tests {
                 actor: None,
                 caller: None,
                 personal: None,
+                redacted: None,
                 correlation_id: "c".parse().unwrap(),
                 causation_id: None,
                 data: fact.to_data(),
@@ -297,6 +333,83 @@ mod tests {
             assert_eq!((first.rule, first.expected.as_str()), (rule, expected), "{first:?}");
             assert!(first.found.contains(found), "{first:?}");
         }
+    }
+
+    /// A lane whose first two events lost their notes, which the fifth announces.
+    fn redacted_lane() -> (Vec<RecordedEvent>, Redactions) {
+        let mut events = lane();
+        for event in &mut events[..2] {
+            replace(event, "}}", "},\"context\":{\"note\":\"of a person\"}}");
+        }
+        rechain(&mut events);
+        let mut gone = Vec::new();
+        for event in &mut events[..2] {
+            let before = Hash(data_hash(event.data.get()));
+            replace(event, ",\"context\":{\"note\":\"of a person\"}", "");
+            let members = BTreeSet::from([RedactedMember::Note]);
+            let redacted =
+                Redacted { members: members.clone(), data_hash: before, personal_hash: None };
+            event.redacted = Some(Box::new(redacted));
+            gone.push(RedactedEvent {
+                id: event.id(),
+                members,
+                hash_before: before,
+                hash_after: Hash(data_hash(event.data.get())),
+            });
+        }
+        let mut redactions = Redactions::default();
+        let reason = "request".parse().unwrap();
+        redactions.add(Position(5), &EventsRedacted { lane: Lane(3), reason, events: gone });
+        (events, redactions)
+    }
+
+    fn redaction_violations(events: &[RecordedEvent], redactions: Redactions) -> Vec<Violation> {
+        let mut check = LaneCheck::new(Lane(3));
+        check.expect(redactions);
+        events.iter().filter_map(|event| check.follow(event, event.event().as_ref())).collect()
+    }
+
+    #[test]
+    fn an_announced_redaction_breaks_no_rule_and_is_counted() {
+        let (events, redactions) = redacted_lane();
+        let mut check = LaneCheck::new(Lane(3));
+        check.expect(redactions);
+        for event in &events {
+            assert_eq!(check.follow(event, event.event().as_ref()), None);
+        }
+        assert_eq!(check.redacted(), 2);
+    }
+
+    #[test]
+    fn a_redaction_that_is_not_as_announced_is_found_at_its_event() {
+        let (events, announced) = redacted_lane();
+        let rules = |events: &[RecordedEvent], redactions: &Redactions| {
+            let found = redaction_violations(events, redactions.clone());
+            found.iter().map(|one| one.rule).collect::<Vec<_>>()
+        };
+        // Nothing announces them.
+        let two = [Rule::Redaction, Rule::Redaction];
+        assert_eq!(rules(&events, &Redactions::default()), two);
+        // What was left is changed, or the bytes are back.
+        let changes: [fn(&mut RecordedEvent); 4] = [
+            |event| replace(event, "{", "{ "),
+            |event| event.redacted = None,
+            |event| {
+                let redacted = event.redacted.as_mut().unwrap();
+                redacted.members.insert(RedactedMember::Reference);
+            },
+            |event| event.redacted.as_mut().unwrap().data_hash = Hash([7; 32]),
+        ];
+        let expected = [Rule::Redaction, Rule::Chain, Rule::Redaction, Rule::Chain];
+        for (change, expected) in changes.into_iter().zip(expected) {
+            let mut events = events.clone();
+            change(&mut events[1]);
+            assert_eq!(rules(&events, &announced), [expected]);
+        }
+        let mut restored = events.clone();
+        restored[1].redacted = None;
+        replace(&mut restored[1], "}}", "},\"context\":{\"note\":\"of a person\"}}");
+        assert_eq!(rules(&restored, &announced), [Rule::Redaction]);
     }
 
     #[test]

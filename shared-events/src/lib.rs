@@ -6,6 +6,7 @@
 //! - [`event`], [`reservation`], [`transfer`], [`order`], [`reference`](mod@reference): what happened
 //! - [`payment`]: what a payment service is asked, and replies
 //! - [`personal`]: personal data, sealed
+//! - [`redaction`]: what was removed from events, and the proof of what was left
 //! - [`recorded`], [`chain`]: an event in the log, protected by a hash chain
 //! - [`lane_check`]: the rules that every event of a lane has to fulfil
 //! - [`record`]: an event on Kafka
@@ -28,6 +29,7 @@ pub mod transfer;
 pub mod order;
 pub mod payment;
 pub mod personal;
+pub mod redaction;
 pub mod chain;
 pub mod recorded;
 pub mod lane_check;

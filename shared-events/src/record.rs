@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::lane::Lane;
 use crate::recorded::RecordedEvent;
+use crate::redaction::Redacted;
 
 /// The topic of all events.
 pub const TOPIC: &str = "inventory.events";
@@ -59,6 +60,14 @@ impl Record {
             optional.into_iter().filter_map(|(name, text)| Some((name, text?.to_string()))),
         );
         headers.extend(event.personal.as_ref().map(|personal| ("personal", personal.to_string())));
+        if let Some(redacted) = &event.redacted {
+            let members: Vec<&str> =
+                redacted.members.iter().map(|member| member.as_str()).collect();
+            headers.push(("redacted", members.join(",")));
+            headers.push(("data_hash", redacted.data_hash.to_string()));
+            let personal = redacted.personal_hash.as_ref();
+            headers.extend(personal.map(|hash| ("personal_hash", hash.to_string())));
+        }
         headers.push(("chain", event.chain.to_string()));
         match event.chain_version() {
             1 => {}
@@ -113,13 +122,28 @@ pub fn read<'a>(
         causation_id: headers.optional("causation_id")?,
         data,
         personal: headers.optional("personal")?.map(Arc::new),
+        redacted: redacted(&headers)?,
         chain: headers.required("chain")?,
         traceparent: headers.optional("traceparent")?,
     })
 }
 
+/// What was removed from the event of a record, if anything was.
+fn redacted(headers: &Headers<'_>) -> Result<Option<Box<Redacted>>, RecordError> {
+    let Some(data_hash) = headers.optional("data_hash")? else {
+        return Ok(None);
+    };
+    let names: String = headers.required("redacted")?;
+    let members = names
+        .split(',')
+        .map(|name| name.parse().map_err(|error| malformed("redacted", &error)))
+        .collect::<Result<_, _>>()?;
+    let personal_hash = headers.optional("personal_hash")?;
+    Ok(Some(Box::new(Redacted { members, data_hash, personal_hash })))
+}
+
 /// The headers that [`read`] uses.
-const READ: [&str; 14] = [
+const READ: [&str; 17] = [
     "position",
     "ce_subject",
     "version",
@@ -134,6 +158,9 @@ const READ: [&str; 14] = [
     "chain",
     "traceparent",
     "personal",
+    "data_hash",
+    "redacted",
+    "personal_hash",
 ];
 
 /// Their values; of a repeated header the last one.

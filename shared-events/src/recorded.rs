@@ -1,22 +1,25 @@
 //! An event with its position in the log, as the log stores it, its endpoints list it and Kafka carries it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::chain::{self, Chain, Link, data_hash};
+use crate::chain::{self, Chain, Hash, Link, data_hash};
 use crate::event::{DecodeError, Event};
 pub use crate::lane::EventId;
 use crate::lane::{Lane, Position, Version};
 use crate::personal::Personal;
+use crate::redaction::{Redacted, RedactedMember};
 use crate::stream::Stream;
 use crate::time::Timestamp;
 use crate::values::Label;
 
 /// An event with its position in the log. `data` keeps the bytes that were written.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Line")]
 pub struct RecordedEvent {
     pub lane: Lane,
     pub position: Position,
@@ -24,7 +27,6 @@ pub struct RecordedEvent {
     /// Its version in the stream.
     pub version: Version,
     /// The published name of its type, which this binary may not know.
-    #[serde(rename = "type")]
     pub event_type: String,
     /// The version of the type.
     pub schema_version: i16,
@@ -35,22 +37,74 @@ pub struct RecordedEvent {
     /// The opaque id of the actor.
     pub actor: Option<Label>,
     /// The credential that asked; none where nobody signed in.
-    #[serde(default)]
     pub caller: Option<Label>,
     /// Connects related commands.
     pub correlation_id: Label,
     /// The cause, as named by the caller.
     pub causation_id: Option<Label>,
-    /// The payload, byte for byte.
+    /// The payload, byte for byte; of a redacted event, what is left of it.
     pub data: Box<RawValue>,
     /// Personal data, sealed; the same on every event of its command.
-    #[serde(default)]
     pub personal: Option<Arc<Personal>>,
+    /// What was removed from it, if anything was.
+    pub redacted: Option<Box<Redacted>>,
     /// The chain after it.
     pub chain: Chain,
     /// The W3C trace context, which only appears as a header.
-    #[serde(skip)]
     pub traceparent: Option<Label>,
+}
+
+/// An event as its line of JSON has it.
+#[derive(Deserialize)]
+struct Line {
+    lane: Lane,
+    position: Position,
+    stream: Stream,
+    version: Version,
+    #[serde(rename = "type")]
+    event_type: String,
+    schema_version: i16,
+    occurred_at: Timestamp,
+    recorded_at: Timestamp,
+    actor: Option<Label>,
+    caller: Option<Label>,
+    correlation_id: Label,
+    causation_id: Option<Label>,
+    data: Box<RawValue>,
+    personal: Option<Arc<Personal>>,
+    #[serde(default)]
+    redacted: BTreeSet<RedactedMember>,
+    data_hash: Option<Hash>,
+    personal_hash: Option<Hash>,
+    chain: Chain,
+}
+
+impl From<Line> for RecordedEvent {
+    fn from(line: Line) -> Self {
+        let Line { redacted: members, personal_hash, .. } = line;
+        let redacted = line
+            .data_hash
+            .map(|data_hash| Box::new(Redacted { members, data_hash, personal_hash }));
+        Self {
+            lane: line.lane,
+            position: line.position,
+            stream: line.stream,
+            version: line.version,
+            event_type: line.event_type,
+            schema_version: line.schema_version,
+            occurred_at: line.occurred_at,
+            recorded_at: line.recorded_at,
+            actor: line.actor,
+            caller: line.caller,
+            correlation_id: line.correlation_id,
+            causation_id: line.causation_id,
+            data: line.data,
+            personal: line.personal,
+            redacted,
+            chain: line.chain,
+            traceparent: None,
+        }
+    }
 }
 
 impl RecordedEvent {
@@ -64,7 +118,22 @@ impl RecordedEvent {
 
     /// The version of its link in the chain.
     pub fn chain_version(&self) -> u8 {
-        chain::version(self.caller.is_some(), self.personal.is_some())
+        chain::version(self.caller.is_some(), self.personal_hash().is_some())
+    }
+
+    /// The hash of the data that was recorded.
+    fn data_hash(&self) -> [u8; 32] {
+        match &self.redacted {
+            None => data_hash(self.data.get()),
+            Some(redacted) => redacted.data_hash.0,
+        }
+    }
+
+    /// The hash of the personal data that was recorded, if any was.
+    fn personal_hash(&self) -> Option<[u8; 32]> {
+        let removed = self.redacted.as_ref().and_then(|redacted| redacted.personal_hash);
+        let kept = self.personal.as_ref().map(|personal| personal.hash());
+        kept.or(removed.map(|hash| hash.0))
     }
 
     /// The correct chain after this event, given the chain before it.
@@ -81,9 +150,9 @@ impl RecordedEvent {
             actor: self.actor.as_ref().map(Label::as_str),
             correlation_id: self.correlation_id.as_str(),
             causation_id: self.causation_id.as_ref().map(Label::as_str),
-            data_hash: data_hash(self.data.get()),
+            data_hash: self.data_hash(),
             caller: self.caller.as_ref().map(Label::as_str),
-            personal: self.personal.as_ref().map(|personal| personal.hash()),
+            personal: self.personal_hash(),
         };
         link.after(previous)
     }
@@ -91,7 +160,7 @@ impl RecordedEvent {
 
 impl Serialize for RecordedEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_struct("RecordedEvent", 17)?;
+        let mut event = serializer.serialize_struct("RecordedEvent", 20)?;
         event.serialize_field("id", &self.id())?;
         event.serialize_field("lane", &self.lane)?;
         event.serialize_field("position", &self.position)?;
@@ -109,6 +178,16 @@ impl Serialize for RecordedEvent {
         match &self.personal {
             None => event.skip_field("personal")?,
             Some(personal) => event.serialize_field("personal", personal)?,
+        }
+        match &self.redacted {
+            None => event.skip_field("redacted")?,
+            Some(redacted) => {
+                event.serialize_field("redacted", &redacted.members)?;
+                event.serialize_field("data_hash", &redacted.data_hash)?;
+                if let Some(hash) = &redacted.personal_hash {
+                    event.serialize_field("personal_hash", hash)?;
+                }
+            }
         }
         event.serialize_field("chain", &self.chain)?;
         match self.chain_version() {

@@ -25,20 +25,24 @@ pub enum Stream {
     Order(OrderId),
     /// `subject/{subject}`, where the subject may have slashes
     Subject(Label),
+    /// `redaction/{lane}`: what was removed from events of the lane
+    Redaction(u16),
 }
 
 impl Stream {
     /// The slot, which decides the lane. An item and its stock share one, so all their events are ordered
-    /// in one lane. The id of a reservation, a transfer or an order contains its slot.
-    pub fn slot(&self) -> u16 {
-        match self {
+    /// in one lane. The id of a reservation, a transfer or an order contains its slot. The redactions of a
+    /// lane are in that lane, whatever its slots.
+    pub fn slot(&self) -> Option<u16> {
+        Some(match self {
             Self::Item(sku) | Self::Stock(sku, _) => slot_of(sku.as_str()),
             Self::Location(code) => slot_of(code.as_str()),
             Self::Reservation(id) => id.slot(),
             Self::Transfer(id) => id.slot(),
             Self::Order(id) => id.slot(),
             Self::Subject(subject) => slot_of(subject.as_str()),
-        }
+            Self::Redaction(_) => return None,
+        })
     }
 }
 
@@ -52,6 +56,7 @@ impl fmt::Display for Stream {
             Self::Transfer(id) => write!(out, "transfer/{id}"),
             Self::Order(id) => write!(out, "order/{id}"),
             Self::Subject(subject) => write!(out, "subject/{subject}"),
+            Self::Redaction(lane) => write!(out, "redaction/{lane}"),
         }
     }
 }
@@ -75,6 +80,14 @@ impl FromStr for Stream {
             (Some("reservation"), Some(id), None) => Self::Reservation(id.parse()?),
             (Some("transfer"), Some(id), None) => Self::Transfer(id.parse()?),
             (Some("order"), Some(id), None) => Self::Order(id.parse()?),
+            (Some("redaction"), Some(text), None) => {
+                let lane: u16 = text.parse().map_err(|_| NOT_A_STREAM)?;
+                // One stream has one name: no sign, no leading zero.
+                if lane.to_string() != text {
+                    return Err(NOT_A_STREAM);
+                }
+                Self::Redaction(lane)
+            }
             _ => return Err(NOT_A_STREAM),
         };
         if parts.next().is_some() { Err(NOT_A_STREAM) } else { Ok(stream) }
@@ -83,7 +96,7 @@ impl FromStr for Stream {
 
 const NOT_A_STREAM: ValueError = ValueError {
     expected: "a stream's name: item/{sku}, location/{code}, stock/{sku}/{location}, reservation/{id}, \
-               transfer/{id}, order/{id} or subject/{subject}",
+               transfer/{id}, order/{id}, subject/{subject} or redaction/{lane}",
 };
 
 #[cfg(test)]
@@ -98,7 +111,7 @@ mod tests {
         for name in
             ["item/85123A", "location/MAIN", "stock/85123A/MAIN", reservation, transfer, order]
                 .into_iter()
-                .chain(["subject/c-81", "subject/a/b c"])
+                .chain(["subject/c-81", "subject/a/b c", "redaction/3"])
         {
             let stream: Stream = name.parse().expect("a stream's name");
             assert_eq!(stream.to_string(), name);
@@ -117,6 +130,7 @@ mod tests {
             "order/1",
             "item/a b",
             "subject/",
+            "redaction/03",
         ] {
             assert!(bad.parse::<Stream>().is_err(), "{bad}");
         }
@@ -129,6 +143,6 @@ mod tests {
         assert_eq!(item.slot(), stock.slot());
         let reservation: Stream =
             "reservation/7-019a9f3c-5a3e-7cc1-8a05-0242ac120002".parse().expect("a stream's name");
-        assert_eq!(reservation.slot(), 7);
+        assert_eq!(reservation.slot(), Some(7));
     }
 }

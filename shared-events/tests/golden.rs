@@ -89,6 +89,9 @@ const RECORDED: [(&str, &str); 3] = [
     ("recorded_event.chain3.json", "record.chain3.txt"),
 ];
 
+/// The third of them after its note and its personal data were removed.
+const REDACTED: (&str, &str) = ("recorded_event.redacted.json", "record.redacted.txt");
+
 fn recorded(name: &str) -> RecordedEvent {
     serde_json::from_str(&golden(name)).expect("the golden event decodes")
 }
@@ -99,7 +102,7 @@ fn line(event: &RecordedEvent) -> String {
 
 #[test]
 fn a_recorded_event_reads_and_writes_the_same_line() {
-    for name in ["recorded_event.chain2.json", "recorded_event.chain3.json"] {
+    for name in ["recorded_event.chain2.json", "recorded_event.chain3.json", REDACTED.0] {
         assert_eq!(line(&recorded(name)), golden(name));
     }
     // An event of before callers were known says that it has none, and nothing else.
@@ -111,7 +114,7 @@ fn a_recorded_event_reads_and_writes_the_same_line() {
 
 #[test]
 fn the_chain_after_an_event_never_changes() {
-    for (name, _) in RECORDED {
+    for (name, _) in RECORDED.into_iter().chain([REDACTED]) {
         let event = recorded(name);
         assert_eq!(event.chain_after(Chain::default()).to_string(), event.chain.to_string());
     }
@@ -162,8 +165,20 @@ fn covers_every_published_member(event: &RecordedEvent) {
 }
 
 #[test]
+fn the_chain_covers_the_hashes_of_what_was_removed() {
+    let event = recorded(REDACTED.0);
+    let before = event.chain_after(Chain::default());
+    for (member, value) in [("data_hash", "00".repeat(32)), ("personal_hash", "00".repeat(32))] {
+        let mut changed = serde_json::to_value(&event).expect("an event is JSON");
+        changed[member] = serde_json::json!(value);
+        let changed: RecordedEvent = serde_json::from_value(changed).expect("an event");
+        assert_ne!(changed.chain_after(Chain::default()), before, "{member} is not covered");
+    }
+}
+
+#[test]
 fn a_record_on_kafka_has_its_golden_form_and_reads_back() {
-    for (name, file) in RECORDED {
+    for (name, file) in RECORDED.into_iter().chain([REDACTED]) {
         has_its_golden_form_and_reads_back(&recorded(name), file);
     }
 }

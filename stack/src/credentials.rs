@@ -16,6 +16,9 @@ pub(crate) const COMMAND: &str = "stockbook_command";
 /// The query-service, on the read database.
 pub(crate) const QUERY: &str = "stockbook_query";
 
+/// Owns the function that redacts events. Nobody logs in as it.
+pub(crate) const REDACTOR: &str = "stockbook_redactor";
+
 /// One password per role. No `Debug`, so that nothing prints it by accident.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Credentials {

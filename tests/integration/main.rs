@@ -42,6 +42,7 @@ mod batch_requests;
 mod conditional_requests;
 mod concurrency;
 mod market;
+mod redaction;
 mod relay;
 mod projection;
 mod memory;
@@ -111,6 +112,7 @@ const TESTS: &[&[registry::Test]] = &[
     conditional_requests::TESTS,
     concurrency::TESTS,
     market::TESTS,
+    redaction::TESTS,
     relay::TESTS,
     projection::TESTS,
     memory::TESTS,

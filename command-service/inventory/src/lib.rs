@@ -20,7 +20,7 @@ pub use decide::decide;
 pub use queue::{Place, Queue, Waiter};
 pub use rejection::{Excess, Irreversible, Rejection, Shortage};
 pub use state::{
-    FOLD_VERSION, Hold, Holds, ItemState, LocationState, OrderState, ReservationState, StockState,
-    StreamState, SubjectState, TransferState,
+    FOLD_VERSION, Hold, Holds, ItemState, LocationState, OrderState, RedactionState,
+    ReservationState, StockState, StreamState, SubjectState, TransferState,
 };
 pub use working_set::{Inventory, TargetEvent};

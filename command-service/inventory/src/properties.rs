@@ -40,6 +40,8 @@ fn own(events: Vec<Event>) -> Vec<Event> {
 fn the_random_requests_cause_every_event_type() {
     let mut runner = TestRunner::deterministic();
     let mut missing: HashSet<&str> = Event::TYPES.iter().map(|(name, _)| *name).collect();
+    // Nothing is decided on a state: what an event holds decides what is removed from it.
+    missing.remove("EventsRedacted");
     let mut reversals_of_reversals = 0;
     for number in 0..1_200 {
         let requests = match number % 5 {

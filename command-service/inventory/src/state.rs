@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use shared_events::event::{Figures, ItemDetails, LocationDetails, Reference};
-use shared_events::lane::Version;
+use shared_events::lane::{Lane, Version};
 use shared_events::order::Order;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
@@ -91,6 +91,13 @@ pub struct SubjectState {
     pub forgotten: BTreeSet<Label>,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedactionState {
+    pub version: Version,
+    /// How many events its events name; one that lost members twice counts twice.
+    pub events: u64,
+}
+
 /// The state of one stream of any kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +109,7 @@ pub enum StreamState {
     Transfer(TransferId, TransferState),
     Order(OrderId, OrderState),
     Subject(Label, SubjectState),
+    Redaction(Lane, RedactionState),
 }
 
 impl StreamState {
@@ -117,6 +125,7 @@ impl StreamState {
             Stream::Transfer(id) => Self::Transfer(id.clone(), TransferState::default()),
             Stream::Order(id) => Self::Order(id.clone(), OrderState::default()),
             Stream::Subject(subject) => Self::Subject(subject.clone(), SubjectState::default()),
+            Stream::Redaction(lane) => Self::Redaction(Lane(*lane), RedactionState::default()),
         }
     }
 
@@ -129,6 +138,7 @@ impl StreamState {
             Self::Transfer(id, _) => Stream::Transfer(id.clone()),
             Self::Order(id, _) => Stream::Order(id.clone()),
             Self::Subject(subject, _) => Stream::Subject(subject.clone()),
+            Self::Redaction(lane, _) => Stream::Redaction(lane.0),
         }
     }
 
@@ -142,6 +152,7 @@ impl StreamState {
             Self::Transfer(_, transfer) => transfer.version,
             Self::Order(_, order) => order.version,
             Self::Subject(_, subject) => subject.version,
+            Self::Redaction(_, redaction) => redaction.version,
         }
     }
 }

@@ -3,12 +3,12 @@
 use foldhash::HashMap;
 
 use shared_events::event::{
-    AllocatedStock, Event, ExpectedStock, FilledStock, HeldStock, HoldExtended, ItemDetails,
-    ItemReinstated, ItemRetired, LocationDetails, ReservationStep, SentStock, StockAdjusted,
-    StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed, StockSet,
-    SubjectForgotten, UnqueuedStock, WaitChanged, WaitlistedStock,
+    AllocatedStock, Event, EventsRedacted, ExpectedStock, FilledStock, HeldStock, HoldExtended,
+    ItemDetails, ItemReinstated, ItemRetired, LocationDetails, ReservationStep, SentStock,
+    StockAdjusted, StockIssued, StockMovedIn, StockMovedOut, StockReceived, StockReversed,
+    StockSet, SubjectForgotten, UnqueuedStock, WaitChanged, WaitlistedStock,
 };
-use shared_events::lane::{EventId, Version};
+use shared_events::lane::{EventId, Lane, Version};
 use shared_events::order::Order;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
@@ -18,8 +18,8 @@ use shared_events::values::{Label, LocationCode, OrderId, ReservationId, Sku, Tr
 use super::command::{Target, item_and_stock};
 use super::queue::{Place, Waiter};
 use super::state::{
-    Hold, ItemState, LocationState, OrderState, ReservationState, StockState, StreamState,
-    SubjectState, TransferState,
+    Hold, ItemState, LocationState, OrderState, RedactionState, ReservationState, StockState,
+    StreamState, SubjectState, TransferState,
 };
 
 /// The working set: the states of all streams that the current decisions depend on, and the targets of
@@ -33,6 +33,7 @@ pub struct Inventory {
     transfers: HashMap<TransferId, TransferState>,
     orders: HashMap<OrderId, OrderState>,
     subjects: HashMap<Label, SubjectState>,
+    redactions: HashMap<Lane, RedactionState>,
     selections: HashMap<Target, Vec<EventId>>,
     target_events: HashMap<EventId, TargetEvent>,
 }
@@ -121,6 +122,7 @@ impl Inventory {
             Event::StockWaitlistLeft(left) => self.fold_left(left, occurred_at),
             Event::StockWaitlistChanged(changed) => self.fold_wait(changed, occurred_at),
             Event::SubjectForgotten(forgotten) => self.fold_forgotten(forgotten),
+            Event::EventsRedacted(redacted) => self.fold_redacted(redacted),
         }
     }
 
@@ -263,6 +265,13 @@ impl Inventory {
         state.version
     }
 
+    fn fold_redacted(&mut self, redacted: &EventsRedacted) -> Version {
+        let state = self.redactions.entry(redacted.lane).or_default();
+        state.version = state.version.next();
+        state.events += redacted.events.len() as u64;
+        state.version
+    }
+
     pub fn item(&self, sku: &Sku) -> Option<&ItemState> {
         self.items.get(sku)
     }
@@ -310,9 +319,11 @@ impl Inventory {
                 let stock = lines.flat_map(|line| item_and_stock(&line.sku, &line.location));
                 reservation.into_iter().chain(stock).collect()
             }
-            Stream::Item(_) | Stream::Location(_) | Stream::Stock(..) | Stream::Subject(_) => {
-                Vec::new()
-            }
+            Stream::Item(_)
+            | Stream::Location(_)
+            | Stream::Stock(..)
+            | Stream::Subject(_)
+            | Stream::Redaction(_) => Vec::new(),
         }
     }
 
@@ -349,6 +360,7 @@ impl Inventory {
             StreamState::Transfer(id, state) => drop(self.transfers.insert(id, state)),
             StreamState::Order(id, state) => drop(self.orders.insert(id, state)),
             StreamState::Subject(subject, state) => drop(self.subjects.insert(subject, state)),
+            StreamState::Redaction(lane, state) => drop(self.redactions.insert(lane, state)),
         }
     }
 
@@ -411,6 +423,7 @@ impl Inventory {
             Stream::Transfer(id) => self.transfers.contains_key(id),
             Stream::Order(id) => self.orders.contains_key(id),
             Stream::Subject(subject) => self.subjects.contains_key(subject),
+            Stream::Redaction(lane) => self.redactions.contains_key(&Lane(*lane)),
         }
     }
 
@@ -441,6 +454,10 @@ impl Inventory {
                 .subjects
                 .get(subject)
                 .map(|state| StreamState::Subject(subject.clone(), state.clone())),
+            Stream::Redaction(lane) => {
+                let lane = Lane(*lane);
+                self.redactions.get(&lane).map(|state| StreamState::Redaction(lane, state.clone()))
+            }
         }
     }
 
@@ -457,7 +474,9 @@ impl Inventory {
         let orders = self.orders.into_iter().map(|(id, state)| StreamState::Order(id, state));
         let subjects = self.subjects.into_iter();
         let subjects = subjects.map(|(subject, state)| StreamState::Subject(subject, state));
-        let named = items.chain(locations).chain(stock).chain(subjects);
+        let redactions = self.redactions.into_iter();
+        let redactions = redactions.map(|(lane, state)| StreamState::Redaction(lane, state));
+        let named = items.chain(locations).chain(stock).chain(subjects).chain(redactions);
         named.chain(reservations).chain(transfers).chain(orders)
     }
 }

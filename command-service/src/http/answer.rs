@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use shared_events::event::Event;
-use shared_events::lane::{POSITION_HEADER, PositionToken};
+use shared_events::lane::{EventId, POSITION_HEADER, PositionToken};
 use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
 use utoipa::IntoResponses;
@@ -79,6 +79,21 @@ pub(crate) enum Executed {
 pub(crate) fn render(outcome: Outcome, correlation_id: &Label) -> Response {
     let is_replayed = matches!(outcome, Outcome::Replayed(_));
     let response = Answer::of(outcome, correlation_id).into_response();
+    if is_replayed { mark_replayed(response) } else { response }
+}
+
+/// The response to a redaction, with the events that still hold what it was to remove.
+pub(crate) fn render_redaction(
+    outcome: Outcome,
+    correlation_id: &Label,
+    elsewhere: Vec<EventId>,
+) -> Response {
+    let is_replayed = matches!(outcome, Outcome::Replayed(_));
+    let mut answer = Answer::of(outcome, correlation_id);
+    if let Answer::Accepted(_, body) = &mut answer {
+        body.also_in = Some(elsewhere);
+    }
+    let response = answer.into_response();
     if is_replayed { mark_replayed(response) } else { response }
 }
 

@@ -285,7 +285,7 @@ pub(super) fn parse<C: Command>(incoming: &IncomingRequest) -> Result<Submission
     }
 }
 
-fn refused(faults: Vec<Fault>) -> Problem {
+pub(super) fn refused(faults: Vec<Fault>) -> Problem {
     if faults == [Fault::new("/reason", Fault::MISSING)] {
         return Problem::new(Code::ReasonRequired, "this command says why: `reason` is missing");
     }

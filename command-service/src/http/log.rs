@@ -126,6 +126,15 @@ pub(crate) struct EventLine {
     /// Personal data of the command, sealed.
     #[schema(required = false)]
     personal: PersonalLine,
+    /// Members that were removed from it; absent if none was.
+    #[schema(required = false)]
+    redacted: Vec<String>,
+    /// Of a redacted event: the SHA-256 of the data that was recorded, in lower hex.
+    #[schema(required = false)]
+    data_hash: String,
+    /// Of an event whose personal data was removed: the hash of that, in lower hex.
+    #[schema(required = false)]
+    personal_hash: String,
     /// In lower hex.
     chain: String,
     /// Which members the chain covers; absent: 1.

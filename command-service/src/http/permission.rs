@@ -63,7 +63,7 @@ impl AppState {
                 Ok(signed_in.require_location(code.as_str())?)
             }
             // Nobody's location: only who may see all of them.
-            Stream::Subject(_) => Ok(signed_in.require_all_locations()?),
+            Stream::Subject(_) | Stream::Redaction(_) => Ok(signed_in.require_all_locations()?),
             Stream::Reservation(_) | Stream::Transfer(_) | Stream::Order(_) => {
                 require(signed_in, &self.log.places_of_stream(stream).await?)
             }

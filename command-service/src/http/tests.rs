@@ -36,6 +36,7 @@ fn router_without_database(intake: WriterState) -> Router {
         log: LogReader::new(pool()),
         relay: RelayStatus::new(pool()),
         reversals,
+        redactor: crate::redaction::Redactor::new(&NOWHERE.parse().expect("a database URL")),
         api_keys: ApiKeyTable::new(pool()),
         vault: None,
         asyncapi: "{\"asyncapi\":\"3.0.0\"}".into(),

@@ -248,7 +248,11 @@ impl Deadlines {
             }
             About::Order(step) => self.set(event.stream(), CONTINUE_ORDER, step.after.due_at),
             About::Stock(_) => self.add_waiting(event),
-            About::Item(_) | About::RetiredItem(_) | About::Location(_) | About::Subject(_) => {}
+            About::Item(_)
+            | About::RetiredItem(_)
+            | About::Location(_)
+            | About::Subject(_)
+            | About::Redaction(_) => {}
         }
     }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared_events::chain::Chain;
+use shared_events::chain::{Chain, Hash};
 use shared_events::lane::{EventId, Lane, Position, Version};
 use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::Redacted;
 use shared_events::time::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::types::chrono::{DateTime, Utc};
@@ -15,7 +16,8 @@ use sqlx::{FromRow, PgExecutor, Row};
 use utoipa::ToSchema;
 
 /// A row that selects `lane, position, stream, version, type, schema_version, occurred_at,
-/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent, credential, subject, sealed`.
+/// recorded_at, actor, correlation_id, causation_id, data::text, chain, traceparent, credential, subject, sealed,
+/// redacted, data_hash, personal_hash`.
 #[derive(Debug)]
 pub struct EventRow(pub RecordedEvent);
 
@@ -39,6 +41,7 @@ impl<'r> FromRow<'r, PgRow> for EventRow {
             causation_id: label(row, "causation_id")?,
             data: parsed("data", RawValue::from_string(row.try_get("data")?))?,
             personal: personal(row)?,
+            redacted: redacted(row)?,
             chain: chain(row, "chain")?,
             traceparent: label(row, "traceparent")?,
         }))
@@ -123,7 +126,7 @@ pub fn event_id(row: &PgRow, lane: &'static str, position: &'static str) -> sqlx
 }
 
 /// The lanes and positions of events, as two columns.
-pub(super) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
+pub(crate) fn lanes_and_positions(ids: impl Iterator<Item = EventId>) -> (Vec<i16>, Vec<i64>) {
     ids.map(|EventId(lane, position)| (lane_number(lane), position.0)).unzip()
 }
 
@@ -152,6 +155,18 @@ fn personal(row: &PgRow) -> sqlx::Result<Option<Arc<Personal>>> {
     };
     let subject = parsed("subject", row.try_get::<&str, _>("subject")?.parse())?;
     Ok(Some(Arc::new(Personal { subject, sealed: sealed.into() })))
+}
+
+fn redacted(row: &PgRow) -> sqlx::Result<Option<Box<Redacted>>> {
+    let Some(names) = row.try_get::<Option<Vec<String>>, _>("redacted")? else {
+        return Ok(None);
+    };
+    let members = names.into_iter().map(|name| parsed("redacted", name.parse()));
+    Ok(Some(Box::new(Redacted {
+        members: members.collect::<sqlx::Result<_>>()?,
+        data_hash: row.try_get("data_hash").map(Hash)?,
+        personal_hash: row.try_get::<Option<[u8; 32]>, _>("personal_hash")?.map(Hash),
+    })))
 }
 
 fn label<T>(row: &PgRow, column: &'static str) -> sqlx::Result<Option<T>>

@@ -23,6 +23,7 @@ pub(crate) fn recorded(fact: &Event, nth: i64) -> RecordedEvent {
         actor: None,
         caller: None,
         personal: None,
+        redacted: None,
         correlation_id: "c".parse().unwrap(),
         causation_id: None,
         data: fact.to_data(),

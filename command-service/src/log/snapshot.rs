@@ -36,7 +36,8 @@ pub(crate) async fn restore(
             | Stream::Reservation(_)
             | Stream::Transfer(_)
             | Stream::Order(_)
-            | Stream::Subject(_) => None,
+            | Stream::Subject(_)
+            | Stream::Redaction(_) => None,
         })
         .collect();
     let rows = sqlx::query(include_str!("../../queries/find_snapshots.sql"))
@@ -113,7 +114,10 @@ fn step(state: &StreamState) -> i64 {
 /// The size of the state, in events of about the same size.
 fn size(state: &StreamState) -> i64 {
     let parts = match state {
-        StreamState::Item(..) | StreamState::Location(..) | StreamState::Subject(..) => 1,
+        StreamState::Item(..)
+        | StreamState::Location(..)
+        | StreamState::Subject(..)
+        | StreamState::Redaction(..) => 1,
         StreamState::Stock(_, stock) => stock.holds.len() + stock.queue.len(),
         StreamState::Reservation(_, reservation) => {
             reservation.details.as_ref().map_or(0, |details| details.lines.len())

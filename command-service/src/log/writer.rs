@@ -10,7 +10,7 @@ mod cache;
 mod policy;
 mod catch_up;
 mod plan;
-mod sequencer;
+pub(crate) mod sequencer;
 mod deciding;
 mod commit;
 mod prepare;

@@ -310,6 +310,7 @@ mod tests {
             "OrderResumed",
             "ReservationStepRefused",
             "SubjectForgotten",
+            "EventsRedacted",
         ];
         assert_eq!(left_alone, BTreeSet::from(expected));
     }

@@ -180,6 +180,7 @@ fn recorded(event: &Event, now: Timestamp) -> RecordedEvent {
         actor: None,
         caller: None,
         personal: None,
+        redacted: None,
         correlation_id: "019ab3c4-d5e6-7f80-9a1b-000000000001".parse().expect("a label"),
         causation_id: None,
         data: event.to_data(),

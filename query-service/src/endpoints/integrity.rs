@@ -41,6 +41,8 @@ pub struct Integrity {
     pub ok: bool,
     /// How many events were compared.
     pub checked: u64,
+    /// How many of them are redacted, as the log announces.
+    pub redacted: u64,
     /// The position of each lane at which the views were compared.
     #[schema(value_type = String, example = "0:17,1:4")]
     pub position: PositionToken,
@@ -194,6 +196,7 @@ fn answer(report: Report, skipped: Vec<Skipped>) -> Response {
     let integrity = Integrity {
         ok: report.first_difference.is_none(),
         checked: report.checked,
+        redacted: report.redacted,
         position: report.position,
         first_difference: report.first_difference,
         skipped,

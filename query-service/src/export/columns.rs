@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use shared_events::event::{Cause, Event, Figures, StockChange};
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::Redacted;
 use shared_events::time::Timestamp;
 use shared_events::values::{Code, Label};
 
@@ -74,6 +75,10 @@ impl<'a> Source<'a> {
         self.change.map(|change| change.delta)
     }
 
+    fn redacted(&self) -> Option<&'a Redacted> {
+        self.recorded.redacted.as_deref()
+    }
+
     fn reservation(&self) -> Option<&'a str> {
         let of_stock = self.change.and_then(|change| change.reservation).map(|one| one.id.as_str());
         of_stock
@@ -91,6 +96,11 @@ impl<'a> Source<'a> {
         let of_order = event.order_step().map(|step| step.after.id.as_str());
         of_order.or_else(|| event.reservation_step()?.order.as_ref().map(|id| id.as_str()))
     }
+}
+
+/// What was removed, with commas, as in the header on Kafka.
+fn members(redacted: &Redacted) -> String {
+    redacted.members.iter().map(|member| member.as_str()).collect::<Vec<_>>().join(",")
 }
 
 fn text(text: &str) -> Option<Cell<'_>> {
@@ -145,6 +155,9 @@ columns! {
     data: Text ! |one| text(one.recorded.data.get());
     personal_subject: Word ? |one| label(one.recorded.personal.as_deref().map(|personal| &personal.subject));
     personal_sealed: Text ? |one| one.recorded.personal.as_deref().and_then(|personal| text(&personal.sealed));
+    redacted: Word ? |one| one.redacted().and_then(|redacted| written(members(redacted)));
+    data_hash: Hash ? |one| one.redacted().map(|redacted| Cell::Hash(redacted.data_hash.0));
+    personal_hash: Hash ? |one| one.redacted()?.personal_hash.map(|hash| Cell::Hash(hash.0));
     chain: Hash ! |one| Some(Cell::Hash(one.recorded.chain.0));
     sku: Word ? |one| one.change.and_then(|change| text(change.sku.as_str()));
     location: Word ? |one| one.change.and_then(|change| text(change.location.as_str()));

@@ -8,10 +8,11 @@ use anyhow::{Context, bail, ensure};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::value::RawValue;
-use shared_events::chain::Chain;
+use shared_events::chain::{Chain, Hash};
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::Redacted;
 use shared_events::time::Timestamp;
 
 use super::columns::COLUMNS;
@@ -99,9 +100,21 @@ fn event(row: &Row) -> anyhow::Result<RecordedEvent> {
         causation_id: cells.text("causation_id")?.map(str::parse).transpose()?,
         data: RawValue::from_string(cells.required("data")?.to_owned())?,
         personal,
-        chain: cells.chain()?,
+        redacted: redacted(&cells)?,
+        chain: Chain(cells.hash("chain")?.context("chain is missing")?),
         traceparent: None,
     })
+}
+
+/// What was removed from the event of a row, if anything was.
+fn redacted(cells: &Cells<'_>) -> anyhow::Result<Option<Box<Redacted>>> {
+    let Some(members) = cells.text("redacted")? else {
+        return Ok(None);
+    };
+    let members = members.split(',').map(str::parse).collect::<Result<_, _>>()?;
+    let data_hash = Hash(cells.hash("data_hash")?.context("data_hash is missing")?);
+    let personal_hash = cells.hash("personal_hash")?.map(Hash);
+    Ok(Some(Box::new(Redacted { members, data_hash, personal_hash })))
 }
 
 /// The values of a row, in the order of the columns.
@@ -142,10 +155,11 @@ impl<'a> Cells<'a> {
         time.map(Timestamp::new).with_context(|| format!("{name} is out of range"))
     }
 
-    fn chain(&self) -> anyhow::Result<Chain> {
-        match self.get("chain")? {
-            Field::Bytes(bytes) => Ok(Chain(bytes.data().try_into()?)),
-            other => bail!("chain is {other}"),
+    fn hash(&self, name: &str) -> anyhow::Result<Option<[u8; 32]>> {
+        match self.get(name)? {
+            Field::Null => Ok(None),
+            Field::Bytes(bytes) => Ok(Some(bytes.data().try_into()?)),
+            other => bail!("{name} is {other}"),
         }
     }
 }

@@ -53,6 +53,8 @@ pub struct Subject {
 pub struct Report {
     /// The number of events compared.
     pub checked: u64,
+    /// How many of them are redacted.
+    pub redacted: u64,
     /// The position at which each lane was compared.
     pub position: PositionToken,
     /// The first difference, in the order of the lanes.
@@ -187,6 +189,7 @@ impl Checker {
         let verifications = || results.iter().map(|(scan, _)| (scan.lane, &scan.verification));
         let mut report = Report {
             checked: verifications().map(|(_, one)| one.checked()).sum(),
+            redacted: verifications().map(|(_, one)| one.redacted()).sum(),
             position: verifications().map(|(lane, one)| (lane, one.position())).collect(),
             first_difference: None,
             passed_over: Vec::new(),

@@ -19,6 +19,8 @@ pub enum Kind {
     Position,
     /// An event is not the one that was recorded: its chain does not follow.
     Chain,
+    /// An event has lost something, or something of what is left of it, that no event announces.
+    Redaction,
     /// The time of recording runs back within a lane.
     RecordedAt,
     /// An event is not the next of its stream.
@@ -58,6 +60,7 @@ impl Kind {
         match self {
             Self::Position => "position",
             Self::Chain => "chain",
+            Self::Redaction => "redaction",
             Self::RecordedAt => "recorded_at",
             Self::Version => "version",
             Self::Data => "data",
@@ -144,7 +147,8 @@ impl Difference {
             | Stream::Reservation(_)
             | Stream::Transfer(_)
             | Stream::Order(_)
-            | Stream::Subject(_) => None,
+            | Stream::Subject(_)
+            | Stream::Redaction(_) => None,
         };
         Self { sku, stream: Some(stream.to_string()), ..self }
     }
@@ -164,6 +168,7 @@ impl From<Violation> for Difference {
             Rule::Position => Kind::Position,
             Rule::Version => Kind::Version,
             Rule::Chain => Kind::Chain,
+            Rule::Redaction => Kind::Redaction,
             Rule::RecordedAt => Kind::RecordedAt,
             Rule::Data => Kind::Data,
             Rule::Stream => Kind::Stream,

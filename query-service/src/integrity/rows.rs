@@ -121,6 +121,13 @@ impl MovementRow {
         })
     }
 
+    /// Takes the reference of another row.
+    pub fn take_reference(&mut self, from: &Self) {
+        self.reference_type.clone_from(&from.reference_type);
+        self.reference_id.clone_from(&from.reference_id);
+        self.reference_line.clone_from(&from.reference_line);
+    }
+
     /// The same row as versions wrote it that had no columns for reservations.
     pub fn without_reservation(self) -> Self {
         Self { reservation: None, reservation_line: None, expires_at: None, ..self }

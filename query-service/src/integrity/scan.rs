@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{MovementRow, TableRow};
-use crate::integrity::verification::{Comparison, Scope, Verification, compare_contents};
+use crate::integrity::verification::{Comparison, Scope, Verification};
 use crate::metrics;
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::Arrival;
+use crate::pipeline::delivery::{Arrival, Page};
 use crate::pipeline::log_client::{LogClient, LogError};
 use crate::projection::ProjectionVersion;
 
@@ -23,6 +23,9 @@ const OPEN_EVENTS: i64 = 1_000;
 
 /// How often the scan catches up with a growing lane before that transaction begins anyway.
 const CATCH_UPS_MAX: usize = 5;
+
+/// How often redactions are read again for a page that shows newer ones.
+const REDACTIONS_READ_MAX: usize = 5;
 
 /// Why a lane was not scanned to its end.
 #[derive(Debug, thiserror::Error)]
@@ -93,24 +96,26 @@ impl Scan {
         end: Position,
         in_transaction: bool,
     ) -> Result<(), Halt> {
+        self.verification.expect(self.log.redactions(self.lane).await?, end);
         while self.verification.position() < end {
             let started = Instant::now();
             let after = self.verification.position();
             let left = u32::try_from(end.0 - after.0).unwrap_or(u32::MAX);
-            // 1. A page of the log, which the limit on answers may cut short.
-            let page = self.log.page_after(self.lane, after, left.min(self.pace.page)).await?;
-            let Some(last) = page.events.iter().rev().find_map(|event| event.position()) else {
-                return self.end_at(page.events.first().map(|event| &**event));
-            };
-            // 2. Its movements.
+            let limit = left.min(self.pace.page);
+            // 1. Its movements, first: what the views have removed, the log has removed before.
             let rows: Vec<MovementRow> =
                 sqlx::query_as(include_str!("../../queries/verify_movements.sql"))
                     .bind(i16::from(self.lane))
                     .bind(after.0)
-                    .bind(last.0)
+                    .bind(after.0 + i64::from(limit))
                     .bind(self.sku())
                     .fetch_all(&mut *connection)
                     .await?;
+            // 2. A page of the log, which the limit on answers may cut short.
+            let page = self.page_after(after, limit, end).await?;
+            if page.events.iter().all(|event| event.position().is_none()) {
+                return self.end_at(page.events.first().map(|event| &**event));
+            }
             // 3. Each event with its row.
             let mut rows = rows.iter().peekable();
             for arrival in &page.events {
@@ -126,6 +131,28 @@ impl Scan {
             self.pace.wait(started, page.events.len(), in_transaction).await?;
         }
         Ok(())
+    }
+
+    /// A page of the log with all redactions that its events show. An event is redacted together with what
+    /// announces it, so a page that is read after the announcements shows at least those.
+    async fn page_after(
+        &mut self,
+        after: Position,
+        limit: u32,
+        end: Position,
+    ) -> Result<Page, LogError> {
+        let mut attempts = 0;
+        loop {
+            let page = self.log.page_after(self.lane, after, limit).await?;
+            let events = page.events.iter().filter_map(|event| event.content.as_ref().ok());
+            attempts += 1;
+            if self.verification.knows_redactions_of(events.map(|fact| &fact.recorded))
+                || attempts > REDACTIONS_READ_MAX
+            {
+                return Ok(page);
+            }
+            self.verification.expect(self.log.redactions(self.lane).await?, end);
+        }
     }
 
     /// Ends the scan where the log has no event, or a line that is not one.
@@ -190,8 +217,10 @@ impl Scan {
             Comparison::ContentsDiffer(position) => {
                 let page = self.log.page_after(self.lane, Position(position.0 - 1), 1).await?;
                 let fact = page.events.first().and_then(|arrival| arrival.content.as_ref().ok());
-                let missing = || self.verification.missing();
-                Ok(Some(fact.map_or_else(missing, |fact| compare_contents(fact, row))))
+                Ok(match fact {
+                    Some(fact) => self.verification.compare_contents(fact, row),
+                    None => Some(self.verification.missing()),
+                })
             }
         }
     }

@@ -16,13 +16,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use shared_events::event::{About, Event, Figures};
 use shared_events::lane::{EventId, Lane, LaneMap, Position, Version};
-use shared_events::lane_check::{LaneCheck, Rule};
+use shared_events::lane_check::{LaneCheck, Redactions, Rule};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
-pub use self::compare::{Comparison, compare_contents};
+pub use self::compare::Comparison;
 use self::waiters::Waiters;
 use super::difference::{Difference, Kind};
 use super::rows::{
@@ -56,6 +56,8 @@ pub struct Verification {
     rows: HashMap<Stream, Expected>,
     totals: HashMap<Sku, Expected>,
     waiters: Waiters,
+    /// How far the views have applied the lane, at least.
+    applied: Position,
 }
 
 /// A row as it has to be after its last event.
@@ -106,7 +108,34 @@ impl Verification {
             rows: HashMap::new(),
             totals: HashMap::new(),
             waiters: Waiters::default(),
+            applied: Position::default(),
         }
+    }
+
+    /// Sets what the lane says of redactions, and how far the views have applied it at least.
+    pub fn expect(&mut self, redactions: Redactions, applied: Position) {
+        self.check.expect(redactions);
+        self.applied = applied;
+    }
+
+    /// Whether the redacted ones of these events are as is known of the lane.
+    pub fn knows_redactions_of<'a>(
+        &self,
+        events: impl IntoIterator<Item = &'a RecordedEvent>,
+    ) -> bool {
+        let mut redacted = events.into_iter().filter(|event| event.redacted.is_some());
+        redacted.all(|event| self.check.redactions().explain(event))
+    }
+
+    /// Whether the views have not met the redaction of this event yet.
+    fn is_ahead_of_views(&self, event: &RecordedEvent) -> bool {
+        let announced_at = self.check.redactions().announced_at(event.position);
+        event.redacted.is_some() && announced_at.is_none_or(|at| at > self.applied)
+    }
+
+    /// The number of redacted events in scope.
+    pub fn redacted(&self) -> u64 {
+        self.check.redacted()
     }
 
     /// The position of the last event.
@@ -161,7 +190,12 @@ impl Verification {
             self.expect_row(recorded, event);
             self.waiters.follow(recorded, event);
         }
-        let expected = applied.and_then(|event| MovementRow::of(recorded, event));
+        let mut expected = applied.and_then(|event| MovementRow::of(recorded, event));
+        if let (Some(expected), Some(found)) = (&mut expected, movement)
+            && self.is_ahead_of_views(recorded)
+        {
+            expected.take_reference(found);
+        }
         difference
             .or_else(|| compare_movement(expected, movement))
             .map(|difference| difference.at(recorded))
@@ -246,7 +280,11 @@ fn contents(event: &Event) -> Option<Columns> {
         About::Reservation(step) => Some(reservation_contents(&step.after)),
         About::Transfer(step) => Some(transfer_contents(&step.after)),
         // Orders have their own view, which is not compared.
-        About::RetiredItem(_) | About::Stock(_) | About::Order(_) | About::Subject(_) => None,
+        About::RetiredItem(_)
+        | About::Stock(_)
+        | About::Order(_)
+        | About::Subject(_)
+        | About::Redaction(_) => None,
     }
 }
 
@@ -282,7 +320,8 @@ impl Scope {
                 | Stream::Reservation(_)
                 | Stream::Transfer(_)
                 | Stream::Order(_)
-                | Stream::Subject(_),
+                | Stream::Subject(_)
+                | Stream::Redaction(_),
             ) => false,
         }
     }

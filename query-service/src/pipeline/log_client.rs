@@ -12,14 +12,19 @@ use service_edge::sign_in::api_key::StoredKey;
 use service_edge::sign_in::keys::KeyList;
 use service_edge::tls::{trusting, trusting_nobody};
 use shared_events::chain::Chain;
-use shared_events::lane::{EventId, Lane, Position, PositionToken};
+use shared_events::lane::{EventId, Lane, Position, PositionToken, Version};
+use shared_events::lane_check::Redactions;
 use shared_events::recorded::RecordedEvent;
+use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::config::{LogConfig, Secret};
 use crate::pipeline::checkpoint::Checkpoint;
 use crate::pipeline::delivery::{Arrival, Fact, Heads, Page, Unreadable};
+
+/// Events about redactions in one page. Each may name a thousand others.
+const REDACTIONS_LEN: u32 = 10;
 
 /// How many bytes of one answer are read. The complete lines up to there are used.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -72,6 +77,11 @@ impl LogError {
     /// Whether the log refused the request. Other instances would refuse it too.
     fn is_refusal(&self) -> bool {
         matches!(self, Self::Http(error) if error.status() == Some(StatusCode::UNPROCESSABLE_ENTITY))
+    }
+
+    /// Whether the log has no such thing.
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Http(error) if error.status() == Some(StatusCode::NOT_FOUND))
     }
 }
 
@@ -132,6 +142,29 @@ impl LogClient {
             return Err(LogError::TooLong);
         }
         Ok(Page { lane, after, events })
+    }
+
+    /// What a lane says of its redactions.
+    pub async fn redactions(&self, lane: Lane) -> Result<Redactions, LogError> {
+        let path = format!("/v1/streams/{}/events", Stream::Redaction(lane.0));
+        let mut redactions = Redactions::default();
+        let mut after = Version::default();
+        loop {
+            let parameters = [("after", after.to_string()), ("limit", REDACTIONS_LEN.to_string())];
+            let body = match self.get(&path, &parameters).await {
+                Err(error) if error.is_missing() => return Ok(redactions),
+                body => body?,
+            };
+            let page = arrivals(lane, &body);
+            if page.is_empty() {
+                return if body.is_empty() { Ok(redactions) } else { Err(LogError::TooLong) };
+            }
+            for arrival in page {
+                let Ok(fact) = &arrival.content else { continue };
+                redactions.follow(&fact.recorded);
+                after = fact.recorded.version;
+            }
+        }
     }
 
     /// At most `limit` events of a lane after a position, unparsed. Fewer if they exceed `bytes_max`, but

@@ -55,6 +55,10 @@ impl View for Orders {
             position: row.at.position.0,
             updated_at: row.at.recorded_at.to_utc(),
         });
+        write_rows!(connection, "orders/redact_orders.sql", for id in &changes.without_reference => {
+            lane: i16::from(id.0),
+            position: id.1.0,
+        });
         Ok(())
     }
 

@@ -14,6 +14,7 @@ pub fn reorder_point<'a>(about: &About<'a>) -> Option<(&'a Sku, i64)> {
         | About::Reservation(_)
         | About::Transfer(_)
         | About::Order(_)
-        | About::Subject(_) => None,
+        | About::Subject(_)
+        | About::Redaction(_) => None,
     }
 }

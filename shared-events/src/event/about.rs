@@ -1,8 +1,8 @@
 //! The subject of an event, so that most code need not know every type.
 
 use super::{
-    Cause, Event, Figures, ItemDetails, ItemRetired, LocationDetails, OrderStep, ReservationStep,
-    SubjectForgotten, TransferStep, UnqueuedStock, WhyLeft,
+    Cause, Event, EventsRedacted, Figures, ItemDetails, ItemRetired, LocationDetails, OrderStep,
+    ReservationStep, SubjectForgotten, TransferStep, UnqueuedStock, WhyLeft,
 };
 use crate::stream::Stream;
 use crate::time::Timestamp;
@@ -27,6 +27,8 @@ pub enum About<'a> {
     Order(&'a OrderStep),
     /// A person whose personal data nobody can read any more.
     Subject(&'a SubjectForgotten),
+    /// Events of which bytes were removed.
+    Redaction(&'a EventsRedacted),
 }
 
 /// A change of the stock of an item at a location.
@@ -77,6 +79,7 @@ impl Event {
             About::Transfer(step) => Stream::Transfer(step.after.id.clone()),
             About::Order(step) => Stream::Order(step.after.id.clone()),
             About::Subject(one) => Stream::Subject(one.subject.clone()),
+            About::Redaction(one) => Stream::Redaction(one.lane.0),
         }
     }
 
@@ -99,7 +102,9 @@ impl Event {
     /// Every location that the event is about, in the order of its lines; with duplicates.
     pub fn locations(&self) -> Vec<&LocationCode> {
         match self.about() {
-            About::Item(_) | About::RetiredItem(_) | About::Subject(_) => Vec::new(),
+            About::Item(_) | About::RetiredItem(_) | About::Subject(_) | About::Redaction(_) => {
+                Vec::new()
+            }
             About::Location(location) => vec![&location.code],
             About::Stock(change) => vec![change.location],
             About::Reservation(step) => {

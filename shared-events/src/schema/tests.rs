@@ -8,10 +8,12 @@ use schemars::{JsonSchema, Schema, json_schema};
 use serde_json::Value;
 
 use super::{ALL, name, of};
+use crate::chain::Hash;
 use crate::event::Event;
-use crate::lane::EventId;
+use crate::lane::{EventId, Lane};
 use crate::patterns;
 use crate::payment::{HoldPayment, PaymentReply, PaymentRequest};
+use crate::slot::SLOTS;
 use crate::time::Timestamp;
 use crate::values::{
     Code, LABEL_CHARS_MAX, Label, LocationCode, OrderId, ReservationId, ReversalId, Sku, TransferId,
@@ -54,6 +56,8 @@ text_schemas! {
     OrderId: text(patterns::ORDER_ID);
     ReversalId: text(UUID);
     EventId: text("^[0-9]{1,4}-[0-9]{1,19}$");
+    Hash: text("^[0-9a-f]{64}$");
+    Lane: json_schema!({"type": "integer", "minimum": 0, "maximum": SLOTS - 1});
     Timestamp: json_schema!({
         "type": "string", "format": "date-time", "pattern": patterns::TIMESTAMP
     });

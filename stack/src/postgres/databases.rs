@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use reqwest::Url;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::credentials::{COMMAND, Credentials, OWNER, QUERY};
+use crate::credentials::{COMMAND, Credentials, OWNER, QUERY, REDACTOR};
 
 /// The databases of a server. Every call opens its own connection.
 pub struct Databases {
@@ -35,7 +35,7 @@ pub struct KeysUrls {
 }
 
 impl Databases {
-    /// Connects as a superuser, creates the three roles and sets their passwords.
+    /// Connects as a superuser, creates the roles and sets the passwords of those that log in.
     pub(crate) async fn open(admin_url: Url, credentials: Credentials) -> anyhow::Result<Self> {
         let Credentials { owner, command, query, .. } = &credentials;
         let mut admin = connect_alone(&admin_url).await?;
@@ -45,6 +45,10 @@ impl Databases {
                 .await
                 .with_context(|| format!("cannot create the role {role}"))?;
         }
+        let compose = include_str!("../../queries/compose_redactor.sql");
+        execute(&mut admin, compose, &[REDACTOR, OWNER])
+            .await
+            .with_context(|| format!("cannot create the role {REDACTOR}"))?;
         admin.close().await.context("the connection to Postgres broke")?;
         Ok(Self { admin_url, credentials })
     }

@@ -169,6 +169,7 @@ fn of_command(method: &Method, path: &str, ids: &Ids) -> Option<Answered> {
         ("PUT", "/v1/items/{sku}") | ("POST", "/v1/items/{sku}/reinstate") => Whole,
         ("POST", "/v1/items/{sku}/retire")
         | ("DELETE", "/v1/subjects/{subject}")
+        | ("POST", "/v1/redactions")
         | ("POST", "/v1/projections/{name}/skip" | "/v1/projections/{name}/rebuild") => Everywhere,
         ("PUT", "/v1/locations/{code}") => AtMain(json!({})),
         ("POST", "/v1/receipts" | "/v1/issues") => AtMain(lines()),

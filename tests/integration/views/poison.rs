@@ -72,6 +72,7 @@ async fn poison(stockbook: &Stockbook, lane: u16, sku: &str) -> String {
         actor: None,
         caller: None,
         personal: None,
+        redacted: None,
         correlation_id: "poison".parse().unwrap(),
         causation_id: None,
         data: RawValue::from_string(data.to_string()).unwrap(),

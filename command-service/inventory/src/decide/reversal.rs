@@ -146,7 +146,7 @@ enum Kind<'a> {
     Transfer,
     /// A step of an order.
     Order,
-    /// It describes an item or a location, or says that a person was forgotten.
+    /// It describes an item or a location, or says that a person was forgotten or something was removed.
     Description,
     /// A hold expired, or somebody who waited got stock or waits no more: nothing that a caller did.
     Consequence,
@@ -160,9 +160,11 @@ fn kind(event: &Event) -> Kind<'_> {
         _ if event.own_time().is_some() => Kind::Consequence,
         About::Stock(change) if change.reservation.is_none() => Kind::Booking(change),
         About::Stock(_) | About::Reservation(_) => Kind::Reservation,
-        About::Item(_) | About::RetiredItem(_) | About::Location(_) | About::Subject(_) => {
-            Kind::Description
-        }
+        About::Item(_)
+        | About::RetiredItem(_)
+        | About::Location(_)
+        | About::Subject(_)
+        | About::Redaction(_) => Kind::Description,
     }
 }
 

@@ -115,7 +115,8 @@ pub(super) fn check_reservations(inventory: &Inventory, now: Timestamp) {
             | StreamState::Location(..)
             | StreamState::Transfer(..)
             | StreamState::Order(..)
-            | StreamState::Subject(..) => {}
+            | StreamState::Subject(..)
+            | StreamState::Redaction(..) => {}
         }
     }
     for (key, stock) in stocks {
@@ -200,7 +201,8 @@ pub(super) fn check_transfers(inventory: &Inventory) {
             | StreamState::Location(..)
             | StreamState::Reservation(..)
             | StreamState::Order(..)
-            | StreamState::Subject(..) => {}
+            | StreamState::Subject(..)
+            | StreamState::Redaction(..) => {}
         }
     }
     assert!(open.values().all(|open| *open == 0), "{open:?}");

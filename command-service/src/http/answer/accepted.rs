@@ -50,6 +50,10 @@ pub(crate) struct Accepted {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = OrderAnswer, required = false)]
     order: Option<Box<OrderAnswer>>,
+    /// Of a redaction: other events of the same commands that hold one of the members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>, required = false)]
+    pub(crate) also_in: Option<Vec<EventId>>,
     /// What happened, in the order of the command's lines; nothing where there was nothing to do.
     events: Vec<EventLine>,
     /// The figures afterwards, of every item and location whose stock changed.
@@ -262,6 +266,7 @@ impl Effect {
             reservation: self.reservation.map(ReservationAnswer::from),
             transfer: self.transfer.map(Box::new),
             order: self.order.map(Box::new),
+            also_in: None,
             events,
             figures: self.figures,
         }

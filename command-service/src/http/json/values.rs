@@ -88,14 +88,43 @@ impl<T: Member + ToSchema, const MAX: usize> Member for List<T, MAX> {
     }
 
     fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
-        match value {
-            Value::Array(items) if (1..=MAX).contains(&items.len()) => {
-                for (index, item) in items.iter().enumerate() {
-                    T::find_faults(item, at.item(index), faults);
-                }
+        find_faults_in_list::<T, MAX>("objects", value, at, faults);
+    }
+}
+
+fn find_faults_in_list<T: Member, const MAX: usize>(
+    of: &str,
+    value: &Value,
+    at: JsonPointer<'_>,
+    faults: &mut Faults,
+) {
+    match value {
+        Value::Array(items) if (1..=MAX).contains(&items.len()) => {
+            for (index, item) in items.iter().enumerate() {
+                T::find_faults(item, at.item(index), faults);
             }
-            _ => faults.add(at, format_args!("must be a list of 1 to {MAX} objects")),
         }
+        _ => faults.add(at, format_args!("must be a list of 1 to {MAX} {of}")),
+    }
+}
+
+/// A list of one value at least, each of which is text.
+#[derive(Debug)]
+pub(crate) struct Texts<T, const MAX: usize>(pub(crate) Vec<T>);
+
+impl<T: Member, const MAX: usize> Member for Texts<T, MAX> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = deserializer.deserialize_seq(Reader::<List<T, MAX>>(PhantomData));
+        list.map(|list| Self(list.0))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        let list = ArrayBuilder::new().items(T::schema());
+        Schema::from(list.min_items(Some(1)).max_items(Some(MAX)).build()).into()
+    }
+
+    fn find_faults(value: &Value, at: JsonPointer<'_>, faults: &mut Faults) {
+        find_faults_in_list::<T, MAX>("texts", value, at, faults);
     }
 }
 

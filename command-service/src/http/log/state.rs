@@ -22,7 +22,7 @@ use crate::http::json::{InQuery, object};
 use crate::http::openapi::ReadProblems;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::query;
-use crate::inventory::{StreamState, SubjectState};
+use crate::inventory::{RedactionState, StreamState, SubjectState};
 use crate::log::read::{Folded, Until};
 
 object! {
@@ -65,6 +65,9 @@ enum View {
     Subject {
         forgotten: BTreeSet<Label>,
     },
+    Redaction {
+        events: u64,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -98,6 +101,7 @@ impl From<StreamState> for View {
                 Self::Order(order.details.map(|order| OrderAnswer::from(*order)))
             }
             StreamState::Subject(_, SubjectState { forgotten, .. }) => Self::Subject { forgotten },
+            StreamState::Redaction(_, RedactionState { events, .. }) => Self::Redaction { events },
         }
     }
 }
@@ -116,7 +120,7 @@ pub(crate) struct StreamStateBody {
     position: String,
     /// An item or a location: its details, null before it was registered. Stock: its figures. A
     /// reservation, a transfer or an order: what it is, null before it was made. A subject: which of its keys
-    /// were deleted.
+    /// were deleted. A redaction: how many events it names.
     state: serde_json::Value,
 }
 

@@ -139,7 +139,10 @@ fn is_unknown(state: &StreamState) -> bool {
         StreamState::Reservation(_, reservation) => reservation.details.is_none(),
         StreamState::Transfer(_, transfer) => transfer.details.is_none(),
         StreamState::Order(_, order) => order.details.is_none(),
-        StreamState::Item(..) | StreamState::Stock(..) | StreamState::Subject(..) => false,
+        StreamState::Item(..)
+        | StreamState::Stock(..)
+        | StreamState::Subject(..)
+        | StreamState::Redaction(..) => false,
     }
 }
 
@@ -171,6 +174,7 @@ fn size(state: &StreamState) -> usize {
                     .map_or(0, |details| details.owner.as_str().len() + details.lines.len() * LINE)
         }
         StreamState::Subject(_, subject) => ENTRY + subject.forgotten.len() * HOLD,
+        StreamState::Redaction(..) => ENTRY,
         StreamState::Location(_, location) => {
             ENTRY + location.details.as_ref().map_or(0, |details| details.name.len())
         }

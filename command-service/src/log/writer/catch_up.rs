@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use inventory::Inventory;
+use shared_events::event::Event;
 use shared_events::lane::{Lane, Position, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -175,6 +176,10 @@ impl Missed {
             let Ok(event) = recorded.event() else {
                 return CaughtUp::Dropped;
             };
+            // A state may have what was removed, and the next event would repeat it.
+            if let Event::EventsRedacted(_) = event {
+                return CaughtUp::Dropped;
+            }
             copy_from_cache(cache, &mut inventory, &recorded.stream);
             // Also if the stream was loaded after this event: its cached item may be older.
             if let Stream::Stock(sku, _) = &recorded.stream {
@@ -215,7 +220,8 @@ fn copy_from_cache(cache: &mut Cache, inventory: &mut Inventory, stream: &Stream
         | Stream::Reservation(_)
         | Stream::Transfer(_)
         | Stream::Order(_)
-        | Stream::Subject(_) => None,
+        | Stream::Subject(_)
+        | Stream::Redaction(_) => None,
     };
     for stream in item.iter().chain([stream]) {
         if inventory.version(stream) == Version(0)

@@ -81,6 +81,7 @@ impl Sequencer {
             causation_id: origin.causation_id.clone(),
             data: event.to_data(),
             personal: personal.cloned(),
+            redacted: None,
             chain: Chain::default(),
             traceparent: origin.traceparent.clone(),
         };

@@ -2,11 +2,12 @@
 
 use shared_events::chain::Chain;
 use shared_events::lane::{Lane, LaneMap, Position, Version};
+use shared_events::lane_check::Redactions;
 use shared_events::recorded::RecordedEvent;
 use shared_events::time::Timestamp;
 use shared_events::values::ReservationId;
 
-use super::{Comparison, Scope, Verification, compare_contents};
+use super::{Comparison, Scope, Verification};
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{
     Columns, MovementRow, TableRow, WaiterRow, figure_contents, item_contents, location_contents,
@@ -75,6 +76,9 @@ impl Fixture {
         let map = LaneMap::even(self.lanes).expect("a legal number of lanes");
         let skipped = self.skipped.iter().copied();
         let mut verification = Verification::new(self.lane, map, scope.clone(), skipped);
+        let mut redactions = Redactions::default();
+        self.log.iter().for_each(|event| redactions.follow(event));
+        verification.expect(redactions, self.checkpoint.position);
         let mut found = Vec::new();
         let sku = match scope {
             Scope::Lane => None,
@@ -105,7 +109,7 @@ impl Fixture {
                 Comparison::ContentsDiffer(position) => {
                     let event = self.log.iter().find(|event| event.position == position);
                     let event = event.expect("an event that was followed").clone();
-                    found.push(compare_contents(&Fact::of(event), row));
+                    found.extend(verification.compare_contents(&Fact::of(event), row));
                 }
             }
         }

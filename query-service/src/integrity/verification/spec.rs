@@ -277,3 +277,42 @@ fn the_event_after_a_skipped_unknown_one_states_the_figures_again() {
     unknown.project();
     assert_eq!(unknown.differences(&Scope::Lane), []);
 }
+
+/// The fixture after the first receipt, of which the reference goes, and the first step of the reservation.
+fn redacted() -> Fixture {
+    let mut log = Log::with_lanes(1);
+    log.register_location("MAIN");
+    log.register_item("A", 5);
+    log.receive("A", "MAIN", 10);
+    let which = log.reserve(&[("A", "MAIN", 3, 3)]);
+    let whole = log.whole(which, Step::Confirm);
+    log.step(which, Step::Confirm, &whole);
+    let of_stock = log.events.iter().rposition(|one| one.event_type == "StockAllocated");
+    log.redact(of_stock.expect("it was confirmed"));
+    Fixture::of(&log, 1, Lane(0))
+}
+
+#[test]
+fn an_announced_redaction_is_no_difference() {
+    assert_eq!(redacted().differences(&Scope::Lane), []);
+}
+
+#[test]
+fn a_change_of_what_a_redaction_left_is_reported() {
+    let mut fixture = redacted();
+    let at = fixture.log.iter().position(|event| event.redacted.is_some()).expect("one");
+    let data = fixture.log[at].data.get().replace('{', "{ ");
+    fixture.log[at].data = RawValue::from_string(data).expect("JSON");
+    let found = fixture.first();
+    assert_eq!((found.what, found.event), (Kind::Redaction, Some(fixture.log[at].id())));
+}
+
+#[test]
+fn a_row_that_kept_what_was_removed_is_reported() {
+    let mut fixture = redacted();
+    let at = fixture.log.iter().find(|event| event.redacted.is_some()).expect("one").position;
+    let row = fixture.movements.iter_mut().find(|row| row.position == at.0).expect("its row");
+    row.reference_id = Some("o-1".to_owned());
+    let found = fixture.first();
+    assert_eq!((found.what, found.member.as_deref()), (Kind::Movement, Some("reference_id")));
+}

@@ -107,6 +107,7 @@ impl Fold for Changes {
             | Event::StockRecalled(_)
             | Event::ReservationStepRefused(_)
             | Event::SubjectForgotten(_)
+            | Event::EventsRedacted(_)
             | transfer_events!(_)
             | order_events!(_)
             | Event::StockWaitlisted(_)

@@ -6,6 +6,7 @@ use shared_events::event::{About, Event};
 use shared_events::lane::EventId;
 use shared_events::order::{Order, StepName};
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::RedactedMember;
 use shared_events::time::Timestamp;
 use shared_events::values::OrderId;
 
@@ -15,6 +16,8 @@ use crate::projection::{EventPosition, Fold, Unfit};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub orders: BTreeMap<OrderId, OrderRow>,
+    /// The events whose references were removed.
+    pub without_reference: Vec<EventId>,
 }
 
 /// An order after its last step.
@@ -31,7 +34,14 @@ pub struct OrderRow {
 
 impl Fold for Changes {
     fn fold(&mut self, recorded: &RecordedEvent, event: &Event) -> Result<(), Unfit> {
-        let About::Order(step) = event.about() else { return Ok(()) };
+        let step = match event.about() {
+            About::Order(step) => step,
+            About::Redaction(redacted) => {
+                self.without_reference.extend(redacted.without(RedactedMember::Reference));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let at = EventPosition::of(recorded);
         let order = step.after.clone();
         let earlier = self.orders.remove(&order.id);

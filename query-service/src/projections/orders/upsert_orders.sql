@@ -13,6 +13,9 @@ from unnest(
 on conflict (id) do update
 set status = excluded.status,
     reservation = excluded.reservation,
+    reference_type = excluded.reference_type,
+    reference_id = excluded.reference_id,
+    reference_line = excluded.reference_line,
     lines = excluded.lines,
     steps = excluded.steps,
     events = orders.events || excluded.events,

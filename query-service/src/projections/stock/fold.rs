@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared_events::event::{
-    About, Cause, Event, Figures, FilledStock, ItemDetails, LocationDetails, ReservationRef,
-    ReservationStep, StockChange, TransferRef, TransferStep, UnqueuedStock, WaitChanged,
-    WaitlistedStock,
+    About, Cause, Event, EventsRedacted, Figures, FilledStock, ItemDetails, LocationDetails,
+    ReservationRef, ReservationStep, StockChange, TransferRef, TransferStep, UnqueuedStock,
+    WaitChanged, WaitlistedStock,
 };
+use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
+use shared_events::redaction::RedactedMember;
 use shared_events::reservation::Reservation;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
@@ -33,6 +35,10 @@ pub struct Changes {
     pub transfers: BTreeMap<TransferId, TransferRow>,
     /// By reservation and line.
     pub waiters: BTreeMap<(ReservationId, u32), Waiter>,
+    /// The events whose references, and whose free names and values, were removed. What was written from one of
+    /// them is without them, too.
+    pub without_reference: Vec<EventId>,
+    pub without_metadata: Vec<EventId>,
 }
 
 /// What is added to the totals of a sku.
@@ -198,6 +204,7 @@ impl Fold for Changes {
             About::Transfer(step) => self.fold_transfer(at, step),
             // Orders have their own view, and no view has anything of a person.
             About::Order(_) | About::Subject(_) => {}
+            About::Redaction(redacted) => self.fold_redaction(redacted),
         }
         Ok(())
     }
@@ -239,6 +246,11 @@ impl Changes {
             transfer: transfer.map(|TransferRef { id, line }| (id.clone(), line)),
         });
         Ok(())
+    }
+
+    fn fold_redaction(&mut self, redacted: &EventsRedacted) {
+        self.without_reference.extend(redacted.without(RedactedMember::Reference));
+        self.without_metadata.extend(redacted.without(RedactedMember::Metadata));
     }
 
     fn fold_waiter(&mut self, at: EventPosition, event: &Event) {

@@ -31,6 +31,17 @@ fn pair(sku: &str, location: &str) -> (Sku, LocationCode) {
 }
 
 #[test]
+fn a_redaction_names_the_events_whose_references_are_gone() {
+    let changes = given(|log| {
+        log.receive("A", "MAIN", 5);
+        log.redact(0);
+    });
+    let gone: Vec<String> = changes.without_reference.iter().map(ToString::to_string).collect();
+    assert_eq!((gone.len(), changes.without_metadata.len()), (1, 0));
+    assert!(gone[0].ends_with("-1"), "{gone:?}");
+}
+
+#[test]
 fn a_receipt_makes_a_level_a_total_and_a_movement() {
     let changes = given(|log| log.receive("A", "MAIN", 5));
     let (at, figures) = changes.levels[&pair("A", "MAIN")];
@@ -380,6 +391,7 @@ fn the_sample_log_has_every_type_of_event() {
     }
     log.refuse_step(which);
     log.forget_subject("c-81");
+    log.redact(0);
     for ways in [&[2, 0, 0, 0, 0][..], &[0, 0, 1, 0], &[0, 0, 2, 0, 0, 0, 1], &[0, 0, 3], &[3]] {
         let order = log.place_order("customer-1", "A", 2);
         ways.iter().for_each(|way| log.continue_order(order, *way));

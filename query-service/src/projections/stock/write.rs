@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use shared_events::event::{Context, Reference};
+use shared_events::lane::EventId;
 use shared_events::values::{Code, Label, LocationCode};
 use sqlx::PgConnection;
 
@@ -18,6 +19,32 @@ pub(super) async fn write(changes: &Changes, connection: &mut PgConnection) -> s
     write_waiters(changes, connection).await?;
     write_rows!(connection, "copy_reorder_points.sql", for one in &changes.reorder_points => {
         sku: one.sku.as_str(),
+    });
+    remove_redacted(changes, connection).await
+}
+
+/// Behind all else, for what was removed may be in rows of the same batch.
+async fn remove_redacted(changes: &Changes, connection: &mut PgConnection) -> sqlx::Result<()> {
+    let lane = |id: &EventId| i16::from(id.0);
+    write_rows!(connection, "redact_movements.sql", for id in &changes.without_reference => {
+        lane: lane(id),
+        position: id.1.0,
+    });
+    write_rows!(connection, "redact_reservations.sql", for id in &changes.without_reference => {
+        lane: lane(id),
+        position: id.1.0,
+    });
+    write_rows!(connection, "redact_transfers.sql", for id in &changes.without_reference => {
+        lane: lane(id),
+        position: id.1.0,
+    });
+    write_rows!(connection, "redact_items.sql", for id in &changes.without_metadata => {
+        lane: lane(id),
+        position: id.1.0,
+    });
+    write_rows!(connection, "redact_locations.sql", for id in &changes.without_metadata => {
+        lane: lane(id),
+        position: id.1.0,
     });
     Ok(())
 }
