@@ -12,8 +12,25 @@ use crate::values::{Sku, ValueError, serde_as_text};
 
 /// One of the ordered logs. Each has a Kafka partition, a checkpoint and a lock with its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u16")]
 pub struct Lane(pub u16);
+
+impl TryFrom<u16> for Lane {
+    type Error = ValueError;
+
+    fn try_from(lane: u16) -> Result<Self, ValueError> {
+        let is_possible = lane < SLOTS;
+        is_possible.then_some(Self(lane)).ok_or(ValueError { expected: "a lane from 0 to 1023" })
+    }
+}
+
+impl FromStr for Lane {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.parse().unwrap_or(u16::MAX).try_into()
+    }
+}
 
 /// As Postgres keeps it.
 impl From<Lane> for i16 {
@@ -67,7 +84,7 @@ impl FromStr for EventId {
             ValueError { expected: "an event's id: {lane}-{position}, such as 3-1042" };
         let (lane, position) = text.split_once('-').ok_or(EXPECTED)?;
         let id = Self(
-            lane.parse().map(Lane).map_err(|_| EXPECTED)?,
+            lane.parse().map_err(|_| EXPECTED)?,
             position.parse().map(Position).map_err(|_| EXPECTED)?,
         );
         // One event has one spelling: no sign, no leading zero.
@@ -234,6 +251,17 @@ mod tests {
         let map = LaneMap::even(1).expect("one lane is legal");
         assert_eq!(map.lane_of(&"item/85123A".parse().expect("a stream's name")), Lane(0));
         assert!(LaneMap::even(0).is_err() && LaneMap::even(1025).is_err());
+    }
+
+    #[test]
+    fn an_event_is_in_a_lane_that_there_can_be() {
+        assert_eq!("1023-7".parse::<EventId>(), Ok(EventId(Lane(1023), Position(7))));
+        for bad in ["", "3", "3-", "-3", "+3-1", "03-1", "1024-1", "40000-1", "70000-1"] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad}");
+        }
+        for (lane, is_read) in [("1023", true), ("1024", false), ("40000", false), ("-1", false)] {
+            assert_eq!(serde_json::from_str::<Lane>(lane).is_ok(), is_read, "{lane}");
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ async fn the_events_of_a_correlation_are_listed_page_by_page_and_each_is_read_by
         let listed = listed.expect_status(200).body.lines().count();
         assert_eq!(listed, if number == "017" { 0 } else { 6 }, "{number}");
     }
-    for unknown in ["0-99999", "9-1", "0-0", "A"] {
+    for unknown in ["0-99999", "9-1", "1024-1", "40000-1", "0-0", "A"] {
         command.get(&format!("/v1/events/{unknown}")).await.expect_problem(404, "not_found");
     }
     command.get("/v1/events?correlation_id=").await.expect_problem(422, "validation_failed");

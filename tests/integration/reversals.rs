@@ -79,6 +79,9 @@ async fn an_event_is_reversed_once_and_so_is_the_reversal(world: Arc<World>) {
         let unknown = reverse(&command, json!({kind: id})).await;
         assert_eq!(unknown.expect_problem(404, "unknown_event")["id"], id);
     }
+    // No log has so many lanes.
+    let nowhere = reverse(&command, json!({"event": "40000-1"})).await;
+    nowhere.expect_problem(422, "validation_failed");
     stockbook.verify().await;
 }
 

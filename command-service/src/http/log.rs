@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use service_edge::sign_in::SignedIn;
-use shared_events::lane::{EventId, Lane};
+use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
@@ -170,7 +170,7 @@ pub(crate) async fn list_lane_events(
     let range = query::parse::<EventRange>(&uri)?;
     let unknown =
         || Problem::missing(Code::NotFound, format!("the log has no lane {lane}"), lane.clone());
-    let number = lane.parse().map(Lane).map_err(|_| unknown())?;
+    let number = lane.parse().map_err(|_| unknown())?;
     answer(app.log.clone(), History::Lane(number), range, unknown).await
 }
 

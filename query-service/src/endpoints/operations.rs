@@ -32,7 +32,8 @@ const LOCK_MAX: &str = "1s";
 pub struct SkipRequest {
     /// The stopped lane.
     #[schema(maximum = 1023)]
-    lane: u16,
+    #[schema(value_type = u16)]
+    lane: Lane,
     /// The position at which it stopped.
     #[schema(minimum = 1)]
     position: i64,
@@ -80,7 +81,7 @@ pub async fn skip_event(
         )]));
     }
     let projection = named(&projections, &name)?;
-    let event = EventId(Lane(lane), Position(position));
+    let event = EventId(lane, Position(position));
     let mut connection = projections.pool().acquire().await?;
     let skipped =
         skip_stopped(&mut connection, projections.log(), event, Some(projection), reason.as_str())
