@@ -13,7 +13,6 @@ use shared_events::event::{Event, EventsRedacted, RedactedEvent};
 use shared_events::lane::{EventId, Lane, PositionToken, Version};
 use shared_events::recorded::RecordedEvent;
 use shared_events::redaction::RedactedMember;
-use shared_events::slot::SLOTS;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::Code;
@@ -122,7 +121,7 @@ impl Redactor {
 
     /// Other events of the same commands that hold one of the members now.
     pub async fn held_elsewhere(&self, redaction: &Redaction) -> Result<Vec<EventId>, ReadError> {
-        let (lanes, positions) = lanes_and_positions(redaction.possible());
+        let (lanes, positions) = lanes_and_positions(redaction.events.iter().copied());
         let rows = sqlx::query(include_str!("../queries/list_held_elsewhere.sql"))
             .bind(lanes)
             .bind(positions)
@@ -137,7 +136,7 @@ impl Redactor {
     async fn execute(&self, request: RedactionRequest) -> sqlx::Result<Outcome> {
         let RedactionRequest { redaction, origin, key, validate_only } = request;
         let key = key.filter(|_| !validate_only);
-        let lanes: BTreeSet<Lane> = redaction.possible().map(|EventId(lane, _)| lane).collect();
+        let lanes: BTreeSet<Lane> = redaction.events.iter().map(|EventId(lane, _)| *lane).collect();
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         // 1. Hold the lanes, and look whether the request was executed before.
@@ -187,11 +186,6 @@ impl Redactor {
 }
 
 impl Redaction {
-    /// The ids that an event can have.
-    fn possible(&self) -> impl Iterator<Item = EventId> + '_ {
-        self.events.iter().copied().filter(|EventId(lane, _)| lane.0 < SLOTS)
-    }
-
     fn names(&self) -> Vec<&'static str> {
         self.members.iter().map(|member| member.as_str()).collect()
     }
@@ -243,7 +237,7 @@ async fn targets(
     connection: &mut PgConnection,
     redaction: &Redaction,
 ) -> sqlx::Result<Vec<Target>> {
-    let (lanes, positions) = lanes_and_positions(redaction.possible());
+    let (lanes, positions) = lanes_and_positions(redaction.events.iter().copied());
     let rows = sqlx::query(include_str!("../queries/find_redaction_targets.sql"))
         .bind(lanes)
         .bind(positions)

@@ -222,10 +222,11 @@ impl FromStr for PositionToken {
         let mut token = BTreeMap::new();
         for pair in text.split(',') {
             let (lane, position) = pair.split_once(':').ok_or(NOT_A_TOKEN)?;
-            let lane = Lane(u16::try_from(digits(lane)?).map_err(|_| NOT_A_TOKEN)?);
+            let lane = u16::try_from(digits(lane)?).map_err(|_| NOT_A_TOKEN)?;
+            let lane = Lane::try_from(lane).map_err(|_| NOT_A_TOKEN)?;
             let position = Position(digits(position)?);
             let ascending = token.last_key_value().is_none_or(|(last, _)| *last < lane);
-            if lane.0 >= SLOTS || !ascending {
+            if !ascending {
                 return Err(NOT_A_TOKEN);
             }
             token.insert(lane, position);
