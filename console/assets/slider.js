@@ -22,6 +22,8 @@ async function show(position) {
   const answer = await fetch(url, { headers: { accept: "text/html" } });
   // A later step overtook this one.
   if (mine !== asked || !answer.ok) return;
+  // A visitor who is not signed in any more is led to where that is done.
+  if (answer.redirected) return location.assign(url);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-moment]")) {
     const fresh = page.getElementById(part.id);

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::reader;
 use crate::shown::{Moment, Signed, Status, Units, words};
-use crate::texts::EN;
 
 /// One page of a list.
 #[derive(Debug, Deserialize)]
@@ -202,13 +202,14 @@ pub(crate) struct WaitingLine {
 impl Movement {
     /// The quantities that changed, with their names.
     pub(crate) fn changes(&self) -> Vec<(&'static str, Signed)> {
+        let t = reader::texts();
         let Amounts { on_hand, reserved, allocated, available: _, incoming, waiting } = self.delta;
         let named = [
-            (EN.on_hand, on_hand),
-            (EN.reserved, reserved),
-            (EN.allocated, allocated),
-            (EN.incoming, incoming),
-            (EN.waiting, waiting),
+            (t.on_hand, on_hand),
+            (t.reserved, reserved),
+            (t.allocated, allocated),
+            (t.incoming, incoming),
+            (t.waiting, waiting),
         ];
         let changed = named.into_iter().filter(|(_, units)| units.0 != 0);
         changed.map(|(name, units)| (name, Signed(units.0))).collect()

@@ -1,33 +1,33 @@
 //! The console as a whole: starts it, and stops it in order.
 
-use anyhow::ensure;
 use service_edge::callers::Callers;
 use service_edge::parts::Parts;
 use service_edge::server::Server;
-use service_edge::sign_in::SignIn;
-use service_edge::sign_in::config::Switch;
+use service_edge::sign_in::SignIn as CallerSignIn;
 use service_edge::{process, recorder};
 
 use crate::config::ServeConfig;
 use crate::router;
 use crate::services::Services;
+use crate::sign_in::SignIn;
 
 /// Serves the pages until a signal.
 ///
 /// # Errors
 /// The address cannot be listened on, or not with these settings.
 pub async fn serve(config: ServeConfig) -> anyhow::Result<()> {
-    ensure!(config.auth != Some(Switch::On), "the console has no sign-in yet: keep it on loopback");
     let shutdown = process::shutdown_on_signal()?;
     let listener = process::listen(
         &config.listen,
         &config.sign_in(),
         &config.tls,
-        "do what the console may do",
+        "do what the services let everybody do",
     )?;
-    let callers = Callers::of(&listener, config.callers.clone(), &SignIn::off())?;
+    let sign_in = SignIn::new(&config, listener.local_addr()?)?;
+    // Also with sign-in: a browser sends a visitor's cookie with whatever page asks it to.
+    let callers = Callers::of(&listener, config.callers.clone(), &CallerSignIn::off())?;
     let services = Services::new(&config.services)?;
-    let (router, live) = router::router(services, &callers, &config);
+    let (router, live) = router::router(services, sign_in, &callers, &config);
     let certificate = config.tls.certificate()?;
     let mut server = Server::start(listener, router, config.connections_max, certificate.clone())?;
     let mut parts = Parts::default();

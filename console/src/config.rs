@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use reqwest::Url;
 use service_edge::callers::CallerConfig;
-use service_edge::config::{ListenAddress, Milliseconds, Secret, at_least_one};
+use service_edge::config::{ListenAddress, Milliseconds, at_least_one};
 use service_edge::healthcheck::TlsOfService;
 use service_edge::process::with_default_action;
-use service_edge::sign_in::config::{SignInConfig, Switch};
+use service_edge::sign_in::config::{Seconds, SignInConfig, Switch};
 use service_edge::tls::TlsConfig;
 
 /// Web pages that show stock, time and the pipeline. Without a subcommand, it serves them.
@@ -61,9 +61,22 @@ pub struct ServeConfig {
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8082")]
     pub listen: ListenAddress,
 
-    /// `off`: it is meant that everybody who reaches the console may do what it may do.
+    /// `on`: nothing is shown to visitors before they sign in. `off`: visitors of services without sign-in do
+    /// not sign in either, and everybody who reaches the console may do everything. On loopback the console does
+    /// by default as the services do; beyond it, it must be said.
     #[arg(long, env = "AUTH", value_enum)]
     pub auth: Option<Switch>,
+
+    /// Visitors who are signed in; when there are more, the one who was away for longest signs in again.
+    #[arg(long, env = "SESSIONS_MAX", default_value_t = 1_000, value_parser = at_least_one())]
+    pub sessions_max: u32,
+
+    /// After how many seconds a visitor signs in again; with a token of an issuer, no later than it ends.
+    #[arg(long, env = "SESSION_AGE_MAX", default_value = "43200")]
+    pub session_age_max: Seconds,
+
+    #[command(flatten)]
+    pub oidc: OidcConfig,
 
     #[command(flatten)]
     pub tls: TlsConfig,
@@ -97,6 +110,46 @@ impl ServeConfig {
     }
 }
 
+/// Settings of an issuer at which visitors sign in.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OidcConfig {
+    /// An issuer (OpenID Connect) at which visitors may sign in, next to API keys, as it writes itself. The services
+    /// must trust its tokens: AUTH_ISSUER there.
+    #[arg(long, env = "OIDC_ISSUER", requires_all = ["oidc_client_id", "oidc_redirect_url"])]
+    pub oidc_issuer: Option<String>,
+
+    /// What the issuer calls the console.
+    #[arg(long, env = "OIDC_CLIENT_ID", requires = "oidc_issuer")]
+    pub oidc_client_id: Option<String>,
+
+    /// A file with the console's secret at the issuer, if it has one. Read at the start.
+    #[arg(long, env = "OIDC_CLIENT_SECRET_FILE", requires = "oidc_issuer")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+
+    /// Where the issuer sends visitors back to, as it knows it: the console's own address with
+    /// `/sign-in/callback`.
+    #[arg(long, env = "OIDC_REDIRECT_URL", requires = "oidc_issuer")]
+    pub oidc_redirect_url: Option<Url>,
+
+    /// What is asked for, separated by spaces. The issuer decides what each visitor gets.
+    #[arg(
+        long,
+        env = "OIDC_SCOPES",
+        default_value = "openid profile stock:read log:read stock:write catalogue:write \
+                         reversals:write operate"
+    )]
+    pub oidc_scopes: String,
+
+    /// The services as the issuer knows them (RFC 8707), where it wants that said to make tokens for them.
+    #[arg(long, env = "OIDC_RESOURCE", requires = "oidc_issuer")]
+    pub oidc_resource: Option<Url>,
+
+    /// Certificates, in PEM, of those who may issue the issuer's; by default those that this machine trusts.
+    /// Read at the start.
+    #[arg(long, env = "OIDC_CA", requires = "oidc_issuer")]
+    pub oidc_ca: Option<PathBuf>,
+}
+
 /// The services whose API the pages show.
 #[derive(Debug, Clone, Args)]
 pub struct ServicesConfig {
@@ -107,11 +160,6 @@ pub struct ServicesConfig {
     /// Base URL of the query-service, or of the gateway in front of several.
     #[arg(long, env = "QUERY_URL", default_value = "http://127.0.0.1:8081")]
     pub query_url: Url,
-
-    /// What to sign in with at both services: an API key. Everybody who reaches the console has its rights. Not
-    /// needed where the services have no sign-in.
-    #[arg(long, env = "CONSOLE_KEY", hide_env_values = true)]
-    pub console_key: Option<Secret>,
 
     /// Certificates, in PEM, of those who may issue the services'; by default those that this machine
     /// trusts. Read at the start.

@@ -5,8 +5,9 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::response::{Html, IntoResponse, Response};
 
+use crate::reader::{self, Reader, SignedIn};
 use crate::services::{Failure, Fault, Problem, Service};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// The part of the console that a page belongs to, for the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +59,15 @@ pub(crate) struct Frame {
     pub(crate) live_after: String,
     /// What an event must name to concern the page; every event does without it.
     pub(crate) live_about: String,
+    /// Who signed in.
+    signed_in: Option<SignedIn>,
 }
 
 impl Frame {
     /// A page that shows what was read, and stays so.
     pub(crate) fn still(section: Section) -> Self {
-        Self { section, live_after: String::new(), live_about: String::new() }
+        let signed_in = Reader::now().signed_in;
+        Self { section, live_after: String::new(), live_about: String::new(), signed_in }
     }
 
     /// A page that follows changes after a position.
@@ -79,7 +83,20 @@ impl Frame {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let entry =
             |(section, path, name)| Entry { path, name, is_current: section == self.section };
-        Section::all(&EN).map(entry).into()
+        Section::all(reader::texts()).map(entry).into()
+    }
+
+    /// The name of who signed in.
+    pub(crate) fn who(&self) -> Option<&str> {
+        self.signed_in.as_ref().map(|who| who.name.as_str())
+    }
+
+    /// The field that every form has which is sent back; nothing for visitors who need not sign in.
+    pub(crate) fn token(&self) -> String {
+        let field = |who: &SignedIn| {
+            format!("<input type=\"hidden\" name=\"form_token\" value=\"{}\">", who.form_token)
+        };
+        self.signed_in.as_ref().map(field).unwrap_or_default()
     }
 }
 
@@ -98,9 +115,14 @@ pub(crate) fn rendered(status: StatusCode, template: &impl Template) -> Response
     }
 }
 
+/// Marks an answer to somebody who has to sign in first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotSignedIn;
+
 /// Says that too much is in progress.
 pub(crate) fn busy() -> Response {
-    let page = FailurePage::new(EN.busy, EN.busy_detail);
+    let t = reader::texts();
+    let page = FailurePage::new(t.busy, t.busy_detail);
     rendered(StatusCode::SERVICE_UNAVAILABLE, &FailurePage { is_temporary: true, ..page })
 }
 
@@ -117,18 +139,21 @@ struct FailurePage {
     faults: Vec<String>,
     /// Whether it may work in a moment.
     is_temporary: bool,
+    /// Where to go on: a path, and what it is called.
+    next: (&'static str, &'static str),
 }
 
 impl FailurePage {
     fn new(title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
-            t: &EN,
+            t: reader::texts(),
             frame: Frame::still(Section::Elsewhere),
             title: title.into(),
             detail: detail.into(),
             code: None,
             faults: Vec::new(),
             is_temporary: false,
+            next: ("/", reader::texts().to_overview),
         }
     }
 
@@ -140,13 +165,22 @@ impl FailurePage {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let t = &EN;
+        let t = reader::texts();
+        let is_sign_in = matches!(self, Self::NotSignedIn);
         let (status, page) = match self {
             Self::NotFound => {
                 (StatusCode::NOT_FOUND, FailurePage::new(t.nothing_here, t.nothing_here_detail))
             }
             Self::ForeignForm => {
                 (StatusCode::FORBIDDEN, FailurePage::new(t.foreign_form, t.foreign_form_detail))
+            }
+            Self::NotSignedIn => {
+                let page = FailurePage::new(t.not_signed_in, t.not_signed_in_detail);
+                let next = ("/sign-in", t.sign_in);
+                (StatusCode::UNAUTHORIZED, FailurePage { next, ..page })
+            }
+            Self::OpenServices => {
+                (StatusCode::CONFLICT, FailurePage::new(t.open_services, t.open_services_detail))
             }
             Self::Down { service, cause } => {
                 tracing::warn!(service = service.name(), %cause, "a service does not answer");
@@ -163,6 +197,9 @@ impl IntoResponse for Failure {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, 1.into());
         }
+        if is_sign_in {
+            response.extensions_mut().insert(NotSignedIn);
+        }
         response
     }
 }
@@ -173,6 +210,8 @@ fn refused(service: Service, problem: Problem) -> (StatusCode, FailurePage) {
     let faults = problem.errors.iter().map(fault).collect();
     let is_temporary = status == StatusCode::SERVICE_UNAVAILABLE;
     let code = problem.code().to_owned();
-    let page = FailurePage::new(problem.title, problem.detail).by(&code, service);
+    let title =
+        if code == "forbidden" { reader::texts().forbidden.to_owned() } else { problem.title };
+    let page = FailurePage::new(title, problem.detail).by(&code, service);
     (status, FailurePage { faults, is_temporary, ..page })
 }

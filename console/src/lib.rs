@@ -7,6 +7,8 @@
 //! - `pages`: a page each: what it asks for, and the values its template shows
 //! - `chart`: a balance over time as a picture
 //! - `frame`: what all pages have in common, and the page about a failure
+//! - `sign_in`, `sessions`: which visitor asks, and with what the services are asked for them
+//! - `reader`: who reads the page that is written now
 //! - `services`: requests to the services
 //! - `answers`: what the services answer
 //! - `shown`: how values are written
@@ -20,7 +22,10 @@ mod chart;
 pub mod config;
 mod frame;
 mod pages;
+mod reader;
 mod router;
 mod services;
+mod sessions;
 mod shown;
+mod sign_in;
 mod texts;

@@ -11,28 +11,18 @@ pub(crate) mod overview;
 pub(crate) mod pipeline;
 pub(crate) mod problems;
 pub(crate) mod record;
+pub(crate) mod sign_in;
 pub(crate) mod streams;
 
 use axum::extract::State;
-use reqwest::Url;
-use serde::de::IgnoredAny;
 use service_edge::http::Readiness;
 
 use crate::answers::{Location, Page};
 use crate::services::{Failure, Service, Services};
+use crate::shown::link;
 
 /// Locations that a list to choose from has.
 const LOCATIONS: &str = "200";
-
-/// A path with the parameters that have a value.
-fn link(path: &str, parameters: &[(&str, &str)]) -> String {
-    let given = parameters.iter().filter(|(_, value)| !value.is_empty());
-    let Ok(url) = Url::parse_with_params(&format!("http://localhost{path}"), given) else {
-        return path.to_owned();
-    };
-    let query = url.query().filter(|query| !query.is_empty());
-    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
-}
 
 /// A name as one segment of a path. What cannot be the name of anything is not found.
 fn segment(name: &str) -> Result<String, Failure> {
@@ -50,9 +40,8 @@ fn segment(name: &str) -> Result<String, Failure> {
 
 /// `GET /readyz`: whether both services answer.
 pub(crate) async fn ready(State(services): State<Services>) -> Readiness {
-    let lanes = services.get::<IgnoredAny>(Service::Command, "/v1/lanes", &[]);
-    let locations = services.get::<IgnoredAny>(Service::Query, "/v1/locations", &[("limit", "1")]);
-    let missing = match tokio::try_join!(lanes, locations) {
+    let (command, query) = (Service::Command, Service::Query);
+    let missing = match tokio::try_join!(services.is_alive(command), services.is_alive(query)) {
         Ok(_) => Vec::new(),
         Err(failure) => vec![failure.to_string()],
     };
@@ -76,11 +65,5 @@ mod tests {
         for none in ["", ".", ".."] {
             assert!(segment(none).is_err(), "{none}");
         }
-    }
-
-    #[test]
-    fn a_link_has_the_parameters_that_have_a_value() {
-        assert_eq!(link("/items", &[("q", "a&b"), ("location", "")]), "/items?q=a%26b");
-        assert_eq!(link("/items", &[]), "/items");
     }
 }

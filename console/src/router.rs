@@ -23,8 +23,10 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::ServeConfig;
+use crate::pages::sign_in::Door;
 use crate::pages::{self, live::Live};
 use crate::services::{Failure, Services};
+use crate::sign_in::{self, SignIn};
 use crate::{assets, frame as pages_frame};
 
 problem_catalogue! {
@@ -43,17 +45,22 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The console's HTTP surface, and what ends the pages that follow changes.
 pub(crate) fn router(
     services: Services,
+    sign_in: SignIn,
     callers: &Callers,
     config: &ServeConfig,
 ) -> (Router, CancellationToken) {
     let end = CancellationToken::new();
     let live = Live::new(services.clone(), count(config.live_max), end.clone());
     let free = Arc::new(Semaphore::new(count(config.requests_max)));
+    let live = Router::new().route(sign_in::LIVE, get(pages::live::follow)).with_state(live);
+    let door = Door { sign_in: sign_in.clone(), services: services.clone() };
     let router = pages()
-        .route("/readyz", get(pages::ready))
+        .with_state(services.clone())
+        .merge(live)
+        .layer(from_fn_with_state(sign_in.clone(), sign_in::signed_in))
+        .merge(doors().with_state(door))
+        .merge(Router::new().route("/readyz", get(pages::ready)).with_state(services))
         .layer(from_fn_with_state(free, one_of_few))
-        .with_state(services)
-        .merge(Router::new().route("/live", get(pages::live::follow)).with_state(live))
         .route("/assets/{name}", get(assets::serve))
         .route("/livez", get(async || "alive\n"))
         .route("/metrics", get(async || recorder::handle().render()))
@@ -63,7 +70,9 @@ pub(crate) fn router(
         ServiceBuilder::new()
             .layer(from_fn_with_state(callers.clone(), frame::<Code>))
             .layer(from_fn(guarded))
-            .layer(CatchPanicLayer::custom(of_panic::<Code>)),
+            .layer(CatchPanicLayer::custom(of_panic::<Code>))
+            .layer(from_fn_with_state(sign_in, sign_in::recognised))
+            .layer(from_fn(sign_in::with_own_forms)),
     );
     (router, end)
 }
@@ -101,6 +110,15 @@ fn pages() -> Router<Services> {
         .route("/find", get(pages::find::show))
         .route("/streams/{*stream}", get(pages::streams::show))
         .route("/events/{id}", get(pages::streams::event))
+}
+
+fn doors() -> Router<Door> {
+    use pages::sign_in::{at_issuer, back, show, sign_out, with_key};
+    Router::new()
+        .route(sign_in::PAGE, get(show).post(with_key))
+        .route("/sign-in/issuer", get(at_issuer))
+        .route("/sign-in/callback", get(back))
+        .route("/sign-out", post(sign_out))
 }
 
 /// Refuses commands that no page of the console sent, and adds what browsers must know of every page.

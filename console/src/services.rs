@@ -1,17 +1,21 @@
 //! Requests to the services, over their public API.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts as RequestParts;
 use futures::StreamExt;
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use service_edge::config::Secret;
 use service_edge::tls::{trusting, trusting_nobody};
 
 use crate::config::ServicesConfig;
+use crate::sessions::Session;
 
 /// Bytes of one answer that are read.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -32,9 +36,25 @@ impl Service {
     }
 }
 
-/// Both services. Cheap to clone.
+/// Both services, asked with the credential of a visitor if there is one. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Services(Arc<Parts>);
+pub(crate) struct Services {
+    parts: Arc<Parts>,
+    credential: Option<Secret>,
+}
+
+/// What a handler asks: the services with the credential of the visitor.
+impl FromRequestParts<Self> for Services {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        request: &mut RequestParts,
+        services: &Self,
+    ) -> Result<Self, Infallible> {
+        let session = request.extensions.get::<Arc<Session>>();
+        Ok(session.map_or_else(|| services.clone(), |who| services.asked_with(&who.credential)))
+    }
+}
 
 #[derive(Debug)]
 struct Parts {
@@ -43,7 +63,6 @@ struct Parts {
     open_ended: Client,
     command: Url,
     query: Url,
-    key: Option<Secret>,
 }
 
 /// Why there is no answer to show.
@@ -61,6 +80,12 @@ pub(crate) enum Failure {
     /// A form that no page of the console sent.
     #[error("the form comes from elsewhere")]
     ForeignForm,
+    /// The services want a credential, or do not accept this one, or no longer.
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// The console asks visitors to sign in, and the services let everybody in.
+    #[error("the services have no sign-in")]
+    OpenServices,
 }
 
 /// A problem document of a service.
@@ -93,6 +118,11 @@ impl Problem {
 }
 
 impl Failure {
+    /// Whether the visitor's credential is good, but not for this.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused { problem, .. } if problem.status == StatusCode::FORBIDDEN)
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { problem, .. } if problem.status == StatusCode::NOT_FOUND)
     }
@@ -125,13 +155,39 @@ impl Services {
         let tls = trust(config)?;
         let client =
             || Client::builder().connect_timeout(timeout).tls_backend_preconfigured(tls.clone());
-        Ok(Self(Arc::new(Parts {
+        let parts = Parts {
             http: client().timeout(timeout).build()?,
             open_ended: client().build()?,
             command: config.command_url.clone(),
             query: config.query_url.clone(),
-            key: config.console_key.clone().filter(|key| !key.reveal().is_empty()),
-        })))
+        };
+        Ok(Self { parts: Arc::new(parts), credential: None })
+    }
+
+    /// The same, asked with this credential.
+    pub(crate) fn asked_with(&self, credential: &Secret) -> Self {
+        Self { credential: Some(credential.clone()), ..self.clone() }
+    }
+
+    /// Whether both accept the credential, whatever it may do.
+    pub(crate) async fn admit(&self) -> Result<(), Failure> {
+        let lanes = self.get::<IgnoredAny>(Service::Command, "/v1/lanes", &[]);
+        let locations = self.get::<IgnoredAny>(Service::Query, "/v1/locations", &[("limit", "1")]);
+        let (lanes, locations) = tokio::join!(lanes, locations);
+        for answer in [lanes, locations] {
+            match answer {
+                Ok(IgnoredAny) => {}
+                Err(failure) if failure.is_forbidden() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a service answers, which needs no credential.
+    pub(crate) async fn is_alive(&self, service: Service) -> Result<(), Failure> {
+        let request = self.request(&self.parts.http, service, Method::GET, "/livez");
+        read(service, request).await.map(drop)
     }
 
     /// One JSON document.
@@ -141,7 +197,7 @@ impl Services {
         path: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, Failure> {
-        let request = self.request(&self.0.http, service, Method::GET, path);
+        let request = self.request(&self.parts.http, service, Method::GET, path);
         let body = read(service, request.query(&given(parameters))).await?;
         parse(service, &body)
     }
@@ -153,7 +209,7 @@ impl Services {
         path: &str,
         parameters: &[(&str, &str)],
     ) -> Result<Vec<T>, Failure> {
-        let request = self.request(&self.0.http, service, Method::GET, path);
+        let request = self.request(&self.parts.http, service, Method::GET, path);
         let body = read(service, request.query(&given(parameters))).await?;
         let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| parse(service, line)).collect()
@@ -165,7 +221,7 @@ impl Services {
         service: Service,
         command: Command<'_>,
     ) -> Result<T, Failure> {
-        let request = self.request(&self.0.http, service, command.method, &command.path);
+        let request = self.request(&self.parts.http, service, command.method, &command.path);
         let mut request = request.json(command.body);
         if command.validate_only {
             request = request.query(&[("validate_only", "true")]);
@@ -179,7 +235,8 @@ impl Services {
 
     /// The changes after a position, as they happen.
     pub(crate) async fn changes(&self, after: &str) -> Result<Response, Failure> {
-        let request = self.request(&self.0.open_ended, Service::Query, Method::GET, "/v1/changes");
+        let request =
+            self.request(&self.parts.open_ended, Service::Query, Method::GET, "/v1/changes");
         let request = request.query(&[("after", after)]).header("accept", "text/event-stream");
         let answer = request.send().await.map_err(|error| down(Service::Query, &error))?;
         if answer.status().is_success() {
@@ -198,14 +255,14 @@ impl Services {
         path: &str,
     ) -> RequestBuilder {
         let base = match service {
-            Service::Command => &self.0.command,
-            Service::Query => &self.0.query,
+            Service::Command => &self.parts.command,
+            Service::Query => &self.parts.query,
         };
         let mut url = base.clone();
         url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
         let request = client.request(method, url);
-        match &self.0.key {
-            Some(key) => request.bearer_auth(key.reveal()),
+        match &self.credential {
+            Some(credential) => request.bearer_auth(credential.reveal()),
             None => request,
         }
     }
@@ -258,6 +315,9 @@ fn down(service: Service, error: &reqwest::Error) -> Failure {
 }
 
 fn refused(service: Service, status: StatusCode, body: &[u8]) -> Failure {
+    if status == StatusCode::UNAUTHORIZED {
+        return Failure::NotSignedIn;
+    }
     let problem = serde_json::from_slice(body).unwrap_or_else(|_| Problem {
         title: status.canonical_reason().unwrap_or("It was refused").to_owned(),
         ..Problem::default()

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use askama::filters::HtmlSafe;
 use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::Url;
 use serde::Deserialize;
 
 /// A quantity.
@@ -131,6 +132,16 @@ fn separated(number: i64) -> String {
     text
 }
 
+/// A path with the parameters that have a value.
+pub(crate) fn link(path: &str, parameters: &[(&str, &str)]) -> String {
+    let given = parameters.iter().filter(|(_, value)| !value.is_empty());
+    let Ok(url) = Url::parse_with_params(&format!("http://localhost{path}"), given) else {
+        return path.to_owned();
+    };
+    let query = url.query().filter(|query| !query.is_empty());
+    query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +168,11 @@ mod tests {
         }
         assert!(Moment::parse("2026-11-30").is_some());
         assert_eq!(Moment::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_link_has_the_parameters_that_have_a_value() {
+        assert_eq!(link("/items", &[("q", "a&b"), ("location", "")]), "/items?q=a%26b");
+        assert_eq!(link("/items", &[]), "/items");
     }
 }

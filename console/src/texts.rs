@@ -38,6 +38,26 @@ texts! {
     filter: "Show",
     no_filter: "Show all",
 
+    // Sign-in.
+    sign_in: "Sign in",
+    sign_out: "Sign out",
+    signed_in_as: "Signed in:",
+    api_key: "API key",
+    sign_in_at_issuer: "Sign in with your organisation's account",
+    or_with_key: "Or with an API key",
+    sign_in_about: "The console asks the services with what you sign in with, and may do nothing else. Your sign-in ends when you sign out, close the browser or have been here for long.",
+    session_over: "Your sign-in has ended, or what you signed in with is no longer valid. Sign in to go on.",
+    no_such_key: "The services do not know this key: it is mistyped, revoked or expired.",
+    sign_in_foreign: "This sign-in was not begun on this page, or too long ago. Begin again here.",
+    issuer_unusable: "The issuer does not answer as it should. Try again in a moment; the console's log says what is wrong.",
+    issuer_refused: "The issuer did not sign you in:",
+    token_not_accepted: "The issuer signed you in, but the services do not accept its token. Tell an operator; the console's log says what to compare.",
+    not_signed_in: "You are not signed in",
+    not_signed_in_detail: "Nothing was done. Sign in, and do it again.",
+    open_services: "The services have no sign-in",
+    open_services_detail: "The console asks visitors to sign in, but the services behind it let everybody do everything, so they cannot say who you are. Start them with AUTH=on, or the console with AUTH=off.",
+    forbidden: "You may not do this",
+
     // Failures.
     nothing_here: "There is nothing here",
     nothing_here_detail: "The address leads nowhere, or to something that does not exist.",

@@ -30,8 +30,8 @@ pub struct UpArgs {
     /// Replay the shipped sample, one day of a real shop, when everything is up.
     #[arg(long)]
     demo: bool,
-    /// Start the services with TLS and sign-in, with certificates and an API key of this machine's own. Without
-    /// the console, which signs nobody in.
+    /// Start the services with TLS and sign-in, with certificates and an API key of this machine's own. Who
+    /// visits the console signs in with that key.
     #[arg(long)]
     secure: bool,
     /// Start only these parts; the services need both servers, and the console needs both services.

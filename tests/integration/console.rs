@@ -1,8 +1,10 @@
 //! The console: its pages show what the API says, and its forms do what they say, once.
 
+pub(crate) mod visitors;
+
 use std::sync::Arc;
 
-use integration_tests::{Answer, Api, Stockbook, World, eventually, stop};
+use integration_tests::{Answer, Api, Stockbook, World, eventually, hidden, stop};
 use reqwest::Method;
 use serde_json::{Value, json};
 use stack::services::Service;
@@ -43,13 +45,6 @@ async fn send(
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let headers = [&form[..], headers].concat();
     pages.try_send(Method::POST, path, &headers, Some(body)).await.expect("the console answers")
-}
-
-/// The value of a field that is not shown.
-fn hidden(page: &Answer, name: &str) -> String {
-    let start = format!("name=\"{name}\" value=\"");
-    let (_, rest) = page.body.split_once(&start).unwrap_or_else(|| panic!("{name}: {}", page.body));
-    rest.split('"').next().expect("a value").to_owned()
 }
 
 #[track_caller]
@@ -110,6 +105,7 @@ async fn every_page_shows_what_there_is(world: Arc<World>) {
         let policy = page.header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
         let inline = ["<style", "style=", "onclick", "javascript:", "<script>"];
+        assert_eq!(page.header("set-cookie"), None, "nobody signs in here");
         assert!(!inline.iter().any(|text| page.body.contains(text)), "{}: inline code", page.asked);
     }
     for (path, status) in

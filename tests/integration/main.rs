@@ -124,6 +124,7 @@ const TESTS: &[&[registry::Test]] = &[
     time_travel::lists::TESTS,
     changes::TESTS,
     console::TESTS,
+    console::visitors::TESTS,
     plans::TESTS,
     filters::TESTS,
     statements::TESTS,

@@ -32,7 +32,7 @@ pub(crate) const ALL: &str = "stock:read,stock:write,reservations:write,orders:w
     catalogue:write,reversals:write,log:read,personal:read,subjects:forget,act_as,operate";
 
 /// A Stockbook whose callers sign in, and a key that may do everything.
-async fn signed_in(
+pub(crate) async fn signed_in(
     world: &Arc<World>,
     command: &[(&'static str, &str)],
     query: &[(&'static str, &str)],
@@ -41,7 +41,7 @@ async fn signed_in(
 }
 
 /// The same of a Stockbook without services.
-async fn signed_in_to(
+pub(crate) async fn signed_in_to(
     mut stockbook: Stockbook,
     command: &[(&'static str, &str)],
     query: &[(&'static str, &str)],
@@ -62,12 +62,12 @@ pub(crate) async fn known(api: &Api) {
 }
 
 /// Both services, asked with a key.
-async fn asked_with(stockbook: &Stockbook, key: &str) -> (Api, Api) {
+pub(crate) async fn asked_with(stockbook: &Stockbook, key: &str) -> (Api, Api) {
     (stockbook.command().signed_in(key), stockbook.query().signed_in(key))
 }
 
 /// Registers item A and locations MAIN and EAST.
-async fn register(command: &Api) {
+pub(crate) async fn register(command: &Api) {
     for path in ["/v1/locations/MAIN", "/v1/locations/EAST", "/v1/items/A"] {
         command.put(path, json!({})).await.expect_status(201);
     }
@@ -249,7 +249,7 @@ async fn a_credential_sends_no_more_requests_than_it_may(world: Arc<World>) {
 }
 
 /// All that services wrote.
-fn logs(services: &mut [Service]) -> String {
+pub(crate) fn logs(services: &mut [Service]) -> String {
     let read = |service: &mut Service| std::fs::read_to_string(service.process().log()).unwrap();
     services.iter_mut().map(read).collect()
 }

@@ -1,8 +1,10 @@
 //! An issuer of tokens that can also sign what no issuer should: for another audience, with another key,
 //! with an algorithm that proves nothing.
 
+mod code_flow;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,6 +17,8 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use self::code_flow::Visitors;
 
 /// The audience of its tokens.
 pub const AUDIENCE: &str = "stockbook";
@@ -31,6 +35,7 @@ struct Shared {
     keys: Mutex<Vec<(String, EcdsaKeyPair)>>,
     asked: AtomicUsize,
     chance: SystemRandom,
+    visitors: Visitors,
 }
 
 impl Issuer {
@@ -41,16 +46,16 @@ impl Issuer {
             keys: Mutex::default(),
             asked: AtomicUsize::new(0),
             chance: SystemRandom::new(),
+            visitors: Visitors::default(),
         });
         let (discovery, keys) = (url.clone(), Arc::clone(&shared));
         let router = Router::new()
             .route(
                 "/.well-known/openid-configuration",
-                get(async move || {
-                    Json(json!({"issuer": discovery, "jwks_uri": format!("{discovery}/keys")}))
-                }),
+                get(async move || Json(described(&discovery))),
             )
-            .route("/keys", get(async move || Json(keys.public())));
+            .route("/keys", get(async move || Json(keys.public())))
+            .merge(code_flow::routes(Arc::clone(&shared)));
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("the issuer serves");
         });
@@ -64,7 +69,7 @@ impl Issuer {
         let (algorithm, chance) = (&ECDSA_P256_SHA256_FIXED_SIGNING, &self.shared.chance);
         let made = EcdsaKeyPair::generate_pkcs8(algorithm, chance).expect("a key");
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, made.as_ref(), chance).expect("a key");
-        let mut keys = self.shared.keys.lock().expect("no test panics with it");
+        let mut keys = held(&self.shared.keys);
         let kid = format!("key-{}", keys.len() + 1);
         keys.push((kid, pair));
     }
@@ -85,11 +90,17 @@ impl Issuer {
 
     /// A token with these claims, signed by the newest key.
     pub fn token(&self, claims: &Value) -> String {
-        let keys = self.shared.keys.lock().expect("no test panics with it");
-        let (kid, pair) = keys.last().expect("there is a key");
-        let signed = unsigned(&json!({"alg": "ES256", "typ": "at+jwt", "kid": kid}), claims);
-        let signature = pair.sign(&self.shared.chance, signed.as_bytes()).expect("a signature");
-        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        self.shared.sign("at+jwt", claims)
+    }
+
+    /// Signs in every visitor, with a token of these claims; nobody without them.
+    pub fn signs_in(&self, claims: Option<Value>) {
+        *held(&self.shared.visitors.claims) = claims;
+    }
+
+    /// Says in ID tokens that they are for another sign-in than this.
+    pub fn says_nonce(&self, nonce: &str) {
+        *held(&self.shared.visitors.nonce) = Some(nonce.to_owned());
     }
 
     /// A token that names a key which nobody has.
@@ -109,7 +120,7 @@ impl Issuer {
     pub fn of_public_key(&self, claims: &Value) -> String {
         let header = json!({"alg": "HS256", "typ": "JWT", "kid": self.kid()});
         let signed = unsigned(&header, claims);
-        let keys = self.shared.keys.lock().expect("no test panics with it");
+        let keys = held(&self.shared.keys);
         let (_, pair) = keys.last().expect("there is a key");
         let secret = hmac::Key::new(hmac::HMAC_SHA256, pair.public_key().as_ref());
         let tag = hmac::sign(&secret, signed.as_bytes());
@@ -117,7 +128,7 @@ impl Issuer {
     }
 
     fn kid(&self) -> String {
-        let keys = self.shared.keys.lock().expect("no test panics with it");
+        let keys = held(&self.shared.keys);
         keys.last().expect("there is a key").0.clone()
     }
 }
@@ -128,10 +139,33 @@ impl Drop for Issuer {
     }
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics with it")
+}
+
+/// Its discovery document.
+fn described(url: &str) -> Value {
+    json!({
+        "issuer": url, "jwks_uri": format!("{url}/keys"),
+        "authorization_endpoint": format!("{url}/authorize"),
+        "token_endpoint": format!("{url}/token"),
+        "response_types_supported": ["code"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    })
+}
+
 impl Shared {
+    fn sign(&self, kind: &str, claims: &Value) -> String {
+        let keys = held(&self.keys);
+        let (kid, pair) = keys.last().expect("there is a key");
+        let signed = unsigned(&json!({"alg": "ES256", "typ": kind, "kid": kid}), claims);
+        let signature = pair.sign(&self.chance, signed.as_bytes()).expect("a signature");
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+    }
+
     fn public(&self) -> Value {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let keys = self.keys.lock().expect("no test panics with it");
+        let keys = held(&self.keys);
         let public = keys.iter().map(|(kid, pair)| {
             let point = pair.public_key().as_ref();
             json!({

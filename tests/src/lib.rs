@@ -14,6 +14,7 @@ pub mod size;
 pub mod proxy;
 pub mod link;
 pub mod seed;
+pub mod visitor;
 
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
 pub use bodies::{each, line_at, lines_at_main, reservation};
@@ -26,4 +27,5 @@ pub use seed::seeded;
 pub use size::Size;
 pub use stockbook::{READY_MAX, Stockbook, start_again, stop};
 pub use topic::{read_messages, read_partition};
+pub use visitor::{Visitor, hidden};
 pub use world::World;

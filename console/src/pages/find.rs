@@ -1,7 +1,7 @@
 //! `/find`: from a name, an id or a position to its page.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -11,8 +11,9 @@ use super::streams::find_event;
 use super::{link, segment};
 use crate::answers::{Event, Level, Page};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services, known};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 const FOUND: &str = "50";
 
@@ -35,7 +36,7 @@ struct FoundPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let q = asked.q.trim();
@@ -49,7 +50,7 @@ pub(crate) async fn show(
     let mut items = items;
     items.dedup_by(|one, other| one.sku == other.sku);
     frame::page(&FoundPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::still(Section::Elsewhere),
         q: q.to_owned(),
         events,

@@ -5,7 +5,7 @@ mod past;
 mod steps;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use futures::future::try_join_all;
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use self::steps::Steps;
 use super::{link, segment};
 use crate::answers::{Explanation, Item, ItemStock, Movement, Page, WaitingLine};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services};
 use crate::shown::{Moment, Units};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// Movements that the page lists.
 const LISTED: &str = "25";
@@ -80,7 +81,7 @@ struct ItemPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Path(sku): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
@@ -111,7 +112,7 @@ pub(crate) async fn show(
     )?;
     let steps = steps::read(&services, &sku, &asked.location, then.as_ref()).await?;
     frame::page(&ItemPage {
-        t: &EN,
+        t: reader::texts(),
         frame: if then.is_some() {
             Frame::still(Section::Items)
         } else {
@@ -161,14 +162,14 @@ fn listed(summary: crate::answers::Summary, location: &str) -> Vec<Promise> {
         }
     };
     let arrival = |arrival: crate::answers::Arrival| Promise {
-        what: EN.incoming,
+        what: reader::texts().incoming,
         path: format!("/transfers/{}", arrival.transfer),
         id: arrival.transfer,
         location: location.to_owned(),
         quantity: arrival.quantity,
         until: None,
     };
-    let reserved = summary.reserved_by.items.into_iter().map(promise(EN.reserved));
-    let allocated = summary.allocated_by.items.into_iter().map(promise(EN.allocated));
+    let reserved = summary.reserved_by.items.into_iter().map(promise(reader::texts().reserved));
+    let allocated = summary.allocated_by.items.into_iter().map(promise(reader::texts().allocated));
     reserved.chain(allocated).chain(summary.incoming_by.items.into_iter().map(arrival)).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use futures::StreamExt;
 use futures::stream;
@@ -13,9 +13,10 @@ use serde_json::json;
 use super::{all_locations, link};
 use crate::answers::{Amounts, Availability, Item, Level, Location, Page};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Command, Failure, Service, Services, known};
 use crate::shown::Moment;
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 const ROWS: &str = "50";
 
@@ -68,7 +69,7 @@ struct ItemsPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let list = async {
@@ -81,7 +82,7 @@ pub(crate) async fn show(
     let (locations, list) = tokio::try_join!(all_locations(&services), list)?;
     let Page { items: rows, next_cursor, position } = list;
     frame::page(&ItemsPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::live(Section::Items, &position),
         first: (!asked.cursor.is_empty()).then(|| asked.link("")),
         next: next_cursor.map(|cursor| asked.link(&cursor)),

@@ -2,7 +2,7 @@
 //! and one of each.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 use super::{link, segment};
 use crate::answers::{Alert, Order, Page, Reservation, Transfer, WaitingLine};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 const ROWS: &str = "50";
 
@@ -70,13 +71,13 @@ macro_rules! list_page {
         }
 
         pub(crate) async fn $show(
-            State(services): State<Services>,
+            services: Services,
             Query(asked): Query<Asked>,
         ) -> Result<Response, Failure> {
             let filters = [$((stringify!($filter), asked.$filter.as_str())),*];
             let list = list::<$row>(&services, $path, &filters, &asked.cursor).await?;
             let frame = Frame::live(Section::$section, &list.position);
-            frame::page(&$page { t: &EN, frame, asked, list })
+            frame::page(&$page { t: reader::texts(), frame, asked, list })
         }
     };
 }
@@ -99,7 +100,7 @@ macro_rules! one_page {
         }
 
         pub(crate) async fn $show(
-            State(services): State<Services>,
+            services: Services,
             Path(id): Path<String>,
         ) -> Result<Response, Failure> {
             let path = format!(concat!("/v1", $path, "/{}"), segment(&id)?);
@@ -107,7 +108,7 @@ macro_rules! one_page {
             let heads: Page<serde::de::IgnoredAny> =
                 services.get(Service::Query, "/v1/locations", &[("limit", "1")]).await?;
             let frame = Frame::live(Section::$section, &heads.position).about(&id);
-            frame::page(&$page { t: &EN, frame, it })
+            frame::page(&$page { t: reader::texts(), frame, it })
         }
     };
 }

@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
+use futures::future::pending;
+use futures::{FutureExt, StreamExt};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::frame;
 use crate::services::{Failure, Services};
+use crate::sessions::Session;
 
 /// What answers pages that follow changes. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +39,7 @@ pub(crate) struct Asked {
 
 pub(crate) async fn follow(
     State(live): State<Live>,
+    session: Option<Extension<Arc<Session>>>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -45,9 +48,15 @@ pub(crate) async fn follow(
         return Ok(frame::busy());
     };
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    // Nobody follows changes with a session that is over.
+    let (services, over) = match session {
+        Some(Extension(who)) => (services.asked_with(&who.credential), who.over().boxed()),
+        None => (services, pending().boxed()),
+    };
     let answer = services.changes(seen.unwrap_or(&asked.after)).await?;
     // The permit is held as long as the stream.
-    let changes = answer.bytes_stream().take_until(end.cancelled_owned()).map(move |chunk| {
+    let changes = answer.bytes_stream().take_until(end.cancelled_owned()).take_until(over);
+    let changes = changes.map(move |chunk| {
         let _held = &permit;
         chunk
     });

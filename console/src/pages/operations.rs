@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::header::REFRESH;
 use axum::response::{IntoResponse, Redirect, Response};
 use reqwest::{Method, StatusCode};
@@ -19,9 +19,10 @@ use self::preview::Preview;
 use super::segment;
 use crate::answers::{LaneProgress, Page};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Command, Failure, Problem, Service, Services};
 use crate::shown::{Moment, Status, Units};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// How often a page about work in progress is loaded again, in seconds.
 const AGAIN: &str = "2";
@@ -131,7 +132,14 @@ impl OperationsPage {
         let errors = problem.as_ref().map(|problem| problem.errors.as_slice()).unwrap_or_default();
         let faults =
             errors.iter().map(|fault| (name(&fault.pointer), fault.message.clone())).collect();
-        Self { t: &EN, frame: Frame::still(Section::Operations), window, problem, faults, views }
+        Self {
+            t: reader::texts(),
+            frame: Frame::still(Section::Operations),
+            window,
+            problem,
+            faults,
+            views,
+        }
     }
 
     fn fault(&self, name: &str) -> Option<&String> {
@@ -139,7 +147,7 @@ impl OperationsPage {
     }
 }
 
-pub(crate) async fn show(State(services): State<Services>) -> Result<Response, Failure> {
+pub(crate) async fn show(services: Services) -> Result<Response, Failure> {
     frame::page(&OperationsPage::read(&services, Window::default(), None).await?)
 }
 
@@ -156,7 +164,7 @@ struct PreviewPage {
 
 /// Shows what reversing a window would do; does it once that is confirmed.
 pub(crate) async fn reverse(
-    State(services): State<Services>,
+    services: Services,
     Form(window): Form<Window>,
 ) -> Result<Response, Failure> {
     let is_confirmed = window.confirmed == "yes";
@@ -177,7 +185,7 @@ pub(crate) async fn reverse(
             let preview = preview::read(&services, &window, &would).await?;
             let frame = Frame::still(Section::Operations);
             let key = Uuid::now_v7().to_string();
-            frame::page(&PreviewPage { t: &EN, frame, window, would, preview, key })
+            frame::page(&PreviewPage { t: reader::texts(), frame, window, would, preview, key })
         }
         Err(Failure::Refused { problem, .. }) if problem.status < 500 => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::CONFLICT);
@@ -198,13 +206,13 @@ struct ReversalPage {
 
 /// `GET /operations/reversals/{id}`: how far it is.
 pub(crate) async fn reversal(
-    State(services): State<Services>,
+    services: Services,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let path = format!("/v1/reversals/{}", segment(&id)?);
     let it: Progress = services.get(Service::Command, &path, &[]).await?;
     let is_done = it.is_done();
-    let page = ReversalPage { t: &EN, frame: Frame::still(Section::Operations), it };
+    let page = ReversalPage { t: reader::texts(), frame: Frame::still(Section::Operations), it };
     let mut response = frame::page(&page)?;
     if !is_done {
         response.headers_mut().insert(REFRESH, axum::http::HeaderValue::from_static(AGAIN));

@@ -1,13 +1,13 @@
 //! `/`: how Stockbook is.
 
 use askama::Template;
-use axum::extract::State;
 use axum::response::Response;
 
 use crate::answers::{Alert, Movement, Overview, Page};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 const ALERTS: &str = "5";
 const MOVEMENTS: &str = "12";
@@ -22,7 +22,7 @@ struct OverviewPage {
     movements: Vec<Movement>,
 }
 
-pub(crate) async fn show(State(services): State<Services>) -> Result<Response, Failure> {
+pub(crate) async fn show(services: Services) -> Result<Response, Failure> {
     let raised = [("state", "raised"), ("limit", ALERTS)];
     let (it, alerts, movements) = tokio::try_join!(
         services.get::<Overview>(Service::Query, "/v1/overview", &[]),
@@ -30,7 +30,7 @@ pub(crate) async fn show(State(services): State<Services>) -> Result<Response, F
         services.get::<Page<Movement>>(Service::Query, "/v1/movements", &[("limit", MOVEMENTS)]),
     )?;
     frame::page(&OverviewPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::live(Section::Overview, &it.position),
         it,
         alerts: alerts.items,

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::link;
 use crate::answers::{Event, LaneHead, LaneProgress, List, Page, RelayedLane};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services};
 use crate::shown::{Moment, Units};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// Events of a lane on one page.
 const EVENTS: i64 = 50;
@@ -103,7 +104,7 @@ struct PipelinePage {
     lanes: Vec<Lane>,
 }
 
-pub(crate) async fn show(State(services): State<Services>) -> Result<Response, Failure> {
+pub(crate) async fn show(services: Services) -> Result<Response, Failure> {
     let (heads, relayed, progress) = tokio::try_join!(
         services.get::<List<LaneHead>>(Service::Command, "/v1/lanes", &[]),
         services.get::<List<RelayedLane>>(Service::Command, "/v1/relay", &[]),
@@ -126,7 +127,7 @@ pub(crate) async fn show(State(services): State<Services>) -> Result<Response, F
             .collect(),
     };
     frame::page(&PipelinePage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::live(Section::Pipeline, &progress.position),
         events: Units(heads.items.iter().map(|head| head.position).sum()),
         newest: heads.items.iter().filter_map(|head| head.recorded_at).max(),
@@ -156,7 +157,7 @@ struct LanePage {
 }
 
 pub(crate) async fn lane(
-    State(services): State<Services>,
+    services: Services,
     Path(lane): Path<u16>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
@@ -171,7 +172,7 @@ pub(crate) async fn lane(
     events.reverse();
     let page = format!("/pipeline/{lane}");
     frame::page(&LanePage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::live(Section::Pipeline, &format!("{lane}:{head}")),
         older: (after > 0).then(|| link(&page, &[("before", &(after + 1).to_string())])),
         newest: (before <= head).then_some(page),

@@ -1,15 +1,16 @@
 //! `/problems`: lanes that wait for an operator, and whether the figures are what the log comes to.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
 use super::segment;
 use crate::answers::{Integrity, LaneProgress, List, Order, Page, RelayedLane};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -33,7 +34,7 @@ struct ProblemsPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
     let proof = async {
@@ -52,7 +53,7 @@ pub(crate) async fn show(
         proof,
     )?;
     frame::page(&ProblemsPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::live(Section::Problems, &progress.position),
         stopped: progress.items.into_iter().filter(LaneProgress::is_stopped).collect(),
         unpublished: relayed.items.into_iter().filter(RelayedLane::is_stopped).collect(),

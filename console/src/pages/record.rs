@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -17,8 +17,9 @@ use self::kind::{Field, Kind};
 use super::{all_locations, link};
 use crate::answers::Location;
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Command, Failure, Problem, Service, Services};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// What somebody wrote into a form, by the names of its fields.
 pub(super) type Values = HashMap<String, String>;
@@ -46,7 +47,7 @@ struct RecordPage {
 }
 
 pub(crate) async fn form(
-    State(services): State<Services>,
+    services: Services,
     Path(kind): Path<String>,
     Query(values): Query<Values>,
 ) -> Result<Response, Failure> {
@@ -66,7 +67,7 @@ struct Done {
 }
 
 pub(crate) async fn send(
-    State(services): State<Services>,
+    services: Services,
     Path(kind): Path<String>,
     Form(values): Form<Values>,
 ) -> Result<Response, Failure> {
@@ -107,11 +108,11 @@ async fn page(
         field,
     };
     Ok(RecordPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::still(Section::Record),
         kind,
         kinds: Kind::ALL.to_vec(),
-        fields: kind.fields(&EN).into_iter().map(shown).collect(),
+        fields: kind.fields(reader::texts()).into_iter().map(shown).collect(),
         locations: all_locations(services).await?,
         key: Uuid::now_v7().to_string(),
         problem,

@@ -1,7 +1,7 @@
 //! `/streams/{stream}`: the events of one thing, one after another, with the state after each.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::link;
 use crate::answers::{Event, StreamState};
 use crate::frame::{self, Frame, Section};
+use crate::reader;
 use crate::services::{Failure, Service, Services, known};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// Versions that the page lists around the one it shows.
 const LISTED: i64 = 20;
@@ -57,7 +58,7 @@ struct StreamPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Path(stream): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
@@ -79,7 +80,7 @@ pub(crate) async fn show(
         is_there.then(|| link(&format!("/streams/{stream}"), &[("version", &version.to_string())]))
     };
     frame::page(&StreamPage {
-        t: &EN,
+        t: reader::texts(),
         frame: Frame::still(Section::Elsewhere),
         thing: thing(&stream),
         data: pretty(&shown.data),
@@ -97,10 +98,7 @@ pub(crate) async fn show(
 }
 
 /// `GET /events/{id}`: leads to the event in its stream.
-pub(crate) async fn event(
-    State(services): State<Services>,
-    Path(id): Path<String>,
-) -> Result<Response, Failure> {
+pub(crate) async fn event(services: Services, Path(id): Path<String>) -> Result<Response, Failure> {
     let found = find_event(&services, &id).await?.ok_or(Failure::NotFound)?;
     let path = format!("/streams/{}", found.stream);
     let to = link(&path, &[("version", &found.version.to_string())]);

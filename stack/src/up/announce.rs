@@ -47,10 +47,18 @@ impl Ready {
         format!("{what}. The data is in {}. Ctrl-C stops everything.", self.data.display())
     }
 
-    /// The command that asks a service with TLS and sign-in.
+    /// The command that asks a service with TLS and sign-in, and the key for the console.
     fn for_the_hand(&self) -> Option<String> {
-        let url = self.command.first().filter(|_| self.access.is_some())?;
-        Some(format!("Who asks signs in: {} {url}/v1/lanes", self.curl()))
+        let access = self.access.as_ref()?;
+        let url = self.command.first()?;
+        let console = self.console.as_ref().and(access.key_file.as_ref()).map(|key| {
+            format!("\nWho visits the console signs in with the key in {}", key.display())
+        });
+        Some(format!(
+            "Who asks signs in: {} {url}/v1/lanes{}",
+            self.curl(),
+            console.unwrap_or_default()
+        ))
     }
 
     /// curl with what the services want.

@@ -58,8 +58,7 @@ impl Parts {
             },
             command_ports: ports(Part::Command, args.command_port, args.command_services)?,
             query_ports: ports(Part::Query, args.query_port, args.query_services)?,
-            // Everybody who reaches it has the rights of its key.
-            console_port: (wanted(Part::Console) && !args.secure).then_some(args.console_port),
+            console_port: wanted(Part::Console).then_some(args.console_port),
             command_port: args.command_port,
             profile: if args.release { Profile::Release } else { Profile::Dev },
             secure: args.secure,
@@ -81,9 +80,8 @@ impl Parts {
             "the demo needs both services: leave out --only"
         );
         ensure!(
-            !args.secure || (services[0] && !args.only.contains(&Part::Console)),
-            "--secure needs a command-service, which makes the API keys, and goes without the console, \
-             which signs nobody in"
+            !args.secure || services[0],
+            "--secure needs a command-service, which makes the API keys: add command to --only"
         );
         Ok(parts)
     }
@@ -186,7 +184,6 @@ mod tests {
             &["--command-services", "0"],
             &["--only", "redis"],
             &["--only", "postgres,kafka", "--secure"],
-            &["--only", "postgres,kafka,command,query,console", "--secure"],
         ] {
             assert!(parts(flags).is_err(), "{flags:?}");
         }

@@ -178,7 +178,14 @@ impl Running {
         let (command, query) = first(&parts.command_ports)
             .zip(first(&parts.query_ports))
             .context("the console needs both services")?;
-        let settings = |port| Ok(Settings::console(port, &command, &query));
+        let secure = self.secure.clone();
+        let settings = |port| {
+            let settings = Settings::console(port, &command, &query);
+            Ok(match &secure {
+                Some(secure) => secure.console(settings),
+                None => settings,
+            })
+        };
         self.start_all(Program::Console, path, parts.console_port.as_slice(), settings).await
     }
 

@@ -69,6 +69,12 @@ impl Secure {
         Ok(self.command_service(settings))
     }
 
+    /// It has no key: who visits it signs in.
+    pub(crate) fn console(&self, settings: Settings) -> Settings {
+        let ca = self.certificates.ca().display().to_string();
+        self.command_service(settings).with("SERVICE_CA", ca)
+    }
+
     /// How the services are asked, with the key that may do everything.
     pub(crate) fn access(&self) -> Access {
         Access { ca: Some(self.certificates.ca()), key_file: Some(self.admin_key()) }

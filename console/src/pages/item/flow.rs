@@ -1,16 +1,17 @@
 //! `/items/{sku}/flow`: what came in and went out, day by day.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use chrono::{Days, NaiveDate, Utc};
 use serde::Deserialize;
 
 use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
+use crate::reader;
 use crate::services::{Failure, Problem, Service, Services};
 use crate::shown::Units;
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// Days that are shown unless others are asked for.
 const DAYS: Days = Days::new(31);
@@ -63,7 +64,7 @@ struct FlowPage {
 }
 
 pub(crate) async fn show(
-    State(services): State<Services>,
+    services: Services,
     Path(sku): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
@@ -79,7 +80,7 @@ pub(crate) async fn show(
         Some(flow) => Frame::live(Section::Items, &flow.position).about(&sku),
         None => Frame::still(Section::Items),
     };
-    frame::page(&FlowPage { t: &EN, frame, sku, asked, flow, problem })
+    frame::page(&FlowPage { t: reader::texts(), frame, sku, asked, flow, problem })
 }
 
 /// The last days up to today where none are asked for.

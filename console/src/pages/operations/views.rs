@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
+use crate::reader;
 use crate::services::{Command, Failure, Problem, Service, Services};
-use crate::texts::{EN, Texts};
+use crate::texts::Texts;
 
 /// The event that a stopped lane is to skip.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,7 +35,7 @@ struct SkipPage {
 
 impl SkipPage {
     fn new(skip: Skip, problem: Option<Problem>) -> Self {
-        Self { t: &EN, frame: Frame::still(Section::Operations), skip, problem }
+        Self { t: reader::texts(), frame: Frame::still(Section::Operations), skip, problem }
     }
 }
 
@@ -42,10 +43,7 @@ pub(crate) async fn ask_skip(Query(skip): Query<Skip>) -> Result<Response, Failu
     frame::page(&SkipPage::new(skip, None))
 }
 
-pub(crate) async fn skip(
-    State(services): State<Services>,
-    Form(skip): Form<Skip>,
-) -> Result<Response, Failure> {
+pub(crate) async fn skip(services: Services, Form(skip): Form<Skip>) -> Result<Response, Failure> {
     let number =
         |text: &str| text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number));
     let (lane, position) = skip.event.split_once('-').unwrap_or((skip.event.as_str(), ""));
@@ -78,7 +76,7 @@ struct RebuildPage {
 
 impl RebuildPage {
     fn new(rebuild: Rebuild, problem: Option<Problem>) -> Self {
-        Self { t: &EN, frame: Frame::still(Section::Operations), rebuild, problem }
+        Self { t: reader::texts(), frame: Frame::still(Section::Operations), rebuild, problem }
     }
 
     /// The steps, with what each does.
@@ -98,7 +96,7 @@ pub(crate) async fn ask_rebuild(Query(rebuild): Query<Rebuild>) -> Result<Respon
 }
 
 pub(crate) async fn rebuild(
-    State(services): State<Services>,
+    services: Services,
     Form(rebuild): Form<Rebuild>,
 ) -> Result<Response, Failure> {
     let path = format!("/v1/projections/{}/rebuild", segment(&rebuild.projection)?);

@@ -2,8 +2,8 @@
 
 use super::Values;
 use super::kind::Kind;
+use crate::reader;
 use crate::services::Problem;
-use crate::texts::EN;
 
 /// What is wrong, by the names of fields.
 pub(super) fn faults(
@@ -11,7 +11,7 @@ pub(super) fn faults(
     kind: Kind,
     values: &Values,
 ) -> Vec<(&'static str, String)> {
-    let fields = kind.fields(&EN);
+    let fields = kind.fields(reader::texts());
     let named = |name: &str| fields.iter().map(|field| field.name).find(|known| *known == name);
     let member = |name: &str| problem.more.get(name).and_then(|value| value.as_str());
     let holds = |text: &str| {
@@ -31,12 +31,13 @@ pub(super) fn faults(
         "insufficient_stock" => {
             let available =
                 problem.more.get("lines").and_then(|lines| lines[0]["available"].as_i64());
-            let says = available.map(|available| format!("{} {available}", EN.only_available));
+            let says = available
+                .map(|available| format!("{} {available}", reader::texts().only_available));
             return named("quantity").into_iter().zip(says).collect();
         }
         "stale_quantity" => {
             let actual = problem.more.get("actual").and_then(serde_json::Value::as_i64);
-            let says = actual.map(|actual| format!("{} {actual}", EN.there_are));
+            let says = actual.map(|actual| format!("{} {actual}", reader::texts().there_are));
             return named("expected_quantity").into_iter().zip(says).collect();
         }
         "quantity_overflow" => named("quantity"),

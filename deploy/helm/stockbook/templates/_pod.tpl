@@ -1,5 +1,5 @@
 {{- /*
-Secrets that are files: (dict "root" $ "files" (list …)), each of tls, postgres-ca, kafka, master-key. A list of
+Secrets that are files: (dict "root" $ "files" (list …)), each of tls, postgres-ca, kafka, master-key, oidc. A list of
 {volume, secret, key, file}; the whole Secret without a key.
 */ -}}
 {{- define "stockbook.files" -}}
@@ -26,6 +26,18 @@ Secrets that are files: (dict "root" $ "files" (list …)), each of tls, postgre
 {{- end }}
 {{- if $values.kafka.saslMechanism }}
 - {volume: kafka-password, secret: {{ $values.kafka.password.name }}, key: {{ $values.kafka.password.key }}, file: password}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if has "oidc" .files }}
+{{- with $values.console.clientSecret }}
+{{- if .name }}
+- {volume: oidc-client, secret: {{ .name }}, key: {{ .key }}, file: secret}
+{{- end }}
+{{- end }}
+{{- with $values.console.issuerCa }}
+{{- if .name }}
+- {volume: oidc-ca, secret: {{ .name }}, key: {{ .key }}, file: ca.crt}
 {{- end }}
 {{- end }}
 {{- end }}
