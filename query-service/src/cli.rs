@@ -106,7 +106,9 @@ mod tests {
         assert_eq!(step(&["--compare"]), Some(RebuildStep::Compare));
         assert_eq!(step(&["--back"]), Some(RebuildStep::Back));
         assert_eq!(step(&["--drop"]), Some(RebuildStep::Drop));
+        assert_eq!(step(&["--replace"]), Some(RebuildStep::Replace));
         assert_eq!(step(&["--back", "--drop"]), None);
+        assert_eq!(step(&["--drop", "--replace"]), None);
         assert!(read(&["rebuild", "prices", OWNER]).is_err());
         let skip = ["skip", "--lane=3", "--position=7", OWNER];
         assert!(read(&skip).is_err(), "without a reason");

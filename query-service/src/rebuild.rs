@@ -52,6 +52,11 @@ pub struct RebuildConfig {
     /// Drop the inactive version, whether it is the older one or was never filled.
     #[arg(long)]
     pub drop: bool,
+
+    /// Switch although the active version has applied events that the log does not have: for a log that lost its
+    /// last events, as after a failover or a restore. Answers may then know less than before.
+    #[arg(long, conflicts_with_all = ["compare", "back", "drop"])]
+    pub replace: bool,
 }
 
 /// What is rebuilt, where and from what.
@@ -82,16 +87,19 @@ pub enum RebuildStep {
     Back,
     /// Drop the inactive version.
     Drop,
+    /// Fill a new version and switch to it, even if the active one has events that the log lost.
+    Replace,
 }
 
 impl RebuildConfig {
     /// The flags exclude each other.
     pub fn step(&self) -> RebuildStep {
-        match (self.compare, self.back, self.drop) {
-            (true, _, _) => RebuildStep::Compare,
-            (_, true, _) => RebuildStep::Back,
-            (_, _, true) => RebuildStep::Drop,
-            (false, false, false) => RebuildStep::Swap,
+        match (self.compare, self.back, self.drop, self.replace) {
+            (true, ..) => RebuildStep::Compare,
+            (_, true, ..) => RebuildStep::Back,
+            (_, _, true, _) => RebuildStep::Drop,
+            (.., true) => RebuildStep::Replace,
+            (false, false, false, false) => RebuildStep::Swap,
         }
     }
 }
@@ -131,6 +139,8 @@ enum Task {
     Compare(Option<Listed>),
     Back(ProjectionVersion),
     Drop(ProjectionVersion),
+    /// Fill a new version and switch to it, whatever the log has lost.
+    Replace,
 }
 
 impl Rebuild {
@@ -176,6 +186,11 @@ impl Rebuild {
                 swap(&mut connection, &filler, active).await?;
                 tracing::info!("{} answers again", older.schema());
             }
+            Task::Replace => {
+                let filler = filled(&parts, &mut connection, active, None).await?;
+                replace(&mut connection, filler.of(), active).await?;
+                tracing::info!("{} answers now, with what the log has", filler.of().schema());
+            }
             Task::Drop(of) => {
                 remove(&mut connection, of).await?;
                 tracing::info!("{} is dropped", of.schema());
@@ -212,6 +227,15 @@ fn task(
             let other = other.ok_or("there is no version other than the one that answers")?;
             Ok(Task::Drop(other.of))
         }
+        // What is there may have been filled with the lost events, too.
+        RebuildStep::Replace => match other {
+            None => Ok(Task::Replace),
+            Some(other) => Err(format!(
+                "{} is kept besides {}: make room for a new version (step `drop`, `--drop`)",
+                other.of.schema(),
+                active.schema()
+            )),
+        },
     }
 }
 
@@ -352,6 +376,22 @@ async fn remove(connection: &mut PgConnection, of: ProjectionVersion) -> anyhow:
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await?;
+    Ok(())
+}
+
+/// Lets the filled version answer instead of the old one, which the log contradicts.
+async fn replace(
+    connection: &mut PgConnection,
+    new: ProjectionVersion,
+    old: ProjectionVersion,
+) -> anyhow::Result<()> {
+    let replaced = sqlx::query(include_str!("../queries/replace_version.sql"))
+        .bind(old.name())
+        .bind(old.version())
+        .bind(new.version())
+        .execute(connection)
+        .await?;
+    ensure!(replaced.rows_affected() == 1, "{} does not answer any more", old.schema());
     Ok(())
 }
 
