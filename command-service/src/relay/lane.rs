@@ -9,6 +9,7 @@ use std::time::Duration;
 use metrics::Counter;
 use rdkafka::error::KafkaError;
 use service_edge::retry::Backoff;
+use shared_events::chain::Chain;
 use shared_events::lane::{Lane, Position};
 use shared_events::recorded::RecordedEvent;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,8 @@ pub(crate) enum Halt {
     Log(DatabaseError),
     #[error("the log has position {found} in place of {expected}")]
     LogGap { expected: Position, found: Position },
+    #[error("fork: the event at position {0} does not follow from what was published before it")]
+    Fork(Position),
     #[error("the log no longer has position {0}")]
     LogEnds(Position),
     #[error("the event at position {0} is larger than Kafka accepts")]
@@ -84,6 +87,8 @@ impl Progress {
 pub(crate) struct LaneRelay {
     pub(crate) lane: Lane,
     pub(crate) next: Position,
+    /// The chain before `next`, as it was published.
+    pub(crate) chain: Chain,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) database: Database,
     pub(crate) publisher: Arc<Publisher>,
@@ -148,6 +153,7 @@ impl LaneRelay {
                     Ok(delivery) => {
                         self.window.push(event.position, event_bytes(event), delivery);
                         self.next = event.position.next();
+                        self.chain = event.chain;
                         self.pending.pop_front();
                     }
                     Err(SendError::QueueFull) => return Ok(Filled::QueueFull),
@@ -186,14 +192,18 @@ impl LaneRelay {
         }
     }
 
-    /// Stops before a record would be sent out of order, which cannot be undone.
+    /// Stops before a record would be sent out of order, or one of another history, which cannot be undone. A
+    /// failover may be so quick that the log is another one before the session notices that it lost its locks.
     fn check_order(&self) -> Result<(), Halt> {
-        let mut expected = self.next;
+        let (mut expected, mut chain) = (self.next, self.chain);
         for event in &self.pending {
             if event.position != expected {
                 return Err(Halt::LogGap { expected, found: event.position });
             }
-            expected = expected.next();
+            if event.chain_after(chain) != event.chain {
+                return Err(Halt::Fork(event.position));
+            }
+            (expected, chain) = (expected.next(), event.chain);
         }
         Ok(())
     }

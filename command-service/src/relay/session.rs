@@ -179,6 +179,7 @@ impl<'a> Session<'a> {
         let relay = LaneRelay {
             lane,
             next: start.next,
+            chain: start.chain,
             inbox: Arc::clone(inbox),
             database: self.database.clone(),
             publisher: Arc::clone(&self.publisher),

@@ -17,6 +17,8 @@ use super::resume::{Fork, Log, Partition, resume};
 pub(crate) struct Start {
     /// The first position to send.
     pub(crate) next: Position,
+    /// The chain of the log before it.
+    pub(crate) chain: Chain,
     /// The last position of the log.
     pub(crate) head: Position,
     /// The offset after the last record of the partition.
@@ -83,11 +85,29 @@ async fn starts(
         .filter_map(|(lane, end)| Some((*lane, end.as_ref().ok()?.tail?.position)))
         .collect();
     let chains: BTreeMap<Lane, Chain> = database.chains(&tails).await?;
-    let start = |lane: Lane, partition: Result<Partition, ReadError>| {
-        let partition = partition?;
-        let (mark, head) = (marks[&lane], heads.get(&lane).copied().unwrap_or_default());
-        let log = Log { head, chain_at_tail: chains.get(&lane).copied() };
-        Ok(Start { next: resume(mark, &partition, log)?, head, high: partition.high, mark })
+    let head = |lane: &Lane| heads.get(lane).copied().unwrap_or_default();
+    let next = |lane: &Lane, partition: Result<_, ReadError>| -> Result<_, TakeOverError> {
+        let partition: Partition = partition?;
+        let log = Log { head: head(lane), chain_at_tail: chains.get(lane).copied() };
+        Ok((resume(marks[lane], &partition, log)?, partition.high))
     };
-    Ok(ends.into_iter().map(|(lane, end)| (lane, start(lane, end))).collect())
+    let next: Vec<(Lane, _)> =
+        ends.into_iter().map(|(lane, end)| (lane, next(&lane, end))).collect();
+    // 4. What the first record has to follow.
+    let before = next.iter().filter_map(|(lane, next)| {
+        let (next, _) = next.as_ref().ok()?;
+        (next.0 > 1).then_some((*lane, Position(next.0 - 1)))
+    });
+    let before = database.chains(&before.collect()).await?;
+    let start = |lane: Lane, (next, high): (Position, i64)| {
+        let chain = match before.get(&lane) {
+            Some(chain) => *chain,
+            None if next == Position(1) => Chain::default(),
+            None => return Err(TakeOverError::Log(format!("it has nothing before {next}"))),
+        };
+        Ok(Start { next, chain, head: head(&lane), high, mark: marks[&lane] })
+    };
+    let start =
+        |(lane, next): (Lane, Result<_, _>)| (lane, next.and_then(|next| start(lane, next)));
+    Ok(next.into_iter().map(start).collect())
 }
