@@ -44,7 +44,8 @@ impl Credentials {
         }
     }
 
-    fn random() -> Self {
+    /// New ones.
+    pub(crate) fn random() -> Self {
         Self { admin: password(), owner: password(), command: password(), query: password() }
     }
 }

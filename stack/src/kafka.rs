@@ -14,8 +14,9 @@ use crate::services::Service;
 use crate::whole::{make_folder, make_whole, write_whole};
 
 /// One small node, whose data is mostly in the page cache.
-const JVM_OPTIONS: [&str; 4] = [
-    "-Xmx512m",
+const HEAP: &str = "512m";
+
+const JVM_OPTIONS: [&str; 3] = [
     "-XX:+UseSerialGC",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
@@ -47,6 +48,10 @@ pub struct Extras {
     pub properties: String,
     /// Arguments of the tool that makes the log.
     pub format: Vec<String>,
+    /// The id that the nodes of a cluster share; a new one by default.
+    pub cluster: Option<String>,
+    /// The most memory for objects, as Java writes it; enough for one node by default.
+    pub heap: Option<&'static str>,
 }
 
 /// `host:port` for clients of a node of our own.
@@ -69,23 +74,25 @@ pub(crate) async fn launch(
     make_folder(&home, 0o700)?;
     let (log, properties) = (home.join("log"), home.join("server.properties"));
     let configure = |log: &Path| {
-        let extras = extras.properties.replace("{broker}", &port.to_string());
-        let extras = extras.replace("{controller}", &(port + 1).to_string());
-        let text = server_properties(log, port) + &extras;
+        let more = extras.properties.replace("{broker}", &port.to_string());
+        let more = more.replace("{controller}", &(port + 1).to_string());
+        let text = server_properties(log, port) + &more;
         write_whole(&properties, text.as_bytes(), 0o600)
     };
     let arguments = |class: &str| -> Vec<OsString> {
         let mut arguments: Vec<OsString> = JVM_OPTIONS.iter().map(OsString::from).collect();
-        arguments.extend([compiling.option().into(), "-cp".into()]);
+        let heap = extras.heap.unwrap_or(HEAP);
+        arguments.extend([format!("-Xmx{heap}").into(), compiling.option().into(), "-cp".into()]);
         arguments.extend([programs.kafka_class_path().into(), class.into()]);
         arguments
     };
     // A formatted log keeps the cluster id from then on.
     make_whole(&log, 0o700, async |partial| {
         configure(partial)?;
+        let cluster = extras.cluster.clone().unwrap_or_else(cluster_id);
         let mut tool = Command::new(java);
         tool.args(arguments("kafka.tools.StorageTool"))
-            .args(["format", "-t", &cluster_id(), "-c"])
+            .args(["format", "-t", &cluster, "-c"])
             .arg(&properties)
             .args(&extras.format)
             .current_dir("/");
@@ -153,8 +160,9 @@ log.cleaner.dedupe.buffer.size=16777216
     )
 }
 
-/// 16 bytes in URL-safe base64 without padding, as Kafka writes its ids; hexadecimal digits have
-/// no leading `-`, and the last of the 22 letters carries two bits only, here zero.
-fn cluster_id() -> String {
+/// An id of a new cluster: 16 bytes in URL-safe base64 without padding, as Kafka writes its ids; hexadecimal
+/// digits have no leading `-`, and the last of the 22 letters carries two bits only, here zero.
+#[must_use]
+pub fn cluster_id() -> String {
     hex::encode(rand::random::<[u8; 11]>())[..21].to_owned() + "A"
 }

@@ -1,10 +1,12 @@
 //! A real Postgres server of our own.
 
 pub mod databases;
+mod copy;
+pub mod member;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::chown;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use reqwest::Url;
@@ -20,12 +22,13 @@ use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
 
 /// Makes the data where there is none yet, starts a server, and returns it with the URL of its
-/// superuser.
+/// superuser. Settings given here come last.
 pub(crate) async fn launch(
     folder: &DataFolder,
     programs: &Programs,
     credentials: &Credentials,
     port: u16,
+    more: &[(&'static str, String)],
 ) -> anyhow::Result<(Service, Url)> {
     let user = User::for_postgres();
     let programs = programs.postgres(user).await?;
@@ -38,8 +41,7 @@ pub(crate) async fn launch(
         );
     }
     make_folder(&home, 0o711)?;
-    // It belongs to Postgres' user, the rest of the home to us.
-    let cluster = home.join("cluster");
+    let cluster = cluster(&home);
     make_cluster(&cluster, &programs.join("bin/initdb"), user, &credentials.admin).await?;
     check_version(&cluster)?;
 
@@ -62,6 +64,9 @@ pub(crate) async fn launch(
     if counts_statements {
         set("shared_preload_libraries", "pg_stat_statements".as_ref());
     }
+    for (name, value) in more {
+        set(name, value.as_ref());
+    }
     let spec = Spec {
         kind: Kind::Postgres,
         name: "postgres".to_owned(),
@@ -73,6 +78,11 @@ pub(crate) async fn launch(
     let url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);
     let url = Url::parse(&url).context("the password is hexadecimal")?;
     Ok((Service::server(folder, spec, Address::Postgres(url.clone()))?, url))
+}
+
+/// Where the data is. It belongs to Postgres' user, the rest of the home to us.
+fn cluster(home: &Path) -> PathBuf {
+    home.join("cluster")
 }
 
 async fn make_cluster(

@@ -75,6 +75,9 @@ impl<'a> Injector<'a> {
         let lifted = self.inject(cycle).await?;
         self.recovered(cycle.fault).await?;
         let took = lifted.elapsed();
+        if cycle.fault == Fault::FailOver {
+            self.clients.system.postgres.rejoin().await?;
+        }
         drop(one);
         let whole = self.started.elapsed() - began;
         println!("{began:7.1?} for {whole:.1?}, of which {took:.1?} to recover: {cycle}");
@@ -123,6 +126,7 @@ impl<'a> Injector<'a> {
             Fault::Way(part, end, weather, time) => {
                 self.bad_weather(cycle, part, end, weather, time).await?;
             }
+            Fault::FailOver => return system.postgres.fail_over().await,
             Fault::ReadOnly(time) => self.read_only(time).await?,
             Fault::NoSessions(time) => self.no_sessions(time).await?,
             Fault::TopicAgain => self.topic_again().await?,
@@ -230,7 +234,7 @@ impl<'a> Injector<'a> {
     async fn recovered(&self, fault: Fault) -> anyhow::Result<()> {
         let hurt = match fault {
             Fault::Kill(part) | Fault::Pause(part, _) | Fault::Way(part, ..) => part,
-            Fault::ReadOnly(_) | Fault::NoSessions(_) => Part::Postgres,
+            Fault::ReadOnly(_) | Fault::NoSessions(_) | Fault::FailOver => Part::Postgres,
             Fault::TopicAgain => Part::Kafka,
             // The rebuild itself is the proof, and so is the race.
             Fault::Rebuild(_) | Fault::Race => return Ok(()),

@@ -29,6 +29,9 @@ use crate::system::Pace;
 /// Cycles of the short form: all but a dozen are kills.
 const SHORT: usize = 63;
 
+/// Failovers of the short form; ten times as many of the full one.
+const FAILOVERS: usize = 2;
+
 /// Makes everything go wrong, again and again.
 #[derive(Debug, Parser)]
 #[command(name = "chaos")]
@@ -45,6 +48,9 @@ struct Options {
     /// Postgres does not wait for the disk, and the sessions of consumers are short: a run takes half the time.
     #[arg(long)]
     quick: bool,
+    /// Postgres has a synchronous standby, and every fault is the end of the primary.
+    #[arg(long)]
+    failover: bool,
     /// Only faults whose kind has this in its name, such as `kill Kafka`.
     #[arg(long)]
     only: Option<String>,
@@ -52,18 +58,28 @@ struct Options {
 
 fn main() -> ExitCode {
     if std::env::args().any(|argument| argument.starts_with("--cycles")) {
-        let Options { cycles, seed, longest, quick, only } = Options::parse();
+        let Options { cycles, seed, longest, quick, only, failover } = Options::parse();
         let seed = seed.unwrap_or_else(|| seeded().0);
         let pace = if quick { Pace::Quick } else { Pace::Usual };
-        let plan = Plan { cycles, seed, longest: Duration::from_secs(longest.max(2)), pace, only };
+        let longest = Duration::from_secs(longest.max(2));
+        let plan = Plan { cycles, seed, longest, pace, only, failover };
         return if run(&plan) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    let short = || {
-        let cycles = Size::wanted().scaled(SHORT, 4);
+    let short = |cycles, failover| {
         let (seed, longest, pace) = (seeded().0, Duration::from_secs(3), Pace::Quick);
-        let plan = Plan { cycles, seed, longest, pace, only: None };
+        let plan = Plan { cycles, seed, longest, pace, only: None, failover };
         if run(&plan) { Ok(()) } else { Err(Failed::from("see above")) }
     };
-    let trial = Trial::test("nothing_is_lost_or_doubled_whatever_goes_wrong", short);
-    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+    let trials = vec![
+        Trial::test("nothing_is_lost_or_doubled_whatever_goes_wrong", move || {
+            short(Size::wanted().scaled(SHORT, 4), false)
+        }),
+        Trial::test(
+            "nothing_is_lost_or_doubled_when_a_synchronous_standby_takes_over",
+            move || short(Size::wanted().scaled(FAILOVERS, 10), true),
+        ),
+    ];
+    // Both need the whole machine and the same folder.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -16,7 +16,7 @@ use crate::compare;
 use crate::faults::{Injector, Tally};
 use crate::history::{History, Kind};
 use crate::oracle::Log;
-use crate::schedule::{Fault, draw};
+use crate::schedule::{Fault, draw, draw_failovers};
 use crate::system::{LANES, Pace, RECOVERY_MAX, System};
 
 /// So many commands for each fault, or the run proves nothing.
@@ -34,16 +34,21 @@ pub(crate) struct Plan {
     pub(crate) pace: Pace,
     /// A part of the names of the kinds of faults that are injected.
     pub(crate) only: Option<String>,
+    /// Postgres has a standby, and every fault is that the primary is lost.
+    pub(crate) failover: bool,
 }
 
 impl Plan {
     /// The command line that makes the same plan.
     fn command(&self) -> String {
-        let Self { cycles, seed, longest, pace, only } = self;
+        let Self { cycles, seed, longest, pace, only, failover } = self;
         let quick = if *pace == Pace::Quick { " --quick" } else { "" };
         let longest = longest.as_secs();
+        let failover = if *failover { " --failover" } else { "" };
         let only = only.as_ref().map(|only| format!(" --only '{only}'")).unwrap_or_default();
-        format!("cargo chaos --cycles {cycles} --seed {seed} --longest {longest}{quick}{only}")
+        format!(
+            "cargo chaos --cycles {cycles} --seed {seed} --longest {longest}{quick}{only}{failover}"
+        )
     }
 }
 
@@ -59,7 +64,10 @@ pub(crate) fn run(plan: &Plan) -> bool {
 
 async fn go_wrong(plan: &Plan) -> anyhow::Result<bool> {
     let started = Instant::now();
-    let mut schedule = draw(plan.cycles, plan.seed, plan.longest);
+    let mut schedule = match plan.failover {
+        true => draw_failovers(plan.cycles, plan.seed),
+        false => draw(plan.cycles, plan.seed, plan.longest),
+    };
     let only = plan.only.as_deref().unwrap_or_default();
     schedule.retain(|cycle| cycle.fault.kind().contains(only));
     for cycle in &schedule {
@@ -67,7 +75,7 @@ async fn go_wrong(plan: &Plan) -> anyhow::Result<bool> {
     }
     println!("the same again: {}", plan.command());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos");
-    let system = System::start(&folder, plan.pace).await?;
+    let system = System::start(&folder, plan.pace, plan.failover).await?;
     println!("started after {:.1?}", started.elapsed());
     let history = History::default();
     let clients = Clients::new(&system, &history);
@@ -88,7 +96,7 @@ async fn go_wrong(plan: &Plan) -> anyhow::Result<bool> {
     vacuous(schedule.len(), &tally, &history);
     let reads = clients.reads.load(Ordering::Relaxed);
     let is_good = report(&tally, &history, reads, started);
-    system.stop().await?;
+    Box::pin(system.stop()).await?;
     println!("{}", summary(plan, &tally, &history, started));
     Ok(is_good)
 }

@@ -41,6 +41,8 @@ pub(crate) enum Fault {
     NoSessions(Duration),
     /// The topic is deleted, and created again.
     TopicAgain,
+    /// The primary of Postgres is ended as by `kill -9`, and its standby takes its place.
+    FailOver,
     /// A view is rebuilt from the log, and the old version is dropped.
     Rebuild(&'static str),
     /// Twelve clients at once for five units.
@@ -142,12 +144,20 @@ pub(crate) fn draw(cycles: usize, seed: u64, longest: Duration) -> Vec<Cycle> {
     faults.into_iter().enumerate().map(cycle).collect()
 }
 
+/// So many failovers, each after a random number of commands.
+pub(crate) fn draw_failovers(cycles: usize, seed: u64) -> Vec<Cycle> {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let after = |number| (number, chance.random_range(20..60));
+    let cycles = (1..=cycles).map(after);
+    cycles.map(|(number, after)| Cycle { number, after, fault: Fault::FailOver }).collect()
+}
+
 impl Fault {
     /// Which faults it is never together with.
     pub(crate) fn track(self) -> usize {
         match self {
             Self::Kill(part) | Self::Pause(part, _) | Self::Way(part, ..) => part.track(),
-            Self::ReadOnly(_) | Self::NoSessions(_) => Part::Postgres.track(),
+            Self::ReadOnly(_) | Self::NoSessions(_) | Self::FailOver => Part::Postgres.track(),
             Self::TopicAgain => Part::Kafka.track(),
             Self::Rebuild(_) | Self::Race => TRACKS - 1,
         }
@@ -169,13 +179,14 @@ impl Fault {
             Self::ReadOnly(_) => "Postgres read-only".to_owned(),
             Self::NoSessions(_) => "Postgres without sessions".to_owned(),
             Self::TopicAgain => "topic deleted and created".to_owned(),
+            Self::FailOver => "fail over to the standby".to_owned(),
             Self::Rebuild(_) => "rebuild of a view".to_owned(),
             Self::Race => "race for few units".to_owned(),
         }
     }
 
     pub(crate) fn is_kill(self) -> bool {
-        matches!(self, Self::Kill(_))
+        matches!(self, Self::Kill(_) | Self::FailOver)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use integration_tests::Api;
+use anyhow::{Context, bail};
 use integration_tests::link::{Link, OpenLink};
+use integration_tests::{Api, Commits, Pair};
 use reqwest::Url;
 use sqlx::{Connection, PgConnection};
 use stack::folder::DataFolder;
@@ -48,6 +48,13 @@ pub(crate) struct Server {
     servers: Mutex<Servers>,
 }
 
+/// The Postgres of the run.
+pub(crate) enum Database {
+    Alone(Box<Server>),
+    /// With a synchronous standby.
+    Pair(Box<Mutex<Pair>>),
+}
+
 /// How long parts take to come back. What a killed process has written is with the system in either case: only
 /// a machine that fails would show the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +78,7 @@ pub(crate) struct System {
     pace: Pace,
     pub(crate) commands: Vec<Instance>,
     pub(crate) queries: Vec<Instance>,
-    pub(crate) postgres: Server,
+    pub(crate) postgres: Database,
     pub(crate) kafka: Server,
     /// Around all ways.
     pub(crate) urls: DatabaseUrls,
@@ -121,6 +128,60 @@ impl Server {
     }
 }
 
+impl Database {
+    async fn start(folder: &Path, wanted: Wanted, has_standby: bool) -> anyhow::Result<Self> {
+        Ok(match has_standby {
+            true => Self::Pair(Box::new(Mutex::new(Pair::start(folder, Commits::AtBoth).await?))),
+            false => Self::Alone(Box::new(Server::start(folder, wanted).await?)),
+        })
+    }
+
+    /// The databases of the services, and the superuser.
+    async fn create(&self) -> anyhow::Result<(DatabaseUrls, Url)> {
+        match self {
+            Self::Alone(server) => {
+                let servers = server.servers.lock().await;
+                let databases = servers.databases()?;
+                Ok((databases.create("chaos").await?, databases.admin_url().clone()))
+            }
+            Self::Pair(pair) => {
+                let pair = pair.lock().await;
+                Ok((pair.create("chaos").await?, pair.admin_url()))
+            }
+        }
+    }
+
+    pub(crate) async fn crash(&self) -> anyhow::Result<Instant> {
+        match self {
+            Self::Alone(server) => server.crash().await,
+            Self::Pair(_) => bail!("a server with a standby is not started again"),
+        }
+    }
+
+    /// Ends the primary and lets the standby take its place.
+    pub(crate) async fn fail_over(&self) -> anyhow::Result<Instant> {
+        let Self::Pair(pair) = self else { bail!("there is no standby") };
+        let killed = Instant::now();
+        pair.lock().await.fail_over().await?;
+        Ok(killed)
+    }
+
+    /// Makes another standby while everybody works, and lets commits wait for it.
+    pub(crate) async fn rejoin(&self) -> anyhow::Result<()> {
+        match self {
+            Self::Alone(_) => Ok(()),
+            Self::Pair(pair) => pair.lock().await.rejoin().await,
+        }
+    }
+
+    async fn stop(self) -> anyhow::Result<()> {
+        match self {
+            Self::Alone(server) => server.stop().await,
+            Self::Pair(pair) => pair.into_inner().stop().await,
+        }
+    }
+}
+
 /// A node that each of four services reaches by its own listener, which says the way's port.
 fn listeners(ways: &[OpenWays]) -> anyhow::Result<(Extras, [u16; 4])> {
     let ports: [u16; 4] = ports::free()?;
@@ -138,7 +199,7 @@ fn listeners(ways: &[OpenWays]) -> anyhow::Result<(Extras, [u16; 4])> {
          listener.security.protocol.map={protocols}\ninter.broker.listener.name=PLAINTEXT\n\
          group.min.session.timeout.ms=1000\n"
     );
-    Ok((Extras { properties, format: Vec::new() }, ports))
+    Ok((Extras { properties, ..Extras::default() }, ports))
 }
 
 /// Copies of the programs: a build in the middle of a run changes none. What a killed run left may still run.
@@ -163,7 +224,11 @@ fn by(url: &Url, port: u16) -> Url {
 
 impl System {
     /// Everything on free ports, with nothing in it.
-    pub(crate) async fn start(folder: &Path, pace: Pace) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        folder: &Path,
+        pace: Pace,
+        has_standby: bool,
+    ) -> anyhow::Result<Self> {
         let programs = [Program::CommandService, Program::QueryService];
         let built = build(PROFILE, programs).await?;
         let [command_service, query_service] = keep(folder, &built)?;
@@ -177,14 +242,10 @@ impl System {
         let only_kafka = Wanted { postgres: None, ..wanted };
         let (postgres, kafka) = (folder.join("postgres"), folder.join("kafka"));
         let (postgres, kafka) = tokio::try_join!(
-            Box::pin(Server::start(&postgres, only_postgres)),
+            Box::pin(Database::start(&postgres, only_postgres, has_standby)),
             Box::pin(Server::start(&kafka, only_kafka)),
         )?;
-        let (urls, admin) = {
-            let servers = postgres.servers.lock().await;
-            let databases = servers.databases()?;
-            (databases.create("chaos").await?, databases.admin_url().clone())
-        };
+        let (urls, admin) = postgres.create().await?;
         let brokers = kafka.servers.lock().await.brokers()?.to_owned();
         let mut system = Self {
             pace,
@@ -258,7 +319,7 @@ impl System {
         let name = ["command-0", "command-1", "query-0", "query-1"][nth];
         let (postgres, kafka) = (postgres.lead_to(server), kafka.lead_to(listens));
         let service = {
-            let servers = self.postgres.servers.lock().await;
+            let servers = self.kafka.servers.lock().await;
             Service::start(servers.folder(), name, program, &settings).await?
         };
         let direct = service.url();
@@ -329,7 +390,7 @@ impl System {
         };
         let services = self.queries.iter().chain(&self.commands);
         futures::future::try_join_all(services.map(stop)).await?;
-        futures::try_join!(self.kafka.stop(), self.postgres.stop())?;
+        futures::try_join!(Box::pin(self.kafka.stop()), Box::pin(self.postgres.stop()))?;
         Ok(())
     }
 }

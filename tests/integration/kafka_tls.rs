@@ -44,7 +44,7 @@ org.apache.kafka.common.security.scram.ScramLoginModule required;
     );
     let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
     let format = vec!["--add-scram".to_owned(), user];
-    Node::start_with(world, "tls", Extras { properties, format }).await
+    Node::start_with(world, "tls", Extras { properties, format, ..Extras::default() }).await
 }
 
 fn file(folder: &Certificates, name: &str, text: &str) -> PathBuf {

@@ -60,6 +60,9 @@ mod replay;
 mod crash;
 mod snapshots;
 mod restore;
+mod failover;
+mod backup;
+mod brokers;
 mod export;
 mod evolution;
 
@@ -132,6 +135,9 @@ const TESTS: &[&[registry::Test]] = &[
     crash::TESTS,
     snapshots::TESTS,
     restore::TESTS,
+    failover::TESTS,
+    backup::TESTS,
+    brokers::TESTS,
     export::TESTS,
     evolution::TESTS,
     views::extremes::TESTS,

@@ -56,7 +56,7 @@ async fn checked(stockbook: &Stockbook) -> Value {
 }
 
 /// Makes the topic again.
-async fn remake_topic(stockbook: &Stockbook) {
+pub(crate) async fn remake_topic(stockbook: &Stockbook) {
     let settings = Settings::create_topic(stockbook.brokers())
         .with("WRITE_DATABASE_URL", stockbook.urls.write.as_str())
         .with("TOPIC", &stockbook.topic);

@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use integration_tests::{Api, Figures, Stockbook, World, lines_at_main};
+use integration_tests::{
+    Api, Figures, Stockbook, World, eventually, lines_at_main, read_partition,
+};
+use serde_json::Value;
+
+use crate::failover::published;
 
 trials! {
     a_service_follows_a_log_that_was_restored_while_it_ran,
+    a_relay_does_not_publish_one_history_after_another,
 }
 
 /// Forgets the events after a position, as a restore to that moment would.
@@ -70,4 +76,28 @@ async fn a_service_follows_a_log_that_was_restored_while_it_ran(world: Arc<World
     assert_eq!(receive(&warm, 1).await, 3);
     assert_eq!(forks(&other).await, 0, "it knew nothing that was taken away");
     stockbook.verify().await;
+}
+
+/// If it went on where it was, nothing would tell its next session that the topic has another history.
+async fn a_relay_does_not_publish_one_history_after_another(world: Arc<World>) {
+    let (stockbook, command) = Stockbook::without_views(&world, 1).await;
+    let earlier = stockbook.recorded().await;
+    for _ in 0..3 {
+        receive(&command, 5).await;
+    }
+    published(&stockbook).await;
+    let records = async || read_partition(stockbook.brokers(), &stockbook.topic, 0).await.len();
+    let before = records().await;
+    restore(&stockbook, earlier).await;
+    // More than were lost, so that some have a position that the topic does not have yet.
+    for _ in 0..5 {
+        receive(&command, 1).await;
+    }
+    let lanes = async || command.rows("/v1/relay").await;
+    let is_fork = |lanes: &Vec<Value>| {
+        let error = lanes[0]["error"].as_str().unwrap_or_default();
+        lanes[0]["state"] == "stopped" && error.starts_with("fork")
+    };
+    eventually("the relay stops at the fork", lanes, is_fork).await;
+    assert_eq!(records().await, before, "nothing is published after a fork");
 }

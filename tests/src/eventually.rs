@@ -8,6 +8,9 @@ use tokio::time::{Instant, sleep};
 /// How long anything here may take before a test fails.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long nobody asks again.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Asks again and again until the answer is what the caller wants, and returns it.
 pub async fn eventually<T: Debug>(
     what: &str,
@@ -21,6 +24,6 @@ pub async fn eventually<T: Debug>(
             return seen;
         }
         assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}; last seen: {seen:?}");
-        sleep(Duration::from_millis(20)).await;
+        sleep(LOOK_AGAIN).await;
     }
 }

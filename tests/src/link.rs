@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -39,6 +39,7 @@ pub struct Link {
     pub port: u16,
     weather: watch::Sender<Weather>,
     hurt: Arc<AtomicU64>,
+    to: Arc<AtomicU16>,
 }
 
 /// A way whose other end is not known yet.
@@ -61,18 +62,25 @@ impl OpenLink {
         let (weather, seen) = watch::channel(Weather::Fair);
         let hurt = Arc::<AtomicU64>::default();
         let hurts = Arc::clone(&hurt);
+        let to = Arc::new(AtomicU16::new(to));
+        let leads_to = Arc::clone(&to);
         let Self { listener, port } = self;
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let connection = Connection::new(seen.clone(), Arc::clone(&hurts));
-                tokio::spawn(connection.run(client, to));
+                tokio::spawn(connection.run(client, leads_to.load(Ordering::Relaxed)));
             }
         });
-        Link { port, weather, hurt }
+        Link { port, weather, hurt, to }
     }
 }
 
 impl Link {
+    /// Leads new connections to another port; open ones stay where they are.
+    pub fn move_to(&self, port: u16) {
+        self.to.store(port, Ordering::Relaxed);
+    }
+
     /// The weather from now on, for open connections, too.
     pub fn turn(&self, weather: Weather) {
         self.weather.send_replace(weather);

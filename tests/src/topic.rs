@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use shared_events::record::{self, Record};
@@ -66,7 +67,14 @@ fn read_blocking(brokers: &str, topic: &str, partition: i32) -> Vec<OwnedMessage
     consumer.assign(&from).expect("a partition can be assigned");
     let (mut messages, mut next) = (Vec::new(), low);
     while next < high {
-        let message = consumer.poll(ANSWER_MAX).expect("a record in time").expect("a record");
+        let message = match consumer.poll(ANSWER_MAX).expect("a record in time") {
+            Ok(message) => message,
+            // Another one has the partition, too.
+            Err(KafkaError::MessageConsumption(RDKafkaErrorCode::BrokerTransportFailure)) => {
+                continue;
+            }
+            Err(error) => panic!("a record: {error}"),
+        };
         next = message.offset() + 1;
         messages.push(message.detach());
     }
