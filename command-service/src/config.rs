@@ -52,6 +52,8 @@ pub enum Action {
     Topic(TopicConfig),
     /// Make, list and revoke API keys.
     Keys(KeysConfig),
+    /// Offer the log to logical replication.
+    Publication(PublicationConfig),
     /// Check the whole log from its first event; fail at the first difference.
     Verify(VerifyConfig),
     /// Ask a running service whether it is ready; fail if it is not.
@@ -377,6 +379,34 @@ pub struct RevokeKeyConfig {
     /// The write database, as its owner.
     #[arg(long, env = "MIGRATE_DATABASE_URL", hide_env_values = true)]
     pub migrate_database_url: DatabaseUrl,
+}
+
+/// Settings of `publication`.
+#[derive(Debug, Clone, Args)]
+pub struct PublicationConfig {
+    #[command(subcommand)]
+    pub action: PublicationAction,
+
+    /// The write database, as a superuser: only one may make roles that replicate.
+    #[arg(long, env = "ADMIN_DATABASE_URL", hide_env_values = true)]
+    pub admin_database_url: DatabaseUrl,
+}
+
+/// What is done with the publication and its readers.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PublicationAction {
+    /// Publish the events, and make a role that reads them. Its password is written to standard output once.
+    Create {
+        /// The name of the role.
+        #[arg(long)]
+        role: Label,
+    },
+    /// Take a role away, or the publication, which nobody may be following.
+    Drop {
+        /// The name of the role; the publication if none is named.
+        #[arg(long)]
+        role: Option<Label>,
+    },
 }
 
 /// Settings of `verify`.

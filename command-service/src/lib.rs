@@ -25,6 +25,7 @@ pub mod reversals;
 pub mod redaction;
 pub mod topic;
 pub mod migrate;
+pub mod publication;
 pub mod verify;
 
 pub use inventory;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use command_service::app::App;
 use command_service::config::{Action, Config, CreateTopicConfig, ServeConfig, TopicAction};
 use command_service::relay::remake::remake;
-use command_service::{api_keys, migrate, topic, verify};
+use command_service::{api_keys, migrate, publication, topic, verify};
 use mimalloc::MiMalloc;
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
@@ -27,6 +27,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         Action::Verify(config) => verify::verify(config).await,
         Action::Healthcheck(config) => healthcheck(&config.listen, &config.tls).await,
         Action::Keys(config) => api_keys::operate::operate(config.action).await,
+        Action::Publication(config) => publication::operate(config).await,
         Action::CreateTopic(config) => create_topics(&config).await,
         Action::Topic(config) => match config.action {
             TopicAction::Remake(config) => {

@@ -7,7 +7,7 @@
 //! - [`rotate`]: replaces the master key
 //! - [`sealed`]: a command's personal data on its way to the log
 
-mod aead;
+pub(crate) mod aead;
 mod fingerprint;
 mod master;
 pub mod rotate;

@@ -64,6 +64,7 @@ mod failover;
 mod backup;
 mod brokers;
 mod export;
+mod publication;
 mod evolution;
 
 use std::process::ExitCode;
@@ -139,6 +140,7 @@ const TESTS: &[&[registry::Test]] = &[
     backup::TESTS,
     brokers::TESTS,
     export::TESTS,
+    publication::TESTS,
     evolution::TESTS,
     views::extremes::TESTS,
     views::low::TESTS,

@@ -47,3 +47,12 @@ fn settings_that_contradict_each_other_are_refused() {
         assert!(read(&[DATABASE, brokers, bad]).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_reader_of_the_publication_needs_a_name_and_a_superuser() {
+    const ADMIN: &str = "--admin-database-url=postgres://postgres:secret@localhost/w";
+    assert!(read(&["publication", ADMIN, "create", "--role=shop_copy"]).is_ok());
+    assert!(read(&["publication", ADMIN, "drop"]).is_ok());
+    assert!(read(&["publication", ADMIN, "create"]).is_err(), "without a role");
+    assert!(read(&["publication", "create", "--role=shop_copy"]).is_err(), "without a superuser");
+}
