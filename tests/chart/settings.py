@@ -52,7 +52,7 @@ def known(folder, command):
 def described(entry):
     """The JSON Schema of a setting."""
     text = re.sub(r"^\S+( \[?<[^>]*>\]?\.*| \[=?<[^>]*>\])? ", "", entry.split(" [env:")[0])
-    schema = {"description": text}
+    schema = {"description": text + "."}
     choices = re.search(r"\[possible values: ([^\]]*)\]", entry)
     default = re.search(r"\[default: ([^\]]*)\]", entry)
     if choices and set(choices[1].split(", ")) == {"true", "false"}:
