@@ -262,7 +262,7 @@ async fn check_snapshot(log: &LogReader, row: &PgRow) -> Result<(), Stopped> {
     let version = Version(row.try_get("version")?);
     let stream: Stream = decoded(row.try_get::<&str, _>("stream")?.parse())?;
     let found: Value = decoded(serde_json::from_str(row.try_get("state")?))?;
-    let (lane, position, expected) = match log.fold(&stream, Until::Version(version)).await? {
+    let (lane, position, expected) = match log.fold_all(&stream, Until::Version(version)).await? {
         Folded::State { lane, position, state, .. } => {
             (lane_number(lane), position.0, decoded(serde_json::to_value(&state))?)
         }

@@ -22,7 +22,7 @@ trials! {
 }
 
 /// What a browser says of a form on the console's own page.
-const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
+pub(crate) const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
 
 /// A shop with two locations, and its console.
 async fn shop(world: &Arc<World>) -> (Stockbook, Service, Api) {
@@ -34,7 +34,7 @@ async fn shop(world: &Arc<World>) -> (Stockbook, Service, Api) {
 }
 
 /// Sends a form as a browser does.
-async fn send(
+pub(crate) async fn send(
     pages: &Api,
     path: &str,
     fields: &[(&str, &str)],
@@ -48,7 +48,7 @@ async fn send(
 }
 
 #[track_caller]
-fn assert_shows(page: &Answer, texts: &[&str]) {
+pub(crate) fn assert_shows(page: &Answer, texts: &[&str]) {
     for text in texts {
         assert!(page.body.contains(text), "{}: no {text} in {}", page.asked, page.body);
     }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 trials! {
     most_changes_of_a_figure_stay_on_their_page,
     a_list_reads_its_page_and_not_the_table,
+    the_past_of_a_busy_pair_is_found_without_its_history,
 }
 
 /// Rows of each large table at first.
@@ -305,4 +306,72 @@ fn lines(plan: &Value, depth: usize) -> Vec<String> {
         all.extend(lines(child, depth + 1));
     }
     all
+}
+
+/// Entries of the indexes of movements that were read, since they were made.
+const ENTRIES_READ: &str = "select sum(idx_tup_read)::bigint from pg_stat_user_indexes \
+                            where schemaname = 'stock_v1' and relname = 'movements'";
+
+/// How often each question is asked: after five times on a connection, Postgres may have one plan for all values.
+const TIMES: i64 = 40;
+
+async fn the_past_of_a_busy_pair_is_found_without_its_history(world: Arc<World>) {
+    let (mut stockbook, command) = Stockbook::stocked(&world, &[("A", 1)]).await;
+    let mut done = Vec::new();
+    for _ in 0..6 {
+        let line = json!({"sku": "A", "location": "MAIN", "quantity": 1});
+        let receipt = json!({"lines": vec![line; 500]});
+        done.push(command.done("/v1/receipts", receipt).await.json());
+    }
+    stockbook.read_at("/v1/stock/A", &stockbook.heads().await).await;
+    let query = stockbook.query();
+    let all = query.rows("/v1/movements?sku=A&limit=200").await;
+    assert_eq!(all.len(), 3_001);
+    let moments: Vec<&str> = done.iter().map(|one| one["recorded_at"].as_str().unwrap()).collect();
+    let first = "2000-01-01T00:00:00.000000Z";
+    for (from, to) in [
+        (first, first),
+        (first, moments[0]),
+        (first, moments[3]),
+        (moments[0], moments[1]),
+        (moments[2], moments[5]),
+        (moments[5], "2999-01-01T00:00:00.000000Z"),
+    ] {
+        let path = format!("/v1/movements?sku=A&from={from}&to={to}&limit=200");
+        let within = |one: &&Value| (from..to).contains(&one["recorded_at"].as_str().unwrap());
+        let expected: Vec<&Value> = all.iter().filter(within).collect();
+        assert_eq!(query.rows(&path).await.iter().collect::<Vec<_>>(), expected, "{path}");
+    }
+
+    let (early, late) =
+        (all[2_900]["position"].as_str().unwrap(), all[0]["position"].as_str().unwrap());
+    let early_moment = moments[1];
+    let mut database = stockbook.read_superuser().await;
+    for path in [
+        format!("/v1/stock/A?at_position={late}"),
+        format!("/v1/stock/A/MAIN?at_position={late}"),
+        format!("/v1/stock/A?known_at={}", moments[5]),
+        format!("/v1/diff?sku=A&from_position={early}&to_position={late}&limit=10"),
+        format!("/v1/movements?sku=A&to={early_moment}&limit=10"),
+        format!("/v1/movements?sku=A&location=MAIN&from={}&limit=10", "2999-01-01T00:00:00Z"),
+    ] {
+        stockbook.queries[0].stop().await.unwrap();
+        let before = entries_read(&mut database).await;
+        start_again(&mut stockbook.queries[0]).await;
+        let query = stockbook.query();
+        for _ in 0..TIMES {
+            query.get(&path).await.expect_status(200);
+        }
+        stockbook.queries[0].stop().await.unwrap();
+        let read = (entries_read(&mut database).await - before) / TIMES;
+        println!("{path}: {read} entries");
+        assert!(read < 300, "{path} reads {read} entries of indexes");
+        start_again(&mut stockbook.queries[0]).await;
+    }
+}
+
+/// To be asked when the service has stopped.
+async fn entries_read(database: &mut PgConnection) -> i64 {
+    rows_read(database).await;
+    sqlx::query_scalar(ENTRIES_READ).fetch_one(database).await.unwrap()
 }

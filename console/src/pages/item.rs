@@ -98,19 +98,22 @@ pub(crate) async fn show(
     ];
     let seen = [("min_position", asked.seen.as_str())];
     let of_item = [("sku", sku.as_str())];
-    let (item, now, movements, waiting) = tokio::join!(
+    let (item, now, movements, waiting, newest) = tokio::join!(
         services.get::<Item>(Service::Query, &item_path, &seen),
         services.get::<ItemStock>(Service::Query, &stock_path, &seen),
         services.get::<Page<Movement>>(Service::Query, "/v1/movements", &filters),
         services.get::<Page<WaitingLine>>(Service::Query, "/v1/waitlist", &of_item),
+        steps::newest(&services, &sku, &asked.location),
     );
     // In this order: an item that is not known is the answer, however fast a list refuses its name.
-    let (item, now, movements, waiting) = (item?, now?, movements?, waiting?);
-    let (then, promises) = tokio::try_join!(
-        past::read(&services, &sku, &asked.at, &now),
-        promises(&services, &name, &now),
-    )?;
-    let steps = steps::read(&services, &sku, &asked.location, then.as_ref()).await?;
+    let (item, now, movements, waiting, newest) = (item?, now?, movements?, waiting?, newest?);
+    let then_and_steps = async {
+        let then = past::read(&services, &sku, &asked.at, &now).await?;
+        let steps = steps::read(&services, &sku, &asked.location, newest, then.as_ref()).await?;
+        Ok((then, steps))
+    };
+    let ((then, steps), promises) =
+        tokio::try_join!(then_and_steps, promises(&services, &name, &now))?;
     frame::page(&ItemPage {
         t: reader::texts(),
         frame: if then.is_some() {

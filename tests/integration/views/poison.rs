@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use integration_tests::{Stockbook, World, each, eventually};
+use integration_tests::{Api, Stockbook, World, each, eventually};
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use serde_json::value::RawValue;
@@ -15,6 +15,7 @@ use shared_events::recorded::RecordedEvent;
 use shared_events::values::Sku;
 
 use super::{done, run, start};
+use crate::console::{OWN, assert_shows, send};
 
 trials! {
     five_kinds_of_poison_stop_five_lanes_until_a_fix_or_a_skip,
@@ -203,10 +204,12 @@ async fn ready(stockbook: &Stockbook) -> Value {
     stockbook.query().get("/readyz").await.expect_status(200).json()
 }
 
-/// Those that stop every view by the subcommand, the last one by the API.
+/// Those that stop every view by the subcommand and by the console, the last one by the API.
 async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
     let (last, events) = events.split_last().unwrap();
     skip_by_the_api(stockbook, last).await;
+    let (last, events) = events.split_last().unwrap();
+    skip_by_the_console(stockbook, &last.1).await;
     for (lane, event) in events {
         let (lane, position) = (lane.to_string(), event.split_once('-').unwrap().1);
         let before = (position.parse::<i64>().unwrap() - 1).to_string();
@@ -216,6 +219,28 @@ async fn skip_all(stockbook: &Stockbook, events: &[(u64, String)]) {
         skip[4] = position;
         let said = done(stockbook, &skip).await;
         assert!(said.contains("is skipped in stock version 1"), "{said}");
+    }
+}
+
+/// Sends the form that the page of problems leads to, for each view that stopped at the event.
+async fn skip_by_the_console(stockbook: &Stockbook, event: &str) {
+    let console = stockbook.console(&[]).await;
+    let pages = Api::new(&console.url());
+    let problems = pages.get("/problems").await.expect_status(200).body;
+    let links = problems.split("/operations/skip?projection=").skip(1);
+    let views = links.filter_map(|link| {
+        let (view, rest) = link.split_once("&amp;event=")?;
+        (rest.split('"').next() == Some(event)).then_some(view)
+    });
+    let views: Vec<&str> = views.collect();
+    assert!(views.contains(&"stock") && views.len() > 1, "{views:?}");
+    for view in views {
+        let asks = format!("/operations/skip?projection={view}&event={event}");
+        assert_shows(&pages.get(&asks).await.expect_status(200), &[event, view]);
+        for (reason, status) in [("", 422), ("a test", 200), ("a test", 409)] {
+            let fields = [("projection", view), ("event", event), ("reason", reason)];
+            send(&pages, "/operations/skip", &fields, &[OWN]).await.expect_status(status);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{done, run, start, subcommand};
+use crate::console::{OWN, assert_shows, send};
 
 trials! {
     a_projection_is_rebuilt_and_swapped_under_load_and_no_reader_notices,
@@ -191,7 +192,16 @@ async fn an_operator_rebuilds_a_projection_by_the_api_and_goes_back(world: Arc<W
     // The older version is kept.
     let blocked = query.post(REBUILD, json!({})).await.expect_problem(409, "projection_state");
     assert!(blocked["detail"].as_str().unwrap().contains("drop"), "{blocked}");
-    step(json!({"step": "back"}), 1).await;
+    // The console's form says the same, and goes back.
+    let console = stockbook.console(&[("QUERY_URL", &stockbook.queries[1].url())]).await;
+    let pages = Api::new(&console.url());
+    for (step, status, says) in [("swap", 409, "drop"), ("back", 200, "low_stock v1")] {
+        let fields = [("projection", "low_stock"), ("step", step)];
+        let page = send(&pages, "/operations/rebuild", &fields, &[OWN]).await;
+        assert_shows(&page.expect_status(status), &[says]);
+    }
+    let now = async || active(&stockbook, "low_stock").await;
+    eventually("the older version answers", now, |active| *active == 1).await;
     query.post(REBUILD, json!({"step": "drop"})).await.expect_status(202);
     let versions = async || {
         let lanes = query.rows("/v1/projections?").await;

@@ -7,6 +7,7 @@ use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 
 use super::{HeadsAt, History, LogReader, ReadError};
+use crate::log::snapshot;
 
 /// Events read at a time.
 const PAGE_LEN: i64 = 500;
@@ -44,9 +45,19 @@ pub enum Folded {
 }
 
 impl LogReader {
-    /// Folds a stream. The same version or moment always gets the same answer. Fails on an event that this
+    /// Folds a stream, from its snapshot on if that is not beyond the limit. The same version or moment always gets the same answer. Fails on an event that this
     /// binary cannot read, or if a lane stays locked too long.
     pub async fn fold(&self, stream: &Stream, until: Until) -> Result<Folded, ReadError> {
+        let snapshot = self.snapshot(stream, until).await?;
+        self.fold_from(Folding::new(stream, snapshot), until).await
+    }
+
+    /// Folds a stream from its first event on: what snapshots are compared with.
+    pub async fn fold_all(&self, stream: &Stream, until: Until) -> Result<Folded, ReadError> {
+        self.fold_from(Folding::new(stream, None), until).await
+    }
+
+    async fn fold_from(&self, mut folding: Folding, until: Until) -> Result<Folded, ReadError> {
         // 1. Wait until no event at or before the moment can still follow.
         if let Until::Moment(moment) = until
             && let HeadsAt::Ahead { now } = self.heads_at(moment).await?
@@ -54,9 +65,8 @@ impl LogReader {
             return Ok(Folded::Ahead { now });
         }
         // 2. Fold event by event.
-        let history = History::Stream(stream.clone());
-        let mut folding = Folding::new(stream);
-        let mut from = Version(1);
+        let history = History::Stream(folding.stream.clone());
+        let mut from = folding.version().max(Version(1));
         loop {
             let page = self.page(&history, from.0, PAGE_LEN).await?;
             for event in &page {
@@ -70,6 +80,28 @@ impl LogReader {
             }
         }
     }
+
+    /// The snapshot that a fold may begin with. When it was recorded is not known, so a moment has none; neither has
+    /// an item, whose snapshot says more than its own events do.
+    async fn snapshot(
+        &self,
+        stream: &Stream,
+        until: Until,
+    ) -> Result<Option<StreamState>, ReadError> {
+        let last = match until {
+            Until::Head => None,
+            Until::Version(version) => Some(version),
+            Until::Moment(_) => return Ok(None),
+        };
+        if let Stream::Item(_) = stream {
+            return Ok(None);
+        }
+        let mut restored = Inventory::default();
+        let mut connection = self.pool.acquire().await?;
+        snapshot::restore(&mut connection, std::slice::from_ref(stream), &mut restored).await?;
+        let state = restored.state(stream).filter(|state| state.version().0 > 0);
+        Ok(state.filter(|state| last.is_none_or(|last| state.version() <= last)))
+    }
 }
 
 struct Folding {
@@ -79,9 +111,9 @@ struct Folding {
 }
 
 impl Folding {
-    fn new(stream: &Stream) -> Self {
+    fn new(stream: &Stream, snapshot: Option<StreamState>) -> Self {
         let mut inventory = Inventory::default();
-        inventory.insert(StreamState::initial(stream));
+        inventory.insert(snapshot.unwrap_or_else(|| StreamState::initial(stream)));
         Self { stream: stream.clone(), inventory, reached: None }
     }
 
@@ -91,12 +123,20 @@ impl Folding {
             self.reached.get_or_insert((event.lane, Position::default()));
             return Ok(false);
         }
+        self.reached = Some((event.lane, event.position));
+        // The last one of the snapshot.
+        if event.version <= self.version() {
+            return Ok(true);
+        }
         let fact = event.event();
         let fact =
             fact.map_err(|error| ReadError::Corrupt(sqlx::Error::Decode(Box::new(error))))?;
         self.inventory.evolve(&fact, event.occurred_at);
-        self.reached = Some((event.lane, event.position));
         Ok(true)
+    }
+
+    fn version(&self) -> Version {
+        self.inventory.version(&self.stream)
     }
 
     fn end(self, until: Until) -> Folded {
@@ -139,7 +179,7 @@ mod tests {
 
     /// Version, position and on_hand of a fold of five receipts.
     fn folded(until: Until) -> (i64, i64, i64) {
-        let mut folding = Folding::new(&stream());
+        let mut folding = Folding::new(&stream(), None);
         for nth in 1..=5 {
             if !folding.take(&receipt(nth), until).unwrap() {
                 break;
@@ -167,10 +207,31 @@ mod tests {
     }
 
     #[test]
+    fn a_fold_that_begins_with_a_snapshot_ends_as_one_from_the_first_event() {
+        let until = Until::Version(Version(4));
+        let mut all = Folding::new(&stream(), None);
+        for nth in 1..=3 {
+            all.take(&receipt(nth), until).unwrap();
+        }
+        let snapshot = all.inventory.state(&stream());
+        for last in [3, 4, 5] {
+            let mut folding = Folding::new(&stream(), snapshot.clone());
+            let mut all = Folding::new(&stream(), None);
+            for nth in 1..=last {
+                let taken = all.take(&receipt(nth), until).unwrap();
+                if nth >= 3 {
+                    assert_eq!(folding.take(&receipt(nth), until).unwrap(), taken);
+                }
+            }
+            assert_eq!(format!("{:?}", folding.end(until)), format!("{:?}", all.end(until)));
+        }
+    }
+
+    #[test]
     fn a_future_version_differs_from_a_stream_without_events() {
         let until = Until::Version(Version(6));
-        let mut folding = Folding::new(&stream());
-        assert!(matches!(Folding::new(&stream()).end(until), Folded::Unknown));
+        let mut folding = Folding::new(&stream(), None);
+        assert!(matches!(Folding::new(&stream(), None).end(until), Folded::Unknown));
         assert!(folding.take(&receipt(1), until).unwrap());
         assert!(matches!(folding.end(until), Folded::Beyond { head: Version(1) }));
     }
@@ -179,7 +240,7 @@ mod tests {
     fn an_unreadable_event_is_not_skipped() {
         let mut unknown = receipt(1);
         unknown.schema_version = 99;
-        let taken = Folding::new(&stream()).take(&unknown, Until::Head);
+        let taken = Folding::new(&stream(), None).take(&unknown, Until::Head);
         assert!(matches!(taken, Err(ReadError::Corrupt(_))), "{taken:?}");
     }
 }

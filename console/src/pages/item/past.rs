@@ -114,14 +114,9 @@ async fn at_moment(
         Some(happened) if differ(&then, &happened) => rows(&happened, now),
         _ => Vec::new(),
     };
-    with_events(
-        services,
-        sku,
-        now,
-        &then,
-        Then { moment: Some(moment), position, corrected, ..unknown() },
-    )
-    .await
+    let (between, more_between) = between(services, sku, &position, now).await?;
+    let rows = rows(&then, now);
+    Ok(Then { moment: Some(moment), position, rows, corrected, between, more_between, ..unknown() })
 }
 
 async fn at_position(
@@ -130,15 +125,18 @@ async fn at_position(
     token: &str,
     now: &ItemStock,
 ) -> Result<Then, Failure> {
-    let (then, moment) = tokio::try_join!(
+    let (then, moment, between) = tokio::join!(
         stock(services, sku, ("at_position", token)),
-        recorded_at(services, token)
-    )?;
+        recorded_at(services, token),
+        between(services, sku, token, now),
+    );
+    let (then, moment) = (then?, moment?);
     let Some(then) = then else {
         return Ok(Then { moment, was_known: false, ..unknown() });
     };
-    with_events(services, sku, now, &then, Then { moment, position: token.to_owned(), ..unknown() })
-        .await
+    let (between, more_between) = between?;
+    let rows = rows(&then, now);
+    Ok(Then { moment, position: token.to_owned(), rows, between, more_between, ..unknown() })
 }
 
 fn unknown() -> Then {
@@ -155,27 +153,25 @@ async fn recorded_at(services: &Services, token: &str) -> Result<Option<Moment>,
     }
 }
 
-async fn with_events(
+/// The newest of the events after a position, and whether there are more.
+async fn between(
     services: &Services,
     sku: &str,
+    position: &str,
     now: &ItemStock,
-    then: &ItemStock,
-    found: Then,
-) -> Result<Then, Failure> {
+) -> Result<(Vec<Movement>, bool), Failure> {
     let parameters = [
         ("sku", sku),
-        ("from_position", &found.position),
+        ("from_position", position),
         ("to_position", &now.position),
         ("limit", BETWEEN),
     ];
-    let between = services.get::<StockDifference>(Service::Query, "/v1/diff", &parameters).await;
-    let (between, more_between) = match between {
-        Ok(difference) => (difference.movements, difference.next_cursor.is_some()),
+    match services.get::<StockDifference>(Service::Query, "/v1/diff", &parameters).await {
+        Ok(difference) => Ok((difference.movements, difference.next_cursor.is_some())),
         // The place is ahead of what the views had when they were asked for now.
-        Err(Failure::Refused { problem, .. }) if problem.status == 422 => (Vec::new(), false),
-        Err(failure) => return Err(failure),
-    };
-    Ok(Then { rows: rows(then, now), between, more_between, ..found })
+        Err(Failure::Refused { problem, .. }) if problem.status == 422 => Ok((Vec::new(), false)),
+        Err(failure) => Err(failure),
+    }
 }
 
 fn differ(one: &ItemStock, other: &ItemStock) -> bool {

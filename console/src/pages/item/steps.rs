@@ -31,14 +31,15 @@ pub(super) async fn read(
     services: &Services,
     sku: &str,
     location: &str,
+    newest: Vec<Movement>,
     then: Option<&Then>,
 ) -> Result<Option<Steps>, Failure> {
-    let mut window = window(services, sku, location, "").await?;
+    let mut window = newest;
     let moment = then.and_then(|then| then.moment);
     let is_older = |moment: Moment| window.last().is_some_and(|oldest| moment < oldest.recorded_at);
     if let Some(moment) = moment.filter(|moment| is_older(*moment)) {
         let end = Moment(moment.0 + chrono::TimeDelta::microseconds(1)).exact();
-        let older = self::window(services, sku, location, &end).await?;
+        let older = window_before(services, sku, location, &end).await?;
         if !older.is_empty() {
             window = older;
         }
@@ -61,8 +62,17 @@ pub(super) async fn read(
     }))
 }
 
-/// The newest events before a moment, newest first.
-async fn window(
+/// The newest events, newest first.
+pub(super) async fn newest(
+    services: &Services,
+    sku: &str,
+    location: &str,
+) -> Result<Vec<Movement>, Failure> {
+    window_before(services, sku, location, "").await
+}
+
+/// The newest events before a moment, newest first; before no moment, the newest of all.
+async fn window_before(
     services: &Services,
     sku: &str,
     location: &str,

@@ -238,12 +238,19 @@ pub async fn list_movements(
     filter.location.iter().try_for_each(|location| options.require(location))?;
     let after = page.after::<Movement>()?;
     let locations = options.locations();
-    let statement = || match &filter.sku {
-        Some(sku) => of_item(sku, filter.location.as_ref(), locations, page.limit(), |query| {
-            // Types and reasons have many more movements than a pair: `|| ''` keeps their indexes out.
-            filter.push(query, "type || ''", "reason || ''", after.as_ref());
-            query.filter(" and position < ", after.as_ref().map(|key| key.position.0));
-        }),
+    let lane = match &filter.sku {
+        Some(sku) => Some(service.lane_map()?.lane_of_item(sku)),
+        None => None,
+    };
+    let statement = || match filter.sku.as_ref().zip(lane) {
+        Some((sku, lane)) => {
+            of_item(sku, filter.location.as_ref(), locations, page.limit(), |query| {
+                filter.push_places(query, lane);
+                // Types and reasons have many more movements than a pair: `|| ''` keeps their indexes out.
+                filter.push(query, "type || ''", "reason || ''", after.as_ref());
+                query.filter(" and position < ", after.as_ref().map(|key| key.position.0));
+            })
+        }
         None => of_all(&filter, locations, page.limit(), after.as_ref()),
     };
     options.page::<Movement>(&service, page.limit(), statement).await
@@ -273,6 +280,18 @@ impl MovementFilter {
             query.push(" and (recorded_at, lane, position) < (").bind(recorded_at.to_utc());
             query.push(", ").bind(i16::from(*lane));
             query.push(", ").bind(position.0).push(")");
+        }
+    }
+
+    /// Adds the positions between which the movements are, by when they were recorded: along the positions of a pair,
+    /// everything newer would be read and left out.
+    fn push_places(&self, query: &mut PageQuery, lane: Lane) {
+        for (condition, moment) in [("> ", self.from), ("<= ", self.to)] {
+            if let Some(moment) = moment {
+                query.push(" and position ").push(condition);
+                query.push("(select position_before(").bind(i16::from(lane));
+                query.push(", ").bind(moment.to_utc()).push("))");
+            }
         }
     }
 
