@@ -83,6 +83,7 @@ impl PersonalVault {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_MAX)
+            .test_before_acquire(false)
             .connect_lazy_with(options.options([("statement_timeout", "5000")]));
         let keys = SubjectKeys::new(pool.clone(), master.clone());
         Ok(Some(Self(Arc::new(Parts { pool, master, keys, log: OnceLock::new() }))))

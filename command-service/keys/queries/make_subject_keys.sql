@@ -1,5 +1,5 @@
--- Makes the keys that were never made, and returns the numbers of those that hold now: one that was forgotten,
--- or whose subject has another, is not made and does not hold.
+-- Makes keys, and returns the numbers of those that hold now, and of those of $5 that do. A key whose number was
+-- forgotten, or whose subject has another, is not made and does not hold.
 with asked as (
     select *
     from unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[]) as key (subject, number, sealed, master_key)
@@ -14,7 +14,6 @@ with asked as (
 )
 select number from made
 union all
-select known.number
-from subject_keys as known
-join asked on asked.number = known.number
-where known.sealed is not null
+select number
+from subject_keys
+where number = any($2 || $5) and sealed is not null

@@ -124,21 +124,11 @@ impl SubjectKeys {
     /// keys of their subjects as they are now.
     pub(super) async fn confirm(&self, keys: &[Arc<SubjectKey>]) -> sqlx::Result<bool> {
         let mut seen = HashSet::new();
-        let keys: Vec<&Arc<SubjectKey>> =
-            keys.iter().filter(|key| seen.insert(key.number)).collect();
-        let (sealed, masters): (Vec<_>, Vec<_>) = keys.iter().map(|key| self.sealed(key)).unzip();
-        let holding: HashSet<i64> =
-            sqlx::query_scalar(include_str!("../../keys/queries/make_subject_keys.sql"))
-                .bind(keys.iter().map(|key| key.subject.as_str()).collect::<Vec<_>>())
-                .bind(keys.iter().map(|key| key.number).collect::<Vec<_>>())
-                .bind(sealed)
-                .bind(masters)
-                .fetch_all(&self.pool)
-                .await?
-                .into_iter()
-                .collect();
+        let (made, new): (Vec<&Arc<SubjectKey>>, Vec<_>) =
+            keys.iter().filter(|key| seen.insert(key.number)).partition(|key| key.is_made());
+        let holding = self.holding(&made, &new).await?;
         let (good, gone): (Vec<&Arc<SubjectKey>>, Vec<_>) =
-            keys.into_iter().partition(|key| holding.contains(&key.number));
+            made.into_iter().chain(new).partition(|key| holding.contains(&key.number));
         good.iter().for_each(|key| key.is_made.store(true, Ordering::Relaxed));
         if gone.is_empty() {
             return Ok(true);
@@ -147,11 +137,35 @@ impl SubjectKeys {
         Ok(false)
     }
 
-    /// A key as it is stored: a new one always by the master key that is the first now.
+    /// The numbers of those keys that hold, once the new ones are made.
+    async fn holding(
+        &self,
+        made: &[&Arc<SubjectKey>],
+        new: &[&Arc<SubjectKey>],
+    ) -> sqlx::Result<HashSet<i64>> {
+        let numbers: Vec<i64> = made.iter().map(|key| key.number).collect();
+        let holding = if new.is_empty() {
+            sqlx::query_scalar(include_str!("../../keys/queries/find_holding.sql"))
+                .bind(numbers)
+                .fetch_all(&self.pool)
+                .await?
+        } else {
+            let (sealed, masters): (Vec<_>, Vec<_>) =
+                new.iter().map(|key| self.sealed(key)).unzip();
+            sqlx::query_scalar(include_str!("../../keys/queries/make_subject_keys.sql"))
+                .bind(new.iter().map(|key| key.subject.as_str()).collect::<Vec<_>>())
+                .bind(new.iter().map(|key| key.number).collect::<Vec<_>>())
+                .bind(sealed)
+                .bind(masters)
+                .bind(numbers)
+                .fetch_all(&self.pool)
+                .await?
+        };
+        Ok(holding.into_iter().collect())
+    }
+
+    /// A new key as it is to be stored: by the master key that is the first now.
     fn sealed(&self, key: &SubjectKey) -> (Vec<u8>, String) {
-        if key.is_made() {
-            return (key.sealed.clone(), key.master_key.clone());
-        }
         let first = self.master.first();
         if first.id == key.master_key {
             return (key.sealed.clone(), first.id);
