@@ -9,22 +9,20 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
 use shared_events::event::Cause;
-use shared_events::lane::EventId;
 use shared_events::stream::Stream;
 use shared_events::values::Label;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::inventory::{
-    ChangeOrder, ChangeReservation, ChangeTransfer, Command, FillWaitlist, OrderChange, Request,
-    Step, TransferChange,
+    ChangeOrder, ChangeTransfer, Command, FillWaitlist, OrderChange, TransferChange,
 };
 use crate::log::append::{
     CONTINUE_ORDER, EXPIRE_RESERVATION, FILL_WAITLIST, FOLLOW_WAITLIST, OVERDUE_TRANSFER,
 };
 use crate::log::row;
-use crate::log::submission::{Decision, Origin, Outcome, Payload, Submission};
+use crate::log::submission::{Decision, Outcome, Submission};
 use crate::log::writer::Writer;
 use crate::metrics;
 
@@ -45,12 +43,6 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The pause after a failure.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long the writer may take for a command.
-const REQUEST_MAX: Duration = Duration::from_secs(10);
-
-/// The actor in the events of the sweeper.
-const ACTOR: &str = "stockbook";
 
 /// Sweeps what is due, and never returns. An order whose void is not answered for `operator_after` needs an
 /// operator.
@@ -83,14 +75,12 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
     let (precondition, cause) = (None, Cause::default());
     match (stream.parse(), what) {
         (Ok(Stream::Reservation(id)), EXPIRE_RESERVATION | FOLLOW_WAITLIST) => {
-            let (correlation_id, step) = (Label::known(id.as_str()), Step::Settle);
-            let command = ChangeReservation { id, step, precondition, cause };
-            Ok(submission(Command::ChangeReservation(command), correlation_id, None))
+            Ok(Submission::settling(id))
         }
         (Ok(Stream::Transfer(id)), OVERDUE_TRANSFER) => {
             let (correlation_id, change) = (Label::known(id.as_str()), TransferChange::MarkOverdue);
             let command = ChangeTransfer { id, change, precondition, cause };
-            Ok(submission(Command::ChangeTransfer(command), correlation_id, None))
+            Ok(Submission::by_itself(Command::ChangeTransfer(command), correlation_id, None))
         }
         (Ok(Stream::Order(id)), CONTINUE_ORDER) => {
             // All events of an order have the correlation of its first.
@@ -102,15 +92,16 @@ fn due(row: &PgRow, operator_after: Duration) -> sqlx::Result<Submission> {
                 precondition,
                 cause,
             };
-            Ok(submission(Command::ChangeOrder(command), correlation_id, Some(cause_of_it)))
+            Ok(Submission::by_itself(
+                Command::ChangeOrder(command),
+                correlation_id,
+                Some(cause_of_it),
+            ))
         }
         (Ok(Stream::Stock(sku, location)), FILL_WAITLIST) => {
             let correlation_id = Label::known(&format!("{sku}/{location}"));
-            Ok(submission(
-                Command::FillWaitlist(FillWaitlist { sku, location }),
-                correlation_id,
-                None,
-            ))
+            let command = Command::FillWaitlist(FillWaitlist { sku, location });
+            Ok(Submission::by_itself(command, correlation_id, None))
         }
         (Ok(_), _) => Err(sqlx::Error::Decode(format!("{stream} has no deadline {what}").into())),
         (Err(error), _) => Err(sqlx::Error::Decode(Box::new(error))),
@@ -148,23 +139,5 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
         _ if is_full => Duration::ZERO,
         true => POLL_INTERVAL,
         false => BUSY_INTERVAL,
-    }
-}
-
-/// What happens by itself to a reservation or a transfer is correlated by its id, to a stock by its name.
-fn submission(command: Command, correlation_id: Label, caused_by: Option<EventId>) -> Submission {
-    Submission {
-        payload: Payload::One(Request { command, occurred_at: None }),
-        personal: Vec::new(),
-        origin: Origin {
-            actor: Some(Label::known(ACTOR)),
-            caller: None,
-            correlation_id,
-            causation_id: caused_by.map(|event| Label::known(&event.to_string())),
-            traceparent: None,
-        },
-        key: None,
-        validate_only: false,
-        deadline: Instant::now() + REQUEST_MAX,
     }
 }

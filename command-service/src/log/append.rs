@@ -10,7 +10,7 @@ use shared_events::lane::EventId;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
-use shared_events::values::Label;
+use shared_events::values::{Label, ReservationId};
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row, Type};
 
@@ -231,7 +231,11 @@ impl KeyClaim {
 
 /// The deadlines that a batch sets, or removes where the time is absent, with what is due.
 #[derive(Debug, Default)]
-pub(crate) struct Deadlines(BTreeMap<(Stream, &'static str), Option<Timestamp>>);
+pub(crate) struct Deadlines {
+    due: BTreeMap<(Stream, &'static str), Option<Timestamp>>,
+    /// Reservations that were filled since this was asked for.
+    filled: Vec<ReservationId>,
+}
 
 impl Deadlines {
     pub(crate) fn add(&mut self, event: &Event) {
@@ -260,6 +264,7 @@ impl Deadlines {
     fn add_waiting(&mut self, event: &Event) {
         let more_due_at = match event {
             Event::StockWaitlistFilled(filled) => {
+                self.filled.push(filled.reservation.clone());
                 let reservation = Stream::Reservation(filled.reservation.clone());
                 self.set(reservation, FOLLOW_WAITLIST, Some(filled.filled_at));
                 filled.more_due_at
@@ -271,7 +276,12 @@ impl Deadlines {
     }
 
     fn set(&mut self, stream: Stream, what: &'static str, due_at: Option<Timestamp>) {
-        self.0.insert((stream, what), due_at);
+        self.due.insert((stream, what), due_at);
+    }
+
+    /// The reservations that were filled since the last call.
+    pub(crate) fn take_filled(&mut self) -> Vec<ReservationId> {
+        std::mem::take(&mut self.filled)
     }
 
     fn into_rows(self) -> Vec<NewDeadline> {
@@ -279,7 +289,7 @@ impl Deadlines {
             let due_at = due_at.map(Timestamp::to_utc);
             NewDeadline { stream: stream.to_string(), what: what.to_owned(), due_at }
         };
-        self.0.into_iter().map(row).collect()
+        self.due.into_iter().map(row).collect()
     }
 }
 

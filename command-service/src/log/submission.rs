@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inventory::{Command, Rejection, Request};
+use inventory::{ChangeReservation, Command, Rejection, Request, Step};
 use serde::{Deserialize, Serialize};
-use shared_events::event::Event;
-use shared_events::lane::PositionToken;
+use shared_events::event::{Cause, Event};
+use shared_events::lane::{EventId, PositionToken};
 use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
-use shared_events::values::Label;
+use shared_events::values::{Label, ReservationId};
 use tokio::time::Instant;
 
 use crate::digest::digest;
@@ -32,13 +32,48 @@ pub struct Submission {
     pub deadline: Instant,
 }
 
+/// How long the writer may take for a command that nobody asked for.
+const OWN_REQUEST_MAX: Duration = Duration::from_secs(10);
+
+/// The actor in the events of commands that nobody asked for.
+const OWN_ACTOR: &str = "stockbook";
+
 impl Submission {
+    /// A command that nobody asked for: time or another command made it due.
+    pub(crate) fn by_itself(
+        command: Command,
+        correlation_id: Label,
+        caused_by: Option<EventId>,
+    ) -> Self {
+        Self {
+            payload: Payload::One(Request { command, occurred_at: None }),
+            personal: Vec::new(),
+            origin: Origin {
+                actor: Some(Label::known(OWN_ACTOR)),
+                caller: None,
+                correlation_id,
+                causation_id: caused_by.map(|event| Label::known(&event.to_string())),
+                traceparent: None,
+            },
+            key: None,
+            validate_only: false,
+            deadline: Instant::now() + OWN_REQUEST_MAX,
+        }
+    }
+
+    /// Lets a reservation follow the fills of what it waits for, or end.
+    pub(crate) fn settling(id: ReservationId) -> Self {
+        let (correlation_id, step) = (Label::known(id.as_str()), Step::Settle);
+        let command = ChangeReservation { id, step, precondition: None, cause: Cause::default() };
+        Self::by_itself(Command::ChangeReservation(command), correlation_id, None)
+    }
+
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
         self.payload.requests().iter().map(|request| &request.command)
     }
 
     /// The key under which the outcome is stored.
-    pub(super) fn stored_key(&self) -> Option<&IdempotencyKey> {
+    pub(crate) fn stored_key(&self) -> Option<&IdempotencyKey> {
         self.key.as_ref().filter(|_| !self.validate_only)
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use inventory::StreamState;
 use shared_events::lane::{Lane, LaneMap};
+use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
+use shared_events::values::ReservationId;
 use tokio::time::Instant;
 
 use super::cache::Memory;
@@ -18,7 +20,11 @@ use super::queue::{Bounds, Queued};
 use super::sequencer::Sequencer;
 use crate::log::append::{Append, Expected};
 use crate::log::row::LaneHead;
-use crate::log::submission::{IdempotencyKey, NotExecuted, Outcome, Submission};
+use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Submission};
+
+/// Reservations that follow their fills in the transaction of the command that filled them: so few that they cost
+/// it little.
+const SETTLED_MAX: usize = 4;
 
 /// The latest known state: after the batch in flight, or else as cached.
 pub(crate) struct LatestState<'a> {
@@ -57,6 +63,8 @@ pub(crate) struct OpenBatch {
     /// The estimated bytes of the events.
     bytes: usize,
     pub(crate) is_full: bool,
+    /// Reservations that followed a fill.
+    filled: usize,
 }
 
 /// A batch on its way to the log.
@@ -65,6 +73,8 @@ pub(crate) struct InFlight {
     pub(crate) requests: Vec<Queued>,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) since: Instant,
+    /// Reservations that followed a fill in it.
+    pub(crate) filled: usize,
 }
 
 impl OpenBatch {
@@ -87,6 +97,7 @@ impl OpenBatch {
             bounds,
             bytes: 0,
             is_full: false,
+            filled: 0,
         }
     }
 
@@ -110,10 +121,35 @@ impl OpenBatch {
                 Some(outcome) => {
                     self.outcomes.push(outcome);
                     self.requests.extend(requests.pop_front());
+                    self.settle_filled(&mut latest);
                 }
                 None => self.is_full = true,
             }
         }
+    }
+
+    /// Lets a few of the reservations that a request filled follow at once, in the same transaction. The sweeper
+    /// finds the others, those that would take a look at the log, and those of orders, which go on with their
+    /// order.
+    fn settle_filled(&mut self, latest: &mut LatestState<'_>) {
+        let filled = self.decider.decided().append.deadlines.take_filled();
+        for id in filled.into_iter().take(SETTLED_MAX) {
+            if !self.is_of_no_order(&id, latest) {
+                continue;
+            }
+            if let Some(Outcome::Decided(Decision::Accepted(events))) =
+                self.decide(&Submission::settling(id), latest)
+            {
+                let is_filled =
+                    |event: &&Arc<RecordedEvent>| event.event_type == "ReservationFilled";
+                self.filled += events.iter().filter(is_filled).count();
+            }
+        }
+    }
+
+    fn is_of_no_order(&mut self, id: &ReservationId, latest: &mut LatestState<'_>) -> bool {
+        self.load_stream(&Stream::Reservation(id.clone()), latest).is_some()
+            && self.decider.decided().inventory.reservation(id).is_some_and(|of| of.order.is_none())
     }
 
     /// Decides one request; none if it does not fit, something that decides it is not known, or its lane is
@@ -217,7 +253,7 @@ impl OpenBatch {
             times: self.decided_from.filter(|_| !is_held).map(|from| (from, after.recorded_at)),
             in_transaction: is_held,
         };
-        let Self { requests, outcomes, since, .. } = self;
-        Some((append, expected, InFlight { after, requests, outcomes, since }))
+        let Self { requests, outcomes, since, filled, .. } = self;
+        Some((append, expected, InFlight { after, requests, outcomes, since, filled }))
     }
 }

@@ -29,17 +29,17 @@ use crate::metrics;
 const CONFLICTS_MAX: u32 = 4;
 
 /// Requests that are being executed.
-struct Work {
-    left: VecDeque<Queued>,
+pub(crate) struct Work {
+    pub(crate) left: VecDeque<Queued>,
     /// Requests whose keys another instance holds.
-    deferred: Vec<Queued>,
+    pub(crate) deferred: Vec<Queued>,
     /// How to prepare the next batch, if something must be read for it.
-    preparation: Option<Preparation>,
+    pub(crate) preparation: Option<Preparation>,
     /// Conflicts, and failures without effect, since a batch was last written.
     conflicts: u32,
     failures: u32,
     /// So many of the first requests are executed one by one, because a batch with all of them failed.
-    alone: usize,
+    pub(crate) alone: usize,
     bounds: Bounds,
 }
 
@@ -209,9 +209,10 @@ impl WriterTask {
 
     /// Answers the requests of a committed batch and sends its events to the relay.
     fn answer(&self, committed: Option<InFlight>) {
-        let Some(InFlight { after, requests, outcomes, .. }) = committed else {
+        let Some(InFlight { after, requests, outcomes, filled, .. }) = committed else {
             return;
         };
+        metrics::reservations_filled(filled);
         self.relay.offer(after.events);
         for (queued, outcome) in requests.into_iter().zip(outcomes) {
             queued.finish(outcome);
@@ -220,7 +221,7 @@ impl WriterTask {
 }
 
 impl Work {
-    fn new(requests: Vec<Queued>, bounds: Bounds) -> Self {
+    pub(crate) fn new(requests: Vec<Queued>, bounds: Bounds) -> Self {
         Self {
             left: requests.into(),
             deferred: Vec::new(),
@@ -232,24 +233,24 @@ impl Work {
         }
     }
 
-    fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         let commands_max = if self.alone > 0 { 1 } else { self.bounds.commands_max };
         Bounds { commands_max, ..self.bounds }
     }
 
     /// Takes the requests of the next batch.
-    fn next_requests(&mut self) -> Vec<Queued> {
+    pub(crate) fn next_requests(&mut self) -> Vec<Queued> {
         let count = self.bounds().commands_max.min(self.left.len());
         self.left.drain(..count).collect()
     }
 
-    fn give_back(&mut self, requests: Vec<Queued>) {
+    pub(crate) fn give_back(&mut self, requests: Vec<Queued>) {
         for queued in requests.into_iter().rev() {
             self.left.push_front(queued);
         }
     }
 
-    fn written(&mut self, requests: usize) {
+    pub(crate) fn written(&mut self, requests: usize) {
         (self.conflicts, self.failures) = (0, 0);
         self.alone = self.alone.saturating_sub(requests);
     }
@@ -262,7 +263,12 @@ impl Work {
     }
 
     /// Goes on after the log was not as a batch expected.
-    fn end_in_conflict(&mut self, conflict: Conflict, batch: Vec<Queued>, memory: &mut Memory) {
+    pub(crate) fn end_in_conflict(
+        &mut self,
+        conflict: Conflict,
+        batch: Vec<Queued>,
+        memory: &mut Memory,
+    ) {
         self.conflicts += 1;
         if self.conflicts > CONFLICTS_MAX {
             tracing::warn!(
@@ -308,7 +314,7 @@ impl Work {
 
     /// Goes on after a failure. A batch that failed without effect is tried again, then request by request,
     /// so that one bad request cannot fail the others.
-    fn end_in_failure(&mut self, failure: Failure, batch: Vec<Queued>) {
+    pub(crate) fn end_in_failure(&mut self, failure: Failure, batch: Vec<Queued>) {
         self.failures += 1;
         match failure {
             Failure::NoEffect if self.failures == 1 && self.alone == 0 => {
