@@ -27,5 +27,7 @@ pub mod topic;
 pub mod migrate;
 pub mod publication;
 pub mod verify;
+#[cfg(test)]
+mod simulation;
 
 pub use inventory;

@@ -46,7 +46,7 @@ mod publisher;
 mod ownership;
 mod lane_registry;
 mod take_over;
-mod resume;
+pub(crate) mod resume;
 mod partition;
 mod topic_monitor;
 mod session;

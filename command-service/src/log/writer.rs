@@ -4,18 +4,18 @@
 //! lone request is a batch of one, and a busy service commits hundreds at once. [`pipeline`] is the way of
 //! every batch.
 
-mod queue;
+pub(crate) mod queue;
 mod session;
-mod cache;
-mod policy;
-mod catch_up;
-mod plan;
+pub(crate) mod cache;
+pub(crate) mod policy;
+pub(crate) mod catch_up;
+pub(crate) mod plan;
 pub(crate) mod sequencer;
 mod deciding;
-mod commit;
-mod prepare;
-mod batch;
-mod pipeline;
+pub(crate) mod commit;
+pub(crate) mod prepare;
+pub(crate) mod batch;
+pub(crate) mod pipeline;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ use inventory::{Inventory, StreamState};
 use lru::LruCache;
 use shared_events::lane::{Lane, LaneMap};
 use shared_events::stream::Stream;
+use tokio::time::Instant;
 
 use super::policy::OptimisticPolicy;
 use crate::log::row::LaneHead;
@@ -29,7 +30,7 @@ impl Memory {
         Self {
             cache: Cache::new(lanes, cache_bytes_max),
             overdue: Overdue::default(),
-            policy: OptimisticPolicy::default(),
+            policy: OptimisticPolicy::new(Instant::now),
         }
     }
 }

@@ -98,21 +98,7 @@ pub(crate) async fn catch_up(
     cache: &mut Cache,
     heads: &[LaneHead],
 ) -> Result<Vec<LaneHead>, LoadError> {
-    let mut forked = Vec::new();
-    let mut behind: Vec<Missed> = Vec::new();
-    for head in heads {
-        match cache.head(head.lane) {
-            None => cache.set_head(*head),
-            Some(known) if known == *head => {}
-            Some(known) if known.position >= head.position => {
-                cache.drop_lane(head.lane);
-                cache.set_head(*head);
-                forked.push(*head);
-            }
-            Some(known) => behind.push(Missed { known, head: *head }),
-        }
-    }
-    behind.sort_unstable_by_key(|missed| missed.head.lane);
+    let Compared { mut forked, mut behind } = compare(cache, heads);
     while !behind.is_empty() {
         let mut read = 0;
         let fits = |missed: &&Missed| {
@@ -126,23 +112,43 @@ pub(crate) async fn catch_up(
             let of_lane = std::iter::from_fn(|| {
                 events.next_if(|EventRow(event)| event.lane == missed.head.lane)
             });
-            let caught_up = missed.apply(cache, of_lane.map(|EventRow(event)| event).collect());
-            if caught_up != CaughtUp::Current {
-                cache.drop_lane(missed.head.lane);
-            }
-            if caught_up == CaughtUp::Forked {
-                forked.push(missed.head);
-            }
-            cache.set_head(missed.head);
+            forked.extend(missed.apply(cache, of_lane.map(|EventRow(event)| event).collect()));
         }
     }
     Ok(forked)
 }
 
+/// How heads of the log compare with those in the cache.
+pub(crate) struct Compared {
+    /// The lanes whose log went back. They start empty from there.
+    pub(crate) forked: Vec<LaneHead>,
+    /// In the order of lanes.
+    pub(crate) behind: Vec<Missed>,
+}
+
+/// Compares the heads of the log with those in the cache, which takes over what needs no reading.
+pub(crate) fn compare(cache: &mut Cache, heads: &[LaneHead]) -> Compared {
+    let mut compared = Compared { forked: Vec::new(), behind: Vec::new() };
+    for head in heads {
+        match cache.head(head.lane) {
+            None => cache.set_head(*head),
+            Some(known) if known == *head => {}
+            Some(known) if known.position >= head.position => {
+                cache.drop_lane(head.lane);
+                cache.set_head(*head);
+                compared.forked.push(*head);
+            }
+            Some(known) => compared.behind.push(Missed { known, head: *head }),
+        }
+    }
+    compared.behind.sort_unstable_by_key(|missed| missed.head.lane);
+    compared
+}
+
 /// The events of a lane after the known head.
-struct Missed {
+pub(crate) struct Missed {
     known: LaneHead,
-    head: LaneHead,
+    pub(crate) head: LaneHead,
 }
 
 impl Missed {
@@ -151,17 +157,27 @@ impl Missed {
     }
 
     /// The first event to read: the known one, if there is one.
-    fn first(&self) -> Position {
+    pub(crate) fn first(&self) -> Position {
         self.known.position.max(Position(1))
     }
 
     /// The number of events to read: only the known one if the lane is too far ahead.
-    fn count(&self) -> i64 {
+    pub(crate) fn count(&self) -> i64 {
         if self.is_too_far() { 1 } else { self.head.position.0 - self.first().0 + 1 }
     }
 
+    /// Brings the cache to the head of the lane. Returns the head if the log is another one than before.
+    pub(crate) fn apply(&self, cache: &mut Cache, events: Vec<RecordedEvent>) -> Option<LaneHead> {
+        let caught_up = self.fold(cache, events);
+        if caught_up != CaughtUp::Current {
+            cache.drop_lane(self.head.lane);
+        }
+        cache.set_head(self.head);
+        (caught_up == CaughtUp::Forked).then_some(self.head)
+    }
+
     /// Folds the events into the cached states, if the lane still has the known event.
-    fn apply(&self, cache: &mut Cache, events: Vec<RecordedEvent>) -> CaughtUp {
+    fn fold(&self, cache: &mut Cache, events: Vec<RecordedEvent>) -> CaughtUp {
         let at_known = events.first().map(|event| (event.position, event.chain));
         let known = (self.known.position, self.known.chain);
         if self.known.position.0 > 0 && at_known != Some(known) {

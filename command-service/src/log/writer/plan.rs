@@ -70,7 +70,7 @@ impl Plan {
     }
 
     /// Adds what a request names, except for its decisive streams.
-    fn add(&mut self, submission: &Submission) {
+    pub(crate) fn add(&mut self, submission: &Submission) {
         for command in submission.commands() {
             self.new.extend(command.new_stream());
             self.items_everywhere.extend(command.item_everywhere().cloned());

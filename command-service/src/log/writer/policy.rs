@@ -24,8 +24,10 @@ const ANSWER_MAX: Duration = Duration::from_millis(50);
 const PAUSE_MAX: u32 = 64;
 
 /// Decides when to be optimistic.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct OptimisticPolicy {
+    /// The clock of this machine.
+    now: fn() -> Instant,
     clock: ClockEstimate,
     /// The latest time of a batch.
     latest: Option<Timestamp>,
@@ -77,9 +79,13 @@ fn project((reading, asked): (Timestamp, Instant), now: Instant) -> Timestamp {
 }
 
 impl OptimisticPolicy {
+    pub(crate) fn new(now: fn() -> Instant) -> Self {
+        Self { now, clock: ClockEstimate::default(), latest: None, paused: 0, pause: 0 }
+    }
+
     /// Adds a reading of the database's clock to a request that was sent at `asked`.
     pub(crate) fn observe_clock(&mut self, asked: Instant, reading: Timestamp) {
-        self.clock.observe(asked, reading, Instant::now());
+        self.clock.observe(asked, reading, (self.now)());
     }
 
     /// Raises the time that later batches may not be before.
@@ -106,7 +112,7 @@ impl OptimisticPolicy {
     /// clock, and the clock has passed it when the caller gets the answer, because that takes longer than
     /// the fastest round trip.
     pub(crate) fn now(&mut self) -> Option<Timestamp> {
-        let now = self.clock.at(Instant::now())?;
+        let now = self.clock.at((self.now)())?;
         self.raise_time(now);
         self.latest
     }
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn repeated_conflicts_pause_for_more_and_more_batches() {
-        let mut policy = OptimisticPolicy::default();
+        let mut policy = OptimisticPolicy::new(Instant::now);
         policy.observe_clock(Instant::now(), Timestamp::UNIX_EPOCH);
         let pause =
             |policy: &mut OptimisticPolicy| (0..).take_while(|_| policy.must_hold()).count();

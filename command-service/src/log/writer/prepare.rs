@@ -140,7 +140,7 @@ impl Held {
 }
 
 /// The time of the batch: the database's clock, but never before the last time in its lanes.
-fn batch_time(heads: &[LaneHead], clock: Timestamp) -> Timestamp {
+pub(crate) fn batch_time(heads: &[LaneHead], clock: Timestamp) -> Timestamp {
     let latest = heads.iter().filter_map(|head| head.recorded_at).max().unwrap_or(clock);
     if latest > clock + CLOCK_AHEAD_MAX {
         metrics::clock_behind();
