@@ -5,6 +5,7 @@ mod reservation;
 mod reversal;
 mod order;
 mod transfer;
+mod hostile;
 
 use axum::body::to_bytes;
 use futures::executor::block_on;
