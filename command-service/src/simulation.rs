@@ -113,6 +113,7 @@ impl World {
             92..94 => self.relays.hand_over(rng),
             94..96 => self.views.rebalance(rng),
             96..99 => drop(self.database.run_orphan(rng, self.step)),
+            99 if rng.random_bool(0.3) => self.database.set_clock(rng),
             // Nobody does anything for a while: estimates of the clock become too old.
             _ => clock::pass(Duration::from_millis(rng.random_range(50..1_500))),
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use inventory::{Inventory, StreamState};
 use query_service::pipeline::checkpoint::Checkpoint;
 use shared_events::lane::{Position, Version};
@@ -43,6 +44,8 @@ pub(super) struct Database {
     pub(super) marks: BTreeMap<Lane, Position>,
     pub(super) view: View,
     began: Instant,
+    /// How far its clock is off.
+    clock_off: TimeDelta,
 }
 
 /// The tables of a view: how far it is, and every event that its rows have.
@@ -69,12 +72,19 @@ impl Database {
                 rows: Vec::new(),
             },
             began: clock::now(),
+            clock_off: TimeDelta::zero(),
             lanes,
         }
     }
 
     pub(super) fn clock(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + (clock::now() - self.began)
+        let since = Duration::from_secs(1_800_000_000) + (clock::now() - self.began);
+        Timestamp::new((Timestamp::UNIX_EPOCH + since).to_utc() + self.clock_off)
+    }
+
+    /// Somebody sets its clock forward or back.
+    pub(super) fn set_clock(&mut self, rng: &mut SmallRng) {
+        self.clock_off = TimeDelta::milliseconds(rng.random_range(-2_000..2_000));
     }
 
     pub(super) fn len(&self) -> usize {

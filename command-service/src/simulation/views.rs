@@ -57,10 +57,14 @@ impl Views {
             0..3 => match consumer.lanes.get_mut(&lane) {
                 Some(fetched) => fetched.fetch(rng, topic.from(lane, fetched.offset)),
                 None if is_assigned => {
-                    // Deliveries repeat: the committed offset may be an older one.
                     let committed = database.view.offsets.get(&lane).copied().unwrap_or_default();
-                    let back = if faults { rng.random_range(0..4) } else { 0 };
-                    let offset = usize::try_from(committed).expect("it fits").saturating_sub(back);
+                    let committed = usize::try_from(committed).expect("it fits");
+                    // Deliveries repeat, or begin at the end because the offset was lost.
+                    let offset = match rng.random_range(0..6) {
+                        _ if !faults => committed,
+                        0 => topic.from(lane, 0).len(),
+                        back => committed.saturating_sub(back),
+                    };
                     consumer.lanes.insert(lane, Fetched { offset, arrivals: Vec::new() });
                     consumer.checkpoints.insert(lane, database.view.checkpoints[&lane]);
                 }
@@ -73,7 +77,7 @@ impl Views {
                 consumer.lanes.remove(&lane);
                 consumer.checkpoints.remove(&lane);
             }
-            _ => {}
+            _ => consumer.read_log(lane, rng.random_range(1..4), database),
         }
     }
 
@@ -113,6 +117,19 @@ impl Consumer {
         let plan = plan(Stock::PROJECTION, &self.checkpoints, lane_map, &arrivals);
         assert!(plan.stops.is_empty(), "{:?}", plan.stops);
         self.prepared = Some(plan);
+    }
+
+    /// Reads the log where it goes on and nothing arrives.
+    fn read_log(&mut self, lane: Lane, page: usize, database: &Database) {
+        let (Some(fetched), Some(at)) = (self.lanes.get_mut(&lane), self.checkpoints.get(&lane))
+        else {
+            return;
+        };
+        if fetched.arrivals.is_empty() {
+            let after = usize::try_from(at.position.0).expect("it fits");
+            let events = database.lane(lane)[after..].iter().take(page);
+            fetched.arrivals.extend(events.map(|event| arrival(event, None)));
+        }
     }
 
     fn commit(&mut self, database: &mut Database) {
