@@ -154,7 +154,7 @@ impl Clients {
     /// From now on nothing new is asked.
     pub(super) fn stop(&mut self) {
         self.are_stopping = true;
-        // Whoever was not heard by a writer that crashed asks once more.
+        // Those whom a writer that crashed did not hear ask once more.
         for asked in self.slots.iter_mut().flatten() {
             asked.answer = None;
         }
