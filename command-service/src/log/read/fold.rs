@@ -45,8 +45,8 @@ pub enum Folded {
 }
 
 impl LogReader {
-    /// Folds a stream, from its snapshot on if that is not beyond the limit. The same version or moment always gets the same answer. Fails on an event that this
-    /// binary cannot read, or if a lane stays locked too long.
+    /// Folds a stream, from its snapshot on if that is not beyond the limit. The same version or moment always gets
+    /// the same answer. Fails on an event that this binary cannot read, or if a lane stays locked too long.
     pub async fn fold(&self, stream: &Stream, until: Until) -> Result<Folded, ReadError> {
         let snapshot = self.snapshot(stream, until).await?;
         self.fold_from(Folding::new(stream, snapshot), until).await
