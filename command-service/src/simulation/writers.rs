@@ -105,20 +105,13 @@ impl SimulatedWriter {
 
     fn open(&mut self, database: &mut Database) -> Opened {
         let Self { session, memory, work, .. } = self;
-        let hold = || Preparation { hold: true, keys: true };
-        let preparation = work.preparation.take().or_else(|| memory.policy.must_hold().then(hold));
-        let mut open = OpenBatch::begin(memory, work.bounds(), Prepared::default());
-        if preparation.is_none() {
-            open.take(&mut work.left, LatestState { memory, in_flight: None });
-        }
-        if open.is_empty() {
-            let preparation = preparation.unwrap_or_default();
-            match prepare(*session, memory, work, database, preparation) {
-                Ok(prepared) => open = OpenBatch::begin(memory, work.bounds(), prepared),
+        let open = match work.open(memory) {
+            Ok(open) => open,
+            Err(preparation) => match prepare(*session, memory, work, database, preparation) {
+                Ok(prepared) => work.open_prepared(memory, prepared),
                 Err(opened) => return opened,
-            }
-            open.take(&mut work.left, LatestState { memory, in_flight: None });
-        }
+            },
+        };
         Opened::Batch(Box::new(open))
     }
 

@@ -96,21 +96,13 @@ impl WriterTask {
         State { session, memory }: &mut State,
         work: &mut Work,
     ) -> Result<Opened, Failure> {
-        let hold = || Preparation { hold: true, keys: true };
-        let preparation = work.preparation.take().or_else(|| memory.policy.must_hold().then(hold));
-        let mut open = OpenBatch::begin(memory, work.bounds(), Prepared::default());
-        if preparation.is_none() {
-            open.take(&mut work.left, LatestState { memory, in_flight: None });
-        }
-        if open.is_empty() {
-            let preparation = preparation.unwrap_or_default();
-            let prepared = match self.prepare(session, memory, work, preparation).await? {
-                Ok(prepared) => prepared,
+        let open = match work.open(memory) {
+            Ok(open) => open,
+            Err(preparation) => match self.prepare(session, memory, work, preparation).await? {
+                Ok(prepared) => work.open_prepared(memory, prepared),
                 Err(KeysBusy(locks)) => return Ok(Opened::KeysBusy(locks)),
-            };
-            open = OpenBatch::begin(memory, work.bounds(), prepared);
-            open.take(&mut work.left, LatestState { memory, in_flight: None });
-        }
+            },
+        };
         Ok(if open.is_empty() { Opened::Nothing } else { Opened::Batch(Box::new(open)) })
     }
 
@@ -231,6 +223,24 @@ impl Work {
             alone: 0,
             bounds,
         }
+    }
+
+    /// Decides the first requests on what is in memory; if that is not enough, how to prepare a batch.
+    pub(crate) fn open(&mut self, memory: &mut Memory) -> Result<OpenBatch, Preparation> {
+        let hold = || Preparation { hold: true, keys: true };
+        let preparation = self.preparation.take().or_else(|| memory.policy.must_hold().then(hold));
+        if let Some(preparation) = preparation {
+            return Err(preparation);
+        }
+        let open = self.open_prepared(memory, Prepared::default());
+        if open.is_empty() { Err(Preparation::default()) } else { Ok(open) }
+    }
+
+    /// Decides the first requests on what was read for them.
+    pub(crate) fn open_prepared(&mut self, memory: &mut Memory, prepared: Prepared) -> OpenBatch {
+        let mut open = OpenBatch::begin(memory, self.bounds(), prepared);
+        open.take(&mut self.left, LatestState { memory, in_flight: None });
+        open
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
