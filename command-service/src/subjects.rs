@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use shared_events::values::Label;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use crate::inventory::{Command, ForgetSubject, Request};
-use crate::log::submission::{Origin, Outcome, Payload, Submission};
+use crate::inventory::{Command, ForgetSubject};
+use crate::log::submission::{Outcome, Submission};
 use crate::log::writer::Writer;
 use crate::personal::{ForgottenKey, PersonalVault};
 
@@ -15,12 +15,6 @@ use crate::personal::{ForgottenKey, PersonalVault};
 const KEYS_MAX: i64 = 500;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long the writer may take for a command.
-const REQUEST_MAX: Duration = Duration::from_secs(10);
-
-/// The actor in its events.
-const ACTOR: &str = "stockbook";
 
 /// Records what is not recorded yet, and never returns.
 pub(crate) async fn record(vault: PersonalVault, writer: Writer) {
@@ -56,21 +50,5 @@ pub(crate) fn is_recorded(outcome: &Outcome) -> bool {
 
 fn submission(keys: &[ForgottenKey]) -> Submission {
     let subject = keys[0].subject.clone();
-    Submission {
-        payload: Payload::One(Request {
-            command: command(subject.clone(), keys),
-            occurred_at: None,
-        }),
-        personal: Vec::new(),
-        origin: Origin {
-            actor: Some(Label::known(ACTOR)),
-            caller: None,
-            correlation_id: subject,
-            causation_id: None,
-            traceparent: None,
-        },
-        key: None,
-        validate_only: false,
-        deadline: Instant::now() + REQUEST_MAX,
-    }
+    Submission::by_itself(command(subject.clone(), keys), subject, None)
 }
