@@ -35,6 +35,9 @@ const ACQUIRE_MAX: Duration = Duration::from_secs(2);
 
 const CONNECTIONS_MAX: u32 = 4;
 
+/// How often a request that is stored is sealed while its subject is forgotten again and again.
+const SEALINGS_MAX: usize = 3;
+
 /// Personal data of one log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PersonalVault(Arc<Parts>);
@@ -109,9 +112,26 @@ impl PersonalVault {
     /// Seals a command's personal data, unless that is done with the key that its subject has now.
     pub(crate) fn seal(&self, personal: &mut PersonalData, correlation_id: &Label) {
         if let Some(log) = self.0.log.get() {
-            let key = self.0.keys.of(&personal.clear.subject);
-            personal.seal(&log.id, key, correlation_id);
+            personal.seal(&log.id, |subject| self.0.keys.of(subject), correlation_id);
         }
+    }
+
+    /// Seals the personal data of a request that is stored, and whose commands follow. Makes the key now.
+    pub(crate) async fn seal_for_later(
+        &self,
+        mut personal: PersonalData,
+        correlation_id: &Label,
+    ) -> Result<PersonalData, SqlError> {
+        for _ in 0..SEALINGS_MAX {
+            self.seal(&mut personal, correlation_id);
+            let keys: Vec<Arc<SubjectKey>> = personal.key().cloned().into_iter().collect();
+            if let Some(sealed) = personal.sealed()
+                && self.confirm(&keys).await?
+            {
+                return Ok(PersonalData::from_sealed(Arc::clone(sealed)));
+            }
+        }
+        Err(SqlError::Protocol("the subject's key does not last".to_owned()))
     }
 
     /// Makes the keys that were not made yet. Returns whether all of them may seal: if not, what they sealed is

@@ -24,8 +24,10 @@ use tokio::sync::Notify;
 use self::jobs::Inserted;
 pub use self::jobs::{Progress, REFUSALS_MAX, Refusal, Status};
 use crate::config::DatabaseUrl;
+use crate::log::idempotency::KnownOutcomes;
 use crate::log::read::ReadError;
 use crate::log::submission::{IdempotencyKey, Origin};
+use crate::personal::{PersonalData, PersonalVault};
 
 /// A request to reverse the events of a window.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct WindowRequest {
     /// Whether available may become negative.
     pub accept_shortage: bool,
     pub cause: Cause,
+    /// What every event of the reversal has.
+    pub personal: Option<PersonalData>,
     pub origin: Origin,
     pub key: Option<IdempotencyKey>,
 }
@@ -134,17 +138,25 @@ impl WindowReversals {
 
     /// Starts a reversal. A repeated request with the same key gets the progress of the first one.
     /// Dropping the future cancels nothing.
-    pub async fn start(&self, request: WindowRequest) -> Result<Started, WindowError> {
+    pub async fn start(
+        &self,
+        request: WindowRequest,
+        vault: Option<PersonalVault>,
+    ) -> Result<Started, WindowError> {
         // In its own task, so that no transaction is left open when the client disconnects.
         let this = self.clone();
-        let started = tokio::spawn(async move { this.begin(request).await }).await;
+        let started = tokio::spawn(async move { this.begin(request, vault).await }).await;
         started.unwrap_or_else(|error| {
             tracing::error!(%error, "a reversal could not be started");
             Err(sqlx::Error::WorkerCrashed.into())
         })
     }
 
-    async fn begin(&self, request: WindowRequest) -> Result<Started, WindowError> {
+    async fn begin(
+        &self,
+        mut request: WindowRequest,
+        vault: Option<PersonalVault>,
+    ) -> Result<Started, WindowError> {
         // 1. Answer a repeated request from its job.
         let id = request.reversal_id();
         if let Some(progress) = self.started_before(&id, &request).await? {
@@ -152,7 +164,16 @@ impl WindowReversals {
         }
         // 2. Select the events recorded by now.
         let window = window::select(&self.pool, &request).await?;
-        // 3. Store the job; a request with the same key may have been faster.
+        // 3. Seal its personal data, unless the key was used: a refusal makes no key of a subject.
+        if let (Some(vault), Some(personal)) = (vault, request.personal.take()) {
+            if self.is_used(request.key.as_ref()).await? {
+                let progress = self.started_before(&id, &request).await?;
+                return progress.map(Started::Before).ok_or(WindowError::KeyReused);
+            }
+            let correlation_id = &request.origin.correlation_id;
+            request.personal = Some(vault.seal_for_later(personal, correlation_id).await?);
+        }
+        // 4. Store the job; a request with the same key may have been faster.
         match jobs::insert(&self.pool, &id, &request, &window).await? {
             Inserted::New => {
                 self.started.notify_one();
@@ -164,6 +185,12 @@ impl WindowReversals {
             }
             Inserted::KeyUsed => Err(WindowError::KeyReused),
         }
+    }
+
+    async fn is_used(&self, key: Option<&IdempotencyKey>) -> sqlx::Result<bool> {
+        let Some(key) = key else { return Ok(false) };
+        let mut connection = self.pool.acquire().await?;
+        Ok(KnownOutcomes::find(&mut connection, &[key]).await?.of(key).is_some())
     }
 
     async fn started_before(
@@ -219,6 +246,7 @@ mod tests {
             actor: None,
             accept_shortage: false,
             cause: Cause::default(),
+            personal: None,
             origin,
             key: key.map(|key| IdempotencyKey {
                 caller: "somebody".parse().unwrap(),

@@ -27,7 +27,6 @@ BEYOND_SCHEMA_FAULTS = (
     "must be a time that has passed",
     "must be a transfer's id",
     "must be an order's id",
-    "is not kept with a window",
     "must be an object of at most",
     "must be an object of text, of at most",
     "must be later than now",

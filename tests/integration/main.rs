@@ -87,6 +87,7 @@ const TESTS: &[&[registry::Test]] = &[
     kafka_tls::TESTS,
     personal::forgetting::TESTS,
     personal::marks::TESTS,
+    personal::windows::TESTS,
     idempotency::TESTS,
     catalogue::TESTS,
     backdated::TESTS,

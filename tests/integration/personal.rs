@@ -2,6 +2,7 @@
 
 pub(crate) mod forgetting;
 pub(crate) mod marks;
+pub(crate) mod windows;
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ const SECRET: &str = "the blue coat of Mrs Miller";
 /// What names her.
 const LETTER: &str = "letter-of-mrs-miller";
 
-async fn redact(api: &Api, ids: &[String], members: &[&str]) -> Answer {
+pub(crate) async fn redact(api: &Api, ids: &[String], members: &[&str]) -> Answer {
     let body = json!({"events": ids, "members": members, "reason": "request"});
     api.post("/v1/redactions", body).await
 }

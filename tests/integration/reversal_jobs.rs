@@ -14,13 +14,13 @@ trials! {
 }
 
 /// All that there is, by the time it was recorded.
-fn everything() -> Value {
+pub(crate) fn everything() -> Value {
     let (from, to) = ("1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z");
     json!({"window": {"by": "recorded_at", "from": from, "to": to}, "reason": "drill"})
 }
 
 /// Waits until a job is done, and returns its result.
-async fn done(api: &Api, id: &Value) -> Value {
+pub(crate) async fn done(api: &Api, id: &Value) -> Value {
     super::reversal_windows::done(api, &format!("/v1/reversals/{}", id.as_str().expect("an id")))
         .await
 }

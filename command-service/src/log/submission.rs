@@ -7,7 +7,6 @@ use inventory::{ChangeReservation, Command, Rejection, Request, Step};
 use serde::{Deserialize, Serialize};
 use shared_events::event::{Cause, Event};
 use shared_events::lane::{EventId, PositionToken};
-use shared_events::personal::Personal;
 use shared_events::recorded::RecordedEvent;
 use shared_events::reservation::Reservation;
 use shared_events::time::Timestamp;
@@ -15,7 +14,7 @@ use shared_events::values::{Label, ReservationId};
 use tokio::time::Instant;
 
 use crate::digest::digest;
-use crate::personal::{PersonalData, PersonalVault, SubjectKey};
+use crate::personal::{PersonalData, PersonalVault};
 
 /// One request to the writer.
 #[derive(Debug)]
@@ -99,9 +98,9 @@ impl Submission {
         }
     }
 
-    /// The sealed personal data of its nth command, with the key that sealed it.
-    pub(super) fn sealed(&self, nth: usize) -> Option<&(Arc<SubjectKey>, Arc<Personal>)> {
-        self.personal.get(nth)?.as_ref()?.sealed()
+    /// The personal data of its nth command.
+    pub(super) fn personal_of(&self, nth: usize) -> Option<&PersonalData> {
+        self.personal.get(nth)?.as_ref()
     }
 
     /// The estimated bytes of the request's events: a share for each line, and the caller's free texts,

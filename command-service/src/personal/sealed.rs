@@ -29,41 +29,76 @@ impl fmt::Debug for Clear {
     }
 }
 
-/// The personal data of one command. It is sealed before the writer takes it, and sealed again if its key does
-/// not hold any more when it is to be recorded.
+/// The personal data of one command.
 #[derive(Debug, Clone)]
-pub struct PersonalData {
-    pub(super) clear: Clear,
-    sealed: Option<(Arc<SubjectKey>, Arc<Personal>)>,
+pub struct PersonalData(State);
+
+#[derive(Debug, Clone)]
+enum State {
+    /// Sealed before the writer takes it, and sealed again if its key does not hold any more when it is to be
+    /// recorded.
+    Clear { clear: Clear, sealed: Option<(Arc<SubjectKey>, Arc<Personal>)> },
+    /// Sealed when a request was stored, whose commands follow. It stays as it is: a subject that is forgotten
+    /// meanwhile gets no new key.
+    Sealed(Arc<Personal>),
 }
 
 impl PersonalData {
     pub fn new(clear: Clear) -> Self {
-        Self { clear, sealed: None }
+        Self(State::Clear { clear, sealed: None })
     }
 
-    /// What is recorded, with the key that sealed it.
-    pub(crate) fn sealed(&self) -> Option<&(Arc<SubjectKey>, Arc<Personal>)> {
-        self.sealed.as_ref()
+    /// As it was sealed for an earlier request.
+    pub(crate) fn from_sealed(personal: Arc<Personal>) -> Self {
+        Self(State::Sealed(personal))
+    }
+
+    /// What is recorded.
+    pub(crate) fn sealed(&self) -> Option<&Arc<Personal>> {
+        match &self.0 {
+            State::Clear { sealed, .. } => sealed.as_ref().map(|(_, personal)| personal),
+            State::Sealed(personal) => Some(personal),
+        }
+    }
+
+    /// The key that has to hold when it is recorded.
+    pub(crate) fn key(&self) -> Option<&Arc<SubjectKey>> {
+        match &self.0 {
+            State::Clear { sealed, .. } => sealed.as_ref().map(|(key, _)| key),
+            State::Sealed(_) => None,
+        }
     }
 
     /// About the bytes that each event takes.
     pub(crate) fn size(&self) -> usize {
-        let data = self.clear.data.iter().map(|(name, value)| name.len() + value.len() + 6);
-        self.clear.subject.as_str().len() + (data.sum::<usize>() + 64) * 4 / 3
+        match &self.0 {
+            State::Clear { clear, .. } => {
+                let data = clear.data.iter().map(|(name, value)| name.len() + value.len() + 6);
+                clear.subject.as_str().len() + (data.sum::<usize>() + 64) * 4 / 3
+            }
+            State::Sealed(personal) => personal.subject.as_str().len() + personal.sealed.len(),
+        }
     }
 
-    pub(super) fn seal(&mut self, log: &str, key: Arc<SubjectKey>, correlation_id: &Label) {
-        if self.sealed.as_ref().is_some_and(|(used, _)| used.number == key.number) {
+    /// Seals it with the key that its subject has now, unless that is done.
+    pub(super) fn seal(
+        &mut self,
+        log: &str,
+        key_of: impl FnOnce(&Label) -> Arc<SubjectKey>,
+        correlation_id: &Label,
+    ) {
+        let State::Clear { clear, sealed } = &mut self.0 else { return };
+        let key = key_of(&clear.subject);
+        if sealed.as_ref().is_some_and(|(used, _)| used.number == key.number) {
             return;
         }
-        let text = serde_json::to_vec(&self.clear.data).expect("texts are JSON");
+        let text = serde_json::to_vec(&clear.data).expect("texts are JSON");
         let number = key.number.to_be_bytes();
-        let place = place(log, &self.clear.subject, &number, correlation_id);
-        let sealed = Sealer::new(&key.key).seal(&text, &place);
-        let sealed = BASE64_URL_SAFE_NO_PAD.encode([&[VERSION], &number[..], &sealed].concat());
-        let personal = Personal { subject: self.clear.subject.clone(), sealed: sealed.into() };
-        self.sealed = Some((key, Arc::new(personal)));
+        let place = place(log, &clear.subject, &number, correlation_id);
+        let bytes = Sealer::new(&key.key).seal(&text, &place);
+        let bytes = BASE64_URL_SAFE_NO_PAD.encode([&[VERSION], &number[..], &bytes].concat());
+        let personal = Personal { subject: clear.subject.clone(), sealed: bytes.into() };
+        *sealed = Some((key, Arc::new(personal)));
     }
 }
 
@@ -118,8 +153,8 @@ mod tests {
         let clear = Clear { subject: label("c-1"), data };
         let key = Arc::new(SubjectKey::for_test("c-1", 7));
         let mut personal = PersonalData::new(clear.clone());
-        personal.seal("log", Arc::clone(&key), &label("order-1"));
-        let (_, sealed) = personal.sealed().unwrap().clone();
+        personal.seal("log", |_| Arc::clone(&key), &label("order-1"));
+        let sealed = Arc::clone(personal.sealed().unwrap());
         assert!(
             !sealed.to_string().contains("Miller") && !format!("{personal:?}").contains("Miller")
         );

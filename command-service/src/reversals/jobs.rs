@@ -1,9 +1,12 @@
 //! Jobs in Postgres, and their progress.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared_events::event::Cause;
 use shared_events::lane::{EventId, PositionToken};
+use shared_events::personal::Personal;
 use shared_events::values::{Label, ReversalId};
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Connection, Row};
@@ -14,6 +17,7 @@ use crate::inventory::{Irreversible, Rejection};
 use crate::log::append::claim_key;
 use crate::log::row::{array, event_ids, lane_number};
 use crate::log::submission::{Origin, Unchanged};
+use crate::personal::PersonalData;
 
 /// Jobs that are read together.
 const RUNNING_MAX: i64 = 100;
@@ -72,7 +76,7 @@ pub(crate) fn is_retryable(rejection: &Rejection) -> bool {
 struct Stored {
     #[serde(default)]
     accept_shortage: bool,
-    cause: Cause,
+    cause: StoredCause,
     actor: Option<Label>,
     #[serde(default)]
     caller: Option<Label>,
@@ -81,11 +85,20 @@ struct Stored {
     traceparent: Option<Label>,
 }
 
+/// What a redaction of the steps' events redacts here too.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredCause {
+    #[serde(flatten)]
+    cause: Cause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    personal: Option<Arc<Personal>>,
+}
+
 /// A request as it is stored, with the window for people who read the table.
 fn stored(request: &WindowRequest) -> String {
-    let WindowRequest {
-        by, from, to, sku, location, actor, accept_shortage, cause, origin, ..
-    } = request;
+    let WindowRequest { by, from, to, sku, location, actor, accept_shortage, origin, .. } = request;
+    let personal = request.personal.as_ref().and_then(PersonalData::sealed).cloned();
+    let cause = StoredCause { cause: request.cause.clone(), personal };
     json!({
         "window": {
             "by": by, "from": from, "to": to, "sku": sku, "location": location, "actor": actor,
@@ -107,6 +120,7 @@ pub(crate) struct Running {
     pub(crate) id: ReversalId,
     pub(crate) accept_shortage: bool,
     pub(crate) cause: Cause,
+    pub(crate) personal: Option<PersonalData>,
     pub(crate) origin: Origin,
 }
 
@@ -226,7 +240,8 @@ pub(crate) async fn running(pool: &PgPool) -> sqlx::Result<Vec<Running>> {
         Ok(Running {
             id: decoded(row.try_get::<&str, _>("reversal")?.parse())?,
             accept_shortage,
-            cause,
+            cause: cause.cause,
+            personal: cause.personal.map(PersonalData::from_sealed),
             origin: Origin { actor, caller, correlation_id, causation_id, traceparent },
         })
     };

@@ -222,7 +222,7 @@ fn submission(job: &Running, pass: i32, step: &Waiting) -> Submission {
     let key = format!("{}/{}/{pass}", job.id, step.nth);
     Submission {
         payload: Payload::One(Request { command: Command::Reverse(reverse), occurred_at: None }),
-        personal: Vec::new(),
+        personal: job.personal.clone().map(Some).into_iter().collect(),
         origin: job.origin.clone(),
         key: Some(IdempotencyKey {
             caller: Label::known(CALLER),

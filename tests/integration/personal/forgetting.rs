@@ -17,13 +17,13 @@ trials! {
     the_master_key_is_replaced_while_services_run,
 }
 
-async fn forget(api: &Api, subject: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn forget(api: &Api, subject: &str, headers: &[(&str, &str)]) -> Answer {
     let path = format!("/v1/subjects/{subject}");
     api.try_send(Method::DELETE, &path, headers, None).await.expect("the service answers")
 }
 
 /// The lines of a subject's events.
-async fn lines_of(api: &Api, subject: &str) -> Vec<Value> {
+pub(crate) async fn lines_of(api: &Api, subject: &str) -> Vec<Value> {
     let list = api.get(&format!("/v1/subjects/{subject}/events")).await.expect_status(200);
     list.body.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
 }

@@ -21,7 +21,7 @@ use crate::http::AppState;
 use crate::http::answer::{Accepted, mark_replayed};
 use crate::http::json::personal::TakesPersonal;
 use crate::http::json::values::{cause, words};
-use crate::http::json::{Fault, Faults, JsonPointer, object};
+use crate::http::json::{Faults, JsonPointer, object};
 use crate::http::openapi::{CommandProblems, ReadProblems};
 use crate::http::problem::{self, Problem};
 use crate::http::request::{IncomingRequest, PathText, path_text};
@@ -203,11 +203,6 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
     };
     metadata.validate_only |= body.dry_run;
     let personal = body.take_personal().map(PersonalData::new);
-    if body.window.is_some() && personal.is_some() {
-        let fault =
-            Fault::new("/personal", "is not kept with a window, which is reversed in many steps");
-        return Err(Problem::validation_failed(vec![fault]));
-    }
     let Some(window) = body.window else {
         let reverse = Reverse {
             event: body.event,
@@ -235,6 +230,7 @@ pub(super) fn parse(incoming: &IncomingRequest) -> Result<Reversal, Problem> {
         actor: window.actor,
         accept_shortage: body.accept_shortage,
         cause: cause(body.reason, body.reference, body.note, body.metadata),
+        personal,
         origin: metadata.origin,
         key: metadata.key.map(|key| incoming.idempotency_key(key)),
     };
@@ -307,6 +303,9 @@ impl AppState {
         mut request: WindowRequest,
         dry_run: bool,
     ) -> Result<Response, Problem> {
+        if request.personal.is_some() && self.vault.is_none() {
+            return Err(Problem::personal_not_kept());
+        }
         let until = self.answer_by();
         if dry_run {
             let progress = timeout_at(until, self.reversals.dry_run(&request)).await;
@@ -316,7 +315,7 @@ impl AppState {
         if let (Some(vault), Some(key)) = (&self.vault, &mut request.key) {
             key.request_hash.key(vault);
         }
-        let started = timeout_at(until, self.reversals.start(request)).await;
+        let started = timeout_at(until, self.reversals.start(request, self.vault.clone())).await;
         Ok(match started.map_err(|_| Problem::outcome_unknown())?? {
             Started::Now(progress) => begun(progress),
             Started::Before(progress) => mark_replayed(begun(progress)),

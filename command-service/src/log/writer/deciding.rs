@@ -16,6 +16,7 @@ use crate::log::reversal::{REVERSED_EVENTS_MAX, Selection};
 use crate::log::submission::{
     Decision, NotExecuted, Outcome, Payload, Submission, Unchanged, Verdict,
 };
+use crate::personal::PersonalData;
 
 /// Decides the requests of one batch.
 #[derive(Debug)]
@@ -179,10 +180,9 @@ impl Decider {
     ) -> Vec<Arc<RecordedEvent>> {
         let Decided { inventory, sequencer, append, .. } = &mut self.decided;
         let request = &submission.payload.requests()[nth];
-        let personal = submission.sealed(nth).map(|(key, sealed)| {
-            append.subject_keys.push(Arc::clone(key));
-            sealed
-        });
+        let personal = submission.personal_of(nth);
+        append.subject_keys.extend(personal.and_then(PersonalData::key).cloned());
+        let personal = personal.and_then(PersonalData::sealed);
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
             let occurred_at = request.time_of(event, sequencer.recorded_at());
