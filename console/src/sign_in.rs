@@ -34,7 +34,7 @@ use crate::reader::{self, Reader};
 use crate::services::{Failure, Services};
 use crate::sessions::{Session, Sessions};
 use crate::shown::link;
-use crate::texts::EN;
+use crate::texts::Texts;
 
 /// Attempts to sign in that are in progress. Each asks the services, whose limits and records count for it.
 const ATTEMPTS_MAX: usize = 16;
@@ -144,7 +144,8 @@ pub(crate) async fn recognised(
     if let Some(session) = session {
         request.extensions_mut().insert(session);
     }
-    Reader { texts: &EN, signed_in }.reads(next.run(request)).await
+    let texts = Texts::wanted(request.headers());
+    Reader { texts, signed_in }.reads(next.run(request)).await
 }
 
 /// Refuses a form of a visitor who signed in, unless it is from a page that was made for them.

@@ -101,27 +101,33 @@ const pages = () => ({
   rebuild: "/operations/rebuild?projection=stock", record: "/record/move", found: "/find?q=851", nothing: "/nowhere",
 });
 
+async function everyPageFits(width, scheme, locale) {
+  const page = await open({ viewport: { width, height: 900 }, colorScheme: scheme, locale });
+  const language = locale.slice(0, 2);
+  for (const [name, path] of Object.entries(pages())) {
+    const answer = await page.goto(CONSOLE + path);
+    assert.equal(answer.status(), name === "nothing" ? 404 : 200, path);
+    assert.equal(await page.getAttribute("html", "lang"), language, path);
+    const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(tooWide <= 0, `${path} is ${tooWide} pixels too wide at ${width}`);
+    await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}-${language}.png`, fullPage: true });
+    await page.evaluate(AXE);
+    const found = await page.evaluate(async () => (await axe.run()).violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`));
+    assert.deepEqual(found, [], path);
+  }
+  // The browser reports that nothing is at an address.
+  page.reports = page.reports.filter((text) => !text.includes("404"));
+  await close(page);
+}
+
 for (const scheme of SCHEMES) {
   for (const width of WIDTHS) {
-    test(`every page fits ${width} pixels, ${scheme}, and axe finds nothing`, async () => {
-      const page = await open({ viewport: { width, height: 900 }, colorScheme: scheme });
-      for (const [name, path] of Object.entries(pages())) {
-        const answer = await page.goto(CONSOLE + path);
-        assert.equal(answer.status(), name === "nothing" ? 404 : 200, path);
-        const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-        assert.ok(tooWide <= 0, `${path} is ${tooWide} pixels too wide at ${width}`);
-        await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png`, fullPage: true });
-        await page.evaluate(AXE);
-        const found = await page.evaluate(async () => (await axe.run()).violations.map(
-          ({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" | ")}`));
-        assert.deepEqual(found, [], path);
-      }
-      // The browser reports that nothing is at an address.
-      page.reports = page.reports.filter((text) => !text.includes("404"));
-      await close(page);
-    });
+    test(`every page fits ${width} pixels, ${scheme}, and axe finds nothing`, () => everyPageFits(width, scheme, "en-GB"));
   }
 }
+
+test("every page is Korean for a Korean reader, and fits 320 pixels", () => everyPageFits(320, "light", "ko-KR"));
 
 test("without JavaScript everything can be read, and time travelled by links", async () => {
   const page = await open({ javaScriptEnabled: false });
