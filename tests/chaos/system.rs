@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use integration_tests::link::{Link, OpenLink};
-use integration_tests::{Api, Commits, Pair};
+use integration_tests::{Api, Commits, Pair, stop_fsync};
 use reqwest::Url;
 use sqlx::{Connection, PgConnection};
 use stack::folder::DataFolder;
@@ -260,10 +260,7 @@ impl System {
             query_service,
         };
         if pace == Pace::Quick {
-            let mut superuser = system.superuser("").await?;
-            for statement in ["alter system set fsync = off", "select pg_reload_conf()"] {
-                sqlx::raw_sql(statement).execute(&mut superuser).await?;
-            }
+            stop_fsync(&system.admin).await?;
         }
         system.prepare().await?;
         for (nth, (ways, listens)) in ways.into_iter().zip(listens).enumerate() {

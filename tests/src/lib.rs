@@ -30,4 +30,4 @@ pub use size::Size;
 pub use stockbook::{READY_MAX, Stockbook, start_again, stop};
 pub use topic::{read_messages, read_partition};
 pub use visitor::{Visitor, hidden};
-pub use world::World;
+pub use world::{World, stop_fsync};

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context;
+use reqwest::Url;
+use sqlx::{Connection, PgConnection};
 use stack::certificates::{Certificates, NAMES};
 use stack::folder::DataFolder;
 use stack::places::Places;
@@ -39,6 +41,7 @@ impl World {
         let mut servers = Servers::open(folder, Wanted::on_free_ports()?).await?;
         servers.folder().clear()?;
         servers.start(&places).await.context("the test servers")?;
+        stop_fsync(servers.databases()?.admin_url()).await?;
         let tests = AtomicU32::new(0);
         Ok(Self { servers, command_service, query_service, payment_service, console, tests })
     }
@@ -84,4 +87,14 @@ impl World {
     pub fn unique_name(&self) -> String {
         format!("t{}", self.tests.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// Lets a Postgres write without waiting for the disk: only a machine that fails would show the difference. With
+/// the files of hundreds of databases, every checkpoint would keep all of them waiting.
+pub async fn stop_fsync(admin: &Url) -> anyhow::Result<()> {
+    let mut superuser = PgConnection::connect(admin.as_str()).await?;
+    for statement in ["alter system set fsync = off", "select pg_reload_conf()"] {
+        sqlx::raw_sql(statement).execute(&mut superuser).await?;
+    }
+    Ok(())
 }
