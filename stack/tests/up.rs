@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use stack::access::Access;
 use stack::ports;
@@ -240,8 +241,14 @@ async fn each_role_reaches_its_own_database_and_no_other() {
     let place = Place::empty("roles", "postgres").await;
     let up = place.up().await;
     let (write, read) = up.member("postgres").split_once(',').unwrap();
-    for (url, other) in [(write, "stockbook_read"), (read, "stockbook_write")] {
-        let mut own = PgConnection::connect(url).await.unwrap();
+    let passwords = std::fs::read(place.data.join("credentials.json")).unwrap();
+    let passwords: Value = serde_json::from_slice(&passwords).unwrap();
+    let sides = [(write, "command", "stockbook_read"), (read, "query", "stockbook_write")];
+    for (url, service, other) in sides {
+        let password = passwords[service].as_str().unwrap();
+        assert!(!up.ready.contains(password), "the line has no password");
+        let url = url.replace('@', &format!(":{password}@"));
+        let mut own = PgConnection::connect(&url).await.unwrap();
         let made = sqlx::query("create table mine ()").execute(&mut own).await;
         assert!(made.is_err(), "a service makes no tables");
         let (server, _) = url.rsplit_once('/').unwrap();

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use reqwest::Url;
 
 use crate::access::Access;
 use crate::postgres::databases::DatabaseUrls;
@@ -44,7 +45,12 @@ impl Ready {
             [] => "The servers are up".to_owned(),
             _ => format!("Stockbook is up: {}", services.join(", ")),
         };
-        format!("{what}. The data is in {}. Ctrl-C stops everything.", self.data.display())
+        let data = self.data.display();
+        let passwords = match self.postgres {
+            Some(_) => ", with the passwords of Postgres in credentials.json",
+            None => "",
+        };
+        format!("{what}. The data is in {data}{passwords}. Ctrl-C stops everything.")
     }
 
     /// The command that asks a service with TLS and sign-in, and the key for the console.
@@ -73,10 +79,12 @@ impl Ready {
         }
     }
 
-    /// `ready`, and a member for each part.
+    /// `ready`, and a member for each part. Passwords stay in the file that has them.
     fn for_programs(&self) -> String {
         let services = |urls: &[String]| Some(urls.join(",")).filter(|urls| !urls.is_empty());
-        let postgres = self.postgres.as_ref().map(|urls| format!("{},{}", urls.write, urls.read));
+        let postgres = self.postgres.as_ref().map(|urls| {
+            [&urls.write, &urls.read].map(|url| without_password(url).to_string()).join(",")
+        });
         [
             ("command", services(&self.command)),
             ("query", services(&self.query)),
@@ -114,6 +122,12 @@ impl Ready {
     }
 }
 
+fn without_password(url: &Url) -> Url {
+    let mut url = url.clone();
+    url.set_password(None).expect("a URL of a database names a host");
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,8 +153,8 @@ mod tests {
             all.for_programs(),
             "ready command=http://127.0.0.1:8080,http://127.0.0.1:8090 \
              query=http://127.0.0.1:8081 console=http://127.0.0.1:8082 kafka=127.0.0.1:19092 \
-             postgres=postgres://c:2@127.0.0.1:54329/stockbook_write,\
-             postgres://q:3@127.0.0.1:54329/stockbook_read"
+             postgres=postgres://c@127.0.0.1:54329/stockbook_write,\
+             postgres://q@127.0.0.1:54329/stockbook_read"
         );
         assert_eq!(all.for_the_hand(), None);
         let without_query = Ready { query: Vec::new(), ..all };
