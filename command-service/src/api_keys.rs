@@ -8,6 +8,7 @@ pub mod operate;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use service_edge::outage::Outage;
 use service_edge::sign_in::api_key::{KeyHash, StoredKey};
 use service_edge::sign_in::keys::{KeyList, Keys};
 use sqlx::postgres::{PgPool, PgRow};
@@ -46,17 +47,17 @@ impl ApiKeyTable {
 
     /// Keeps `keys` up to date. Never ends.
     pub async fn follow(self, keys: Keys) {
-        let mut was_heard = true;
+        let outage = Outage::none();
         loop {
-            let looked = self.look(&keys).await;
-            match &looked {
-                Ok(()) if !was_heard => tracing::info!("the API keys are known again"),
-                Err(error) if was_heard => {
-                    tracing::warn!(%error, "the API keys cannot be read; looking again");
+            match self.look(&keys).await {
+                Ok(()) if outage.is_over() => tracing::info!("the API keys are known again"),
+                Ok(()) => {}
+                Err(error) => {
+                    if let Some(failures) = outage.failed() {
+                        tracing::warn!(%error, failures, "the API keys cannot be read; looking again");
+                    }
                 }
-                Ok(()) | Err(_) => {}
             }
-            was_heard = looked.is_ok();
             sleep(LOOK_AGAIN).await;
         }
     }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
+use service_edge::outage::Outage;
 use shared_events::event::Cause;
 use shared_events::stream::Stream;
 use shared_events::values::Label;
@@ -47,11 +48,19 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Sweeps what is due, and never returns. An order whose void is not answered for `operator_after` needs an
 /// operator.
 pub async fn sweep(pool: PgPool, writer: Writer, operator_after: Duration) {
+    let outage = Outage::none();
     loop {
         let pause = match find_due(&pool, operator_after).await {
-            Ok(due) => submit_all(&writer, due).await,
+            Ok(due) => {
+                if outage.is_over() {
+                    tracing::info!("the deadlines are read again");
+                }
+                submit_all(&writer, due).await
+            }
             Err(error) => {
-                tracing::warn!(%error, "the deadlines cannot be read, trying again in {RETRY_PAUSE:?}");
+                if let Some(failures) = outage.failed() {
+                    tracing::warn!(%error, failures, "the deadlines cannot be read, trying again");
+                }
                 RETRY_PAUSE
             }
         };

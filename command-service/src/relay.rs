@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_edge::kafka::Brokers;
+use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::lane::Lane;
 use sqlx::PgPool;
@@ -120,6 +121,7 @@ impl Relay {
         metrics::describe();
         let patient = || Backoff::new(Duration::from_millis(250), Duration::from_secs(4));
         let mut backoff = patient();
+        let outage = Outage::none();
         loop {
             let begun = Instant::now();
             let Some(began) = shutdown.run_until_cancelled(self.begin()).await else {
@@ -128,13 +130,18 @@ impl Relay {
             match began {
                 Ok(session) => {
                     metrics::state(State::Running);
+                    if outage.is_over() {
+                        tracing::info!("the relay has started again");
+                    }
                     match session.run(&shutdown).await {
                         End::Shutdown => break,
                         end => tracing::error!(error = %end, "the relay failed, starting again"),
                     }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the relay cannot start, trying again; writes do not wait for it")
+                    if let Some(failures) = outage.failed() {
+                        tracing::error!(%error, failures, "the relay cannot start, trying again; writes do not wait for it");
+                    }
                 }
             }
             metrics::state(State::Waiting);

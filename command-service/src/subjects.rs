@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use service_edge::outage::Outage;
 use shared_events::values::Label;
 use tokio::time::sleep;
 
@@ -18,9 +19,18 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Records what is not recorded yet, and never returns.
 pub(crate) async fn record(vault: PersonalVault, writer: Writer) {
+    let outage = Outage::none();
     loop {
-        if let Err(error) = record_once(&vault, &writer).await {
-            tracing::warn!(%error, "the deleted keys of subjects cannot be read, trying again");
+        match record_once(&vault, &writer).await {
+            Ok(()) if outage.is_over() => {
+                tracing::info!("the deleted keys of subjects are read again")
+            }
+            Ok(()) => {}
+            Err(error) => {
+                if let Some(failures) = outage.failed() {
+                    tracing::warn!(%error, failures, "the deleted keys of subjects cannot be read, trying again");
+                }
+            }
         }
         sleep(POLL_INTERVAL).await;
     }

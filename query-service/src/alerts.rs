@@ -16,6 +16,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use service_edge::kafka::{Logs, Sender};
+use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::values::ValueError;
 use sqlx::PgExecutor;
@@ -70,13 +71,16 @@ impl AlertPublisher {
     /// Publishes until the service stops. After a failure it starts again.
     pub async fn run(self) {
         let mut backoff = Backoff::up_to(PAUSE_MAX);
+        let outage = Outage::none();
         loop {
             let mut sent = 0;
-            match self.stop.run_until_cancelled(self.publish(&mut sent)).await {
+            match self.stop.run_until_cancelled(self.publish(&outage, &mut sent)).await {
                 None => return,
                 Some(Ok(never)) => match never {},
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "alerts cannot be published, trying again")
+                    if let Some(failures) = outage.failed() {
+                        tracing::warn!(%error, failures, "alerts cannot be published, trying again");
+                    }
                 }
             }
             if sent > 0 {
@@ -89,7 +93,7 @@ impl AlertPublisher {
     }
 
     /// Publishes for as long as the connection with the lock lives.
-    async fn publish(&self, sent: &mut usize) -> Result<Infallible, Failure> {
+    async fn publish(&self, outage: &Outage, sent: &mut usize) -> Result<Infallible, Failure> {
         // 1. Wait for the lock, on the connection that hears of new alerts.
         let options = database::alert_options(&self.database);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
@@ -108,6 +112,9 @@ impl AlertPublisher {
         loop {
             let alerts = load(&mut outbox).await?;
             if alerts.is_empty() {
+                if outage.is_over() {
+                    tracing::info!("alerts are published again");
+                }
                 // `None` says that the connection, and the lock with it, is lost.
                 match timeout(LOOK_INTERVAL, outbox.try_recv()).await {
                     Ok(Ok(None)) => return Err(Failure::LockLost),

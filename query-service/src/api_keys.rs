@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use service_edge::outage::Outage;
 use service_edge::sign_in::keys::Keys;
 use tokio::time::sleep;
 
@@ -15,11 +16,13 @@ const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 /// Keeps `keys` up to date. Never ends.
 pub async fn follow(log: LogClient, keys: Keys) {
-    let mut was_heard = true;
+    let outage = Outage::none();
     loop {
         let asked_at = Instant::now();
         let answered = log.api_keys(keys.version(), WAIT).await;
-        let is_heard = answered.is_ok();
+        if answered.is_ok() && outage.is_over() {
+            tracing::info!("the API keys are known again");
+        }
         let mut is_new = false;
         match answered {
             Ok(Some(list)) => {
@@ -27,17 +30,17 @@ pub async fn follow(log: LogClient, keys: Keys) {
                 keys.replace(list, Instant::now());
             }
             Ok(None) => keys.confirm(Instant::now()),
-            Err(error) if was_heard => tracing::warn!(
-                %error,
-                "command-service does not say which API keys are valid; asking again. It wants \
-                 COMMAND_KEY with the scopes log:read and operate"
-            ),
-            Err(_) => {}
+            Err(error) => {
+                if let Some(failures) = outage.failed() {
+                    tracing::warn!(
+                        %error,
+                        failures,
+                        "command-service does not say which API keys are valid; asking again. It wants \
+                         COMMAND_KEY with the scopes log:read and operate"
+                    );
+                }
+            }
         }
-        if is_heard && !was_heard {
-            tracing::info!("the API keys are known again");
-        }
-        was_heard = is_heard;
         if !is_new && asked_at.elapsed() < ASK_AGAIN {
             sleep(ASK_AGAIN).await;
         }

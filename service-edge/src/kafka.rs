@@ -6,10 +6,10 @@
 
 mod brokers;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
@@ -20,6 +20,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
+use crate::outage::Outage;
+
 pub use self::brokers::{Brokers, SaslMechanism, SecurityProtocol};
 
 /// How long the thread waits for acknowledgements at a time while records are in flight.
@@ -28,11 +30,8 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 /// How often the thread looks for errors of the client while nothing is in flight.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often it is said that Kafka does not let this service in.
-const REFUSED_AGAIN: Duration = Duration::from_secs(30);
-
-/// When that was last said, by any client.
-static REFUSED_AT: Mutex<Option<Instant>> = Mutex::new(None);
+/// Kafka does not let a client of this service in.
+static REFUSED: Outage = Outage::none();
 
 /// Logs what librdkafka reports, at debug level: it heals by itself or comes back as the error of a call,
 /// and repeats twice a second while brokers are away. That brokers and this service do not trust each other
@@ -53,9 +52,10 @@ impl ClientContext for Logs {
             RDKafkaErrorCode::SSL,
         ];
         let is_refused = code.is_some_and(|code| refusals.contains(&code));
-        if is_refused && is_time_to_say_so() {
+        if let Some(failures) = is_refused.then(|| REFUSED.failed()).flatten() {
             tracing::warn!(
                 %error,
+                failures,
                 "Kafka and this service do not trust each other; check KAFKA_SECURITY_PROTOCOL, \
                  KAFKA_CA, KAFKA_USERNAME and the password: {reason}"
             );
@@ -66,15 +66,6 @@ impl ClientContext for Logs {
 }
 
 impl ConsumerContext for Logs {}
-
-fn is_time_to_say_so() -> bool {
-    let mut said_at = REFUSED_AT.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_time = said_at.is_none_or(|at| at.elapsed() >= REFUSED_AGAIN);
-    if is_time {
-        *said_at = Some(Instant::now());
-    }
-    is_time
-}
 
 /// The offset of a record, or why Kafka does not have it. The other end is dropped with the producer.
 pub type Delivery = oneshot::Receiver<KafkaResult<i64>>;

@@ -6,6 +6,7 @@
 //! - [`database`]: errors of Postgres
 //! - [`parts`]: the long-running tasks of a service
 //! - [`retry`]: pauses between tries
+//! - [`outage`]: when to log what fails again and again
 //! - [`server`]: the listening socket and its limits
 //! - [`tls`]: the certificate of that socket, and whom this service trusts elsewhere
 //! - [`callers`]: whom a service without sign-in answers
@@ -25,6 +26,7 @@ pub mod migrate;
 pub mod database;
 pub mod parts;
 pub mod retry;
+pub mod outage;
 pub mod server;
 pub mod tls;
 pub mod callers;

@@ -6,6 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
+use service_edge::outage::Outage;
 use service_edge::problem::Fault;
 use shared_events::reservation::ReservationStatus;
 
@@ -128,7 +129,10 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Unavailable(cause) => {
-                tracing::warn!(%cause, "a read failed");
+                static READS: Outage = Outage::none();
+                if let Some(failures) = READS.failed() {
+                    tracing::warn!(%cause, failures, "a read failed");
+                }
                 Self::log_unavailable()
             }
             ReadError::Corrupt(cause) => Self::internal(&cause),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use service_edge::kafka::Sender;
+use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::event::OrderStep;
 use shared_events::payment::{PaymentDetails, PaymentRequest, REQUEST_SOURCE};
@@ -38,16 +39,22 @@ const LOCK_INTERVAL: Duration = Duration::from_secs(2);
 /// Sends until the service stops. After a failure it starts again.
 pub(crate) async fn publish(payments: Payments, stop: CancellationToken) {
     let mut backoff = Backoff::up_to(PAUSE_MAX);
+    let outage = Outage::none();
     loop {
         let mut sent = 0;
-        match stop.run_until_cancelled(send_all(&payments, &mut sent)).await {
+        match stop.run_until_cancelled(send_all(&payments, &outage, &mut sent)).await {
             None => return,
             Some(Ok(never)) => match never {},
-            Some(Err(error)) => tracing::warn!(
-                %error,
-                topic = payments.config.topics.payment_requests_topic,
-                "payment requests cannot be sent, trying again; the topic is made by `create-topic`"
-            ),
+            Some(Err(error)) => {
+                if let Some(failures) = outage.failed() {
+                    tracing::warn!(
+                        %error,
+                        failures,
+                        topic = payments.config.topics.payment_requests_topic,
+                        "payment requests cannot be sent, trying again; the topic is made by `create-topic`"
+                    );
+                }
+            }
         }
         if sent > 0 {
             backoff = Backoff::up_to(PAUSE_MAX);
@@ -59,7 +66,11 @@ pub(crate) async fn publish(payments: Payments, stop: CancellationToken) {
 }
 
 /// Sends for as long as the connection with the lock lives.
-async fn send_all(payments: &Payments, sent: &mut usize) -> Result<Infallible, Failure> {
+async fn send_all(
+    payments: &Payments,
+    outage: &Outage,
+    sent: &mut usize,
+) -> Result<Infallible, Failure> {
     let mut connection = connect(payments).await?;
     while !lock(&mut connection).await? {
         sleep(LOCK_INTERVAL).await;
@@ -75,6 +86,9 @@ async fn send_all(payments: &Payments, sent: &mut usize) -> Result<Infallible, F
                 .fetch_all(&mut connection)
                 .await?;
         if requests.is_empty() {
+            if outage.is_over() {
+                tracing::info!("payment requests are sent again");
+            }
             sleep(POLL_INTERVAL).await;
             continue;
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use rdkafka::error::KafkaError;
+use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::chain::Chain;
 use shared_events::lane::{Lane, Position};
@@ -178,14 +179,23 @@ impl LaneRelay {
 
     /// Reads the next events from the log; retries for as long as the database is unavailable.
     async fn page(&self, len: usize) -> Result<VecDeque<Arc<RecordedEvent>>, Halt> {
+        // One of all lanes, which read the same database.
+        static PAGES: Outage = Outage::none();
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
         loop {
             match self.database.page(self.lane, self.next, len).await {
                 Ok(events) if events.is_empty() => return Err(Halt::LogEnds(self.next)),
-                Ok(events) => return Ok(events.into_iter().map(Arc::new).collect()),
+                Ok(events) => {
+                    if PAGES.is_over() {
+                        tracing::info!("the relay reads the log again");
+                    }
+                    return Ok(events.into_iter().map(Arc::new).collect());
+                }
                 Err(error) if !error.is_transient() => return Err(Halt::Log(error)),
                 Err(error) => {
-                    tracing::warn!(lane = %self.lane, %error, "the relay cannot read the log, trying again");
+                    if let Some(failures) = PAGES.failed() {
+                        tracing::warn!(lane = %self.lane, %error, failures, "the relay cannot read the log, trying again");
+                    }
                     backoff.wait().await;
                 }
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use service_edge::outage::Outage;
 use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
@@ -16,6 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 /// often while they do not.
 pub(crate) async fn poll_heads(database: Database, inboxes: Arc<Inboxes>, stop: CancellationToken) {
     let mut pause = PAUSE_MIN;
+    let outage = Outage::none();
     while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
         let open = inboxes.open();
         if open.is_empty() {
@@ -23,12 +25,21 @@ pub(crate) async fn poll_heads(database: Database, inboxes: Arc<Inboxes>, stop: 
             continue;
         }
         let news = match database.heads(&open).await {
-            Ok(heads) => heads
-                .into_iter()
-                .filter(|(lane, head)| inboxes.get(*lane).is_some_and(|inbox| inbox.learn(*head)))
-                .count(),
+            Ok(heads) => {
+                if outage.is_over() {
+                    tracing::info!("the relay reads the lane heads again");
+                }
+                heads
+                    .into_iter()
+                    .filter(|(lane, head)| {
+                        inboxes.get(*lane).is_some_and(|inbox| inbox.learn(*head))
+                    })
+                    .count()
+            }
             Err(error) => {
-                tracing::warn!(%error, "the relay cannot read the lane heads");
+                if let Some(failures) = outage.failed() {
+                    tracing::warn!(%error, failures, "the relay cannot read the lane heads");
+                }
                 0
             }
         };

@@ -3,6 +3,7 @@
 mod catalogue;
 
 use service_edge::database::is_unavailable;
+use service_edge::outage::Outage;
 use shared_events::lane::PositionToken;
 
 pub use self::catalogue::{Code, Problem};
@@ -77,7 +78,10 @@ impl From<LanesUnknown> for Problem {
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if is_unavailable(&error) {
-            tracing::warn!(%error, "the read database is unavailable");
+            static READS: Outage = Outage::none();
+            if let Some(failures) = READS.failed() {
+                tracing::warn!(%error, failures, "the read database is unavailable");
+            }
             Self::unavailable("the read database does not answer")
         } else {
             Self::internal(&error)

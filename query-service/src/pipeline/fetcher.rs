@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::lane::{Lane, Position};
 
@@ -18,13 +19,21 @@ pub fn fetch(context: &Arc<Context>, lane: Lane, after: Position) {
     });
 }
 
+/// One for all lanes and projections, which ask the same log.
+static OUTAGE: Outage = Outage::none();
+
 async fn fetch_with_retry(context: &Context, lane: Lane, after: Position) {
     let mut backoff = Backoff::up_to(context.config.projection.retry_pause_max_ms.0);
     while let Err(error) = fetch_once(context, lane, after).await {
-        tracing::warn!(%lane, position = %after, %error, "the log cannot be read, trying again");
+        if let Some(failures) = OUTAGE.failed() {
+            tracing::warn!(%lane, position = %after, %error, failures, "the log cannot be read, trying again");
+        }
         if backoff.pause(&context.stop).await.is_err() {
             return;
         }
+    }
+    if OUTAGE.is_over() {
+        tracing::info!("the log is read again");
     }
 }
 

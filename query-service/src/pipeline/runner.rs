@@ -6,6 +6,7 @@ mod catch_up;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use service_edge::outage::Outage;
 use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::{Lane, Position};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -161,6 +162,7 @@ impl ProjectionRunner {
     /// Replaces what is remembered with the stored checkpoints, and retries until they can be read.
     async fn reload(&mut self) -> Result<(), Stopping> {
         let mut backoff = Backoff::up_to(self.context.config.projection.retry_pause_max_ms.0);
+        let outage = Outage::none();
         loop {
             match apply::load_checkpoints(&self.context.pool, self.context.projection).await {
                 Ok(checkpoints) => {
@@ -169,10 +171,15 @@ impl ProjectionRunner {
                     self.context.progress.replace(stored.collect());
                     self.checkpoints = checkpoints;
                     self.context.progress.set_trouble(None);
+                    if outage.is_over() {
+                        tracing::info!("checkpoints are read again");
+                    }
                     return Ok(());
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "checkpoints cannot be read, trying again");
+                    if let Some(failures) = outage.failed() {
+                        tracing::warn!(%error, failures, "checkpoints cannot be read, trying again");
+                    }
                     self.context.progress.set_trouble(Some(error.to_string()));
                     backoff.pause(&self.context.stop).await?;
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inventory::{Inventory, StreamState};
+use service_edge::outage::Outage;
 use shared_events::lane::Lane;
 use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
@@ -25,6 +26,9 @@ use crate::log::snapshot;
 use crate::log::submission::{IdempotencyKey, NotExecuted, Outcome};
 use crate::metrics;
 use crate::personal::PersonalVault;
+
+/// The write database, as the batches find it.
+static OUTAGE: Outage = Outage::none();
 
 /// The state after a batch, which becomes valid with its commit.
 #[derive(Debug)]
@@ -88,7 +92,9 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn from_session(error: SessionError) -> Self {
-        tracing::warn!(%error, "the write database cannot be reached");
+        if let Some(failures) = OUTAGE.failed() {
+            tracing::warn!(%error, failures, "the write database cannot be reached");
+        }
         Self::Unreachable
     }
 
@@ -190,11 +196,18 @@ pub(crate) async fn before_commit<T>(
             Err(Failure::Unreadable)
         }
         Ok(Err(LoadError::Database(error))) => {
-            tracing::warn!(%error, "a batch failed before its commit; nothing of it was recorded");
+            if let Some(failures) = OUTAGE.failed() {
+                tracing::warn!(%error, failures, "a batch failed before its commit; nothing of it was recorded");
+            }
             Err(Failure::NoEffect)
         }
         Err(_) => {
-            tracing::warn!("a batch timed out before its commit; nothing of it was recorded");
+            if let Some(failures) = OUTAGE.failed() {
+                tracing::warn!(
+                    failures,
+                    "a batch timed out before its commit; nothing of it was recorded"
+                );
+            }
             Err(Failure::NoEffect)
         }
     }
@@ -209,6 +222,9 @@ async fn commit<T>(
     let lost = match timeout(at_most, committing).await {
         Ok(Ok(answer)) => {
             metrics::commit_answered(sent.elapsed());
+            if OUTAGE.is_over() {
+                tracing::info!("the write database commits again");
+            }
             return Ok(answer);
         }
         Ok(Err(error)) if is_refused(&error) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use service_edge::outage::Outage;
 use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::Lane;
 use tokio::time::Instant;
@@ -83,6 +84,7 @@ impl ProjectionRunner {
         arrivals: &Arrivals,
     ) -> Result<Option<String>, Stopping> {
         let mut backoff = Backoff::up_to(self.context.config.projection.retry_pause_max_ms.0);
+        let outage = Outage::none();
         let mut is_fresh = false;
         loop {
             // 1. Compare with the checkpoints and fold. A gap may only mean that another instance
@@ -97,6 +99,9 @@ impl ProjectionRunner {
             match self.write(&mut plan).await {
                 Ok(()) => {
                     self.in_doubt = false;
+                    if outage.is_over() {
+                        tracing::info!("events are applied again");
+                    }
                     self.context.progress.set_trouble(None);
                     return self.after_commit(plan).await.map(|()| None);
                 }
@@ -108,7 +113,9 @@ impl ProjectionRunner {
                 }
                 Err(ApplyError::Unavailable(error)) => {
                     self.in_doubt = true;
-                    tracing::warn!(error, "nothing can be applied, trying again");
+                    if let Some(failures) = outage.failed() {
+                        tracing::warn!(error, failures, "nothing can be applied, trying again");
+                    }
                     self.context.progress.set_trouble(Some(error.clone()));
                     backoff.pause(&self.context.stop).await?;
                     self.reload().await?;
