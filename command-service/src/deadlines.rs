@@ -23,7 +23,7 @@ use crate::log::append::{
     CONTINUE_ORDER, EXPIRE_RESERVATION, FILL_WAITLIST, FOLLOW_WAITLIST, OVERDUE_TRANSFER,
 };
 use crate::log::row;
-use crate::log::submission::{Decision, Outcome, Submission};
+use crate::log::submission::{Outcome, Submission};
 use crate::log::writer::Writer;
 use crate::metrics;
 
@@ -125,26 +125,21 @@ async fn submit_all(writer: &Writer, due: Vec<Submission>) -> Duration {
     let outcomes = stream::iter(due).map(|one| writer.submit(one)).buffer_unordered(at_once);
     let outcomes: Vec<Outcome> = outcomes.collect().await;
     let decided = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Decided(_))).count();
-    let accepted = |outcome: &Outcome| match outcome {
-        Outcome::Decided(Decision::Accepted(events)) => Some(events.clone()),
-        _ => None,
-    };
-    let events: Vec<_> = outcomes.iter().filter_map(accepted).collect();
-    let count = |name: &str| {
-        events.iter().flat_map(|events| events.iter()).filter(|one| one.event_type == name).count()
-    };
+    let count = |name| outcomes.iter().map(|outcome| outcome.recorded_of(name)).sum::<usize>();
     metrics::reservations_expired(count("ReservationExpired"));
     metrics::reservations_filled(count("ReservationFilled"));
     metrics::transfers_overdue(count("TransferOverdue"));
     metrics::orders_stuck(count("OrderNeedsOperator"));
-    let last_streams = events.iter().filter_map(|events| Some(&events.last()?.stream));
+    let last_streams =
+        outcomes.iter().filter_map(|outcome| Some(&outcome.recorded().last()?.stream));
     let of_orders = last_streams.filter(|stream| matches!(stream, Stream::Order(_)));
     metrics::orders_continued(of_orders.count());
     if decided < asked {
         tracing::warn!(asked, decided, "not every passed deadline could be handled");
         return RETRY_PAUSE;
     }
-    match events.is_empty() {
+    let is_idle = outcomes.iter().all(|outcome| outcome.recorded().is_empty());
+    match is_idle {
         _ if is_full => Duration::ZERO,
         true => POLL_INTERVAL,
         false => BUSY_INTERVAL,

@@ -229,6 +229,21 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The events that one command recorded now.
+    pub(crate) fn recorded(&self) -> &[Arc<RecordedEvent>] {
+        match self {
+            Self::Decided(Decision::Accepted(events)) => events,
+            _ => &[],
+        }
+    }
+
+    /// How many of them are of this type.
+    pub(crate) fn recorded_of(&self, event_type: &str) -> usize {
+        self.recorded().iter().filter(|event| event.event_type == event_type).count()
+    }
+}
+
 /// A decided request. Stored under its idempotency key, accepted ones by their events and the others as
 /// JSON, so a released shape must stay readable.
 #[derive(Debug, Clone, Serialize, Deserialize)]

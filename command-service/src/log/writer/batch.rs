@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use inventory::StreamState;
 use shared_events::lane::{Lane, LaneMap};
-use shared_events::recorded::RecordedEvent;
 use shared_events::stream::Stream;
 use shared_events::time::Timestamp;
 use shared_events::values::ReservationId;
@@ -20,7 +19,7 @@ use super::queue::{Bounds, Queued};
 use super::sequencer::Sequencer;
 use crate::log::append::{Append, Expected};
 use crate::log::row::LaneHead;
-use crate::log::submission::{Decision, IdempotencyKey, NotExecuted, Outcome, Submission};
+use crate::log::submission::{IdempotencyKey, NotExecuted, Outcome, Submission};
 
 /// Reservations that follow their fills in the transaction of the command that filled them: so few that they cost
 /// it little.
@@ -137,12 +136,8 @@ impl OpenBatch {
             if !self.is_of_no_order(&id, latest) {
                 continue;
             }
-            if let Some(Outcome::Decided(Decision::Accepted(events))) =
-                self.decide(&Submission::settling(id), latest)
-            {
-                let is_filled =
-                    |event: &&Arc<RecordedEvent>| event.event_type == "ReservationFilled";
-                self.filled += events.iter().filter(is_filled).count();
+            if let Some(outcome) = self.decide(&Submission::settling(id), latest) {
+                self.filled += outcome.recorded_of("ReservationFilled");
             }
         }
     }
