@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use integration_tests::link::Weather;
+use integration_tests::link::NetworkFault;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -123,8 +123,8 @@ impl<'a> Injector<'a> {
                 sleep(time).await;
                 service.process().resume()?;
             }
-            Fault::Way(part, end, weather, time) => {
-                self.bad_weather(cycle, part, end, weather, time).await?;
+            Fault::Way(part, end, network_fault, time) => {
+                self.network_fault(cycle, part, end, network_fault, time).await?;
             }
             Fault::FailOver => return system.postgres.fail_over().await,
             Fault::ReadOnly(time) => self.read_only(time).await?,
@@ -136,19 +136,19 @@ impl<'a> Injector<'a> {
         Ok(Instant::now())
     }
 
-    async fn bad_weather(
+    async fn network_fault(
         &self,
         cycle: &Cycle,
         part: Part,
         end: End,
-        weather: Weather,
+        network_fault: NetworkFault,
         time: Duration,
     ) -> anyhow::Result<()> {
         let link = instance(self, part)?.link(end);
         let before = link.hurt();
-        link.turn(weather);
+        link.inject(network_fault);
         sleep(time).await;
-        link.turn(Weather::Fair);
+        link.inject(NetworkFault::None);
         // A silent way is felt by what is sent on it, which may be seen only when it ends.
         sleep(LOOK_AGAIN).await;
         if link.hurt() == before {

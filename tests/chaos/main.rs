@@ -1,7 +1,7 @@
 //! Everything goes wrong while clients work, and afterwards it is shown that nothing was lost or doubled.
 //!
 //! `cargo chaos --cycles 300 --seed 7` runs the real services on a real Postgres and a real Kafka, with ways
-//! between them on which the weather turns bad. What goes wrong is drawn from the seed and printed first. The
+//! between them on which network faults are injected. What goes wrong is drawn from the seed and printed first. The
 //! last line is a summary; any violation ends the program with 1. Without arguments it is the short form, as
 //! in `cargo test`.
 
@@ -42,7 +42,7 @@ struct Options {
     /// The seed of the schedule and of what clients ask; by chance if it is not given.
     #[arg(long)]
     seed: Option<u64>,
-    /// The longest bad weather, in seconds.
+    /// The longest network fault, in seconds.
     #[arg(long, default_value_t = 20)]
     longest: u64,
     /// Postgres does not wait for the disk, and the sessions of consumers are short: a run takes half the time.

@@ -29,7 +29,7 @@ const REPEATED: usize = 400;
 pub(crate) struct Plan {
     pub(crate) cycles: usize,
     pub(crate) seed: u64,
-    /// The longest bad weather.
+    /// The longest network fault.
     pub(crate) longest: Duration,
     pub(crate) pace: Pace,
     /// A part of the names of the kinds of faults that are injected.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use integration_tests::link::Weather;
+use integration_tests::link::NetworkFault;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -33,8 +33,8 @@ pub(crate) enum Fault {
     Kill(Part),
     /// Stopped as by SIGSTOP, past the sessions that others keep for it, and continued.
     Pause(Part, Duration),
-    /// Bad weather on a way of a service.
-    Way(Part, End, Weather, Duration),
+    /// A network fault on a way of a service.
+    Way(Part, End, NetworkFault, Duration),
     /// Postgres refuses to write.
     ReadOnly(Duration),
     /// Postgres ends the sessions of the services and takes no new ones.
@@ -109,20 +109,20 @@ fn paused(chance: &mut StdRng) -> Duration {
 
 fn way(part: Part, end: End, chance: &mut StdRng, longest: Duration) -> Fault {
     let longest = longest.as_millis() as u64;
-    let weather = [
-        Weather::Delayed(millis(chance, 50, 500)),
-        Weather::Narrow(chance.random_range(16_000..128_000)),
-        Weather::Reset,
-        Weather::Silent,
-        Weather::Unanswered,
-        Weather::HalfOpen,
-        Weather::Cut(chance.random_range(200..8_000)),
+    let network_fault = [
+        NetworkFault::Delayed(millis(chance, 50, 500)),
+        NetworkFault::Narrow(chance.random_range(16_000..128_000)),
+        NetworkFault::Reset,
+        NetworkFault::Silent,
+        NetworkFault::Unanswered,
+        NetworkFault::HalfOpen,
+        NetworkFault::Cut(chance.random_range(200..8_000)),
     ];
-    let weather = *weather.choose(chance).expect("there is weather");
-    Fault::Way(part, end, weather, millis(chance, 1_000, longest))
+    let network_fault = *network_fault.choose(chance).expect("there is one");
+    Fault::Way(part, end, network_fault, millis(chance, 1_000, longest))
 }
 
-/// So many cycles in a random order; bad weather lasts no longer than `longest`.
+/// So many cycles in a random order; network faults last no longer than `longest`.
 pub(crate) fn draw(cycles: usize, seed: u64, longest: Duration) -> Vec<Cycle> {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut faults = Vec::with_capacity(cycles);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use integration_tests::link::Weather;
+use integration_tests::link::NetworkFault;
 use integration_tests::{
     Api, Commits, Pair, Size, Stockbook, World, each, eventually, lines_at_main,
 };
@@ -45,7 +45,7 @@ async fn what_the_standby_does_not_have_is_not_acknowledged(world: Arc<World>) {
     let receipt = lines_at_main(&[("A", 1)]);
     let ask = async || command.keyed("/v1/receipts", "once", &receipt).await;
 
-    pair.replication.turn(Weather::Silent);
+    pair.replication.inject(NetworkFault::Silent);
     let asked = Instant::now();
     let mut answers = BTreeSet::new();
     while asked.elapsed() < PAST_EVERY_TIMEOUT {
@@ -91,7 +91,7 @@ async fn lose_and_reconcile(world: &Arc<World>, pair: &mut Pair, round: usize) {
     pair.caught_up().await.unwrap();
 
     // 1. More is acknowledged, published and shown than the standby gets.
-    pair.replication.turn(Weather::Reset);
+    pair.replication.inject(NetworkFault::Reset);
     for (nth, sku) in SKUS.iter().enumerate() {
         receive(&command, &format!("lost-{nth}"), sku).await;
     }
@@ -103,7 +103,7 @@ async fn lose_and_reconcile(world: &Arc<World>, pair: &mut Pair, round: usize) {
 
     // 2. The primary is lost. The services go on by themselves.
     pair.fail_over().await.unwrap();
-    pair.replication.turn(Weather::Fair);
+    pair.replication.inject(NetworkFault::None);
     for nth in 0..recorded_since {
         receive(&command, &format!("since-{nth}"), SKUS[nth % SKUS.len()]).await;
     }

@@ -1,4 +1,4 @@
-//! A way between two parts on which the weather can turn bad: slow, narrow, cut, or silent.
+//! A way between two parts on which network faults are injected: slow, narrow, cut, or silent.
 
 use std::io;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 /// What the way does with what is sent on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub enum NetworkFault {
     /// It passes everything on.
-    Fair,
+    None,
     /// Every piece comes so much later.
     Delayed(Duration),
     /// So many bytes a second, each way.
@@ -37,7 +37,7 @@ pub enum Weather {
 pub struct Link {
     /// Where it listens, on this machine.
     pub port: u16,
-    weather: watch::Sender<Weather>,
+    fault: watch::Sender<NetworkFault>,
     hurt: Arc<AtomicU64>,
     to: Arc<AtomicU16>,
 }
@@ -59,7 +59,7 @@ impl OpenLink {
 
     /// Begins to pass connections on to a port.
     pub fn lead_to(self, to: u16) -> Link {
-        let (weather, seen) = watch::channel(Weather::Fair);
+        let (fault, seen) = watch::channel(NetworkFault::None);
         let hurt = Arc::<AtomicU64>::default();
         let hurts = Arc::clone(&hurt);
         let to = Arc::new(AtomicU16::new(to));
@@ -71,7 +71,7 @@ impl OpenLink {
                 tokio::spawn(connection.run(client, leads_to.load(Ordering::Relaxed)));
             }
         });
-        Link { port, weather, hurt, to }
+        Link { port, fault, hurt, to }
     }
 }
 
@@ -81,12 +81,12 @@ impl Link {
         self.to.store(port, Ordering::Relaxed);
     }
 
-    /// The weather from now on, for open connections, too.
-    pub fn turn(&self, weather: Weather) {
-        self.weather.send_replace(weather);
+    /// The fault from now on, for open connections, too.
+    pub fn inject(&self, fault: NetworkFault) {
+        self.fault.send_replace(fault);
     }
 
-    /// How many pieces and connections had to do with bad weather so far.
+    /// How many pieces and connections met a fault so far.
     pub fn hurt(&self) -> u64 {
         self.hurt.load(Ordering::Relaxed)
     }
@@ -101,46 +101,48 @@ enum Way {
 
 /// One connection.
 struct Connection {
-    weather: watch::Receiver<Weather>,
+    fault: watch::Receiver<NetworkFault>,
     hurt: Arc<AtomicU64>,
     /// Bytes until it is cut.
     left: AtomicI64,
 }
 
 impl Connection {
-    fn new(weather: watch::Receiver<Weather>, hurt: Arc<AtomicU64>) -> Self {
-        let most = match *weather.borrow() {
-            Weather::Cut(most) => most,
+    fn new(fault: watch::Receiver<NetworkFault>, hurt: Arc<AtomicU64>) -> Self {
+        let most = match *fault.borrow() {
+            NetworkFault::Cut(most) => most,
             _ => 4_096,
         };
         let left = AtomicI64::new(rand::rng().random_range(1..=i64::from(most)));
-        Self { weather, hurt, left }
+        Self { fault, hurt, left }
     }
 
     async fn run(self, mut client: TcpStream, to: u16) {
         if let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await {
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
-            let mut weather = self.weather.clone();
-            let ends = |weather: &Weather| matches!(weather, Weather::Reset | Weather::HalfOpen);
+            let mut fault = self.fault.clone();
+            let ends = |fault: &NetworkFault| {
+                matches!(fault, NetworkFault::Reset | NetworkFault::HalfOpen)
+            };
             let turned = tokio::select! {
                 cut = self.pass_both(&mut client, &mut server) => match cut {
-                    Ok(true) => Some(Weather::Reset),
+                    Ok(true) => Some(NetworkFault::Reset),
                     Ok(false) | Err(_) => None,
                 },
-                turned = weather.wait_for(ends) => turned.ok().map(|weather| *weather),
+                turned = fault.wait_for(ends) => turned.ok().map(|fault| *fault),
             };
             match turned {
                 None => return,
-                Some(Weather::HalfOpen) => drop(server),
+                Some(NetworkFault::HalfOpen) => drop(server),
                 Some(_) => drop(server.set_zero_linger()),
             }
-        } else if !matches!(*self.weather.borrow(), Weather::HalfOpen) {
+        } else if !matches!(*self.fault.borrow(), NetworkFault::HalfOpen) {
             return;
         }
         self.felt();
-        let mut weather = self.weather.clone();
-        // Nobody can turn the weather any more when the run is over.
-        let _ = weather.wait_for(|weather| *weather != Weather::HalfOpen).await;
+        let mut fault = self.fault.clone();
+        // Nobody can lift the fault any more when the run is over.
+        let _ = fault.wait_for(|fault| *fault != NetworkFault::HalfOpen).await;
         let _ = client.set_zero_linger();
     }
 
@@ -171,22 +173,22 @@ impl Connection {
                 return Ok(false);
             }
             let piece = &bytes[..read];
-            let weather = *self.weather.borrow();
-            if weather != Weather::Fair {
+            let fault = *self.fault.borrow();
+            if fault != NetworkFault::None {
                 self.felt();
             }
-            match weather {
-                Weather::Fair | Weather::Reset | Weather::HalfOpen => {}
-                Weather::Delayed(by) => sleep(by).await,
-                Weather::Narrow(rate) => {
+            match fault {
+                NetworkFault::None | NetworkFault::Reset | NetworkFault::HalfOpen => {}
+                NetworkFault::Delayed(by) => sleep(by).await,
+                NetworkFault::Narrow(rate) => {
                     sleep(Duration::from_secs_f64(read as f64 / f64::from(rate))).await;
                 }
-                Weather::Silent => self.wait_while(Weather::Silent).await,
-                Weather::Unanswered if way == Way::Back => {
-                    self.wait_while(Weather::Unanswered).await;
+                NetworkFault::Silent => self.wait_while(NetworkFault::Silent).await,
+                NetworkFault::Unanswered if way == Way::Back => {
+                    self.wait_while(NetworkFault::Unanswered).await;
                 }
-                Weather::Unanswered => {}
-                Weather::Cut(_) => {
+                NetworkFault::Unanswered => {}
+                NetworkFault::Cut(_) => {
                     let left = self.left.fetch_sub(read as i64, Ordering::Relaxed);
                     if left <= read as i64 {
                         to.write_all(&piece[..usize::try_from(left.max(0)).unwrap_or(0)]).await?;
@@ -198,8 +200,8 @@ impl Connection {
         }
     }
 
-    async fn wait_while(&self, weather: Weather) {
-        let mut seen = self.weather.clone();
-        let _ = seen.wait_for(|now| *now != weather).await;
+    async fn wait_while(&self, fault: NetworkFault) {
+        let mut seen = self.fault.clone();
+        let _ = seen.wait_for(|now| *now != fault).await;
     }
 }
