@@ -26,6 +26,16 @@ pub(crate) enum LaneState {
 }
 
 impl LaneState {
+    /// As the description of the metric has it.
+    fn number(&self) -> u8 {
+        match self {
+            Self::Elsewhere => 0,
+            Self::Running(_) => 1,
+            Self::TakingOver => 2,
+            Self::Stopped { .. } => 3,
+        }
+    }
+
     fn known(&self) -> Known {
         match self {
             Self::Elsewhere => Known::Elsewhere,
@@ -54,7 +64,7 @@ impl LaneRegistry {
     }
 
     pub(crate) fn set(&mut self, lane: Lane, state: LaneState) {
-        metrics::lane_state(lane, &state);
+        metrics::lane_state(lane, state.number());
         self.status.set(lane, state.known());
         self.lanes.insert(lane, state);
     }

@@ -3,8 +3,6 @@
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
 use shared_events::lane::{Lane, Position};
 
-use super::lane_registry::LaneState;
-
 const PUBLISHED: &str = "stockbook_relay_published_total";
 const IN_FLIGHT: &str = "stockbook_relay_in_flight";
 const LAG: &str = "stockbook_relay_lag";
@@ -47,13 +45,7 @@ pub(crate) fn state(state: State) {
     gauge!(STATE).set(f64::from(state as u8));
 }
 
-pub(crate) fn lane_state(lane: Lane, state: &LaneState) {
-    let number = match state {
-        LaneState::Elsewhere => 0.0,
-        LaneState::Running(_) => 1.0,
-        LaneState::TakingOver => 2.0,
-        LaneState::Stopped { .. } => 3.0,
-    };
+pub(crate) fn lane_state(lane: Lane, number: u8) {
     gauge!(LANE_STATE, "lane" => lane.to_string()).set(number);
 }
 
