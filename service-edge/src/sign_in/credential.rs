@@ -8,8 +8,10 @@ use chrono::{DateTime, Utc};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use super::keys::KEY;
 use super::scope::{Scope, Scopes};
+
+/// What the id of a credential begins with whose proof is a key.
+pub(super) const KEY: &str = "key/";
 
 /// A caller whose API key or token was accepted.
 #[derive(Debug)]

@@ -8,11 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::api_key::{ApiKey, KeyHash, StoredKey};
-use super::credential::{Credential, Locations, Pace};
+use super::credential::{Credential, KEY, Locations, Pace};
 use super::refusal::Refusal;
-
-/// What the id of a credential begins with whose proof is a key.
-pub(super) const KEY: &str = "key/";
 
 /// All keys that are not revoked, as of one change.
 #[derive(Debug, Clone, Default)]
