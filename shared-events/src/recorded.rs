@@ -19,7 +19,7 @@ use crate::values::Label;
 
 /// An event with its position in the log. `data` keeps the bytes that were written.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "Line")]
+#[serde(try_from = "Line")]
 pub struct RecordedEvent {
     pub lane: Lane,
     pub position: Position,
@@ -79,13 +79,19 @@ struct Line {
     chain: Chain,
 }
 
-impl From<Line> for RecordedEvent {
-    fn from(line: Line) -> Self {
+impl TryFrom<Line> for RecordedEvent {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
         let Line { redacted: members, personal_hash, .. } = line;
-        let redacted = line
-            .data_hash
-            .map(|data_hash| Box::new(Redacted { members, data_hash, personal_hash }));
-        Self {
+        let redacted = match line.data_hash {
+            Some(data_hash) if !members.is_empty() => {
+                Some(Box::new(Redacted { members, data_hash, personal_hash }))
+            }
+            None if members.is_empty() && personal_hash.is_none() => None,
+            Some(_) | None => return Err("redacted members come with the hash of the data"),
+        };
+        Ok(Self {
             lane: line.lane,
             position: line.position,
             stream: line.stream,
@@ -103,7 +109,7 @@ impl From<Line> for RecordedEvent {
             redacted,
             chain: line.chain,
             traceparent: None,
-        }
+        })
     }
 }
 

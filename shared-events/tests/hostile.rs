@@ -176,3 +176,18 @@ proptest! {
         check_text::<Personal>(&text);
     }
 }
+
+#[test]
+fn a_line_that_says_half_of_a_redaction_is_refused() {
+    let whole = golden_lines().pop().expect("the redacted line is the last");
+    let read = |line: &str| serde_json::from_str::<RecordedEvent>(line).is_ok();
+    assert!(read(&whole));
+    let without = |member: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(&whole).expect("JSON");
+        assert!(line.as_object_mut().and_then(|line| line.remove(member)).is_some());
+        line.to_string()
+    };
+    assert!(!read(&without("redacted")));
+    assert!(!read(&without("data_hash")));
+    assert!(!read(&whole.replace(r#"["note","personal"]"#, "[]")));
+}
