@@ -41,6 +41,7 @@ mod batches;
 mod batch_requests;
 mod conditional_requests;
 mod concurrency;
+mod overload;
 mod market;
 mod redaction;
 mod relay;
@@ -116,6 +117,7 @@ const TESTS: &[&[registry::Test]] = &[
     batch_requests::TESTS,
     conditional_requests::TESTS,
     concurrency::TESTS,
+    overload::TESTS,
     market::TESTS,
     redaction::TESTS,
     relay::TESTS,
