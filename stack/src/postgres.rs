@@ -22,13 +22,14 @@ use crate::user::User;
 use crate::whole::{make_folder, make_whole, write_whole};
 
 /// Makes the data where there is none yet, starts a server, and returns it with the URL of its
-/// superuser. Settings given here come last.
+/// superuser. Settings given here come last; variables are in addition to the inherited ones.
 pub(crate) async fn launch(
     folder: &DataFolder,
     programs: &Programs,
     credentials: &Credentials,
     port: u16,
     more: &[(&'static str, String)],
+    env: &[(&'static str, String)],
 ) -> anyhow::Result<(Service, Url)> {
     let user = User::for_postgres();
     let programs = programs.postgres(user).await?;
@@ -72,7 +73,7 @@ pub(crate) async fn launch(
         name: "postgres".to_owned(),
         program: programs.join("bin/postgres"),
         args: arguments,
-        env: Vec::new(),
+        env: env.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         user,
     };
     let url = format!("postgres://{ADMIN}:{}@127.0.0.1:{port}/postgres", credentials.admin);

@@ -138,7 +138,7 @@ async fn start_postgres(
     let databases = match (&wanted.postgres, programs) {
         (Some(PostgresFrom::Own(port)), Some(programs)) => {
             let (server, admin_url) =
-                postgres::launch(folder, programs, &credentials, *port, &[]).await?;
+                postgres::launch(folder, programs, &credentials, *port, &[], &[]).await?;
             slot.insert(server).ready(START_MAX).await?;
             let databases = Databases::open(admin_url, credentials).await?;
             databases.enable_statement_statistics().await?;

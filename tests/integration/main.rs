@@ -62,6 +62,7 @@ mod crash;
 mod snapshots;
 mod restore;
 mod failover;
+mod full_disk;
 mod backup;
 mod brokers;
 mod export;
@@ -140,6 +141,7 @@ const TESTS: &[&[registry::Test]] = &[
     snapshots::TESTS,
     restore::TESTS,
     failover::TESTS,
+    full_disk::TESTS,
     backup::TESTS,
     brokers::TESTS,
     export::TESTS,

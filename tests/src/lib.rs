@@ -15,6 +15,8 @@ pub mod size;
 pub mod proxy;
 pub mod link;
 pub mod seed;
+pub mod shim;
+pub mod traders;
 pub mod visitor;
 
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
@@ -29,5 +31,6 @@ pub use seed::seeded;
 pub use size::Size;
 pub use stockbook::{READY_MAX, Stockbook, start_again, stop};
 pub use topic::{read_messages, read_partition};
+pub use traders::{Traders, accepted, assert_done_once};
 pub use visitor::{Visitor, hidden};
 pub use world::{World, stop_fsync};

@@ -71,11 +71,19 @@ impl Ground {
         give(&file, User::for_postgres()).with_context(|| format!("{}", file.display()))
     }
 
-    async fn start(self, mut settings: Vec<(&'static str, String)>) -> anyhow::Result<Member> {
+    async fn start(self, settings: Vec<(&'static str, String)>) -> anyhow::Result<Member> {
+        self.start_with(settings, &[]).await
+    }
+
+    async fn start_with(
+        self,
+        mut settings: Vec<(&'static str, String)>,
+        env: &[(&'static str, String)],
+    ) -> anyhow::Result<Member> {
         let Self { folder, programs, credentials } = self;
         let [port] = ports::free()?;
         settings.push(("wal_keep_size", KEPT_FOR_STANDBYS.to_owned()));
-        let launched = launch(&folder, &programs, &credentials, port, &settings).await?;
+        let launched = launch(&folder, &programs, &credentials, port, &settings, env).await?;
         let (mut server, url) = launched;
         server.ready(START_MAX).await?;
         Ok(Member { folder, programs, credentials, port, url, server })
@@ -86,6 +94,18 @@ impl Member {
     /// A server with nothing in it, in its own folder.
     pub async fn start(root: &Path, places: &Places) -> anyhow::Result<Self> {
         new(root, places).await?.start(Vec::new()).await
+    }
+
+    /// The same with variables, which are made for the folder in which its data is to be, and whose files its user can
+    /// read.
+    pub async fn start_with(
+        root: &Path,
+        places: &Places,
+        env: impl FnOnce(&Path) -> anyhow::Result<Vec<(&'static str, String)>>,
+    ) -> anyhow::Result<Self> {
+        let ground = new(root, places).await?;
+        let env = env(&ground.folder.postgres())?;
+        ground.start_with(Vec::new(), &env).await
     }
 
     /// The same, whose write-ahead log is archived, file by file, as soon as one is full.
@@ -174,6 +194,14 @@ impl Member {
     /// Ends it as `kill -9` does; what it had stays.
     pub async fn kill(&mut self) -> anyhow::Result<()> {
         self.server.kill().await.map(drop)
+    }
+
+    /// Starts it again where it was, if it has ended, and waits until it answers.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        match self.server.process().has_ended()? {
+            true => self.server.start_again().await,
+            false => self.server.ready(START_MAX).await,
+        }
     }
 
     /// Stops it and removes what it had.
