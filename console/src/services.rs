@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use service_edge::config::Secret;
+use service_edge::server::HEADER_MAX;
 use service_edge::tls::{trusting, trusting_nobody};
 
 use crate::config::ServicesConfig;
@@ -153,8 +154,10 @@ impl Services {
     pub(crate) fn new(config: &ServicesConfig) -> anyhow::Result<Self> {
         let timeout = config.service_timeout_ms.0;
         let tls = trust(config)?;
-        let client =
-            || Client::builder().connect_timeout(timeout).tls_backend_preconfigured(tls.clone());
+        let client = || {
+            let client = Client::builder().connect_timeout(timeout);
+            client.pool_idle_timeout(HEADER_MAX / 2).tls_backend_preconfigured(tls.clone())
+        };
         let parts = Parts {
             http: client().timeout(timeout).build()?,
             open_ended: client().build()?,

@@ -17,8 +17,9 @@ use tower::Service;
 
 use crate::tls::Certificate;
 
-/// How long a connection may take to send the header of its next request, including idle time.
-const HEADER_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may take to send the header of its next request, including idle time. A client
+/// closes an idle connection earlier, or its next request may meet the service closing it.
+pub const HEADER_MAX: Duration = Duration::from_secs(10);
 
 /// A running HTTP server.
 #[derive(Debug)]

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+
+/// The services close a connection that was idle for ten seconds; one that closes now takes no request.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// Neither TLS nor sign-in, unless it says so.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -45,7 +49,7 @@ impl Access {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let client = reqwest::Client::builder().no_proxy().default_headers(headers);
-        Ok(client.tls_backend_preconfigured(tls))
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(IDLE_MAX);
+        Ok(client.default_headers(headers).tls_backend_preconfigured(tls))
     }
 }
