@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, ConfigResource, ConfigSource, NewTopic, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::Client;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaRespErr;
-
-use service_edge::kafka::{Brokers, Logs};
+use service_edge::kafka::{Brokers, Logs, TIMES, TIMES_OF_BROKER, new_topic};
 
 use crate::kafka::settings;
 
@@ -67,7 +67,7 @@ pub async fn create(
         let topic = Topic::connect(&brokers, topic)?;
         topic.create(lanes, replication_factor)?;
         topic.wait_for_leaders(usize::from(lanes))?;
-        topic.check_policy()
+        topic.check_settings()
     })
     .await
 }
@@ -89,7 +89,7 @@ pub(crate) async fn replace(
         topic.delete()?;
         topic.create_with(lanes, copies, &settings)?;
         topic.wait_for_leaders(lanes)?;
-        topic.check_policy()
+        topic.check_settings()
     })
     .await
 }
@@ -104,10 +104,9 @@ pub async fn create_for_payments(
 ) -> Result<(), TopicError> {
     let brokers = brokers.clone();
     blocking(move || {
-        let replication = || TopicReplication::Fixed(i32::from(replication_factor));
-        let partitions = i32::from(partitions);
+        let (partitions, copies) = (i32::from(partitions), i32::from(replication_factor));
         let new: Vec<NewTopic<'_>> =
-            topics.iter().map(|name| NewTopic::new(name, partitions, replication())).collect();
+            topics.iter().map(|name| new_topic(name, partitions, copies)).collect();
         create_all(&settings(&brokers).create_with_context(Logs)?, &new)
     })
     .await
@@ -137,7 +136,7 @@ pub(crate) async fn check(brokers: &Brokers, topic: &str, lanes: usize) -> Resul
     blocking(move || {
         let topic = Topic::connect(&brokers, topic)?;
         check_partitions(topic.client.inner(), &topic.name, lanes)?;
-        topic.check_policy()
+        topic.check_settings()
     })
     .await
 }
@@ -172,9 +171,8 @@ impl Topic {
     }
 
     fn create(&self, lanes: u16, replication_factor: u16) -> Result<(), TopicError> {
-        let replication = TopicReplication::Fixed(i32::from(replication_factor));
         let record_bytes_max = RECORD_BYTES_MAX.to_string();
-        let mut topic = NewTopic::new(&self.name, i32::from(lanes), replication)
+        let mut topic = new_topic(&self.name, i32::from(lanes), i32::from(replication_factor))
             .set("cleanup.policy", "delete")
             .set("retention.ms", "-1")
             .set("max.message.bytes", &record_bytes_max);
@@ -259,15 +257,19 @@ impl Topic {
         }
     }
 
-    fn check_policy(&self) -> Result<(), TopicError> {
+    fn check_settings(&self) -> Result<(), TopicError> {
         let options = AdminOptions::new().request_timeout(Some(REQUEST_MAX));
         let asked = [ResourceSpecifier::Topic(&self.name)];
         for described in block_on(self.client.describe_configs(&asked, &options))? {
             let described = described.map_err(|code| self.refused(code))?;
-            let policy = described
-                .get("cleanup.policy")
-                .and_then(|entry| entry.value.as_deref())
-                .unwrap_or("delete");
+            let policy = value(&described, "cleanup.policy").unwrap_or("delete");
+            if value(&described, TIMES).is_some_and(|times| times != TIMES_OF_BROKER) {
+                tracing::warn!(
+                    "topic {} takes the times of records from their senders, and Kafka refuses those of a \
+                     service whose clock is an hour ahead; set {TIMES}={TIMES_OF_BROKER}",
+                    self.name
+                );
+            }
             if policy.contains("compact") {
                 return Err(TopicError::Compacts {
                     topic: self.name.clone(),
@@ -284,6 +286,10 @@ impl Topic {
             code => TopicError::Refused { topic: self.name.clone(), code },
         }
     }
+}
+
+fn value<'a>(settings: &'a ConfigResource, name: &str) -> Option<&'a str> {
+    settings.get(name)?.value.as_deref()
 }
 
 fn with_metadata<T>(

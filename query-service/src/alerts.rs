@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use service_edge::kafka::{Logs, Sender};
+use service_edge::kafka::{Logs, Sender, new_topic};
 use service_edge::outage::Outage;
 use service_edge::retry::Backoff;
 use shared_events::values::ValueError;
@@ -199,8 +199,7 @@ async fn create_topic(settings: &KafkaConfig, lanes: u16) -> Result<(), KafkaErr
     let create = move || {
         let client: AdminClient<Logs> = client_config(&settings).create_with_context(Logs)?;
         let copies = i32::try_from(settings.alerts_replication_factor).unwrap_or(i32::MAX);
-        let replication = TopicReplication::Fixed(copies);
-        let topic = NewTopic::new(&settings.alerts_topic, i32::from(lanes), replication);
+        let topic = new_topic(&settings.alerts_topic, i32::from(lanes), copies);
         let options = AdminOptions::new()
             .request_timeout(Some(CREATE_MAX))
             .operation_timeout(Some(CREATE_MAX));

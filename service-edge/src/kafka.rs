@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -29,6 +30,10 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 
 /// How often the thread looks for errors of the client while nothing is in flight.
 const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The setting of a topic that says whose time its records carry, and its value for the broker's.
+pub const TIMES: &str = "message.timestamp.type";
+pub const TIMES_OF_BROKER: &str = "LogAppendTime";
 
 /// Kafka does not let a client of this service in.
 static REFUSED: Outage = Outage::none();
@@ -66,6 +71,13 @@ impl ClientContext for Logs {
 }
 
 impl ConsumerContext for Logs {}
+
+/// A topic that has its records' times from the broker. Kafka refuses a record whose sender says a time more than
+/// an hour ahead of the broker's clock, so one machine with a wrong clock could publish nothing.
+pub fn new_topic(name: &str, partitions: i32, copies: i32) -> NewTopic<'_> {
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(copies));
+    topic.set(TIMES, TIMES_OF_BROKER)
+}
 
 /// The offset of a record, or why Kafka does not have it. The other end is dropped with the producer.
 pub type Delivery = oneshot::Receiver<KafkaResult<i64>>;

@@ -63,6 +63,7 @@ mod snapshots;
 mod restore;
 mod failover;
 mod full_disk;
+mod clocks;
 mod backup;
 mod brokers;
 mod export;
@@ -142,6 +143,7 @@ const TESTS: &[&[registry::Test]] = &[
     restore::TESTS,
     failover::TESTS,
     full_disk::TESTS,
+    clocks::TESTS,
     backup::TESTS,
     brokers::TESTS,
     export::TESTS,
