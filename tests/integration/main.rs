@@ -49,6 +49,7 @@ mod projection;
 mod memory;
 mod idle;
 mod redelivery;
+mod rebalances;
 mod integrity;
 mod views;
 mod time_travel;
@@ -127,6 +128,7 @@ const TESTS: &[&[registry::Test]] = &[
     memory::TESTS,
     idle::TESTS,
     redelivery::TESTS,
+    rebalances::TESTS,
     integrity::TESTS,
     views::TESTS,
     time_travel::TESTS,

@@ -27,6 +27,10 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
 /// Events in one page from the log.
 const PAGE_LEN_MAX: usize = 1_000;
 
+/// While so many records of a partition are in flight, librdkafka sends no more of it, and its thread spins as
+/// long as others are queued: its limit of five requests counts records. So more are queued only after that.
+const SENDABLE_BEHIND: usize = 5;
+
 /// Why a lane cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Halt {
@@ -165,6 +169,9 @@ impl LaneRelay {
             }
             if self.inbox.head() < self.next {
                 return Ok(Filled::Exhausted);
+            }
+            if self.window.len() >= SENDABLE_BEHIND {
+                return Ok(Filled::WindowFull);
             }
             // Events that come until then are sent together.
             self.pacer.turn().await;

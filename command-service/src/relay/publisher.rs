@@ -45,8 +45,8 @@ impl Publisher {
             .set("enable.gapless.guarantee", "true")
             // Never give up on a record while later ones might succeed.
             .set("message.timeout.ms", "0")
-            // Lanes send in rounds already.
-            .set("linger.ms", "0")
+            // Lanes send in rounds already; their events come one by one, and librdkafka shall see them all.
+            .set("linger.ms", "0.2")
             // A topic that was deleted fails what is queued for it after this long.
             .set("topic.metadata.propagation.max.ms", "5000")
             // Larger than our windows, so that only those limit the records in flight.

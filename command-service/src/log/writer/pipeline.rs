@@ -199,16 +199,17 @@ impl WriterTask {
         self.answer(committed);
     }
 
-    /// Answers the requests of a committed batch and sends its events to the relay.
+    /// Answers the requests of a committed batch and hands its events to the relay.
     fn answer(&self, committed: Option<InFlight>) {
         let Some(InFlight { after, requests, outcomes, filled, .. }) = committed else {
             return;
         };
-        metrics::reservations_filled(filled);
-        self.relay.offer(after.events);
+        // The callers first: they wait.
         for (queued, outcome) in requests.into_iter().zip(outcomes) {
             queued.finish(outcome);
         }
+        metrics::reservations_filled(filled);
+        self.relay.offer(after.events);
     }
 }
 
