@@ -25,6 +25,7 @@ pub use self::fold::{Folded, Until};
 pub use self::merged::Merged;
 pub use self::places::Places;
 use super::idempotency::KnownOutcomes;
+use super::load::LoadError;
 pub use super::row::LaneHead;
 use super::row::{self, EventRow};
 use super::submission::IdempotencyKey;
@@ -253,6 +254,17 @@ fn number(lane: Lane) -> i16 {
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
         if is_unavailable(&error) { Self::Unavailable(error) } else { Self::Corrupt(error) }
+    }
+}
+
+impl From<LoadError> for ReadError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Database(error) => error.into(),
+            unreadable @ LoadError::Unreadable { .. } => {
+                Self::Corrupt(sqlx::Error::Decode(Box::new(unreadable)))
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::jobs::{Progress, REFUSALS_MAX, Refusal, Status, is_retryable};
 use super::window::{Step, Window, fitting};
 use super::{WindowError, WindowRequest};
 use crate::inventory::{Rejection, Reverse, Target};
+use crate::log::read::ReadError;
 use crate::log::reversal::dry_run::DryRun;
 
 /// Events that are loaded together, unless one step has more.
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     let mut nth = 0;
     for steps in chunks(&window.steps) {
         let events: Vec<EventId> = steps.iter().flat_map(|step| &step.events).copied().collect();
-        dry_run.load(&mut connection, &events).await?;
+        dry_run.load(&mut connection, &events).await.map_err(ReadError::from)?;
         for step in steps {
             if let Err(rejection) = dry_run.reverse(reverse(step)) {
                 refused.push((nth, rejection));

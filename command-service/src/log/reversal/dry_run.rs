@@ -11,7 +11,6 @@ use sqlx::PgConnection;
 
 use super::{REVERSED_EVENTS_MAX, Selection, insert_targets};
 use crate::log::load::{LoadError, fold_streams};
-use crate::log::read::ReadError;
 use crate::log::snapshot::Overdue;
 
 /// The most streams to fold with one statement.
@@ -34,7 +33,7 @@ impl DryRun {
         &mut self,
         connection: &mut PgConnection,
         events: &[EventId],
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), LoadError> {
         for events in events.chunks(REVERSED_EVENTS_MAX) {
             self.load_some(connection, events).await?;
         }
@@ -88,16 +87,5 @@ impl DryRun {
             dependents.retain(|id| target(id).is_none_or(|target| !target.is_reversed));
         }
         rejection
-    }
-}
-
-impl From<LoadError> for ReadError {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Database(error) => error.into(),
-            unreadable @ LoadError::Unreadable { .. } => {
-                Self::Corrupt(sqlx::Error::Decode(Box::new(unreadable)))
-            }
-        }
     }
 }
