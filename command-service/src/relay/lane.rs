@@ -27,9 +27,9 @@ const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
 /// Events in one page from the log.
 const PAGE_LEN_MAX: usize = 1_000;
 
-/// While so many records of a partition are in flight, librdkafka sends no more of it, and its thread spins as
-/// long as others are queued: its limit of five requests counts records. So more are queued only after that.
-const SENDABLE_BEHIND: usize = 5;
+/// A lane with so many records in flight is busy: librdkafka, whose limit of five requests counts records, sends no
+/// more of its partition, and its thread spins as long as others are queued. So they wait here.
+const BUSY_FROM: usize = 5;
 
 /// Why a lane cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,7 @@ impl LaneRelay {
             if self.inbox.head() < self.next {
                 return Ok(Filled::Exhausted);
             }
-            if self.window.len() >= SENDABLE_BEHIND {
+            if self.window.len() >= BUSY_FROM {
                 return Ok(Filled::WindowFull);
             }
             // Events that come until then are sent together.
