@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use service_edge::config::Secret;
-use service_edge::server::HEADER_MAX;
+use service_edge::server::CLIENT_IDLE_MAX;
 use service_edge::tls::{trusting, trusting_nobody};
 
 use crate::config::ServicesConfig;
@@ -156,7 +156,7 @@ impl Services {
         let tls = trust(config)?;
         let client = || {
             let client = Client::builder().connect_timeout(timeout);
-            client.pool_idle_timeout(HEADER_MAX / 2).tls_backend_preconfigured(tls.clone())
+            client.pool_idle_timeout(CLIENT_IDLE_MAX).tls_backend_preconfigured(tls.clone())
         };
         let parts = Parts {
             http: client().timeout(timeout).build()?,

@@ -17,9 +17,11 @@ use tower::Service;
 
 use crate::tls::Certificate;
 
-/// How long a connection may take to send the header of its next request, including idle time. A client
-/// closes an idle connection earlier, or its next request may meet the service closing it.
-pub const HEADER_MAX: Duration = Duration::from_secs(10);
+/// When a client closes an idle connection: before the service does, or its next request may meet the close.
+pub const CLIENT_IDLE_MAX: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to send the header of its next request, including idle time.
+const HEADER_MAX: Duration = Duration::from_secs(10);
 
 /// A running HTTP server.
 #[derive(Debug)]

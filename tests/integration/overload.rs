@@ -190,7 +190,7 @@ async fn an_overload_is_refused_clearly_and_leaves_nothing_behind(world: Arc<Wor
     for (kind, seen) in [("commands", &written), ("reads", &read)] {
         let Seen { served, refused, slowest, .. } = seen;
         println!("{kind}: {served} served, {refused} refused, the slowest answer {slowest:?}");
-        assert!(*refused > PLACES, "{kind}: this was no overload");
+        assert!(*refused > PLACES * TIMES / 4, "{kind}: this was no overload");
         assert!(*slowest < ANSWER_MAX, "{kind}: {slowest:?}");
     }
     for one in join_all(health).await {

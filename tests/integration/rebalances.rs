@@ -41,18 +41,23 @@ enum Health {
     Gone,
 }
 
+/// Lets an instance work that sleeps or is gone.
+async fn bring_back(instance: &mut Service, health: Health) {
+    match health {
+        Health::Awake => {}
+        Health::Asleep => instance.process().resume().expect("the service goes on"),
+        Health::Gone => instance.start_again().await.expect("the service starts again"),
+    }
+}
+
 /// Lets one instance come, go, sleep or wake up. One stays awake.
 async fn change(instances: &mut [Service], health: &mut [Health], random: &mut StdRng) {
     let nth = random.random_range(0..instances.len());
     let awake = health.iter().filter(|health| **health == Health::Awake).count();
     let instance = &mut instances[nth];
     health[nth] = match health[nth] {
-        Health::Gone => {
-            instance.start_again().await.expect("the service starts again");
-            Health::Awake
-        }
-        Health::Asleep => {
-            instance.process().resume().expect("the service goes on");
+        Health::Gone | Health::Asleep => {
+            bring_back(instance, health[nth]).await;
             Health::Awake
         }
         Health::Awake if awake == 1 => Health::Awake,
@@ -121,11 +126,7 @@ async fn a_storm_of_rebalances_stops_no_lane_and_applies_nothing_twice(world: Ar
     let traded = traders.stop().await;
     println!("{} of {} commands accepted", accepted(&traded), traded.len());
     for (instance, health) in stockbook.queries.iter_mut().zip(health) {
-        match health {
-            Health::Awake => {}
-            Health::Asleep => instance.process().resume().expect("the service goes on"),
-            Health::Gone => instance.start_again().await.expect("the service starts again"),
-        }
+        bring_back(instance, health).await;
         instance.ready(READY_MAX).await.expect("the service becomes ready");
     }
     assert_done_once(&stockbook, &SKUS, 100, &traded).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
-use service_edge::server::HEADER_MAX;
+use service_edge::server::CLIENT_IDLE_MAX;
 use service_edge::sign_in::api_key::StoredKey;
 use service_edge::sign_in::keys::KeyList;
 use service_edge::tls::{trusting, trusting_nobody};
@@ -93,7 +93,7 @@ impl LogClient {
             .tls_backend_preconfigured(tls(settings)?)
             .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
             .timeout(timeout)
-            .pool_idle_timeout(HEADER_MAX / 2)
+            .pool_idle_timeout(CLIENT_IDLE_MAX)
             .build()?;
         Ok(Self {
             http,
