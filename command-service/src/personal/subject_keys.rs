@@ -1,13 +1,15 @@
 //! The keys of subjects: rows of a separate database, each sealed by a master key.
 //!
-//! Sealing uses keys in memory, which may be forgotten elsewhere meanwhile, or not made yet: they are looked at
-//! again, and made, right before an event that they sealed is recorded. Opening reads the row.
+//! Sealing uses keys in memory. Right before an event that they sealed is recorded, new ones are made, and known ones
+//! are looked at again if any key was forgotten anywhere since. That is asked at most every [`COUNT_AGE_MAX`], and
+//! who forgets a key waits so long before saying so: from then on no instance seals with it. Opening reads the row.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lru::LruCache;
 use shared_events::time::Timestamp;
@@ -15,6 +17,7 @@ use shared_events::values::Label;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::chrono::{DateTime, Utc};
+use tokio::time::{Instant, sleep};
 
 use super::OpenError;
 use super::aead::{Key, random};
@@ -22,6 +25,12 @@ use super::master::MasterKeys;
 
 /// Keys in memory.
 const CACHED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("it is not 0");
+
+/// How old the count of forgotten keys may be by which a key in memory is known to hold.
+const COUNT_AGE_MAX: Duration = Duration::from_millis(200);
+
+/// The count at which a key held that was never made.
+const NEVER: i64 = -1;
 
 /// A key of a subject.
 pub(crate) struct SubjectKey {
@@ -32,14 +41,14 @@ pub(crate) struct SubjectKey {
     /// As it is stored.
     sealed: Vec<u8>,
     master_key: String,
-    /// Whether its row is known to have been there.
-    is_made: AtomicBool,
+    /// It held when so many keys had been forgotten; [`NEVER`] before it was made.
+    held_at: AtomicI64,
 }
 
 impl SubjectKey {
     /// Whether its row is known to have been there.
     pub(crate) fn is_made(&self) -> bool {
-        self.is_made.load(Ordering::Relaxed)
+        self.held_at.load(Ordering::Relaxed) != NEVER
     }
 
     #[cfg(test)]
@@ -50,7 +59,7 @@ impl SubjectKey {
             key: Key::random(),
             sealed: Vec::new(),
             master_key: String::new(),
-            is_made: AtomicBool::new(true),
+            held_at: AtomicI64::new(0),
         }
     }
 }
@@ -93,11 +102,14 @@ pub(super) struct SubjectKeys {
     pool: PgPool,
     master: MasterKeys,
     cache: Mutex<LruCache<Label, Arc<SubjectKey>>>,
+    /// How many keys had been forgotten, and when that was asked.
+    forgettings: Mutex<Option<(i64, Instant)>>,
 }
 
 impl SubjectKeys {
     pub(super) fn new(pool: PgPool, master: MasterKeys) -> Self {
-        Self { pool, master, cache: Mutex::new(LruCache::new(CACHED_MAX)) }
+        let cache = Mutex::new(LruCache::new(CACHED_MAX));
+        Self { pool, master, cache, forgettings: Mutex::default() }
     }
 
     /// The key that seals for a subject: a known one, or a new one, which is made when what it sealed is
@@ -116,25 +128,46 @@ impl SubjectKeys {
         let number = i64::from_be_bytes(random()) & i64::MAX;
         let (key, master) = (Key::random(), self.master.first());
         let sealed = master.seal(&key, &place(subject, &number.to_be_bytes()));
-        let (subject, is_made) = (subject.clone(), AtomicBool::new(false));
-        SubjectKey { subject, number, key, sealed, master_key: master.id, is_made }
+        let (subject, held_at) = (subject.clone(), AtomicI64::new(NEVER));
+        SubjectKey { subject, number, key, sealed, master_key: master.id, held_at }
     }
 
     /// Makes the keys that were never made. Returns whether all hold; of those that do not, the cache has the
     /// keys of their subjects as they are now.
     pub(super) async fn confirm(&self, keys: &[Arc<SubjectKey>]) -> sqlx::Result<bool> {
+        let count = self.forgettings().await?;
         let mut seen = HashSet::new();
+        let unsure = keys.iter().filter(|key| key.held_at.load(Ordering::Relaxed) != count);
         let (made, new): (Vec<&Arc<SubjectKey>>, Vec<_>) =
-            keys.iter().filter(|key| seen.insert(key.number)).partition(|key| key.is_made());
+            unsure.filter(|key| seen.insert(key.number)).partition(|key| key.is_made());
+        if made.is_empty() && new.is_empty() {
+            return Ok(true);
+        }
         let holding = self.holding(&made, &new).await?;
         let (good, gone): (Vec<&Arc<SubjectKey>>, Vec<_>) =
             made.into_iter().chain(new).partition(|key| holding.contains(&key.number));
-        good.iter().for_each(|key| key.is_made.store(true, Ordering::Relaxed));
+        good.iter().for_each(|key| key.held_at.store(count, Ordering::Relaxed));
         if gone.is_empty() {
             return Ok(true);
         }
-        self.learn(gone.iter().map(|key| &key.subject).collect()).await?;
+        self.learn(gone.iter().map(|key| &key.subject).collect(), count).await?;
         Ok(false)
+    }
+
+    /// How many keys were forgotten, as asked within [`COUNT_AGE_MAX`].
+    async fn forgettings(&self) -> sqlx::Result<i64> {
+        let lock = || self.forgettings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, asked_at)) = *lock()
+            && asked_at.elapsed() < COUNT_AGE_MAX
+        {
+            return Ok(count);
+        }
+        let asked_at = Instant::now();
+        let count = sqlx::query_scalar(include_str!("../../keys/queries/count_forgettings.sql"))
+            .fetch_one(&self.pool)
+            .await?;
+        *lock() = Some((count, asked_at));
+        Ok(count)
     }
 
     /// The numbers of those keys that hold, once the new ones are made.
@@ -174,14 +207,15 @@ impl SubjectKeys {
         (sealed, first.id)
     }
 
-    /// Reads the present keys of subjects into the cache.
-    async fn learn(&self, subjects: Vec<&Label>) -> sqlx::Result<()> {
+    /// Reads the present keys of subjects into the cache, after so many keys were forgotten.
+    async fn learn(&self, subjects: Vec<&Label>, count: i64) -> sqlx::Result<()> {
         let names: Vec<&str> = subjects.iter().map(|subject| subject.as_str()).collect();
         let rows = sqlx::query(include_str!("../../keys/queries/read_subject_keys.sql"))
             .bind(names)
             .fetch_all(&self.pool)
             .await?;
-        let known: sqlx::Result<Vec<SubjectKey>> = rows.iter().map(|row| self.known(row)).collect();
+        let known: sqlx::Result<Vec<SubjectKey>> =
+            rows.iter().map(|row| self.known(row, count)).collect();
         let known = known?;
         let mut cache = self.cache();
         for subject in subjects {
@@ -193,14 +227,14 @@ impl SubjectKeys {
         Ok(())
     }
 
-    fn known(&self, row: &PgRow) -> sqlx::Result<SubjectKey> {
+    fn known(&self, row: &PgRow, count: i64) -> sqlx::Result<SubjectKey> {
         let subject: Label = row.try_get::<&str, _>("subject")?.parse().map_err(unreadable)?;
         let number: i64 = row.try_get("number")?;
         let (sealed, master_key): (&[u8], String) =
             (row.try_get("sealed")?, row.try_get("master_key")?);
         let key = self.opened(&subject, number, sealed, &master_key).map_err(unreadable)?;
-        let is_made = AtomicBool::new(true);
-        Ok(SubjectKey { subject, number, key, sealed: sealed.to_vec(), master_key, is_made })
+        let held_at = AtomicI64::new(count);
+        Ok(SubjectKey { subject, number, key, sealed: sealed.to_vec(), master_key, held_at })
     }
 
     pub(super) async fn forget(&self, subject: &Label) -> sqlx::Result<Vec<ForgottenKey>> {
@@ -209,6 +243,8 @@ impl SubjectKeys {
             .execute(&self.pool)
             .await?;
         self.cache().pop(subject);
+        // Other instances may take the key to hold so long.
+        sleep(COUNT_AGE_MAX).await;
         let rows = sqlx::query(include_str!("../../keys/queries/list_unrecorded_of.sql"))
             .bind(subject.as_str())
             .fetch_all(&self.pool)

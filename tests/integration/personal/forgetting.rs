@@ -12,6 +12,7 @@ use crate::relay::assert_topic_equals_log;
 
 trials! {
     a_person_is_forgotten_everywhere_and_known_again_by_a_new_key,
+    no_instance_seals_with_a_key_whose_deletion_was_answered,
     a_repeated_request_forgets_nothing_and_makes_no_key,
     a_deletion_that_was_not_recorded_is_recorded_once,
     the_master_key_is_replaced_while_services_run,
@@ -90,6 +91,23 @@ async fn a_person_is_forgotten_everywhere_and_known_again_by_a_new_key(world: Ar
     assert_topic_equals_log(&stockbook).await;
     stockbook.verify().await;
     assert_ok(&stockbook.read_at("/v1/integrity", &stockbook.heads().await).await.json());
+}
+
+async fn no_instance_seals_with_a_key_whose_deletion_was_answered(world: Arc<World>) {
+    let (mut stockbook, command) = keeping(&world, &[("A", 5)]).await;
+    stockbook.add_command_service(&[]).await;
+    let other = stockbook.instances()[1].clone();
+    for round in 0..10 {
+        let name = format!("Name {round}");
+        let before = event_of(&other.done("/v1/receipts", with_person("c-81", &name)).await.json());
+        forget(&command, "c-81", &[]).await.expect_status(200);
+        let after = event_of(&other.done("/v1/receipts", with_person("c-81", &name)).await.json());
+        let lost = command.get(&format!("/v1/events/{before}/personal")).await;
+        lost.expect_problem(410, "forgotten");
+        let opened = command.json(&format!("/v1/events/{after}/personal")).await;
+        assert_eq!(opened["data"]["name"], name, "round {round}");
+    }
+    assert_eq!(keys_of(&stockbook, "c-81").await, 11);
 }
 
 async fn a_repeated_request_forgets_nothing_and_makes_no_key(world: Arc<World>) {

@@ -1,0 +1,3 @@
+-- How many keys were forgotten.
+select count
+from forgettings
