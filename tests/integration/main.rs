@@ -66,6 +66,7 @@ mod failover;
 mod full_disk;
 mod clocks;
 mod backup;
+mod broker_errors;
 mod brokers;
 mod export;
 mod publication;
@@ -147,6 +148,7 @@ const TESTS: &[&[registry::Test]] = &[
     full_disk::TESTS,
     clocks::TESTS,
     backup::TESTS,
+    broker_errors::TESTS,
     brokers::TESTS,
     export::TESTS,
     publication::TESTS,

@@ -14,6 +14,7 @@ pub mod eventually;
 pub mod size;
 pub mod proxy;
 pub mod link;
+pub mod refusals;
 pub mod seed;
 pub mod shim;
 pub mod traders;
