@@ -29,6 +29,8 @@ pub mod fetcher;
 pub mod follower;
 pub mod log_client;
 pub mod memory;
+#[cfg(test)]
+mod panics;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Which part of a batch can be applied, as rows and checkpoints, and what else has to happen. PURE.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use shared_events::lane::{Lane, LaneMap, Position};
+use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::recorded::RecordedEvent;
 
 use crate::pipeline::checkpoint::{Checkpoint, Step};
@@ -48,19 +50,44 @@ pub struct Stop {
 
 /// Compares the arrivals of every lane with its checkpoint and folds the events that come next. Lanes
 /// without a checkpoint do not belong to this log and are left out.
+///
+/// An event on which the projection panics stops its lane, like any that cannot be applied. What was folded is
+/// folded again without it, because the panic may have left half of it.
 pub fn plan(
     projection: Projection,
     checkpoints: &BTreeMap<Lane, Checkpoint>,
     lane_map: &LaneMap,
     arrivals: &Arrivals,
 ) -> Plan {
-    let mut plan = Plan::nothing(projection);
-    for (lane, arrivals) in arrivals {
-        if let Some(checkpoint) = checkpoints.get(lane) {
-            plan.add_lane(*lane, *checkpoint, lane_map, arrivals);
+    let mut panicking = BTreeSet::new();
+    loop {
+        let folding = Cell::new(None);
+        let fold = Folding { lane_map, panicking: &panicking, event: &folding };
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            let mut plan = Plan::nothing(projection);
+            for (lane, arrivals) in arrivals {
+                if let Some(checkpoint) = checkpoints.get(lane) {
+                    plan.add_lane(*lane, *checkpoint, &fold, arrivals);
+                }
+            }
+            plan
+        }));
+        match (planned, folding.get()) {
+            (Ok(plan), _) => return plan,
+            // Each lane stops at its first one, so this ends.
+            (Err(_), Some(event)) if panicking.insert(event) => {}
+            (Err(panic), _) => std::panic::resume_unwind(panic),
         }
     }
-    plan
+}
+
+/// How events are folded.
+struct Folding<'a> {
+    lane_map: &'a LaneMap,
+    /// The events on which the projection panics.
+    panicking: &'a BTreeSet<EventId>,
+    /// The event that is being folded.
+    event: &'a Cell<Option<EventId>>,
 }
 
 impl Plan {
@@ -79,7 +106,7 @@ impl Plan {
         &mut self,
         lane: Lane,
         before: Checkpoint,
-        lane_map: &LaneMap,
+        folding: &Folding<'_>,
         arrivals: &[Arc<Arrival>],
     ) {
         let mut after = before;
@@ -95,7 +122,7 @@ impl Plan {
             };
             match after.step(fact) {
                 Step::Duplicate => self.duplicates += 1,
-                Step::Next => match self.add_fact(lane_map, fact) {
+                Step::Next => match self.add_fact(folding, fact) {
                     Ok(()) => after = Checkpoint::after(&fact.recorded),
                     Err(error) => {
                         self.stop(&fact.recorded, error);
@@ -124,8 +151,13 @@ impl Plan {
         }
     }
 
-    fn add_fact(&mut self, lane_map: &LaneMap, fact: &Fact) -> Result<(), Unappliable> {
-        let belongs_to = lane_map.lane_of(&fact.recorded.stream);
+    fn add_fact(&mut self, folding: &Folding<'_>, fact: &Fact) -> Result<(), Unappliable> {
+        let id = fact.recorded.id();
+        if folding.panicking.contains(&id) {
+            return Err(Unappliable::Panic);
+        }
+        folding.event.set(Some(id));
+        let belongs_to = folding.lane_map.lane_of(&fact.recorded.stream);
         if belongs_to != fact.recorded.lane {
             return Err(Unappliable::WrongLane { belongs_to });
         }
@@ -156,6 +188,8 @@ enum Unappliable {
         "its stream belongs to lane {belongs_to}: check that both databases were migrated with the same LANES"
     )]
     WrongLane { belongs_to: Lane },
+    #[error("the projection panics on it: the log of this service says where")]
+    Panic,
     #[error("{0}")]
     Undecodable(String),
     #[error(transparent)]
