@@ -34,11 +34,13 @@ async fn types(database: &mut PgConnection, path: &Path) -> sqlx::Result<String>
     Ok(lines.map(|(verb, types)| format!("    {verb} {types}\n")).collect())
 }
 
-/// The schema of a statement of the query-service: its view's, else that of `stock`, as in the service.
-fn schema(path: &Path) -> String {
+/// The schemas of a statement of the query-service: that of its view, else those of all, as in the service.
+fn schemas(path: &Path) -> String {
     let view = path.strip_prefix("query-service/src/projections").ok();
-    let view = view.and_then(|path| path.parent()).unwrap_or(Path::new("stock"));
-    format!("{}_v1", view.display())
+    match view.and_then(|path| path.parent()) {
+        Some(view) => format!("{}_v1", view.display()),
+        None => "stock_v1, daily_flow_v1, low_stock_v1".to_owned(),
+    }
 }
 
 async fn every_statement_fits_the_schema_and_has_the_committed_types(world: Arc<World>) {
@@ -54,7 +56,7 @@ async fn every_statement_fits_the_schema_and_has_the_committed_types(world: Arc<
             _ if path.starts_with("command-service/keys/queries") => &mut keys,
             Some("command-service") if !is_migration => &mut write,
             Some("query-service") if !is_migration => {
-                let set = format!("set search_path to {}, public", schema(&path));
+                let set = format!("set search_path to {}, public", schemas(&path));
                 sqlx::query(AssertSqlSafe(set)).execute(&mut read_side).await.unwrap();
                 &mut read_side
             }

@@ -20,9 +20,12 @@ use crate::http::request::{ReadParameters, ReadRequest};
 use crate::http::rows::{lane, token};
 use crate::http::subject::sku;
 use crate::http::wait::{MinPosition, wait_until_applied};
+use crate::integrity::agreement::Views;
 use crate::integrity::check::{CheckError, Checker, Report, Subject};
 use crate::integrity::difference::Difference;
 use crate::projection_set::ProjectionSet;
+use crate::projections::daily_flow::DailyFlow;
+use crate::projections::low_stock::LowStock;
 use crate::projections::stock::Stock;
 use crate::projections::view::View;
 use crate::read_model::LanesUnknown;
@@ -93,7 +96,8 @@ impl FromRow<'_, PgRow> for Skipped {
 }
 
 /// Checks everything: the chain of each lane, each event against those before it, each row of the
-/// projection `stock` against the log, and the holds of open reservations against the figures.
+/// projection `stock` against the log, those of `daily_flow` and `low_stock` against `stock`, and the holds of open
+/// reservations against the figures.
 ///
 /// Each lane is compared as of one position. What spans lanes is compared where nothing is in progress;
 /// a hold past its end that only one side has recorded as ended may count or not. Reads the whole log,
@@ -179,7 +183,14 @@ pub fn checker(projections: &ProjectionSet) -> Checker {
 pub fn subject(projections: &ProjectionSet) -> Option<Subject> {
     let model = projections.active(Stock::PROJECTION);
     let lane_map = model.lane_map().ok()?.clone();
-    Some(Subject { of: model.projection, lane_map, progress: Arc::clone(&model.progress) })
+    let active = |projection| projections.active(projection).projection;
+    let views = Views {
+        stock: model.projection,
+        daily_flow: active(DailyFlow::PROJECTION),
+        low_stock: active(LowStock::PROJECTION),
+    };
+    let progress = Arc::clone(&model.progress);
+    Some(Subject { of: model.projection, views, lane_map, progress })
 }
 
 /// Fails if no difference was found, but the views had been set back and no longer reflect the position.

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::DatabaseConfig;
 use crate::database;
+use crate::integrity::agreement::Views;
 use crate::integrity::allocations;
 use crate::integrity::difference::Difference;
 use crate::integrity::scan::{Halt, Pace, Scan};
@@ -40,10 +41,11 @@ pub struct Checker {
     pub permits: Arc<Semaphore>,
 }
 
-/// The version of the projection `stock` that is compared.
+/// The versions of the projections that are compared: `stock` with the log, the others with it.
 #[derive(Debug, Clone)]
 pub struct Subject {
     pub of: ProjectionVersion,
+    pub views: Views,
     pub lane_map: LaneMap,
     pub progress: Arc<Progress>,
 }
@@ -151,13 +153,19 @@ impl Checker {
         Ok(Scan { lane, of, log, pace, wanted, verification, differences: Vec::new() })
     }
 
-    /// Compares what spans lanes.
-    pub async fn compare_allocations(
+    /// Compares the other views with `stock`, in these lanes, and what spans lanes.
+    pub async fn compare_views(
         &self,
         connection: &mut PgConnection,
         subject: &Subject,
+        lanes: impl IntoIterator<Item = Lane>,
         sku: Option<&str>,
     ) -> Result<Option<Difference>, Halt> {
+        for lane in lanes {
+            if let Some(difference) = subject.views.compare(connection, lane, sku).await? {
+                return Ok(Some(difference));
+            }
+        }
         allocations::compare(connection, &self.log, &subject.progress, sku).await
     }
 
@@ -187,6 +195,7 @@ impl Checker {
         sku: Option<&Sku>,
     ) -> Result<Report, CheckError> {
         let verifications = || results.iter().map(|(scan, _)| (scan.lane, &scan.verification));
+        let lanes: Vec<Lane> = verifications().map(|(lane, _)| lane).collect();
         let mut report = Report {
             checked: verifications().map(|(_, one)| one.checked()).sum(),
             redacted: verifications().map(|(_, one)| one.redacted()).sum(),
@@ -208,11 +217,12 @@ impl Checker {
             let passed_over = scan.verification.passed_over();
             report.passed_over.extend(passed_over.map(|position| (scan.lane, position)));
         }
-        // Where events were skipped, reservations and figures need not agree.
+        // Where events were skipped, the views need not agree.
         if report.first_difference.is_none() && report.passed_over.is_empty() {
             let compared = async {
                 let mut connection = self.connect(subject.of).await?;
-                self.compare_allocations(&mut connection, subject, sku.map(Sku::as_str)).await
+                let sku = sku.map(Sku::as_str);
+                self.compare_views(&mut connection, subject, lanes, sku).await
             };
             report.first_difference = compared.await.map_err(CheckError::Failed)?;
         }

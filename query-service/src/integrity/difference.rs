@@ -49,6 +49,12 @@ pub enum Kind {
     Transfer,
     /// A row of `waitlist`.
     Waitlist,
+    /// A name in the history of an item or a location.
+    Name,
+    /// A day of an item in `daily_flow`.
+    Flow,
+    /// A pair of an item and a location in `low_stock`.
+    LowStock,
     /// What open reservations hold or promise, or transfers have on their way, is not what the figures
     /// say.
     Promise,
@@ -75,6 +81,9 @@ impl Kind {
             Self::Reservation => "reservation",
             Self::Transfer => "transfer",
             Self::Waitlist => "waitlist",
+            Self::Name => "name",
+            Self::Flow => "flow",
+            Self::LowStock => "low_stock",
             Self::Promise => "promise",
         }
     }
