@@ -3,6 +3,7 @@
 mod bench;
 mod personal;
 mod sign_in;
+mod snapshot;
 mod stress;
 mod views;
 mod waitlist;
@@ -52,6 +53,9 @@ pub(crate) struct CompareArgs {
     /// --quick].
     #[arg(long, value_name = "N")]
     events: Option<u32>,
+    /// Seconds of the open snapshot [default: 600, or 20 with --quick].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    snapshot: Option<u32>,
     /// Take real orders from these trade files instead of the shipped day.
     #[arg(long, value_name = "FILE,…", value_delimiter = ',')]
     trade: Vec<PathBuf>,
@@ -69,6 +73,8 @@ enum Section {
     Reads,
     /// From the answer to a command until a query shows it.
     Visible,
+    /// One item during an open snapshot, which keeps all versions of its rows.
+    Snapshot,
     /// Single receipts over all items.
     Receive,
     /// The same with an Idempotency-Key each.
@@ -119,14 +125,17 @@ async fn measure(
     args: &CompareArgs,
     environment: &Environment,
 ) -> anyhow::Result<(Report, Vec<Section>)> {
-    let effort = Effort::of(args.quick, args.rounds, args.seconds, args.events);
+    let effort = Effort::of(args.quick, args.rounds, args.seconds, args.events, args.snapshot);
     let mut bench = Bench::start(environment, effort, &args.trade).await?;
     let mut failed = Vec::new();
     let chosen = |section: &&Section| args.only.is_empty() || args.only.contains(section);
     for section in Section::value_variants().iter().filter(chosen) {
         environment.checkpoint().await?;
         // A query-service that follows along takes processor time from the other sections.
-        if !matches!(section, Section::CatchUp | Section::Reads | Section::Visible) {
+        if !matches!(
+            section,
+            Section::CatchUp | Section::Reads | Section::Visible | Section::Snapshot
+        ) {
             bench.stop_query_service().await?;
         }
         if let Err(error) = section.measure(&mut bench).await {
@@ -146,6 +155,7 @@ impl Section {
             Self::CatchUp => Box::pin(views::catch_up(bench)).await,
             Self::Reads => Box::pin(views::reads(bench)).await,
             Self::Visible => Box::pin(views::visible(bench)).await,
+            Self::Snapshot => Box::pin(snapshot::rest(bench)).await,
             Self::Receive => {
                 let requests = bench.requests(Ask::Receive);
                 Box::pin(writes::single(bench, "receive", requests, 3.0)).await

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use reqwest::Url;
+
 use crate::drive::pace::Pace;
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
@@ -27,6 +30,8 @@ pub(super) struct Effort {
     warm_up: Duration,
     /// How long Kafka is driven once, before everything.
     kafka_warm_up: Duration,
+    /// How long a transaction rests while one item changes.
+    pub(super) snapshot: Duration,
     /// Events that the views catch up with.
     pub(super) catch_up: i64,
     /// Events of a long stream.
@@ -39,6 +44,7 @@ impl Effort {
         rounds: Option<u32>,
         seconds: Option<u32>,
         events: Option<u32>,
+        snapshot: Option<u32>,
     ) -> Self {
         let (usual_rounds, usual_seconds) = if quick { (2, 2) } else { (5, 8) };
         let (catch_up, long_stream) = if quick { (100_000, 20_000) } else { (500_000, 100_000) };
@@ -48,6 +54,7 @@ impl Effort {
             duration: Duration::from_secs(seconds.into()),
             warm_up: Duration::from_millis((u64::from(seconds) * 200).min(1_000)),
             kafka_warm_up: Duration::from_secs(if quick { 10 } else { 20 }),
+            snapshot: Duration::from_secs(snapshot.map_or(if quick { 20 } else { 600 }, u64::from)),
             catch_up: events.map_or(catch_up, i64::from),
             long_stream: events.map_or(long_stream, |events| events.min(100_000) as usize),
         }
@@ -109,6 +116,11 @@ impl<'a> Bench<'a> {
         };
         service.catch_up(recorded).await?;
         Ok(self.query_service.insert(service).address)
+    }
+
+    /// The read database of that service.
+    pub(super) fn views(&self) -> anyhow::Result<&Url> {
+        Ok(&self.query_service.as_ref().context("no query-service runs")?.database)
     }
 
     pub(super) async fn stop_query_service(&mut self) -> anyhow::Result<()> {

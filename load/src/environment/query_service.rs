@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::ensure;
+use reqwest::Url;
 use sqlx::{Connection as _, PgConnection};
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
@@ -23,6 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub(crate) struct QueryService {
     service: Service,
     pub(crate) address: SocketAddr,
+    /// The read database, as its owner.
+    pub(crate) database: Url,
     views: PgConnection,
 }
 
@@ -52,7 +55,7 @@ impl QueryService {
         let folder = environment.servers.folder();
         let service = Service::start(folder, &name, &program, &settings).await?;
         let address = address(&service.url())?;
-        Ok(Self { service, address, views })
+        Ok(Self { service, address, database: urls.read_owner, views })
     }
 
     /// Waits until every view has applied so many events and the service is ready.

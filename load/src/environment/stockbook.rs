@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, Url};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use stack::access::Access;
@@ -127,6 +127,11 @@ impl Stockbook {
 
     pub(crate) fn url(&self) -> String {
         self.service.url()
+    }
+
+    /// The write database, as its owner.
+    pub(crate) fn database(&self) -> &Url {
+        &self.urls.write_owner
     }
 
     /// Restarts the command-service, so that nothing of the log is in its memory.
