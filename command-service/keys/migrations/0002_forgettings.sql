@@ -31,3 +31,8 @@ execute function count_forgetting();
 
 revoke all on forgettings from public;
 grant select, update on forgettings to stockbook_command;
+
+-- Every new key went into this index. Of keys that hold there is one for each subject, which
+-- subject_keys_of_subject finds, so only forgotten ones need another.
+create index subject_keys_forgotten on subject_keys (subject, made_at) where sealed is null;
+drop index subject_keys_history;
