@@ -11,6 +11,7 @@ trials! {
     a_dry_run_reports_what_the_job_then_does_refusals_included,
     a_key_starts_one_job_and_no_other,
     another_instance_continues_when_one_is_paused,
+    an_event_that_cannot_be_read_is_refused_and_the_job_ends,
 }
 
 /// All that there is, by the time it was recorded.
@@ -129,4 +130,29 @@ async fn another_instance_continues_when_one_is_paused(world: Arc<World>) {
     stop(&mut stockbook.commands[0]).await;
     assert_eq!(stockbook.count("StockReversed").await, RECEIPTS, "something was taken back twice");
     stockbook.verify().await;
+}
+
+async fn an_event_that_cannot_be_read_is_refused_and_the_job_ends(world: Arc<World>) {
+    let mut stockbook = Stockbook::start(&world).await;
+    stockbook.register(&["A", "B"]).await;
+    for sku in ["A", "A", "B"] {
+        stockbook.receive(&[(sku, 5)]).await;
+    }
+    let mut log = stockbook.superuser().await;
+    sqlx::raw_sql(
+        "set session_replication_role = replica;
+         update events set type = 'StockVanished' where stream = 'stock/A/MAIN' and version = 2",
+    )
+    .execute(&mut log)
+    .await
+    .unwrap();
+    stockbook.crash().await;
+    let command = stockbook.command();
+    let started = command.post("/v1/reversals", everything()).await.expect_status(202).json();
+    let job = done(&command, &started["reversal_id"]).await;
+    assert_eq!((&job["reversed"], &job["refused"]), (&json!(1), &json!(1)), "{job}");
+    let problem = &job["refusals"][0]["problem"];
+    assert_eq!(problem["type"], "/problems/not_reversible", "{job}");
+    assert!(problem["detail"].as_str().unwrap().contains("cannot read"), "{job}");
+    assert_eq!(command.figures("B").await.on_hand, 0);
 }

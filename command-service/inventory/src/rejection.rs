@@ -156,6 +156,8 @@ pub enum Irreversible {
     Order,
     /// The goods that they added are gone.
     MovedOn,
+    /// This version of the service cannot read what decides it, or it is too much for one decision.
+    Undecidable,
 }
 
 impl Irreversible {
@@ -168,6 +170,9 @@ impl Irreversible {
             Self::Transfer => "it is a step of a transfer; return or move what it moved",
             Self::Order => "it is a step of an order; cancel that",
             Self::MovedOn => "the goods that it added are gone",
+            Self::Undecidable => {
+                "this version of the service cannot read what decides it, or it is too much for one decision"
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::WindowReversals;
 use super::jobs::{self, Running, Waiting};
 use super::window::fitting;
-use crate::inventory::{Command, Rejection, Request, Reverse, Target};
+use crate::inventory::{Command, Irreversible, Rejection, Request, Reverse, Target};
 use crate::log::submission::{
     Decision, IdempotencyKey, NotExecuted, Outcome, Payload, RequestHash, Submission,
 };
@@ -164,7 +164,7 @@ enum StepResult {
     Refused(Rejection),
     /// Nothing can be decided now; the step may be sent again.
     Postponed,
-    /// This binary, or its limits, cannot decide it.
+    /// The settings of this instance do not let it be decided.
     Stuck,
 }
 
@@ -183,12 +183,21 @@ async fn decide(writer: &Writer, job: &Running, pass: i32, step: &Waiting) -> St
                 | NotExecuted::QueueFull { .. },
             ) => backoff.wait().await,
             Outcome::NotExecuted(NotExecuted::Stopping) => return StepResult::Postponed,
+            // It stays so, and a job has to end. A later version may reverse it by another job.
             Outcome::NotExecuted(
                 NotExecuted::TooLarge { .. }
                 | NotExecuted::TooManyEvents { .. }
-                | NotExecuted::Unreadable
-                | NotExecuted::PersonalNotKept,
-            )
+                | NotExecuted::Unreadable,
+            ) => {
+                let step = step.nth;
+                tracing::error!(reversal = %job.id, step, ?outcome, "a step is refused, because it cannot be decided");
+                let why = Irreversible::Undecidable;
+                return StepResult::Refused(Rejection::NotReversible {
+                    why,
+                    dependents: Vec::new(),
+                });
+            }
+            Outcome::NotExecuted(NotExecuted::PersonalNotKept)
             | Outcome::KeyReused
             | Outcome::Valid(_)
             | Outcome::ValidTogether(_) => {
