@@ -29,8 +29,6 @@ pub mod fetcher;
 pub mod follower;
 pub mod log_client;
 pub mod memory;
-#[cfg(test)]
-mod panics;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod apply_batch;
 mod catch_up;
+mod crowding;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use shared_events::lane::{Lane, Position};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, timeout_at};
 
+use self::crowding::Crowding;
 use crate::config;
 use crate::pipeline::apply;
 use crate::pipeline::checkpoint::Checkpoint;
@@ -54,6 +56,7 @@ pub struct ProjectionRunner {
     in_doubt: bool,
     /// Until when records are gathered before they are applied.
     lingers_until: Instant,
+    crowding: Crowding,
 }
 
 impl ProjectionRunner {
@@ -68,6 +71,7 @@ impl ProjectionRunner {
             unknown_lanes: BTreeSet::new(),
             in_doubt: false,
             lingers_until: Instant::now(),
+            crowding: Crowding::default(),
         }
     }
 
@@ -92,6 +96,7 @@ impl ProjectionRunner {
                     next = after;
                     let outcome = self.apply_batch(arrivals).await;
                     drop(room);
+                    self.crowding.look(&self.context.pool).await;
                     outcome
                 }
                 Delivery::Page(page) => self.apply_page(page).await,
@@ -136,7 +141,7 @@ impl ProjectionRunner {
         };
         if count < LINGER_RECORDS_MAX {
             let linger = self.context.projection.projection().definition().linger;
-            self.lingers_until = Instant::now() + linger;
+            self.lingers_until = Instant::now() + linger.max(self.crowding.linger());
         }
         (arrivals, room, other)
     }
