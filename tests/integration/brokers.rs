@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use integration_tests::{Node, Stockbook, World, each, eventually, read_partition};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failover::{agree, published};
+use crate::views;
 
 trials! {
     one_of_three_brokers_may_be_lost_and_without_two_commands_go_on_and_are_published_later,
@@ -39,7 +40,7 @@ async fn one_of_three_brokers_may_be_lost_and_without_two_commands_go_on_and_are
     let node = Node::start_three(&world, "three").await;
     let mut stockbook = Stockbook::prepare_on(&world, 4, Some(node)).await;
     stockbook.add_command_service(&[]).await;
-    stockbook.add_query_service(&[]).await;
+    views::add_query_service(&mut stockbook).await;
     stockbook.register(&SKUS).await;
     trade(&stockbook).await;
     agree(&stockbook).await;
@@ -49,8 +50,10 @@ async fn one_of_three_brokers_may_be_lost_and_without_two_commands_go_on_and_are
     trade(&stockbook).await;
     agree(&stockbook).await;
 
-    // 2. One alone acknowledges nothing. The relay waits and says so; commands and views go on.
+    // 2. One alone acknowledges nothing. Relay and alerts wait; commands and views go on.
     stockbook.node.as_mut().unwrap().kill(1).await;
+    let short = json!({"reorder_point": 1_000});
+    stockbook.command().put("/v1/items/A", short).await.expect_status(200);
     trade(&stockbook).await;
     let recorded = stockbook.heads().await;
     stockbook.read_at("/v1/items", &recorded).await;
@@ -63,9 +66,14 @@ async fn one_of_three_brokers_may_be_lost_and_without_two_commands_go_on_and_are
     // 3. Both come back, and everything is published in order.
     stockbook.node.as_mut().unwrap().start_again(&[0, 1]).await;
     published(&stockbook).await;
+    let alerts = async || views::published(&stockbook).await;
+    eventually("the alert follows", alerts, |alerts| !alerts.is_empty()).await;
     println!("{} records were sent again", repeated(&stockbook).await);
     trade(&stockbook).await;
     agree(&stockbook).await;
     let on_hand = stockbook.command().figures(SKUS[0]).await.on_hand;
     assert_eq!(on_hand, 80);
+    let alerts = views::published(&stockbook).await;
+    let [(sku, alert)] = &alerts[..] else { panic!("not one alert: {alerts:?}") };
+    assert_eq!((sku.as_str(), &alert["state"]), ("A", &json!("raised")));
 }

@@ -44,7 +44,7 @@ fn alerts_topic(stockbook: &Stockbook) -> String {
     format!("{}.alerts", name(stockbook))
 }
 
-async fn add_query_service(stockbook: &mut Stockbook) {
+pub(crate) async fn add_query_service(stockbook: &mut Stockbook) {
     let alerts = alerts_topic(stockbook);
     let settings =
         [("ALERTS_TOPIC", &*alerts), ("SESSION_TIMEOUT_MS", "6000"), ("STOPPED_RETRY_MS", "1000")];
@@ -77,7 +77,7 @@ pub(crate) async fn done(stockbook: &Stockbook, arguments: &[&str]) -> String {
 }
 
 /// Everything on the alerts' topic: key and value.
-async fn published(stockbook: &Stockbook) -> Vec<(String, Value)> {
+pub(crate) async fn published(stockbook: &Stockbook) -> Vec<(String, Value)> {
     let mut alerts = Vec::new();
     for partition in 0..stockbook.lanes {
         let topic = alerts_topic(stockbook);
