@@ -12,6 +12,7 @@ trials! {
     most_changes_of_a_figure_stay_on_their_page,
     a_list_reads_its_page_and_not_the_table,
     the_past_of_a_busy_pair_is_found_without_its_history,
+    a_young_log_is_not_read_while_it_rests,
 }
 
 /// Rows of each large table at first.
@@ -175,11 +176,16 @@ async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
 }
 
 /// To be asked when the service has stopped, for its connections report when they end.
-async fn rows_read(database: &mut PgConnection) -> BTreeMap<String, i64> {
+/// Waits until the others have ended their sessions, and so reported what they read.
+async fn all_have_left(database: &mut PgConnection) {
     let others = "select count(*) from pg_stat_activity \
                   where datname = current_database() and pid <> pg_backend_pid()";
     let ask = async || sqlx::query_scalar(others).fetch_one(&mut *database).await.unwrap();
     eventually("all connections have ended", ask, |others: &i64| *others == 0).await;
+}
+
+async fn rows_read(database: &mut PgConnection) -> BTreeMap<String, i64> {
+    all_have_left(database).await;
     let tables = sqlx::query_as(ROWS_READ).fetch_all(database).await.unwrap();
     tables.into_iter().collect()
 }
@@ -374,4 +380,32 @@ async fn the_past_of_a_busy_pair_is_found_without_its_history(world: Arc<World>)
 async fn entries_read(database: &mut PgConnection) -> i64 {
     rows_read(database).await;
     sqlx::query_scalar(ENTRIES_READ).fetch_one(database).await.unwrap()
+}
+
+/// Statements that a command-service repeats are planned when its log is empty, and kept.
+async fn a_young_log_is_not_read_while_it_rests(world: Arc<World>) {
+    let (mut stockbook, command) = Stockbook::without_views(&world, 4).await;
+    let mut database = stockbook.superuser().await;
+    let transactions =
+        "select xact_commit from pg_stat_database where datname = current_database()";
+    let ask = async || -> i64 {
+        let mut database = stockbook.superuser().await;
+        sqlx::query_scalar(transactions).fetch_one(&mut database).await.unwrap()
+    };
+    eventually("statements have their plans", ask, |now| *now > 150).await;
+    let item = |nth| json!({"type": "register_item", "sku": format!("S{nth}")});
+    let items: Vec<Value> = (0..500).map(item).collect();
+    command.done("/v1/batches", json!({"mode": "atomic", "commands": items})).await;
+    let before = ask().await;
+    eventually("the service has looked for work", ask, |now| *now > before + 100).await;
+    stockbook.commands[0].stop().await.unwrap();
+    all_have_left(&mut database).await;
+    let read: i64 = sqlx::query_scalar(
+        "select sum(idx_tup_read)::bigint from pg_stat_user_indexes where relname = 'events'",
+    )
+    .fetch_one(&mut database)
+    .await
+    .unwrap();
+    println!("{read} entries");
+    assert!(read < 1_000, "{read} entries of indexes were read");
 }
