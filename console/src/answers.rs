@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::reader;
-use crate::shown::{Moment, Signed, Status, Units, words};
+use crate::shown::{Lasting, Moment, Signed, Status, Units, words};
 
 /// One page of a list.
 #[derive(Debug, Deserialize)]
@@ -447,7 +447,7 @@ pub(crate) struct RelayedLane {
     pub(crate) lane: u16,
     pub(crate) mark: i64,
     pub(crate) lag: i64,
-    pub(crate) lag_ms: i64,
+    pub(crate) lag_ms: Lasting,
     pub(crate) owner: Option<String>,
     pub(crate) state: Status,
     pub(crate) error: Option<String>,

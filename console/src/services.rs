@@ -124,6 +124,11 @@ impl Failure {
         matches!(self, Self::Refused { problem, .. } if problem.status == StatusCode::FORBIDDEN)
     }
 
+    /// Whether the fault is the service's, and concerns only what was asked.
+    pub(crate) fn is_internal(&self) -> bool {
+        matches!(self, Self::Refused { problem, .. } if problem.code() == "internal")
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { problem, .. } if problem.status == StatusCode::NOT_FOUND)
     }

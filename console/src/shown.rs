@@ -22,6 +22,11 @@ pub(crate) struct Signed(pub(crate) i64);
 #[serde(transparent)]
 pub(crate) struct Moment(pub(crate) DateTime<Utc>);
 
+/// How long something takes or is late, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Lasting(pub(crate) i64);
+
 /// The status of something: a word of the API.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -31,6 +36,7 @@ impl HtmlSafe for Status {}
 impl HtmlSafe for Units {}
 impl HtmlSafe for Signed {}
 impl HtmlSafe for Moment {}
+impl HtmlSafe for Lasting {}
 
 impl Display for Units {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
@@ -49,6 +55,19 @@ impl Display for Signed {
         };
         let text = separated(number);
         write!(out, "<data class=\"{kind}\" value=\"{number}\" data-signed>{sign}{text}</data>")
+    }
+}
+
+impl Display for Lasting {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self(ms) = *self;
+        let seconds = ms / 1_000;
+        match seconds {
+            ..=0 => write!(out, "{ms} ms"),
+            1..60 => write!(out, "{seconds} s"),
+            60..3_600 => write!(out, "{} min {} s", seconds / 60, seconds % 60),
+            _ => write!(out, "{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        }
     }
 }
 
@@ -152,6 +171,12 @@ mod tests {
         assert_eq!(Units(-42).to_string(), "<data value=\"-42\">−42</data>");
         assert!(Signed(100).to_string().contains(">+100<"));
         assert!(Signed(-1_000).to_string().contains(">−1,000<"));
+    }
+
+    #[test]
+    fn a_long_time_is_written_in_hours_and_a_short_one_in_milliseconds() {
+        let texts = [14_200_278, 61_500, 59_999, 350, 0].map(|ms| Lasting(ms).to_string());
+        assert_eq!(texts, ["3 h 56 min", "1 min 1 s", "59 s", "350 ms", "0 ms"]);
     }
 
     #[test]

@@ -132,14 +132,16 @@ texts! {
         "각 이벤트 뒤의 현재고와 가용 수량. 숫자는 변동 표에 있습니다";
     this_moment: "This moment", "이 시점";
     window: "Events shown:", "표시한 이벤트:";
-    as_it_was: "As it was", "그때의 수치";
+    as_it_was: "As it was known then:", "그때 알던 수치:";
     position: "position", "위치";
     not_yet_known: "The item was not known then.", "그때는 이 품목이 없었습니다.";
     on_hand_since: "On hand since then", "그 뒤 현재고 변화";
     available_since: "Available since then", "그 뒤 가용 변화";
-    known_today: "What is known today about that moment", "그 시점에 대해 오늘 아는 수치";
-    known_today_why: "Something was recorded later than it happened, so what was known then is not what was so.",
-        "나중에 기록된 일이 있어, 그때 알던 수치와 실제가 다릅니다.";
+    known_today: "As it was, by all that is known today:", "오늘 아는 것으로 본 그때의 수치:";
+    known_today_why: "Something was recorded later than it happened, so this is not what was known then.",
+        "나중에 기록된 일이 있어, 그때 알던 수치와 다릅니다.";
+    known_later: "All of it was recorded later: nothing was known of the item then.",
+        "모두 나중에 기록되었고, 그때는 이 품목을 알지 못했습니다.";
     why: "Why it is different now", "지금과 다른 까닭";
     nothing_between: "Nothing happened to the item since then.", "그 뒤로 이 품목에 아무 일도 없었습니다.";
     more_between: "There are more events; the list of movements has all of them.", "이벤트가 더 있습니다. 변동 목록에 모두 있습니다.";
@@ -191,6 +193,8 @@ texts! {
     data: "Data", "데이터";
     state: "State", "상태";
     state_after: "State before and after", "전후 상태";
+    state_unreadable: "This version of the service cannot read an event of this stream, so it knows no state of it. The event is shown as it was recorded.",
+        "이 버전의 서비스는 이 스트림의 이벤트를 읽을 수 없어 상태를 모릅니다. 이벤트는 기록된 그대로 보여 줍니다.";
     member: "Member", "항목";
     before: "Before", "이전";
     after: "After", "이후";
@@ -287,6 +291,10 @@ texts! {
     would_happen: "What would happen", "일어날 일";
     commands_reversed: "Commands reversed", "되돌린 명령";
     commands_refused: "Commands refused", "거절된 명령";
+    would_reverse: "Commands that would be reversed", "되돌려질 명령";
+    would_refuse: "Commands that would be refused", "거절될 명령";
+    everybodys: "Nobody is named as the actor, so this undoes what everybody recorded in that time.",
+        "행위자를 정하지 않아, 그 시간에 모두가 기록한 것을 되돌립니다.";
     events_in_window: "Events in that time", "그 시간의 이벤트";
     each_stock: "Each stock before and after", "재고별 전후";
     on_hand_now: "On hand now", "지금 현재고";
@@ -338,7 +346,8 @@ texts! {
     proof_position: "As of", "위치:";
 
     // Finding.
-    found_nothing: "Nothing is called so.", "그런 이름은 없습니다.";
+    found_nothing: "Nothing is called so. This search knows skus, events, positions, streams, correlations, and ids of orders, reservations and transfers. Owners are filters of those lists, actors one of Operations.",
+        "그런 이름은 없습니다. 이 검색은 SKU, 이벤트, 위치, 스트림, 상관 ID, 주문·예약·이동의 ID를 찾습니다. 소유자는 각 목록의 필터에, 행위자는 운영 페이지의 필터에 있습니다.";
     of_correlation: "What this correlation did", "이 상관 ID가 한 일";
     items_beginning: "Items that begin so", "이렇게 시작하는 품목";
 

@@ -73,7 +73,11 @@ async fn every_page_shows_what_there_is(world: Arc<World>) {
         "lines": [{"sku": "B", "location": "MAIN", "quantity": 1}]});
     let order = command.post("/v1/orders", order).await.expect_status(202).json();
     command.put("/v1/items/B", json!({"reorder_point": 9, "name": "Bread & butter"})).await;
-    stockbook.read_at("/v1/alerts", &stockbook.heads().await).await;
+    for view in
+        ["/v1/items", "/v1/alerts", "/v1/orders", "/v1/flow/A?from=2026-01-01&to=2026-01-02"]
+    {
+        stockbook.read_at(view, &stockbook.heads().await).await;
+    }
     let id = |of: &Value, kind: &str| of[kind]["id"].as_str().expect("an id").to_owned();
     let (held, sent, order) =
         (id(&held, "reservation"), id(&sent, "transfer"), id(&order, "order"));
@@ -141,7 +145,7 @@ async fn an_item_at_a_moment_is_what_the_api_says_of_it(world: Arc<World>) {
         }
     }
     let early = pages.get("/items/A?at=2000-01-01").await.expect_status(200);
-    assert_shows(&early, &["was not known then"]);
+    assert_shows(&early, &["nothing was known of the item then"]);
     let neither = pages.get("/items/A?at=soon").await.expect_status(200);
     assert_shows(&neither, &["Write a moment such as"]);
 }

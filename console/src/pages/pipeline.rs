@@ -12,7 +12,7 @@ use crate::answers::{Event, LaneHead, LaneProgress, List, Page, RelayedLane};
 use crate::frame::{self, Frame, Section};
 use crate::reader;
 use crate::services::{Failure, Service, Services};
-use crate::shown::{Moment, Units};
+use crate::shown::{Lasting, Moment, Units};
 use crate::texts::Texts;
 
 /// Events of a lane on one page.
@@ -54,7 +54,7 @@ impl View {
 #[derive(Debug)]
 struct Relay {
     lag: Units,
-    lag_ms: Units,
+    lag_ms: Lasting,
     stopped: usize,
     /// Lanes that no instance publishes.
     unowned: usize,
@@ -64,7 +64,7 @@ impl Relay {
     fn of(lanes: &[RelayedLane]) -> Self {
         Self {
             lag: Units(lanes.iter().map(|lane| lane.lag).max().unwrap_or_default()),
-            lag_ms: Units(lanes.iter().map(|lane| lane.lag_ms).max().unwrap_or_default()),
+            lag_ms: lanes.iter().map(|lane| lane.lag_ms).max().unwrap_or_default(),
             stopped: lanes.iter().filter(|lane| lane.is_stopped()).count(),
             unowned: lanes.iter().filter(|lane| lane.state.is("unowned")).count(),
         }

@@ -50,6 +50,8 @@ struct StreamPage {
     data: String,
     /// The chain of the event before it in its lane.
     chain_before: Option<String>,
+    /// Whether the service can compute states of the stream.
+    is_readable: bool,
     members: Vec<Member>,
     previous: Option<String>,
     next: Option<String>,
@@ -64,19 +66,23 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     let path = path_of(&stream)?;
     let state_path = format!("{path}/state");
-    let head: StreamState = services.get(Service::Command, &state_path, &[]).await?;
-    let version = asked.version.unwrap_or(head.version).clamp(1, head.version.max(1));
-    let after = (version - 1 - LISTED / 2).min(head.version - LISTED).max(0);
+    let head: Result<StreamState, Failure> = services.get(Service::Command, &state_path, &[]).await;
+    let is_readable = !head.as_ref().is_err_and(Failure::is_internal);
+    // Of a stream that cannot be read, its events can be.
+    let head = if is_readable { head?.version } else { asked.version.unwrap_or(1) };
+    let version = asked.version.unwrap_or(head).clamp(1, head.max(1));
+    let after = (version - 1 - LISTED / 2).min(head - LISTED).max(0);
     let (events, state, before) = tokio::try_join!(
         read_events(&services, &path, after),
-        state_at(&services, &state_path, version),
-        state_at(&services, &state_path, version - 1),
+        state_at(&services, &state_path, version, is_readable),
+        state_at(&services, &state_path, version - 1, is_readable),
     )?;
     let shown = events.iter().find(|event| event.version == version).cloned();
     let shown = shown.ok_or(Failure::NotFound)?;
+    let head = events.iter().map(|event| event.version).max().unwrap_or(head).max(head);
     let chain_before = chain_before(&services, &shown).await?;
     let at = |version: i64| {
-        let is_there = (1..=head.version).contains(&version);
+        let is_there = (1..=head).contains(&version);
         is_there.then(|| link(&format!("/streams/{stream}"), &[("version", &version.to_string())]))
     };
     frame::page(&StreamPage {
@@ -88,8 +94,9 @@ pub(crate) async fn show(
         previous: at(version - 1),
         next: at(version + 1),
         first: at(1).filter(|_| version > 2),
-        last: at(head.version).filter(|_| version < head.version - 1),
-        head: head.version,
+        last: at(head).filter(|_| version < head - 1),
+        head,
+        is_readable,
         stream,
         events,
         shown,
@@ -131,9 +138,14 @@ async fn read_events(services: &Services, path: &str, after: i64) -> Result<Vec<
     services.lines(Service::Command, &format!("{path}/events"), &parameters).await
 }
 
-/// The state after a version; nothing before the first.
-async fn state_at(services: &Services, path: &str, version: i64) -> Result<Value, Failure> {
-    if version < 1 {
+/// The state after a version; nothing before the first, and of what cannot be read.
+async fn state_at(
+    services: &Services,
+    path: &str,
+    version: i64,
+    is_readable: bool,
+) -> Result<Value, Failure> {
+    if version < 1 || !is_readable {
         return Ok(Value::Null);
     }
     let version = version.to_string();

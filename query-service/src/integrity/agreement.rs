@@ -1,5 +1,5 @@
 //! Compares what the views say of the same: `daily_flow` with the movements of `stock`, `low_stock` with its levels,
-//! and the last names with its items and locations. Together with the scan of `stock`, this covers them all.
+//! and the last names with its items and locations. Together with the scan of `stock`, this covers all but `orders`.
 
 use shared_events::lane::{EventId, Lane, Position};
 use sqlx::{Connection, FromRow, PgConnection};
