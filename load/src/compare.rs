@@ -53,7 +53,7 @@ pub(crate) struct CompareArgs {
     /// --quick].
     #[arg(long, value_name = "N")]
     events: Option<u32>,
-    /// Seconds of the open snapshot [default: 600, or 20 with --quick].
+    /// Seconds of the open snapshot [default: 60, or 20 with --quick].
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=3_600))]
     snapshot: Option<u32>,
     /// Take real orders from these trade files instead of the shipped day.

@@ -54,7 +54,7 @@ impl Effort {
             duration: Duration::from_secs(seconds.into()),
             warm_up: Duration::from_millis((u64::from(seconds) * 200).min(1_000)),
             kafka_warm_up: Duration::from_secs(if quick { 10 } else { 20 }),
-            snapshot: Duration::from_secs(snapshot.map_or(if quick { 20 } else { 600 }, u64::from)),
+            snapshot: Duration::from_secs(snapshot.map_or(if quick { 20 } else { 60 }, u64::from)),
             catch_up: events.map_or(catch_up, i64::from),
             long_stream: events.map_or(long_stream, |events| events.min(100_000) as usize),
         }
