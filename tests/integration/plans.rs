@@ -175,7 +175,6 @@ async fn ask(stockbook: &mut Stockbook, database: &mut PgConnection) -> Asked {
     Asked { sold_out_ms, plan, rows_read }
 }
 
-/// To be asked when the service has stopped, for its connections report when they end.
 /// Waits until the others have ended their sessions, and so reported what they read.
 async fn all_have_left(database: &mut PgConnection) {
     let others = "select count(*) from pg_stat_activity \
@@ -184,6 +183,7 @@ async fn all_have_left(database: &mut PgConnection) {
     eventually("all connections have ended", ask, |others: &i64| *others == 0).await;
 }
 
+/// To be asked when the service has stopped, for its connections report when they end.
 async fn rows_read(database: &mut PgConnection) -> BTreeMap<String, i64> {
     all_have_left(database).await;
     let tables = sqlx::query_as(ROWS_READ).fetch_all(database).await.unwrap();

@@ -93,7 +93,6 @@ enum Answer {
     FromBroker,
     /// The broker's, changed.
     Changed {
-        api: ApiKey,
         version: i16,
         refusal: Refusal,
     },
@@ -138,7 +137,7 @@ async fn pass_requests(
                     Refusal::Unsent(error) => {
                         Answer::Ours(unsent(request.clone(), version, error)?)
                     }
-                    refusal => Answer::Changed { api: refusal.concerns(), version, refusal },
+                    refusal => Answer::Changed { version, refusal },
                 }
             }
         };
@@ -159,8 +158,8 @@ async fn pass_answers(
         let answer = match answer {
             Answer::Ours(answer) => answer,
             Answer::FromBroker => read_frame(&mut server).await?,
-            Answer::Changed { api, version, refusal } => {
-                changed(read_frame(&mut server).await?, api, version, refusal)?
+            Answer::Changed { version, refusal } => {
+                changed(read_frame(&mut server).await?, version, refusal)?
             }
         };
         write_frame(&mut client, &answer).await?;
@@ -214,12 +213,8 @@ fn unsent(mut request: Bytes, version: i16, error: ResponseError) -> anyhow::Res
 }
 
 /// The broker's answer, as a refusal.
-fn changed(
-    mut answer: Bytes,
-    api: ApiKey,
-    version: i16,
-    refusal: Refusal,
-) -> anyhow::Result<Bytes> {
+fn changed(mut answer: Bytes, version: i16, refusal: Refusal) -> anyhow::Result<Bytes> {
+    let api = refusal.concerns();
     let header = ResponseHeader::decode(&mut answer, api.response_header_version(version))?;
     let mut response = ResponseKind::decode(api, &mut answer, version)?;
     match refusal {

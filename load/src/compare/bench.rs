@@ -20,6 +20,9 @@ use crate::requests::{Ask, Orders, Requests};
 /// Clients of every comparison that does not vary them.
 pub(super) const CLIENTS: usize = 64;
 
+/// A run that reaches less than this part of its rate does not count.
+pub(super) const RATE_REACHED: f64 = 0.95;
+
 /// How long and how often is measured.
 pub(super) struct Effort {
     /// Rounds of each side.

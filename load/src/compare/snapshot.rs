@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 use sqlx::{Connection as _, PgConnection};
 
-use super::bench::Bench;
+use super::bench::{Bench, RATE_REACHED};
 use crate::drive::recorder::Measured;
 use crate::drive::{Load, drive};
 use crate::report::{Budget, Row};
@@ -19,9 +19,6 @@ const WRITERS: usize = 64;
 /// Lists a second that hold the item, and the clients that ask for them.
 const READS: f64 = 100.0;
 const READERS: usize = 8;
-
-/// A run that reaches less than this part of its rates does not count.
-const RATE_REACHED: f64 = 0.95;
 
 /// After the transaction has ended, everything is as before within this time.
 const NORMAL_AFTER: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! The read side: how fast views catch up, how fast reads are, and how soon a command is visible.
 
-use super::bench::{Bench, CLIENTS, Side};
+use super::bench::{Bench, CLIENTS, RATE_REACHED, Side};
 use crate::drive::{Load, drive};
 use crate::environment::baseline::Baseline;
 use crate::environment::query_service::QueryService;
@@ -16,9 +16,6 @@ const WRITERS: usize = 32;
 /// ever busy.
 const FOLLOWED_RATES: [f64; 2] = [1_000.0, 5_000.0];
 const FOLLOWED_CLIENTS: usize = 128;
-
-/// A run that reaches less than this part of its rate does not count.
-const RATE_REACHED: f64 = 0.95;
 
 /// All views follow a log from its beginning at once.
 pub(super) async fn catch_up(bench: &mut Bench<'_>) -> anyhow::Result<()> {

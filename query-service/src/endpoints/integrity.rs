@@ -185,7 +185,6 @@ pub fn subject(projections: &ProjectionSet) -> Option<Subject> {
     let lane_map = model.lane_map().ok()?.clone();
     let active = |projection| projections.active(projection).projection;
     let views = Views {
-        stock: model.projection,
         daily_flow: active(DailyFlow::PROJECTION),
         low_stock: active(LowStock::PROJECTION),
     };

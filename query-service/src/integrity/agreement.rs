@@ -7,10 +7,9 @@ use sqlx::{Connection, FromRow, PgConnection};
 use crate::integrity::difference::{Difference, Kind};
 use crate::projection::ProjectionVersion;
 
-/// The versions that are compared, all of which answer.
+/// The versions that are compared with one of `stock`.
 #[derive(Debug, Clone, Copy)]
 pub struct Views {
-    pub stock: ProjectionVersion,
     pub daily_flow: ProjectionVersion,
     pub low_stock: ProjectionVersion,
 }
@@ -32,12 +31,13 @@ impl Views {
     pub async fn compare(
         self,
         connection: &mut PgConnection,
+        stock: ProjectionVersion,
         lane: Lane,
         sku: Option<&str>,
     ) -> sqlx::Result<Option<Difference>> {
         let mut transaction = connection.begin().await?;
         // Of tables that have the same name, those of `stock` are meant.
-        let schemas = [self.stock, self.daily_flow, self.low_stock].map(ProjectionVersion::schema);
+        let schemas = [stock, self.daily_flow, self.low_stock].map(ProjectionVersion::schema);
         sqlx::query("select set_config('search_path', $1, true)")
             .bind(schemas.join(",") + ",public")
             .execute(&mut *transaction)
@@ -47,7 +47,7 @@ impl Views {
             sqlx::query_as(statement)
                 .bind(number)
                 .bind(view.version())
-                .bind(self.stock.version())
+                .bind(stock.version())
                 .bind(sku)
         };
         let flow = include_str!("../../queries/verify_flow.sql");

@@ -162,7 +162,9 @@ impl Checker {
         sku: Option<&str>,
     ) -> Result<Option<Difference>, Halt> {
         for lane in lanes {
-            if let Some(difference) = subject.views.compare(connection, lane, sku).await? {
+            if let Some(difference) =
+                subject.views.compare(connection, subject.of, lane, sku).await?
+            {
                 return Ok(Some(difference));
             }
         }
