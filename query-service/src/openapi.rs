@@ -77,6 +77,7 @@ fn form(path: &str, name: &str) -> Form {
         (_, "available" | "available_below") => Form::Range(i64::MIN, i64::MAX),
         (_, "low") => Form::AnyOf(vec![Value::from(true)]),
         (_, "overdue") => Form::AnyOf(vec![Value::from(true), Value::from(false)]),
+        (_, "by") => words(&["recorded_at", "occurred_at"]),
         (_, "state") => words(&["raised", "cleared"]),
         (_, "status") => words(ReservationStatus::WORDS),
         (_, "type") => {

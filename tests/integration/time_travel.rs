@@ -166,6 +166,16 @@ async fn a_late_entry_changes_what_was_true_and_not_what_was_known(world: Arc<Wo
     assert_eq!((&list["items"][0]["on_hand"], &list["next_cursor"]), (&json!(10), &Value::Null));
     let list = figure(format!("/v1/stock?as_of={true_at}&location=MAIN")).await.json();
     assert_eq!(list["items"][0]["on_hand"], -3);
+    for (window, expected) in [
+        (format!("by=occurred_at&to={true_at}"), vec!["StockIssued"]),
+        (format!("by=occurred_at&from={true_at}"), vec!["StockReceived"]),
+        (format!("by=recorded_at&to={true_at}"), vec![]),
+        (format!("from={true_at}"), vec!["StockIssued", "StockReceived"]),
+    ] {
+        let found = query.rows(&format!("/v1/movements?sku=A&{window}")).await;
+        let found: Vec<_> = found.iter().map(|movement| movement["type"].clone()).collect();
+        assert_eq!(found, expected, "{window}");
+    }
 }
 
 async fn an_item_has_the_name_that_it_had_then(world: Arc<World>) {
@@ -226,6 +236,8 @@ async fn an_unanswerable_question_about_the_past_is_refused(world: Arc<World>) {
             "invalid_position",
         ),
         ("/v1/diff?sku=A".to_owned(), 422, "invalid_parameter"),
+        ("/v1/movements?by=occurred_at".to_owned(), 422, "invalid_parameter"),
+        ("/v1/movements?sku=A&by=yesterday".to_owned(), 422, "invalid_parameter"),
     ] {
         query.get(&path).await.expect_problem(status, code);
     }

@@ -196,12 +196,24 @@ pub struct MovementFilter {
     /// Only movements with this correlation id.
     #[param(value_type = Option<String>)]
     correlation_id: Option<Label>,
-    /// Only movements recorded at this time or later.
+    /// Which time of a movement `from` and `to` are compared with: `recorded_at`, the default, or, for the
+    /// movements of one item, `occurred_at`.
+    #[param(value_type = Option<String>)]
+    by: Option<ComparedTime>,
+    /// Only movements at this time or later.
     #[param(value_type = Option<String>)]
     from: Option<Timestamp>,
-    /// Only movements recorded before this time.
+    /// Only movements before this time.
     #[param(value_type = Option<String>)]
     to: Option<Timestamp>,
+}
+
+/// A time of a movement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ComparedTime {
+    RecordedAt,
+    OccurredAt,
 }
 
 /// The name of a type of event.
@@ -240,6 +252,10 @@ pub async fn list_movements(
     let locations = options.locations();
     let lane = match &filter.sku {
         Some(sku) => Some(service.lane_map()?.lane_of_item(sku)),
+        // Those of all items have no order by when they happened, in which a page would be found.
+        None if filter.is_by_occurrence() => {
+            return Err(Problem::invalid_parameter("by", "occurred_at needs a sku"));
+        }
         None => None,
     };
     let statement = || match filter.sku.as_ref().zip(lane) {
@@ -274,8 +290,9 @@ impl MovementFilter {
         );
         query.filter(" and actor = ", self.actor.as_ref().map(Label::as_str));
         query.filter(" and correlation_id = ", self.correlation_id.as_ref().map(Label::as_str));
-        query.filter(" and recorded_at >= ", self.from.map(Timestamp::to_utc));
-        query.filter(" and recorded_at < ", self.to.map(Timestamp::to_utc));
+        let time = if self.is_by_occurrence() { "occurred_at" } else { "recorded_at" };
+        query.filter(&format!(" and {time} >= "), self.from.map(Timestamp::to_utc));
+        query.filter(&format!(" and {time} < "), self.to.map(Timestamp::to_utc));
         if let Some(MovementKey { recorded_at, lane, position }) = after {
             query.push(" and (recorded_at, lane, position) < (").bind(recorded_at.to_utc());
             query.push(", ").bind(i16::from(*lane));
@@ -286,6 +303,9 @@ impl MovementFilter {
     /// Adds the positions between which the movements are, by when they were recorded: along the positions of a pair,
     /// everything newer would be read and left out.
     fn push_places(&self, query: &mut PageQuery, lane: Lane) {
+        if self.is_by_occurrence() {
+            return;
+        }
         for (condition, moment) in [("> ", self.from), ("<= ", self.to)] {
             if let Some(moment) = moment {
                 query.push(" and position ").push(condition);
@@ -293,6 +313,10 @@ impl MovementFilter {
                 query.push(", ").bind(moment.to_utc()).push("))");
             }
         }
+    }
+
+    fn is_by_occurrence(&self) -> bool {
+        self.by == Some(ComparedTime::OccurredAt)
     }
 
     /// Whether movements are found by a value, which has an index.
