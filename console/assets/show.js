@@ -17,7 +17,23 @@ export function localise(root) {
 }
 
 localise(document);
+document.querySelector("[data-zone]").textContent = time.resolvedOptions().timeZone;
 document.addEventListener("stockbook:replaced", (event) => localise(event.target));
+
+// A moment is written in UTC; next to its field stands when that is for the reader.
+for (const field of document.querySelectorAll("input[data-utc]")) {
+  const said = document.createElement("output");
+  said.className = "quiet";
+  field.after(said);
+  const say = () => {
+    const text = field.value.trim().replace(" ", "T");
+    const hasZone = !text.includes("T") || /(Z|[+-]\d\d:?\d\d)$/.test(text);
+    const moment = /^\d{4}-/.test(text) ? new Date(hasZone ? text : `${text}Z`) : new Date(NaN);
+    said.textContent = Number.isNaN(moment.valueOf()) ? "" : time.format(moment);
+  };
+  field.addEventListener("input", say);
+  say();
+}
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest?.("input, select, textarea");

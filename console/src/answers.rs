@@ -1,12 +1,16 @@
 //! What the services answer, as far as pages show it.
 
+mod orders;
+mod pipeline;
+
 use chrono::TimeDelta;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
+pub(crate) use self::orders::{Order, Reservation, Transfer};
+pub(crate) use self::pipeline::{Integrity, LaneHead, LaneProgress, Overview, RelayedLane};
 use crate::reader;
-use crate::shown::{Lasting, Moment, Signed, Status, Units, words};
+use crate::shown::{Moment, Signed, Units, link};
 
 /// One page of a list.
 #[derive(Debug, Deserialize)]
@@ -96,6 +100,17 @@ pub(crate) struct Reference {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) id: String,
+}
+
+impl Reference {
+    /// The page of the document, or of everything that names it.
+    pub(crate) fn page(&self) -> String {
+        let Self { kind, id } = self;
+        match kind.as_str() {
+            "order" | "transfer" | "reservation" | "event" => link("/find", &[("q", id)]),
+            _ => link("/movements", &[("reference", &format!("{kind}/{id}"))]),
+        }
+    }
 }
 
 /// What one event did to one stock.
@@ -215,6 +230,11 @@ impl Movement {
         changed.map(|(name, units)| (name, Signed(units.0))).collect()
     }
 
+    /// Everything that its actor did.
+    pub(crate) fn of_actor(&self) -> Option<String> {
+        self.actor.as_ref().map(|actor| link("/movements", &[("actor", actor)]))
+    }
+
     /// Whether it happened clearly before it was recorded.
     pub(crate) fn is_backdated(&self) -> bool {
         self.recorded_at.0 - self.occurred_at.0 > TimeDelta::seconds(1)
@@ -227,35 +247,6 @@ pub(crate) struct List<T> {
     pub(crate) items: Vec<T>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct LaneHead {
-    pub(crate) lane: u16,
-    pub(crate) position: i64,
-    pub(crate) recorded_at: Option<Moment>,
-}
-
-/// How far a version of a projection is with a lane.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct LaneProgress {
-    pub(crate) projection: String,
-    pub(crate) version: i64,
-    pub(crate) active: bool,
-    pub(crate) lane: u16,
-    pub(crate) position: i64,
-    pub(crate) lag: Option<i64>,
-    pub(crate) state: Status,
-    pub(crate) event: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) stopped_at: Option<Moment>,
-    pub(crate) applied_at: Moment,
-}
-
-impl LaneProgress {
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state.is("stopped")
-    }
-}
-
 /// An item that is low somewhere, or was.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Alert {
@@ -265,196 +256,4 @@ pub(crate) struct Alert {
     pub(crate) available: Units,
     pub(crate) reorder_point: Units,
     pub(crate) since: Moment,
-}
-
-/// Whether the figures are what the log comes to.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Integrity {
-    pub(crate) ok: bool,
-    pub(crate) checked: Units,
-    pub(crate) position: String,
-    pub(crate) first_difference: Option<Difference>,
-    pub(crate) skipped: Vec<Skipped>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Difference {
-    pub(crate) what: String,
-    pub(crate) sku: Option<String>,
-    pub(crate) stream: Option<String>,
-    pub(crate) event: Option<String>,
-    pub(crate) member: Option<String>,
-    pub(crate) expected: String,
-    pub(crate) found: String,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Skipped {
-    pub(crate) projection: String,
-    pub(crate) event: String,
-    pub(crate) reason: String,
-    pub(crate) skipped_at: Moment,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Transfer {
-    pub(crate) id: String,
-    pub(crate) status: Status,
-    pub(crate) overdue: bool,
-    pub(crate) expected_at: Option<Moment>,
-    pub(crate) reference: Option<Reference>,
-    pub(crate) lines: Vec<TransferLine>,
-    pub(crate) updated_at: Moment,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct TransferLine {
-    pub(crate) line: i64,
-    pub(crate) sku: String,
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) quantity: Units,
-    pub(crate) received: Units,
-    pub(crate) lost: Units,
-    pub(crate) returned: Units,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Order {
-    pub(crate) id: String,
-    pub(crate) owner: String,
-    pub(crate) status: Status,
-    pub(crate) reservation: Option<String>,
-    pub(crate) deadline: Moment,
-    pub(crate) reference: Option<Reference>,
-    pub(crate) lines: Vec<OrderedLine>,
-    pub(crate) steps: Vec<OrderStep>,
-    pub(crate) updated_at: Moment,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct OrderedLine {
-    pub(crate) line: i64,
-    pub(crate) sku: String,
-    pub(crate) location: String,
-    pub(crate) requested: Units,
-    pub(crate) quantity: Units,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct OrderStep {
-    pub(crate) name: String,
-    pub(crate) status: Status,
-    pub(crate) at: Moment,
-    #[serde(default)]
-    pub(crate) event: Option<String>,
-    #[serde(default)]
-    pub(crate) detail: Option<Value>,
-}
-
-impl OrderStep {
-    /// What the step says, in one line.
-    pub(crate) fn says(&self) -> Option<String> {
-        let detail = self.detail.as_ref()?;
-        let text = ["detail", "reason", "title"].iter().find_map(|name| detail.get(name)?.as_str());
-        let member = |(name, value): (&String, &Value)| {
-            format!(
-                "{}: {}",
-                words(name),
-                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-            )
-        };
-        let members = || detail.as_object().map(|all| all.iter().map(member).collect::<Vec<_>>());
-        Some(text.map_or_else(|| members().unwrap_or_default().join(", "), str::to_owned))
-    }
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct Reservation {
-    pub(crate) id: String,
-    pub(crate) owner: String,
-    pub(crate) status: Status,
-    pub(crate) expires_at: Option<Moment>,
-    pub(crate) wait_until: Option<Moment>,
-    pub(crate) priority: Option<i64>,
-    pub(crate) reference: Option<Reference>,
-    pub(crate) lines: Vec<ReservationLine>,
-    pub(crate) updated_at: Moment,
-}
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct ReservationLine {
-    pub(crate) line: i64,
-    pub(crate) sku: String,
-    pub(crate) location: String,
-    pub(crate) requested: Units,
-    pub(crate) quantity: Units,
-    pub(crate) released: Units,
-    pub(crate) fulfilled: Units,
-    pub(crate) returned: Units,
-    #[serde(default)]
-    pub(crate) waiting: Units,
-    pub(crate) place: Option<i64>,
-}
-
-impl LaneProgress {
-    /// The version of the view that it belongs to.
-    pub(crate) fn view(&self) -> String {
-        format!("{} v{}", self.projection, self.version)
-    }
-}
-
-impl Order {
-    pub(crate) fn needs_operator(&self) -> bool {
-        self.steps.iter().any(|step| step.status.is("needs_operator"))
-    }
-}
-
-/// The stock and the views as a whole.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Overview {
-    pub(crate) skus: Units,
-    pub(crate) on_hand: Units,
-    pub(crate) available: Units,
-    pub(crate) sold_out: Units,
-    pub(crate) low: Units,
-    pub(crate) waiting_lines: Units,
-    pub(crate) in_transit: Units,
-    pub(crate) overdue: Units,
-    pub(crate) events_per_second: Option<f64>,
-    pub(crate) lag: Option<Units>,
-    pub(crate) integrity: Option<Round>,
-    pub(crate) stopped_lanes: Vec<IgnoredAny>,
-    pub(crate) position: String,
-}
-
-impl Overview {
-    pub(crate) fn pace(&self) -> Option<String> {
-        self.events_per_second.map(|pace| format!("{pace:.1}"))
-    }
-}
-
-/// A round of the continuous integrity check.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Round {
-    pub(crate) differences: Units,
-    pub(crate) ended_at: Moment,
-}
-
-/// A lane on its way to Kafka.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct RelayedLane {
-    pub(crate) lane: u16,
-    pub(crate) mark: i64,
-    pub(crate) lag: i64,
-    pub(crate) lag_ms: Lasting,
-    pub(crate) owner: Option<String>,
-    pub(crate) state: Status,
-    pub(crate) error: Option<String>,
-}
-
-impl RelayedLane {
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state.is("stopped")
-    }
 }

@@ -1,6 +1,9 @@
 //! A balance as a picture. Its colours are names for the style sheet, which knows light and dark.
 
+use chrono::TimeDelta;
 use plotters::prelude::*;
+
+use crate::shown::Moment;
 
 const ON_HAND: RGBColor = RGBColor(0x11, 0x11, 0x11);
 const AVAILABLE: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -13,6 +16,7 @@ const SIZES: [(u32, u32, u32, usize); 2] = [(1_000, 240, 14, 6), (360, 200, 13, 
 /// What there was after an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Point {
+    pub(crate) at: Moment,
     pub(crate) on_hand: i64,
     pub(crate) available: i64,
 }
@@ -51,12 +55,15 @@ fn draw(
         let mut chart = ChartBuilder::on(&area)
             .margin(6)
             .y_label_area_size(room * 9 + 14)
+            .x_label_area_size(letters + 8)
             .build_cartesian_2d(0..end, low..high + (high - low).div_euclid(12).max(1))
             .map_err(|error| error.to_string())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
-            .disable_x_axis()
+            .x_labels(labels)
+            .x_label_style(("sans-serif", letters))
+            .x_label_formatter(&|index| time_of(points, *index))
             .y_labels(labels)
             .axis_style(GRID)
             .light_line_style(TRANSPARENT)
@@ -87,6 +94,15 @@ fn draw(
     Ok(svg)
 }
 
+/// When an event was recorded: a day, or a time where all of them are of about one day. In UTC.
+fn time_of(points: &[Point], index: i64) -> String {
+    let ends = points.first().zip(points.last());
+    let is_short = ends.is_some_and(|(first, last)| last.at.0 - first.at.0 < TimeDelta::days(2));
+    let form = if is_short { "%H:%M:%S" } else { "%Y-%m-%d" };
+    let point = usize::try_from(index).ok().and_then(|index| points.get(index));
+    point.map(|point| point.at.0.format(form).to_string()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +110,8 @@ mod tests {
     #[test]
     fn a_balance_has_two_lines_and_a_mark() {
         let points = [(10, 10), (16, 12), (-2, -2)];
-        let points = points.map(|(on_hand, available)| Point { on_hand, available });
+        let at = Moment::parse("2026-11-30 08:15").expect("a moment");
+        let points = points.map(|(on_hand, available)| Point { at, on_hand, available });
         let chart = balance(&points, Some(1)).expect("it can be drawn");
         for picture in [chart.wide, chart.narrow] {
             for colour in ["#111111", "#222222", "#333333"] {
@@ -104,6 +121,7 @@ mod tests {
                     "{picture}"
                 );
             }
+            assert!(picture.contains("08:15:00"), "{picture}");
             assert!(!picture.contains("style="), "an inline style would be refused by the browser");
         }
         assert!(balance(&[], None).is_some(), "nothing happened yet");

@@ -14,6 +14,7 @@ use crate::texts::Texts;
 pub(crate) enum Section {
     Overview,
     Items,
+    Movements,
     Waitlist,
     Transfers,
     Orders,
@@ -27,10 +28,11 @@ pub(crate) enum Section {
 
 impl Section {
     /// Those with an entry in the navigation: path and name.
-    fn all(t: &Texts) -> [(Self, &'static str, &'static str); 10] {
+    fn all(t: &Texts) -> [(Self, &'static str, &'static str); 11] {
         [
             (Self::Overview, "/", t.overview),
             (Self::Items, "/items", t.items),
+            (Self::Movements, "/movements", t.movements),
             (Self::Orders, "/orders", t.orders),
             (Self::Waitlist, "/waitlist", t.waitlist),
             (Self::Transfers, "/transfers", t.transfers),

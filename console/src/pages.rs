@@ -6,6 +6,7 @@ pub(crate) mod item;
 pub(crate) mod items;
 pub(crate) mod lists;
 pub(crate) mod live;
+pub(crate) mod movements;
 pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod pipeline;

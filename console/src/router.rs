@@ -83,6 +83,7 @@ fn pages() -> Router<Services> {
         .route("/items", get(pages::items::show))
         .route("/items/{sku}", get(pages::item::show))
         .route("/items/{sku}/flow", get(pages::item::flow::show))
+        .route("/movements", get(pages::movements::show))
         .route("/orders", get(pages::lists::orders))
         .route("/orders/{id}", get(pages::lists::order))
         .route("/reservations", get(pages::lists::reservations))

@@ -4,7 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use askama::filters::HtmlSafe;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -119,6 +119,16 @@ impl Moment {
         self.0.to_rfc3339_opts(SecondsFormat::Micros, true)
     }
 
+    /// The first moment after it, as the services read it: the end of a time that includes it.
+    pub(crate) fn just_after(&self) -> String {
+        Self(self.0 + TimeDelta::microseconds(1)).exact()
+    }
+
+    /// What a person writes, as the services read it; what is no moment stays as it is, for them to refuse.
+    pub(crate) fn exactly(text: &str) -> String {
+        Self::parse(text).map_or_else(|| text.trim().to_owned(), Self::exact)
+    }
+
     /// Parses what a person or a browser's field writes: with or without seconds and zone; UTC without one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -133,6 +143,11 @@ impl Moment {
         let day = || chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
         with_time.or_else(day).map(|naive| Self(naive.and_utc()))
     }
+}
+
+/// A moment of today, as a field takes it.
+pub(crate) fn example() -> String {
+    Utc::now().format("%Y-%m-%d 08:15").to_string()
 }
 
 /// Digits in groups of three.

@@ -27,6 +27,7 @@ texts! {
         "품목, 예약, 주문, 이동, 이벤트, 상관 ID, 위치 찾기";
     find_hint: "sku, id, position … ( / )", "SKU, ID, 위치 … ( / )";
     footer: "Stockbook console", "Stockbook 콘솔";
+    times_in: "· times in", "· 시간대:";
     live_on: "Live", "실시간";
     live_off: "Not live: load the page again", "실시간 아님: 페이지를 다시 여세요";
     overview: "Overview", "개요";
@@ -104,12 +105,15 @@ texts! {
     available_below: "Available below", "가용 수량 미만";
     no_items: "No item fits.", "맞는 품목이 없습니다.";
     retired: "retired", "판매 종료";
-    item_stream: "History of the item", "품목의 이력";
+    item_stream: "Its registration", "품목 등록 내역";
     prove: "Prove the figures", "수치 증명";
     unit: "Counted in", "단위";
     decimals: "decimal places:", "소수 자릿수:";
     reorder_point: "Reorder point", "재주문점";
     stock_now: "Stock now", "지금의 재고";
+    figures_wait: "is stopped at event", "레인이 다음 이벤트에서 멈춤:";
+    figures_stale: "Changes of this item from then on are recorded, but not shown here yet.",
+        "그 뒤 이 품목의 변화는 기록되었지만 아직 여기에 보이지 않습니다.";
     claims: "Who has a claim", "누가 쓰기로 했나";
     promised: "Held, promised, on the way", "보류, 약속, 운송 중";
     who: "For", "대상";
@@ -163,6 +167,10 @@ texts! {
 
     // Movements and events.
     movements: "Movements", "변동";
+    movements_until: "Movements up to this moment", "이 시점까지의 변동";
+    all_movements: "All movements", "모든 변동";
+    undo_these: "Reverse these movements …", "이 변동 되돌리기 …";
+    reverses: "Reverses event", "되돌린 이벤트";
     no_movements: "Nothing happened that fits.", "맞는 변동이 없습니다.";
     no_movements_yet: "Nothing happened yet.", "아직 아무 일도 없었습니다.";
     event: "Event", "이벤트";
@@ -227,6 +235,8 @@ texts! {
     for_owner: "for", "· 소유자";
     deadline: "Deadline", "마감";
     requested: "Requested", "요청";
+    asked_for: "asked for", "요청";
+    were_available: "available", "가용";
     got: "Held or promised", "보류 또는 약속";
     reference: "Reference", "참조";
     its_events: "All its events", "모든 이벤트";
@@ -297,6 +307,11 @@ texts! {
         "행위자를 정하지 않아, 그 시간에 모두가 기록한 것을 되돌립니다.";
     events_in_window: "Events in that time", "그 시간의 이벤트";
     each_stock: "Each stock before and after", "재고별 전후";
+    available_now: "Available now", "지금 가용";
+    available_then: "Available afterwards", "이후 가용";
+    these_events: "The events that would be reversed", "되돌려질 이벤트";
+    newest_of: "The newest 50 of", "최근 50건, 전체:";
+    reversed_so_far: "What was reversed so far", "지금까지 되돌린 것";
     on_hand_now: "On hand now", "지금 현재고";
     on_hand_then: "On hand afterwards", "이후 현재고";
     nothing_to_reverse: "There is nothing to reverse.", "되돌릴 것이 없습니다.";
@@ -313,6 +328,7 @@ texts! {
     skip_goes_on: "its stopped lane goes on without event", "멈춘 레인이 다음 이벤트를 빼고 계속합니다:";
     skip_about: "The view misses that event from then on; the log keeps it, and the skip stays on record.",
         "그 뒤로 뷰에는 그 이벤트가 없습니다. 로그는 그대로이고, 건너뛴 일도 기록에 남습니다.";
+    would_miss: "What the view would miss", "뷰에서 빠질 내용";
     skip_reason: "Why it may be skipped", "건너뛰어도 되는 까닭";
     skip_now: "Skip it now", "지금 건너뛰기";
     skip_this: "Skip this event", "이 이벤트 건너뛰기";
@@ -331,6 +347,9 @@ texts! {
     stopped_title: "Stopped lanes", "멈춘 레인";
     no_stopped: "No lane is stopped.", "멈춘 레인이 없습니다.";
     waits_at: "waits at event", "기다리는 이벤트:";
+    relay_advice: "The relay tries again by itself twice a minute.", "릴레이는 1분에 두 번 스스로 다시 시도합니다.";
+    stopped_advice: "Nothing is lost: the log has this event and all that follow. If it was written by a newer version of Stockbook, start that version, and the lane goes on by itself. Else skip the event in each view: its figures are then without it, and this page says so.",
+        "잃은 것은 없습니다. 로그에 이 이벤트와 뒤의 모든 이벤트가 있습니다. 더 새로운 Stockbook이 쓴 이벤트라면 그 버전을 시작하세요. 레인이 스스로 계속합니다. 아니면 뷰마다 이벤트를 건너뛰세요. 그러면 수치에서 그 이벤트가 빠지고, 이 페이지에 그렇게 나옵니다.";
     since_when: "since", "시작:";
     stuck_orders: "Orders that need an operator", "운영자가 필요한 주문";
     proof_title: "Are the figures what the log comes to?", "수치가 로그와 같은가";
@@ -346,8 +365,11 @@ texts! {
     proof_position: "As of", "위치:";
 
     // Finding.
-    found_nothing: "Nothing is called so. This search knows skus, events, positions, streams, correlations, and ids of orders, reservations and transfers. Owners are filters of those lists, actors one of Operations.",
-        "그런 이름은 없습니다. 이 검색은 SKU, 이벤트, 위치, 스트림, 상관 ID, 주문·예약·이동의 ID를 찾습니다. 소유자는 각 목록의 필터에, 행위자는 운영 페이지의 필터에 있습니다.";
+    found_nothing: "Nothing is called so. This search knows skus, events, positions, streams, correlations, owners, actors, and ids of orders, reservations, transfers and reversals.",
+        "그런 이름은 없습니다. 이 검색은 SKU, 이벤트, 위치, 스트림, 상관 ID, 소유자, 행위자, 그리고 주문·예약·이동·되돌리기의 ID를 찾습니다.";
+    orders_of_owner: "Orders of this owner", "이 소유자의 주문";
+    reservations_of_owner: "Reservations of this owner", "이 소유자의 예약";
+    movements_of_actor: "Movements by this actor", "이 행위자의 변동";
     of_correlation: "What this correlation did", "이 상관 ID가 한 일";
     items_beginning: "Items that begin so", "이렇게 시작하는 품목";
 

@@ -94,7 +94,7 @@ after(() => browser?.close());
 const pages = () => ({
   overview: "/", items: "/items", low: "/items?state=low", item: `/items/${SKU}`,
   flow: `/items/${SKU}/flow?to=2010-12-02`, then: `/items/${SKU}?at=2026-01-06`, stream: `/streams/stock/${SKU}/MAIN?version=4`,
-  orders: "/orders", order: `/orders/${made.order}`, reservations: "/reservations",
+  movements: "/movements?actor=browser-test", orders: "/orders", order: `/orders/${made.order}`, reservations: "/reservations",
   reservation: `/reservations/${made.reservation}`, waitlist: "/waitlist", transfers: "/transfers",
   transfer: `/transfers/${made.transfer}`, alerts: "/alerts", pipeline: "/pipeline", lane: "/pipeline/3",
   problems: `/problems?sku=${SKU}`, operations: "/operations", skip: "/operations/skip?projection=stock&event=3-1",
@@ -234,10 +234,11 @@ test("a window is reversed by hand, after the page showed each stock before and 
   await page.fill("#to", "2999-01-01");
   await page.fill("#actor", "browser-test");
   await page.click("text=Show what would happen");
-  const rows = await page.$$eval("tbody tr", (all) => all.map((row) => row.innerText));
+  const rows = await page.$$eval("#stocks tbody tr", (all) => all.map((row) => row.innerText));
   assert.equal(rows.length, 2, `${from}: ${rows}`);
-  const numbers = await page.$$eval("tbody tr:first-of-type data", (all) => all.map((data) => Number(data.value)));
-  assert.deepEqual(numbers, [before.on_hand, before.on_hand - 1_000, -1_000]);
+  const numbers = await page.$$eval("#stocks tbody tr:first-of-type data", (all) => all.map((data) => Number(data.value)));
+  const { on_hand, available } = before;
+  assert.deepEqual(numbers, [on_hand, on_hand - 1_000, -1_000, available, available - 1_000]);
   await page.screenshot({ path: `${SHOTS}/reversal-shown.png`, fullPage: true });
   await page.click("text=Reverse it now");
   await page.waitForURL(/reversals/);

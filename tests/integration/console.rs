@@ -146,6 +146,15 @@ async fn an_item_at_a_moment_is_what_the_api_says_of_it(world: Arc<World>) {
     }
     let early = pages.get("/items/A?at=2000-01-01").await.expect_status(200);
     assert_shows(&early, &["nothing was known of the item then"]);
+    let late = json!({"occurred_at": "2026-01-05T05:00:00Z", "reason": "found",
+        "lines": [{"sku": "A", "location": "MAIN", "quantity": 7}]});
+    let late = command.done("/v1/receipts", late).await.json();
+    stockbook.read_at("/v1/stock/A", &stockbook.heads().await).await;
+    let shown = pages.get("/items/A?at=2026-01-06").await.expect_status(200);
+    let listed = shown.body.split_once("id=\"movements\"").expect("the movements").1;
+    let events = |text: &str| text.matches("href=\"/events/").count();
+    let event = late["events"][0]["id"].as_str().expect("an event");
+    assert!(listed.contains(event) && events(listed) == 1, "only what had happened: {listed}");
     let neither = pages.get("/items/A?at=soon").await.expect_status(200);
     assert_shows(&neither, &["Write a moment such as"]);
 }
@@ -166,8 +175,11 @@ async fn a_stream_shows_each_version_with_the_state_before_and_after(world: Arc<
 
 async fn whatever_is_called_so_is_found(world: Arc<World>) {
     let (stockbook, _console, pages) = shop(&world).await;
-    let held = stockbook.command().reserve("cart-7", 600, &[("A", 2)]).await.json();
-    stockbook.read_at("/v1/stock/A", &stockbook.heads().await).await;
+    let command = stockbook.command();
+    let held = command.reserve("cart-7", 600, &[("A", 2)]).await.json();
+    let lines = json!({"lines": [{"sku": "A", "location": "MAIN", "quantity": 1}]});
+    command.send_with("POST", "/v1/issues", &[("actor", "the-actor")], &lines).await;
+    stockbook.read_at("/v1/reservations", &stockbook.heads().await).await;
     let text = |member: &Value| member.as_str().expect("a text").to_owned();
     let position = text(&held["position"]);
     for (name, shows) in [
@@ -177,11 +189,20 @@ async fn whatever_is_called_so_is_found(world: Arc<World>) {
         (position, "StockReserved"),
         (text(&held["correlation_id"]), "ReservationHeld"),
         ("stock/A/MAIN".to_owned(), "StockReserved"),
+        ("cart-7".to_owned(), "Reservations of this owner"),
+        ("the-actor".to_owned(), "Movements by this actor"),
         ("nothing".to_owned(), "Nothing is called so"),
     ] {
         let page = pages.get(&format!("/find?q={name}")).await.expect_status(200);
         assert_shows(&page, &[shows]);
     }
+    // What somebody did leads to the form that undoes it.
+    let done = pages.get("/movements?actor=the-actor").await.expect_status(200);
+    assert_shows(&done, &["StockIssued"]);
+    let undo = done.body.split_once("href=\"/operations?").expect("a link").1;
+    let undo = undo.split('"').next().expect("its end").replace("&#38;", "&");
+    let form = pages.get(&format!("/operations?{undo}")).await.expect_status(200);
+    assert_shows(&form, &["name=\"actor\" value=\"the-actor\""]);
 }
 
 async fn a_form_is_taken_once_and_only_from_a_page_of_the_console(world: Arc<World>) {
@@ -249,6 +270,10 @@ async fn a_window_is_reversed_after_its_effect_was_shown(world: Arc<World>) {
     let shown = send(&pages, "/operations/reverse", &window, &[OWN]).await.expect_status(200);
     for (now, then) in [(110, 10), (35, 5), (20, 0)] {
         assert_shows(&shown, &[&figure(&json!(now)), &figure(&json!(then))]);
+    }
+    for step in &first {
+        let event = step["event"].as_str().expect("an event");
+        assert_shows(&shown, &[&format!("/events/{event}")]);
     }
     assert_eq!(stockbook.recorded().await, before, "it was only shown");
     let key = hidden(&shown, "key");

@@ -9,13 +9,13 @@ use serde::de::IgnoredAny;
 use super::at::is_token;
 use super::streams::find_event;
 use super::{link, segment};
-use crate::answers::{Event, Level, Page};
+use crate::answers::{Event, Level, Movement, Order, Page, Reservation};
 use crate::frame::{self, Frame, Section};
 use crate::reader;
 use crate::services::{Failure, Service, Services, known};
 use crate::texts::Texts;
 
-const FOUND: &str = "50";
+const FOUND: &str = "20";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -33,6 +33,19 @@ struct FoundPage {
     events: Vec<Event>,
     /// Items whose names begin so.
     items: Vec<Level>,
+    /// Of the owner who is called so.
+    orders: Vec<Order>,
+    reservations: Vec<Reservation>,
+    /// What the actor who is called so did.
+    movements: Vec<Movement>,
+}
+
+impl FoundPage {
+    fn is_empty(&self) -> bool {
+        let Self { events, items, orders, reservations, movements, .. } = self;
+        let lists = [events.len(), items.len(), orders.len(), reservations.len(), movements.len()];
+        lists.iter().all(|length| *length == 0)
+    }
 }
 
 pub(crate) async fn show(
@@ -43,11 +56,13 @@ pub(crate) async fn show(
     if let Some(page) = one(&services, q).await? {
         return Ok(Redirect::to(&page).into_response());
     }
-    let (events, items) = tokio::try_join!(
+    let (events, mut items, orders, reservations, movements) = tokio::try_join!(
         of_correlation(&services, q),
         some::<Level>(&services, "/v1/stock", ("sku_prefix", q)),
+        some(&services, "/v1/orders", ("owner", q)),
+        some(&services, "/v1/reservations", ("owner", q)),
+        some(&services, "/v1/movements", ("actor", q)),
     )?;
-    let mut items = items;
     items.dedup_by(|one, other| one.sku == other.sku);
     frame::page(&FoundPage {
         t: reader::texts(),
@@ -55,6 +70,9 @@ pub(crate) async fn show(
         q: q.to_owned(),
         events,
         items,
+        orders,
+        reservations,
+        movements,
     })
 }
 
@@ -71,14 +89,15 @@ async fn one(services: &Services, q: &str) -> Result<Option<String>, Failure> {
     if q.split_once('/').is_some_and(|(kind, _)| is_stream.contains(&kind)) {
         return Ok(Some(format!("/streams/{q}")));
     }
-    for (kind, page) in [
-        ("items", "items"),
-        ("orders", "orders"),
-        ("transfers", "transfers"),
-        ("reservations", "reservations"),
+    for (service, kind, page) in [
+        (Service::Query, "items", "items"),
+        (Service::Query, "orders", "orders"),
+        (Service::Query, "transfers", "transfers"),
+        (Service::Query, "reservations", "reservations"),
+        (Service::Command, "reversals", "operations/reversals"),
     ] {
         let path = format!("/v1/{kind}/{name}");
-        let answer = services.get::<IgnoredAny>(Service::Query, &path, &[]).await;
+        let answer = services.get::<IgnoredAny>(service, &path, &[]).await;
         if refused_as_none(answer)?.is_some() {
             return Ok(Some(format!("/{page}/{name}")));
         }

@@ -10,10 +10,10 @@ use axum::response::Response;
 use futures::future::try_join_all;
 use serde::Deserialize;
 
-use self::past::Then;
+use self::past::{Place, Then};
 use self::steps::Steps;
 use super::{link, segment};
-use crate::answers::{Explanation, Item, ItemStock, Movement, Page, WaitingLine};
+use crate::answers::{Explanation, Item, ItemStock, LaneProgress, Movement, Page, WaitingLine};
 use crate::frame::{self, Frame, Section};
 use crate::reader;
 use crate::services::{Failure, Service, Services};
@@ -78,6 +78,15 @@ struct ItemPage {
     next: Option<String>,
     waiting: Vec<WaitingLine>,
     promises: Vec<Promise>,
+    /// The lane of the item, if its view of stock waits at an event.
+    stopped: Option<LaneProgress>,
+}
+
+/// Whether this is the progress that the figures of an item depend on, and it waits.
+fn is_stopped_for(progress: &LaneProgress, now: &ItemStock) -> bool {
+    let lane = now.position.split_once(':').and_then(|(lane, _)| lane.parse().ok());
+    let is_answering = progress.projection == "stock" && progress.active;
+    is_answering && progress.is_stopped() && lane == Some(progress.lane)
 }
 
 pub(crate) async fn show(
@@ -87,7 +96,11 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     let name = segment(&sku)?;
     let (item_path, stock_path) = (format!("/v1/items/{name}"), format!("/v1/stock/{name}"));
+    let place = Place::find(&services, &asked.at).await?;
+    let [by, to] = place.until();
     let filters = [
+        (by.0, by.1.as_str()),
+        (to.0, &to.1),
         ("sku", sku.as_str()),
         ("location", &asked.location),
         ("type", &asked.r#type),
@@ -98,17 +111,24 @@ pub(crate) async fn show(
     ];
     let seen = [("min_position", asked.seen.as_str())];
     let of_item = [("sku", sku.as_str())];
-    let (item, now, movements, waiting, newest) = tokio::join!(
+    let (item, now, movements, waiting, newest, progress) = tokio::join!(
         services.get::<Item>(Service::Query, &item_path, &seen),
         services.get::<ItemStock>(Service::Query, &stock_path, &seen),
         services.get::<Page<Movement>>(Service::Query, "/v1/movements", &filters),
         services.get::<Page<WaitingLine>>(Service::Query, "/v1/waitlist", &of_item),
         steps::newest(&services, &sku, &asked.location),
+        services.get::<Page<LaneProgress>>(Service::Query, "/v1/projections", &[]),
     );
     // In this order: an item that is not known is the answer, however fast a list refuses its name.
     let (item, now, movements, waiting, newest) = (item?, now?, movements?, waiting?, newest?);
+    let stopped = match progress {
+        Ok(progress) => progress.items.into_iter().find(|lane| is_stopped_for(lane, &now)),
+        // Who may not see the pipeline sees the figures all the same.
+        Err(failure) if failure.is_forbidden() => None,
+        Err(failure) => return Err(failure),
+    };
     let then_and_steps = async {
-        let then = past::read(&services, &sku, &asked.at, &now).await?;
+        let then = past::read(&services, &sku, &place, &now).await?;
         let steps = steps::read(&services, &sku, &asked.location, newest, then.as_ref()).await?;
         Ok((then, steps))
     };
@@ -131,6 +151,7 @@ pub(crate) async fn show(
         then,
         steps,
         promises,
+        stopped,
     })
 }
 

@@ -34,14 +34,14 @@ pub(crate) struct Asked {
 
 /// A page of a list, with the links to the first and the next.
 #[derive(Debug)]
-struct Listed<T> {
-    items: Vec<T>,
-    first: Option<String>,
-    next: Option<String>,
-    position: String,
+pub(super) struct Listed<T> {
+    pub(super) items: Vec<T>,
+    pub(super) first: Option<String>,
+    pub(super) next: Option<String>,
+    pub(super) position: String,
 }
 
-async fn list<T: DeserializeOwned>(
+pub(super) async fn list<T: DeserializeOwned>(
     services: &Services,
     path: &str,
     filters: &[(&str, &str)],

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use askama::Template;
 use axum::Form;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::http::header::REFRESH;
 use axum::response::{IntoResponse, Redirect, Response};
 use reqwest::{Method, StatusCode};
@@ -45,11 +45,10 @@ pub(crate) struct Window {
 impl Window {
     /// The request of the command, without the members that were left out.
     fn body(&self, dry_run: bool) -> Value {
-        let exact = |text: &str| Moment::parse(text).map_or(text.to_owned(), Moment::exact);
         let mut window = Map::from_iter([("by".to_owned(), json!("recorded_at"))]);
         let members = [
-            ("from", exact(&self.from)),
-            ("to", exact(&self.to)),
+            ("from", Moment::exactly(&self.from)),
+            ("to", Moment::exactly(&self.to)),
             ("sku", self.sku.trim().to_owned()),
             ("location", self.location.trim().to_owned()),
             ("actor", self.actor.trim().to_owned()),
@@ -147,8 +146,11 @@ impl OperationsPage {
     }
 }
 
-pub(crate) async fn show(services: Services) -> Result<Response, Failure> {
-    frame::page(&OperationsPage::read(&services, Window::default(), None).await?)
+pub(crate) async fn show(
+    services: Services,
+    Query(window): Query<Window>,
+) -> Result<Response, Failure> {
+    frame::page(&OperationsPage::read(&services, window, None).await?)
 }
 
 #[derive(Template)]

@@ -48,6 +48,8 @@ struct StreamPage {
     events: Vec<Event>,
     shown: Event,
     data: String,
+    /// The event that this one undoes.
+    reverses: Option<String>,
     /// The chain of the event before it in its lane.
     chain_before: Option<String>,
     /// Whether the service can compute states of the stream.
@@ -90,6 +92,7 @@ pub(crate) async fn show(
         frame: Frame::still(Section::Elsewhere),
         thing: thing(&stream),
         data: pretty(&shown.data),
+        reverses: shown.data["reverses"].as_str().map(str::to_owned),
         members: members(&before, &state),
         previous: at(version - 1),
         next: at(version + 1),
@@ -171,7 +174,7 @@ fn members(before: &Value, after: &Value) -> Vec<Member> {
     all.into_iter().map(member).collect()
 }
 
-pub(super) fn pretty(value: &Value) -> String {
+pub(crate) fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 

@@ -6,6 +6,7 @@ use axum::response::Response;
 use chrono::{Days, NaiveDate, Utc};
 use serde::Deserialize;
 
+use crate::answers::{Movement, Page};
 use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
 use crate::reader;
@@ -68,7 +69,8 @@ pub(crate) async fn show(
     Path(sku): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Failure> {
-    let asked = with_defaults(asked, Utc::now().date_naive());
+    let last = last_day(&services, &sku, &asked).await?;
+    let asked = with_defaults(asked, last);
     let path = format!("/v1/flow/{}", segment(&sku)?);
     let parameters = [("from", asked.from.as_str()), ("to", &asked.to)];
     let (flow, problem) = match services.get::<Flow>(Service::Query, &path, &parameters).await {
@@ -83,7 +85,18 @@ pub(crate) async fn show(
     frame::page(&FlowPage { t: reader::texts(), frame, sku, asked, flow, problem })
 }
 
-/// The last days up to today where none are asked for.
+/// The day of the newest movement, where no other end is asked for; today, where nothing happened.
+async fn last_day(services: &Services, sku: &str, asked: &Asked) -> Result<NaiveDate, Failure> {
+    let today = Utc::now().date_naive();
+    if !asked.to.is_empty() {
+        return Ok(today);
+    }
+    let newest = [("sku", sku), ("limit", "1")];
+    let page = services.get::<Page<Movement>>(Service::Query, "/v1/movements", &newest).await?;
+    Ok(page.items.first().map_or(today, |newest| newest.occurred_at.0.date_naive()))
+}
+
+/// The last days up to this one where none are asked for.
 fn with_defaults(asked: Asked, today: NaiveDate) -> Asked {
     let given = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let tomorrow = today.succ_opt().unwrap_or(today);

@@ -49,20 +49,55 @@ impl Row {
     }
 }
 
+/// The place in time that a page is about.
+#[derive(Debug)]
+pub(super) enum Place {
+    Now,
+    Moment(Moment),
+    /// A position, and when it was recorded.
+    Position(String, Option<Moment>),
+    /// Something else was written.
+    Unclear,
+}
+
+impl Place {
+    pub(super) async fn find(services: &Services, at: &str) -> Result<Self, Failure> {
+        if at.trim().is_empty() {
+            return Ok(Self::Now);
+        }
+        Ok(match At::parse(at) {
+            Some(At::Moment(moment)) => Self::Moment(moment),
+            Some(At::Position(token)) => {
+                let moment = recorded_at(services, &token).await?;
+                Self::Position(token, moment)
+            }
+            None => Self::Unclear,
+        })
+    }
+
+    /// What keeps a list of movements to those up to here: by which time, and before which.
+    pub(super) fn until(&self) -> [(&'static str, String); 2] {
+        let (by, moment) = match self {
+            Self::Moment(moment) => ("occurred_at", Some(moment)),
+            Self::Position(_, moment) => ("recorded_at", moment.as_ref()),
+            Self::Now | Self::Unclear => ("", None),
+        };
+        [("by", by.to_owned()), ("to", moment.map(Moment::just_after).unwrap_or_default())]
+    }
+}
+
 /// `None` if the page is about now.
 pub(super) async fn read(
     services: &Services,
     sku: &str,
-    at: &str,
+    place: &Place,
     now: &ItemStock,
 ) -> Result<Option<Then>, Failure> {
-    if at.trim().is_empty() {
-        return Ok(None);
-    }
-    let answer = match At::parse(at) {
-        Some(At::Moment(moment)) => at_moment(services, sku, moment, now).await,
-        Some(At::Position(token)) => at_position(services, sku, &token, now).await,
-        None => return Ok(Some(refused(reader::texts().not_a_moment.to_owned()))),
+    let answer = match place {
+        Place::Now => return Ok(None),
+        Place::Moment(moment) => at_moment(services, sku, *moment, now).await,
+        Place::Position(token, moment) => at_position(services, sku, token, *moment, now).await,
+        Place::Unclear => return Ok(Some(refused(reader::texts().not_a_moment.to_owned()))),
     };
     match answer {
         Err(Failure::Refused { problem, .. }) if problem.status == 422 => {
@@ -123,15 +158,14 @@ async fn at_position(
     services: &Services,
     sku: &str,
     token: &str,
+    moment: Option<Moment>,
     now: &ItemStock,
 ) -> Result<Then, Failure> {
-    let (then, moment, between) = tokio::join!(
+    let (then, between) = tokio::join!(
         stock(services, sku, ("at_position", token)),
-        recorded_at(services, token),
         between(services, sku, token, now),
     );
-    let (then, moment) = (then?, moment?);
-    let Some(then) = then else {
+    let Some(then) = then? else {
         return Ok(Then { moment, was_known: false, ..unknown() });
     };
     let (between, more_between) = between?;

@@ -38,8 +38,7 @@ pub(super) async fn read(
     let moment = then.and_then(|then| then.moment);
     let is_older = |moment: Moment| window.last().is_some_and(|oldest| moment < oldest.recorded_at);
     if let Some(moment) = moment.filter(|moment| is_older(*moment)) {
-        let end = Moment(moment.0 + chrono::TimeDelta::microseconds(1)).exact();
-        let older = window_before(services, sku, location, &end).await?;
+        let older = window_before(services, sku, location, &moment.just_after()).await?;
         if !older.is_empty() {
             window = older;
         }
@@ -103,6 +102,7 @@ async fn points(
 ) -> Result<Vec<Point>, Failure> {
     if !location.is_empty() {
         let of = |step: &Movement| Point {
+            at: step.recorded_at,
             on_hand: step.after.on_hand.0,
             available: step.after.available.0,
         };
@@ -111,12 +111,12 @@ async fn points(
     let path = format!("/v1/stock/{}", segment(sku)?);
     let end: ItemStock = services.get(Service::Query, &path, &[("at_position", newest)]).await?;
     let amounts = end.total.amounts;
-    let mut balance = Point { on_hand: amounts.on_hand.0, available: amounts.available.0 };
+    let (mut on_hand, mut available) = (amounts.on_hand.0, amounts.available.0);
     let mut points = Vec::with_capacity(window.len());
     for step in window.iter().rev() {
-        points.push(balance);
-        balance.on_hand -= step.delta.on_hand.0;
-        balance.available -= step.delta.available.0;
+        points.push(Point { at: step.recorded_at, on_hand, available });
+        on_hand -= step.delta.on_hand.0;
+        available -= step.delta.available.0;
     }
     points.reverse();
     Ok(points)

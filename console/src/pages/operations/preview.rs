@@ -8,9 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Progress, Window};
-use crate::answers::{Availability, Movement, Page};
+use crate::answers::{Availability, Available, Movement, Page};
 use crate::services::{Command, Failure, Service, Services};
 use crate::shown::{Moment, Signed, Units};
+
+/// Events that are listed.
+const LISTED_MAX: usize = 50;
 
 /// Movements that are read, in pages of this size.
 const MOVEMENTS_MAX: usize = 2_000;
@@ -27,6 +30,10 @@ const UNDONE: [&str; 6] =
 #[derive(Debug)]
 pub(super) struct Preview {
     pub(super) rows: Vec<Row>,
+    /// The newest of the events that would be reversed.
+    pub(super) events: Vec<Movement>,
+    /// How many there are.
+    pub(super) count: usize,
     /// Whether there are more events than were read, so that rows may be missing.
     pub(super) is_cut: bool,
 }
@@ -36,9 +43,27 @@ pub(super) struct Row {
     pub(super) sku: String,
     pub(super) location: String,
     pub(super) events: usize,
-    pub(super) before: Units,
-    pub(super) after: Units,
+    pub(super) on_hand: Units,
+    pub(super) on_hand_after: Units,
     pub(super) change: Signed,
+    pub(super) available: Units,
+    pub(super) available_after: Units,
+}
+
+/// What the opposites of a stock's events come to.
+#[derive(Debug, Default)]
+struct Opposites {
+    events: usize,
+    on_hand: i64,
+    available: i64,
+}
+
+impl Opposites {
+    fn add(&mut self, one: &Movement) {
+        self.events += 1;
+        self.on_hand -= one.delta.on_hand.0;
+        self.available -= one.delta.available.0;
+    }
 }
 
 /// Adds up the opposites of all events that would be reversed.
@@ -56,19 +81,20 @@ pub(super) async fn read(
         .filter(|one| !refused.contains(one.correlation_id.as_str()))
         .collect();
     let reversed_before = reversed_before(services, &chosen).await?;
-    let mut changes: BTreeMap<(String, String), (usize, i64)> = BTreeMap::new();
-    for one in chosen.into_iter().filter(|one| !reversed_before.contains(&one.event)) {
-        let change = changes.entry((one.sku, one.location)).or_default();
-        change.0 += 1;
-        change.1 -= one.delta.on_hand.0;
+    let mut events = chosen;
+    events.retain(|one| !reversed_before.contains(&one.event));
+    let mut changes: BTreeMap<(String, String), Opposites> = BTreeMap::new();
+    for one in &events {
+        changes.entry((one.sku.clone(), one.location.clone())).or_default().add(one);
     }
-    Ok(Preview { rows: rows(services, changes).await?, is_cut })
+    let (rows, count) = (rows(services, changes).await?, events.len());
+    events.truncate(LISTED_MAX);
+    Ok(Preview { rows, events, count, is_cut })
 }
 
 /// What happened in the window, newest first.
 async fn movements(services: &Services, window: &Window) -> Result<(Vec<Movement>, bool), Failure> {
-    let exact = |text: &str| Moment::parse(text).map_or(text.to_owned(), Moment::exact);
-    let (from, to) = (exact(&window.from), exact(&window.to));
+    let (from, to) = (Moment::exactly(&window.from), Moment::exactly(&window.to));
     let (mut found, mut cursor) = (Vec::new(), String::new());
     loop {
         let parameters = [
@@ -148,7 +174,7 @@ async fn reversed_before(
 /// What there is now, and what would be.
 async fn rows(
     services: &Services,
-    changes: BTreeMap<(String, String), (usize, i64)>,
+    changes: BTreeMap<(String, String), Opposites>,
 ) -> Result<Vec<Row>, Failure> {
     if changes.is_empty() {
         return Ok(Vec::new());
@@ -163,13 +189,15 @@ async fn rows(
         validate_only: false,
     };
     let now: Availability = services.send(Service::Query, question).await?;
-    let row = |(((sku, location), (events, change)), now): (_, crate::answers::Available)| Row {
+    let row = |(((sku, location), opposites), now): ((_, Opposites), Available)| Row {
         sku,
         location,
-        events,
-        before: now.on_hand,
-        after: Units(now.on_hand.0 + change),
-        change: Signed(change),
+        events: opposites.events,
+        on_hand: now.on_hand,
+        on_hand_after: Units(now.on_hand.0 + opposites.on_hand),
+        change: Signed(opposites.on_hand),
+        available: now.available,
+        available_after: Units(now.available.0 + opposites.available),
     };
     Ok(changes.into_iter().zip(now.items).map(row).collect())
 }

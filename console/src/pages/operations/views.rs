@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use crate::answers::Event;
 use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
+use crate::pages::streams::find_event;
 use crate::reader;
 use crate::services::{Command, Failure, Problem, Service, Services};
 use crate::texts::Texts;
@@ -30,17 +32,28 @@ struct SkipPage {
     t: &'static Texts,
     frame: Frame,
     skip: Skip,
+    /// What the view would miss.
+    missed: Option<Event>,
     problem: Option<Problem>,
 }
 
 impl SkipPage {
-    fn new(skip: Skip, problem: Option<Problem>) -> Self {
-        Self { t: reader::texts(), frame: Frame::still(Section::Operations), skip, problem }
+    async fn read(
+        services: &Services,
+        skip: Skip,
+        problem: Option<Problem>,
+    ) -> Result<Self, Failure> {
+        let missed = find_event(services, &skip.event).await?;
+        let frame = Frame::still(Section::Operations);
+        Ok(Self { t: reader::texts(), frame, skip, missed, problem })
     }
 }
 
-pub(crate) async fn ask_skip(Query(skip): Query<Skip>) -> Result<Response, Failure> {
-    frame::page(&SkipPage::new(skip, None))
+pub(crate) async fn ask_skip(
+    services: Services,
+    Query(skip): Query<Skip>,
+) -> Result<Response, Failure> {
+    frame::page(&SkipPage::read(&services, skip, None).await?)
 }
 
 pub(crate) async fn skip(services: Services, Form(skip): Form<Skip>) -> Result<Response, Failure> {
@@ -53,7 +66,10 @@ pub(crate) async fn skip(services: Services, Form(skip): Form<Skip>) -> Result<R
     let path = format!("/v1/projections/{}/skip", segment(&skip.projection)?);
     match post(&services, path, &body).await? {
         None => Ok(Redirect::to("/problems").into_response()),
-        Some((status, problem)) => Ok(frame::rendered(status, &SkipPage::new(skip, Some(problem)))),
+        Some((status, problem)) => {
+            let page = SkipPage::read(&services, skip, Some(problem)).await?;
+            Ok(frame::rendered(status, &page))
+        }
     }
 }
 
