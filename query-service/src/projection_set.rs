@@ -214,6 +214,7 @@ impl ProjectionSet {
             log: self.0.log.clone(),
             lane_map: lane_map.clone(),
             progress: Arc::clone(&running.progress),
+            assignment: Arc::clone(&self.0.assignment),
             subscribers: Arc::clone(&self.0.subscribers),
             stop: running.stop.clone(),
         }

@@ -83,8 +83,8 @@ impl Assignment {
         self.lanes.send_replace(BTreeSet::new());
     }
 
-    fn add(&self, partitions: &TopicPartitionList) {
-        self.lanes.send_modify(|lanes| lanes.extend(lanes_of(partitions)));
+    pub(super) fn assign(&self, more: impl IntoIterator<Item = Lane>) {
+        self.lanes.send_modify(|lanes| lanes.extend(more));
         self.joined.send_replace(true);
     }
 
@@ -118,7 +118,7 @@ impl ConsumerContext for AssignmentListener {
     fn post_rebalance(&self, _consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(partitions) => {
-                self.0.add(partitions);
+                self.0.assign(lanes_of(partitions));
                 tracing::info!(lanes = names(partitions), "lanes assigned");
             }
             Rebalance::Revoke(partitions) => {

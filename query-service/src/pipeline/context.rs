@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServeConfig;
+use crate::pipeline::assignment::Assignment;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
 use crate::pipeline::subscribers::Subscription;
@@ -20,6 +21,7 @@ pub struct Context {
     pub pool: PgPool,
     pub lane_map: LaneMap,
     pub progress: Arc<Progress>,
+    pub assignment: Arc<Assignment>,
     pub subscription: Arc<Subscription>,
     /// One permit for each page of the log that is fetched or waits for the runner.
     pub fetches: Semaphore,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::database;
+use crate::pipeline::assignment::Assignment;
 use crate::pipeline::memory::Memory;
 use crate::projection::ProjectionVersion;
 
@@ -118,11 +119,12 @@ impl Progress {
         applied.borrow().iter().map(|(lane, position)| (*lane, *position)).collect()
     }
 
-    /// Reads the checkpoints every `interval` while a caller waits.
+    /// Reads the checkpoints every `interval` while a caller waits, unless this instance applies every lane.
     pub async fn poll(
         &self,
         pool: &PgPool,
         projection: ProjectionVersion,
+        assignment: &Assignment,
         interval: Duration,
         stop: &CancellationToken,
     ) {
@@ -131,14 +133,25 @@ impl Progress {
             loop {
                 // The sender lives as long as `self`.
                 let _ = waiting.wait_for(|count| *count > 0).await;
-                match load_positions(pool, projection).await {
-                    Ok(positions) => self.raise(positions),
-                    Err(error) => tracing::debug!(%error, "checkpoints cannot be read"),
+                if !self.applies_every_lane(assignment) {
+                    match load_positions(pool, projection).await {
+                        Ok(positions) => self.raise(positions),
+                        Err(error) => tracing::debug!(%error, "checkpoints cannot be read"),
+                    }
                 }
                 tokio::time::sleep(interval).await;
             }
         };
         stop.run_until_cancelled(poll).await;
+    }
+
+    /// Whether every lane is assigned to this instance, and nobody else applied anything.
+    fn applies_every_lane(&self, assignment: &Assignment) -> bool {
+        let applied = self.applied.borrow();
+        let is_own = |(lane, known): (&Lane, &Position)| {
+            assignment.has(*lane) && self.memory.answers_as_of(*lane, *known).is_some()
+        };
+        !applied.is_empty() && applied.iter().all(is_own)
     }
 
     pub fn set_trouble(&self, trouble: Option<String>) {
@@ -254,6 +267,18 @@ mod tests {
         };
         let (news, ()) = tokio::join!(progress.news(&after), advance);
         assert_eq!(news, token("0:5,1:8"));
+    }
+
+    #[test]
+    fn an_instance_that_applies_every_lane_need_not_read_checkpoints() {
+        let (progress, assignment) = (progress("0:5,1:7"), Assignment::default());
+        progress.memory.confirm();
+        progress.memory.applied(token("0:5,1:7").iter());
+        assert!(!progress.applies_every_lane(&assignment), "no lane is assigned");
+        assignment.assign([Lane(0), Lane(1)]);
+        assert!(progress.applies_every_lane(&assignment));
+        progress.raise([(Lane(1), Position(8))]);
+        assert!(!progress.applies_every_lane(&assignment), "another instance is further");
     }
 
     #[test]

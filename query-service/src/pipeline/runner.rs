@@ -141,7 +141,7 @@ impl ProjectionRunner {
         };
         if count < LINGER_RECORDS_MAX {
             let linger = self.context.projection.projection().definition().linger;
-            self.lingers_until = Instant::now() + linger.max(self.crowding.linger());
+            self.lingers_until = Instant::now() + self.crowding.longer(linger);
         }
         (arrivals, room, other)
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::{self, ServeConfig};
+use crate::pipeline::assignment::Assignment;
 use crate::pipeline::context::Context;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
@@ -56,6 +57,7 @@ pub struct Supervisor {
     pub log: LogClient,
     pub lane_map: LaneMap,
     pub progress: Arc<Progress>,
+    pub assignment: Arc<Assignment>,
     pub subscribers: Arc<Subscribers>,
     pub stop: CancellationToken,
 }
@@ -83,6 +85,7 @@ impl Supervisor {
             pool: database::projection_pool(&config.database, self.of, &config.projection),
             lane_map: self.lane_map.clone(),
             progress: Arc::clone(&self.progress),
+            assignment: Arc::clone(&self.assignment),
             subscription: Arc::clone(&subscription),
             fetches: Semaphore::new(config::count(config.log.log_requests_max)),
             stop: stop.clone(),
@@ -98,6 +101,6 @@ impl Supervisor {
 
 async fn poll_progress(context: Arc<Context>) {
     let interval = context.config.database.position_poll_ms.0;
-    let Context { progress, pool, projection, stop, .. } = &*context;
-    progress.poll(pool, *projection, interval, stop).await;
+    let Context { progress, pool, projection, assignment, stop, .. } = &*context;
+    progress.poll(pool, *projection, assignment, interval, stop).await;
 }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 /// How old the number of dead versions may be.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How much longer records are gathered for each dead version of a checkpoint, and at most.
-const LINGER_EACH: Duration = Duration::from_micros(5);
-const LINGER_MAX: Duration = Duration::from_millis(35);
+/// A view lingers as many times longer as there are this many dead versions of checkpoints, and at most so many times.
+const DEAD_EACH: u32 = 500;
+const TIMES_MAX: u32 = 9;
 
 /// What is known of the dead versions.
 #[derive(Debug, Default)]
@@ -39,9 +39,9 @@ impl Crowding {
         }
     }
 
-    /// How long records are gathered for one transaction, at least.
-    pub(super) fn linger(&self) -> Duration {
-        LINGER_EACH.saturating_mul(self.dead).min(LINGER_MAX)
+    /// How long records are gathered for one transaction, of a view that usually gathers them for `linger`.
+    pub(super) fn longer(&self, linger: Duration) -> Duration {
+        linger * (self.dead / DEAD_EACH).clamp(1, TIMES_MAX)
     }
 }
 
@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn transactions_become_fewer_with_dead_versions_up_to_a_limit() {
-        let linger = |dead| Crowding { looked_at: None, dead }.linger();
-        assert_eq!(linger(0), Duration::ZERO);
-        assert!(linger(500) < Duration::from_millis(3), "a usual number changes nothing");
-        assert_eq!(linger(5_000), Duration::from_millis(25));
-        assert_eq!(linger(u32::MAX), LINGER_MAX);
+        let usual = Duration::from_millis(4);
+        let linger = |dead| Crowding { looked_at: None, dead }.longer(usual);
+        assert_eq!([0, 500, 999].map(linger), [usual; 3], "a usual number changes nothing");
+        assert_eq!(linger(2_500), Duration::from_millis(20));
+        assert_eq!(linger(u32::MAX), Duration::from_millis(36));
     }
 }
