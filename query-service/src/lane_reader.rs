@@ -10,7 +10,8 @@ use shared_events::lane::{Lane, Position};
 use tokio::time::Instant;
 
 use crate::pipeline::checkpoint::{Checkpoint, Step};
-use crate::pipeline::delivery::{Arrival, Fact, Heads, Page};
+use crate::pipeline::delivery::{Arrival, Heads, Page};
+use crate::pipeline::fact::Fact;
 use crate::pipeline::log_client::{LogClient, LogError};
 
 /// The longest pause between two tries.

@@ -25,6 +25,7 @@ pub mod checkpoint;
 pub mod consumer;
 pub mod context;
 pub mod delivery;
+pub mod fact;
 pub mod fetcher;
 pub mod follower;
 pub mod log_client;

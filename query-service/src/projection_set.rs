@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ServeConfig;
 use crate::database;
 use crate::pipeline::assignment::Assignment;
+use crate::pipeline::consumer::TopicConsumer;
 use crate::pipeline::follower::Follower;
 use crate::pipeline::log_client::LogClient;
 use crate::pipeline::progress::Progress;
@@ -191,13 +192,13 @@ impl ProjectionSet {
 
     fn follower(&self) -> Follower {
         let Shared { config, log, subscribers, assignment, stop, .. } = &*self.0;
-        Follower {
+        let consumer = TopicConsumer {
             config: config.clone(),
-            log: log.clone(),
             subscribers: Arc::clone(subscribers),
             assignment: Arc::clone(assignment),
             stop: stop.clone(),
-        }
+        };
+        Follower { consumer, log: log.clone() }
     }
 
     fn supervisor(

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use query_service::pipeline::checkpoint::Checkpoint;
-use query_service::pipeline::delivery::{Arrival, Fact};
+use query_service::pipeline::delivery::Arrival;
+use query_service::pipeline::fact::Fact;
 use query_service::pipeline::plan::{Arrivals, Plan, plan};
 use query_service::projections::stock::Stock;
 use query_service::projections::view::View as _;

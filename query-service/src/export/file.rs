@@ -21,7 +21,7 @@ use shared_events::recorded::RecordedEvent;
 use super::columns::{COLUMNS, Cell, Column, FORMAT, Kind, Source};
 use super::name::Span;
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 
 /// Rows of one row group, which is in memory until it is complete.
 const GROUP_ROWS_MAX: usize = 16_384;

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 use crate::sample_log::{Log, Step};
 
 /// A log of one lane with all kinds of columns in use.

@@ -1,6 +1,8 @@
 //! What all GET requests have in common: how fresh the answer has to be, and which state of it the
 //! caller has already.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::{HeaderMap, request};
 use axum::response::Response;
@@ -69,7 +71,9 @@ impl<Q: DeserializeOwned> FromRequestParts<ProjectionSet> for ReadRequest<Q> {
         let parameters = given.take()?;
         given.finish()?;
         // The lanes that a position may name are those of the log, whichever projection answers.
-        let min_position = MinPosition::new(read, &projections.any())?;
+        let wait = read.wait_ms.map(|ms| Duration::from_millis(ms.0.unsigned_abs()));
+        let least = read.min_position.as_deref();
+        let min_position = MinPosition::new(least, wait, &projections.any())?;
         let signed_in = parts.extensions.get().cloned();
         let options = ReadOptions { min_position, headers: parts.headers.clone(), signed_in };
         Ok(Self { parameters, options })

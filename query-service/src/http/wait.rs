@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use crate::http::Service;
 use crate::http::problem::Problem;
-use crate::http::request::ReadParameters;
 use crate::pipeline::progress::load_positions;
 
 /// How long a caller waits who names no time.
@@ -27,14 +26,18 @@ pub struct MinPosition {
 }
 
 impl MinPosition {
-    pub fn new(parameters: ReadParameters, service: &Service) -> Result<Self, Problem> {
+    /// Of the parameters `min_position` and `wait_ms`.
+    pub fn new(
+        min_position: Option<&str>,
+        wait: Option<Duration>,
+        service: &Service,
+    ) -> Result<Self, Problem> {
         service.lane_map()?;
-        let token = match parameters.min_position {
-            Some(text) => parse_position(&text, "min_position", service)?,
+        let token = match min_position {
+            Some(text) => parse_position(text, "min_position", service)?,
             None => PositionToken::default(),
         };
-        let wait = |wait_ms: i64| Duration::from_millis(wait_ms.unsigned_abs());
-        Ok(Self { token, wait: parameters.wait_ms.map_or(WAIT_DEFAULT, |ms| wait(ms.0)) })
+        Ok(Self { token, wait: wait.unwrap_or(WAIT_DEFAULT) })
     }
 
     /// The same, and at least this position too.

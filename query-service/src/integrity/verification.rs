@@ -29,7 +29,7 @@ use super::rows::{
     Columns, MovementRow, digest, item_contents, location_contents, reservation_contents,
     transfer_contents, values,
 };
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 use crate::projections::reorder_point::reorder_point;
 use crate::projections::stock::Totals;
 

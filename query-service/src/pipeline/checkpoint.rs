@@ -6,7 +6,7 @@ use shared_events::chain::Chain;
 use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
 
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 
 /// The last event of a lane that a projection has applied, or the last one in the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

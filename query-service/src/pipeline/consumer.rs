@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use rdkafka::consumer::{CommitMode, Consumer, MessageStream, StreamConsumer};
+use rdkafka::consumer::{CommitMode, Consumer as _, MessageStream, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -16,12 +16,14 @@ use service_edge::retry::{Backoff, Stopping};
 use shared_events::lane::Lane;
 use shared_events::record;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, ProjectionConfig};
+use crate::config::{self, ProjectionConfig, ServeConfig};
 use crate::metrics;
-use crate::pipeline::assignment::{AssignmentListener, client_config};
-use crate::pipeline::delivery::{Arrival, Fact, LINGER_RECORDS_MAX, Unreadable};
-use crate::pipeline::follower::Follower;
+use crate::pipeline::assignment::{Assignment, AssignmentListener, client_config};
+use crate::pipeline::delivery::{Arrival, LINGER_RECORDS_MAX, Unreadable};
+use crate::pipeline::fact::Fact;
+use crate::pipeline::subscribers::Subscribers;
 
 /// How often offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,20 +41,31 @@ const REBUILD_BACKOFF: Duration = Duration::from_secs(5);
 /// How long closing the client may take; it waits for brokers that may be down.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Consumes until it is stopped. Replaces a client that failed permanently or became silent.
-pub async fn run(follower: Arc<Follower>) {
-    let mut backoff = Backoff::up_to(REBUILD_BACKOFF);
-    loop {
-        match consume(&follower).await {
-            Ok(()) => return,
-            Err(reason) => {
-                tracing::warn!(%reason, "the Kafka consumer is replaced");
-                metrics::consumer_rebuilt();
+/// Brings the records of the topic to the views.
+#[derive(Clone)]
+pub struct TopicConsumer {
+    pub config: ServeConfig,
+    pub subscribers: Arc<Subscribers>,
+    pub assignment: Arc<Assignment>,
+    pub stop: CancellationToken,
+}
+
+impl TopicConsumer {
+    /// Consumes until it is stopped. Replaces a client that failed permanently or became silent.
+    pub async fn run(self) {
+        let mut backoff = Backoff::up_to(REBUILD_BACKOFF);
+        loop {
+            match consume(&self).await {
+                Ok(()) => return,
+                Err(reason) => {
+                    tracing::warn!(%reason, "the Kafka consumer is replaced");
+                    metrics::consumer_rebuilt();
+                }
             }
-        }
-        follower.assignment.clear();
-        if backoff.pause(&follower.stop).await == Err(Stopping) {
-            return;
+            self.assignment.clear();
+            if backoff.pause(&self.stop).await == Err(Stopping) {
+                return;
+            }
         }
     }
 }
@@ -67,20 +80,19 @@ enum Failure {
 }
 
 /// Runs one client. Returns `Ok` only when it is stopped.
-async fn consume(follower: &Follower) -> Result<(), Failure> {
-    let listener = AssignmentListener(Arc::clone(&follower.assignment));
+async fn consume(own: &TopicConsumer) -> Result<(), Failure> {
+    let listener = AssignmentListener(Arc::clone(&own.assignment));
     let consumer: StreamConsumer<AssignmentListener> =
-        client_config(&follower.config.kafka).create_with_context(listener)?;
-    consumer.subscribe(&[&follower.config.kafka.topic])?;
-    let outcome =
-        follower.stop.run_until_cancelled(pump(follower, &consumer)).await.unwrap_or(Ok(()));
-    close(consumer, offsets(follower)).await;
+        client_config(&own.config.kafka).create_with_context(listener)?;
+    consumer.subscribe(&[&own.config.kafka.topic])?;
+    let outcome = own.stop.run_until_cancelled(pump(own, &consumer)).await.unwrap_or(Ok(()));
+    close(consumer, offsets(own)).await;
     outcome
 }
 
 /// Hands records to the views, commits the applied offsets, and notices when Kafka is silent.
 async fn pump(
-    follower: &Follower,
+    own: &TopicConsumer,
     consumer: &StreamConsumer<AssignmentListener>,
 ) -> Result<(), Failure> {
     let mut stream = consumer.stream();
@@ -93,7 +105,7 @@ async fn pump(
             first = stream.next() => {
                 let Some(first) = first else { return Ok(()) };
                 sleep_until(lingers_from + LINGER).await;
-                let (records, bytes) = collect(first, &mut stream, &follower.config.projection)?;
+                let (records, bytes) = collect(first, &mut stream, &own.config.projection)?;
                 let now = Instant::now();
                 silence = Silence::after(now);
                 if records.len() < LINGER_RECORDS_MAX {
@@ -101,11 +113,11 @@ async fn pump(
                 }
                 metrics::records_received(records.len());
                 if !records.is_empty() {
-                    follower.subscribers.hand_over(records, bytes).await;
+                    own.subscribers.hand_over(records, bytes).await;
                 }
             }
             _ = commits.tick() => {
-                let offsets = offsets(follower);
+                let offsets = offsets(own);
                 // A failed commit only causes duplicates after a restart.
                 if offsets != committed
                     && let Some(offsets) = &offsets
@@ -114,10 +126,10 @@ async fn pump(
                     tracing::debug!(%error, "offsets are not committed");
                 }
                 committed = offsets;
-                let are_ours = |lanes: &_| follower.assignment.covers(lanes);
-                if let Some(ahead_since) = follower.subscribers.ahead_since(are_ours) {
+                let are_ours = |lanes: &_| own.assignment.covers(lanes);
+                if let Some(ahead_since) = own.subscribers.ahead_since(are_ours) {
                     let lasts = silence.since(ahead_since).elapsed();
-                    if lasts >= follower.config.kafka.kafka_silence_max_ms.0 {
+                    if lasts >= own.config.kafka.kafka_silence_max_ms.0 {
                         return Err(Failure::Silent(lasts));
                     }
                 }
@@ -147,10 +159,10 @@ impl Silence {
 }
 
 /// Where Kafka should continue, for the lanes of this instance; `None` if nothing is known.
-fn offsets(follower: &Follower) -> Option<TopicPartitionList> {
+fn offsets(own: &TopicConsumer) -> Option<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
-    for (lane, offset) in follower.subscribers.offsets(&follower.assignment.lanes()) {
-        let (topic, partition) = (&follower.config.kafka.topic, i32::from(lane.0));
+    for (lane, offset) in own.subscribers.offsets(&own.assignment.lanes()) {
+        let (topic, partition) = (&own.config.kafka.topic, i32::from(lane.0));
         list.add_partition_offset(topic, partition, Offset::Offset(offset))
             .expect("an offset that Kafka gave is one that it takes");
     }

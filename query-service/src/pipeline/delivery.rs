@@ -1,16 +1,14 @@
 //! What the runner receives: records from Kafka, pages of the log, heads of the log.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use shared_events::chain::Chain;
-use shared_events::event::{DecodeError, Event};
 use shared_events::lane::{Lane, Position};
-use shared_events::recorded::RecordedEvent;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::pipeline::checkpoint::Checkpoint;
+use crate::pipeline::fact::Fact;
 
 /// So many records are worth a transaction: nobody waits for more.
 pub const LINGER_RECORDS_MAX: usize = 1_000;
@@ -67,37 +65,6 @@ impl Arrival {
             Ok(fact) => fact.recorded.id().to_string(),
             Err(unreadable) => unreadable.place.clone(),
         }
-    }
-}
-
-/// An event, decoded as far as this binary can.
-#[derive(Debug)]
-pub struct Fact {
-    pub recorded: RecordedEvent,
-    /// An unknown type is an error only when the event is next in its lane.
-    pub event: Result<Event, DecodeError>,
-    /// The chain that the event was found to follow from, so that only one view has to compute it.
-    follows: OnceLock<Chain>,
-}
-
-impl Fact {
-    pub fn of(recorded: RecordedEvent) -> Self {
-        let event = recorded.event();
-        Self { recorded, event, follows: OnceLock::new() }
-    }
-
-    /// Whether the event's chain follows from this one.
-    pub fn follows(&self, chain: Chain) -> bool {
-        let Self { recorded, follows, .. } = self;
-        if follows.get() == Some(&chain) {
-            return true;
-        }
-        let is_next = recorded.chain_after(chain) == recorded.chain;
-        if is_next {
-            // Another view may have been first, with the same chain.
-            let _ = follows.set(chain);
-        }
-        is_next
     }
 }
 

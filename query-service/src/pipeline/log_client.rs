@@ -22,7 +22,8 @@ use tokio::time::Instant;
 
 use crate::config::{LogConfig, Secret};
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::{Arrival, Fact, Heads, Page, Unreadable};
+use crate::pipeline::delivery::{Arrival, Heads, Page, Unreadable};
+use crate::pipeline::fact::Fact;
 
 /// Events about redactions in one page. Each may name a thousand others.
 const REDACTIONS_LEN: u32 = 10;

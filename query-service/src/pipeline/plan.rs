@@ -9,7 +9,8 @@ use shared_events::lane::{EventId, Lane, LaneMap, Position};
 use shared_events::recorded::RecordedEvent;
 
 use crate::pipeline::checkpoint::{Checkpoint, Step};
-use crate::pipeline::delivery::{Arrival, Fact};
+use crate::pipeline::delivery::Arrival;
+use crate::pipeline::fact::Fact;
 use crate::projection::{Projection, TableChanges, Unfit};
 
 /// Arrivals by lane, in the order they came.

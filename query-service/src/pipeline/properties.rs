@@ -15,7 +15,8 @@ use shared_events::values::{LocationCode, ReservationId, Sku, TransferId};
 use sqlx::PgConnection;
 
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::{Arrival, Fact};
+use crate::pipeline::delivery::Arrival;
+use crate::pipeline::fact::Fact;
 use crate::pipeline::plan::{Arrivals, Plan, plan};
 use crate::projection::{Definition, EventPosition, Projection, Slot, TableChanges, Unfit};
 use crate::projections::stock::{

@@ -27,7 +27,7 @@ use tokio::time::sleep;
 use crate::config::{LogConfig, Secret, count};
 use crate::lane_reader::{LaneReader, PatientLog};
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 use crate::pipeline::log_client::LogClient;
 
 /// Events that are sent together.

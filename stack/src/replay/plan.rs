@@ -10,7 +10,7 @@ use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
 use super::source::Source;
-use super::trade::{self, Counts, Invoice, Kind, Trade};
+use super::trade::{self, Change, Counts, Invoice, Kind, Trade};
 
 /// The one location of the trade.
 pub const LOCATION: &str = "MAIN";
@@ -58,13 +58,6 @@ pub struct Command {
     /// None for a registration.
     pub occurred_at: Option<Timestamp>,
     pub changes: Vec<Change>,
-}
-
-/// A change of `on_hand` at [`LOCATION`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    pub sku: Sku,
-    pub delta: i64,
 }
 
 /// Everything that is sent, in order: the location, the items, the opening stock, the trade.

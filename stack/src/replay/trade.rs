@@ -10,7 +10,6 @@ use serde::{Deserialize, Deserializer};
 use shared_events::time::Timestamp;
 use shared_events::values::Sku;
 
-use super::plan::Change;
 use super::source::Source;
 
 /// The longest item name, in characters.
@@ -47,6 +46,13 @@ pub(crate) struct Invoice {
     pub(crate) at: Timestamp,
     /// Quantities are signed as in the file, and never 0.
     pub(crate) lines: Vec<Change>,
+}
+
+/// A change of `on_hand`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub sku: Sku,
+    pub delta: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

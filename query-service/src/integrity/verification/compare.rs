@@ -8,7 +8,7 @@ use super::{Content, Expected, Verification, contents};
 use crate::integrity::difference::{Difference, Kind};
 use crate::integrity::rows::{Columns, TableRow, WaiterRow, digest, figure_contents, values};
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 
 /// The result for one row.
 #[derive(Debug, Clone, PartialEq, Eq)]

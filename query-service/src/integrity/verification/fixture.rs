@@ -14,7 +14,7 @@ use crate::integrity::rows::{
     reservation_contents, transfer_contents, values,
 };
 use crate::pipeline::checkpoint::Checkpoint;
-use crate::pipeline::delivery::Fact;
+use crate::pipeline::fact::Fact;
 use crate::projection::{EventPosition, Fold as _};
 use crate::projections::stock::{Changes, Waiter, turn};
 use crate::sample_log::Log;
