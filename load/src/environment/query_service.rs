@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use reqwest::Url;
 use sqlx::{Connection as _, PgConnection};
 use stack::services::settings::Settings;
 use stack::services::{Service, run_task};
+use tokio::select;
 use tokio::time::{Instant, sleep};
 
 use super::stockbook::Stockbook;
@@ -83,7 +84,12 @@ impl QueryService {
                 "the views have applied {applied} of {events} events after {} s",
                 CATCH_UP_MAX.as_secs()
             );
-            sleep(LOOK_AGAIN).await;
+            select! {
+                ended = self.service.ended() => {
+                    bail!("query-service ended before it had caught up: {}", ended?)
+                }
+                () = sleep(LOOK_AGAIN) => {}
+            }
         }
     }
 
