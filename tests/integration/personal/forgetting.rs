@@ -100,7 +100,9 @@ async fn no_instance_seals_with_a_key_whose_deletion_was_answered(world: Arc<Wor
     for round in 0..10 {
         let name = format!("Name {round}");
         let before = event_of(&other.done("/v1/receipts", with_person("c-81", &name)).await.json());
-        forget(&command, "c-81", &[]).await.expect_status(200);
+        let forgotten = forget(&command, "c-81", &[]).await.expect_status(200).json();
+        let recorded = &forgotten["events"][0]["type"];
+        assert_eq!(recorded, "SubjectForgotten", "round {round}, by the request: {forgotten}");
         let after = event_of(&other.done("/v1/receipts", with_person("c-81", &name)).await.json());
         let lost = command.get(&format!("/v1/events/{before}/personal")).await;
         lost.expect_problem(410, "forgotten");
