@@ -27,7 +27,7 @@ texts! {
         "품목, 예약, 주문, 이동, 이벤트, 상관 ID, 위치 찾기";
     find_hint: "sku, id, position … ( / )", "SKU, ID, 위치 … ( / )";
     footer: "Stockbook console", "Stockbook 콘솔";
-    times_in: "· times in", "· 시간대:";
+    times_in: "Times in", "시간대:";
     live_on: "Live", "실시간";
     live_off: "Not live: load the page again", "실시간 아님: 페이지를 다시 여세요";
     overview: "Overview", "개요";
