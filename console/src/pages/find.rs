@@ -129,10 +129,11 @@ async fn of_correlation(services: &Services, q: &str) -> Result<Vec<Event>, Fail
     Ok(refused_as_none(events)?.unwrap_or_default())
 }
 
-/// What cannot be the name of such a thing does not exist.
+/// What cannot be the name of such a thing does not exist, and what a visitor may not see is not found.
 fn refused_as_none<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match known(answer) {
         Err(Failure::Refused { problem, .. }) if problem.status == 422 => Ok(None),
+        Err(failure) if failure.is_forbidden() => Ok(None),
         answer => answer,
     }
 }
