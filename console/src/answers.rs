@@ -230,11 +230,6 @@ impl Movement {
         changed.map(|(name, units)| (name, Signed(units.0))).collect()
     }
 
-    /// Everything that its actor did.
-    pub(crate) fn of_actor(&self) -> Option<String> {
-        self.actor.as_ref().map(|actor| link("/movements", &[("actor", actor)]))
-    }
-
     /// Whether it happened clearly before it was recorded.
     pub(crate) fn is_backdated(&self) -> bool {
         self.recorded_at.0 - self.occurred_at.0 > TimeDelta::seconds(1)

@@ -143,6 +143,14 @@ pub(crate) fn known<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure>
     }
 }
 
+/// `Ok(None)` for what the visitor may not see, on a page that is of use without it.
+pub(crate) fn permitted<T>(answer: Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.is_forbidden() => Ok(None),
+        answer => answer,
+    }
+}
+
 /// A command on its way.
 #[derive(Debug)]
 pub(crate) struct Command<'a> {

@@ -23,9 +23,9 @@ texts! {
     skip: "Skip to the content", "본문으로 건너뛰기";
     navigation: "Main", "주 메뉴";
     find: "Find", "찾기";
-    find_label: "Find an item, reservation, order, transfer, event, correlation or position",
-        "품목, 예약, 주문, 이동, 이벤트, 상관 ID, 위치 찾기";
-    find_hint: "sku, id, position … ( / )", "SKU, ID, 위치 … ( / )";
+    find_label: "Find an item, order, reservation, transfer, owner, actor or event",
+        "품목, 주문, 예약, 이동, 소유자, 행위자, 이벤트 찾기";
+    find_hint: "sku, name, id … ( / )", "SKU, 이름, ID … ( / )";
     footer: "Stockbook console", "Stockbook 콘솔";
     times_in: "Times in", "시간대:";
     live_on: "Live", "실시간";
@@ -310,7 +310,7 @@ texts! {
     available_now: "Available now", "지금 가용";
     available_then: "Available afterwards", "이후 가용";
     these_events: "The events that would be reversed", "되돌려질 이벤트";
-    newest_of: "The newest 50 of", "최근 50건, 전체:";
+    newest_of: "The newest of", "최근 항목만 표시, 전체:";
     reversed_so_far: "What was reversed so far", "지금까지 되돌린 것";
     on_hand_now: "On hand now", "지금 현재고";
     on_hand_then: "On hand afterwards", "이후 현재고";
@@ -374,6 +374,7 @@ texts! {
     items_beginning: "Items that begin so", "이렇게 시작하는 품목";
 
     // Overview.
+    stopped_lane: "stopped lane", "멈춘 레인";
     stopped_lanes: "stopped lanes", "멈춘 레인";
     events_behind: "events behind, at most", "뒤처진 이벤트(최대)";
     checked: "events checked", "검사한 이벤트";
@@ -404,6 +405,11 @@ impl Texts {
             _ => None,
         });
         known.unwrap_or(&EN)
+    }
+
+    /// The noun after a number of stopped lanes.
+    pub(crate) fn stopped(&self, lanes: usize) -> &'static str {
+        if lanes == 1 { self.stopped_lane } else { self.stopped_lanes }
     }
 }
 

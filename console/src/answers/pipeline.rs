@@ -33,6 +33,11 @@ impl LaneProgress {
     pub(crate) fn is_stopped(&self) -> bool {
         self.state.is("stopped")
     }
+
+    /// The version of the view that it belongs to.
+    pub(crate) fn view(&self) -> String {
+        format!("{} v{}", self.projection, self.version)
+    }
 }
 
 /// Whether the figures are what the log comes to.
@@ -62,13 +67,6 @@ pub(crate) struct Skipped {
     pub(crate) event: String,
     pub(crate) reason: String,
     pub(crate) skipped_at: Moment,
-}
-
-impl LaneProgress {
-    /// The version of the view that it belongs to.
-    pub(crate) fn view(&self) -> String {
-        format!("{} v{}", self.projection, self.version)
-    }
 }
 
 /// The stock and the views as a whole.

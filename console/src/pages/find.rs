@@ -12,7 +12,7 @@ use super::{link, segment};
 use crate::answers::{Event, Level, Movement, Order, Page, Reservation};
 use crate::frame::{self, Frame, Section};
 use crate::reader;
-use crate::services::{Failure, Service, Services, known};
+use crate::services::{Failure, Service, Services, known, permitted};
 use crate::texts::Texts;
 
 const FOUND: &str = "20";
@@ -133,7 +133,6 @@ async fn of_correlation(services: &Services, q: &str) -> Result<Vec<Event>, Fail
 fn refused_as_none<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match known(answer) {
         Err(Failure::Refused { problem, .. }) if problem.status == 422 => Ok(None),
-        Err(failure) if failure.is_forbidden() => Ok(None),
-        answer => answer,
+        answer => permitted(answer),
     }
 }

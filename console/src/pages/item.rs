@@ -16,7 +16,7 @@ use super::{link, segment};
 use crate::answers::{Explanation, Item, ItemStock, LaneProgress, Movement, Page, WaitingLine};
 use crate::frame::{self, Frame, Section};
 use crate::reader;
-use crate::services::{Failure, Service, Services};
+use crate::services::{Failure, Service, Services, permitted};
 use crate::shown::{Moment, Units};
 use crate::texts::Texts;
 
@@ -121,12 +121,8 @@ pub(crate) async fn show(
     );
     // In this order: an item that is not known is the answer, however fast a list refuses its name.
     let (item, now, movements, waiting, newest) = (item?, now?, movements?, waiting?, newest?);
-    let stopped = match progress {
-        Ok(progress) => progress.items.into_iter().find(|lane| is_stopped_for(lane, &now)),
-        // Who may not see the pipeline sees the figures all the same.
-        Err(failure) if failure.is_forbidden() => None,
-        Err(failure) => return Err(failure),
-    };
+    let mut progress = permitted(progress.map(Some))?.into_iter().flat_map(|page| page.items);
+    let stopped = progress.find(|lane| is_stopped_for(lane, &now));
     let then_and_steps = async {
         let then = past::read(&services, &sku, &place, &now).await?;
         let steps = steps::read(&services, &sku, &asked.location, newest, then.as_ref()).await?;

@@ -5,7 +5,7 @@ use crate::pages::at::At;
 use crate::pages::streams::find_event;
 use crate::pages::{link, segment};
 use crate::reader;
-use crate::services::{Failure, Service, Services, known};
+use crate::services::{Failure, Service, Services, known, permitted};
 use crate::shown::{Moment, Signed};
 
 /// Events between then and now that the page lists.
@@ -179,12 +179,8 @@ fn unknown() -> Then {
 
 /// When the event at a position of one lane was recorded.
 async fn recorded_at(services: &Services, token: &str) -> Result<Option<Moment>, Failure> {
-    match find_event(services, &token.replace(':', "-")).await {
-        Ok(event) => Ok(event.map(|event| event.recorded_at)),
-        // Who may not read the log sees the figures all the same.
-        Err(failure) if failure.is_forbidden() => Ok(None),
-        Err(failure) => Err(failure),
-    }
+    let event = permitted(find_event(services, &token.replace(':', "-")).await)?;
+    Ok(event.map(|event| event.recorded_at))
 }
 
 /// The newest of the events after a position, and whether there are more.

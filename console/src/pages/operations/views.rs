@@ -14,7 +14,7 @@ use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
 use crate::pages::streams::find_event;
 use crate::reader;
-use crate::services::{Command, Failure, Problem, Service, Services};
+use crate::services::{Command, Failure, Problem, Service, Services, permitted};
 use crate::texts::Texts;
 
 /// The event that a stopped lane is to skip.
@@ -43,7 +43,7 @@ impl SkipPage {
         skip: Skip,
         problem: Option<Problem>,
     ) -> Result<Self, Failure> {
-        let missed = find_event(services, &skip.event).await?;
+        let missed = permitted(find_event(services, &skip.event).await)?;
         let frame = Frame::still(Section::Operations);
         Ok(Self { t: reader::texts(), frame, skip, missed, problem })
     }
