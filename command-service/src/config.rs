@@ -19,6 +19,7 @@ use service_edge::process::with_default_action;
 use service_edge::sign_in::config::SignInConfig;
 use service_edge::sign_in::scope::Scope;
 use service_edge::tls::TlsConfig;
+use service_edge::traces::TraceConfig;
 use shared_events::payment::{REPLIES_TOPIC, REQUESTS_TOPIC};
 use shared_events::record::TOPIC;
 use shared_events::time::Timestamp;
@@ -102,6 +103,9 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub tls: TlsConfig,
+
+    #[command(flatten)]
+    pub traces: TraceConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,

@@ -10,6 +10,7 @@ use command_service::{api_keys, migrate, publication, topic, verify};
 use mimalloc::MiMalloc;
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
+use service_edge::traces::Traces;
 
 /// Memory of a request is often freed on another thread, for which glibc's allocator takes longer: a
 /// twelfth of the whole cost of a receipt.
@@ -55,5 +56,8 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     config.brokers.check()?;
     let ServeConfig { listen, sign_in, tls, .. } = &config;
     let listener = process::listen(listen, sign_in, tls, "change the stock")?;
-    App::build(config).run(listener, shutdown).await
+    let traces = Traces::start(&config.traces, "command-service")?;
+    let ended = App::build(config).run(listener, shutdown).await;
+    traces.stop().await;
+    ended
 }

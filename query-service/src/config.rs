@@ -12,6 +12,7 @@ use service_edge::healthcheck::TlsOfService;
 use service_edge::kafka::Brokers;
 use service_edge::sign_in::config::SignInConfig;
 use service_edge::tls::TlsConfig;
+use service_edge::traces::TraceConfig;
 use shared_events::record::TOPIC;
 
 /// Settings of `serve`.
@@ -30,6 +31,9 @@ pub struct ServeConfig {
 
     #[command(flatten)]
     pub tls: TlsConfig,
+
+    #[command(flatten)]
+    pub traces: TraceConfig,
 
     #[command(flatten)]
     pub http: HttpConfig,

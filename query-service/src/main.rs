@@ -9,6 +9,7 @@ use query_service::config::ServeConfig;
 use query_service::{export, migrate, rebuild, sink, skip};
 use service_edge::healthcheck::healthcheck;
 use service_edge::process;
+use service_edge::traces::Traces;
 
 /// Memory of a request is often freed on another thread, for which glibc's allocator takes longer.
 #[global_allocator]
@@ -35,5 +36,8 @@ async fn serve(config: ServeConfig) -> anyhow::Result<()> {
     config.kafka.brokers.check()?;
     let ServeConfig { listen, sign_in, tls, .. } = &config;
     let listener = process::listen(listen, sign_in, tls, "see the stock")?;
-    App::build(config)?.run(listener, shutdown).await
+    let traces = Traces::start(&config.traces, "query-service")?;
+    let ended = App::build(config)?.run(listener, shutdown).await;
+    traces.stop().await;
+    ended
 }

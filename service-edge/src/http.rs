@@ -1,6 +1,6 @@
 //! What surrounds the handlers of every service: the routes for operators, their description with the
-//! comparison to the committed one, and a middleware that counts requests and answers every error with a
-//! problem document.
+//! comparison to the committed one, and a middleware that counts and traces requests and answers every
+//! error with a problem document.
 
 use std::path::Path;
 use std::{env, fs};
@@ -23,6 +23,7 @@ use crate::problem::{self, Catalogue};
 use crate::sign_in::audit;
 use crate::sign_in::routes::{Access, AccessTable, Routes};
 use crate::sign_in::scope::Scope;
+use crate::traces::Span;
 use crate::{recorder, unread};
 
 /// The routes of a service, their API description, the pages of its problems, and the routes for
@@ -81,13 +82,17 @@ pub async fn frame<C: Catalogue>(
     request: Request,
     next: Next,
 ) -> Response {
-    let answer = async move |request: Request| {
+    let answer = async move |mut request: Request| {
         let arrived = Arrived::now(&request);
+        let span = Span::of_request(&mut request);
         let response = match callers.check::<C>(&request) {
             Ok(()) => problem::of_bare_error::<C>(next.run(request).await),
             Err(refusal) => refusal.into_response(),
         };
         arrived.answered(response.status());
+        if let Some(span) = span {
+            span.answered(response.status());
+        }
         response
     };
     unread::drop_unread(request, answer).await

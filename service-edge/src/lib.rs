@@ -17,6 +17,7 @@
 //! - [`problem`]: refusals and failures as RFC 9457 documents
 //! - `unread`: request bodies that no handler read to the end
 //! - `answered`, [`recorder`]: metrics
+//! - [`traces`]: spans for an OpenTelemetry collector
 //! - [`kafka`]: a producer for records that need acknowledgements
 //! - [`healthcheck`]: asks a running service whether it is ready
 
@@ -38,5 +39,6 @@ pub mod problem;
 mod unread;
 mod answered;
 pub mod recorder;
+pub mod traces;
 pub mod kafka;
 pub mod healthcheck;

@@ -71,6 +71,7 @@ mod brokers;
 mod export;
 mod publication;
 mod evolution;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -153,6 +154,7 @@ const TESTS: &[&[registry::Test]] = &[
     export::TESTS,
     publication::TESTS,
     evolution::TESTS,
+    traces::TESTS,
     views::extremes::TESTS,
     views::low::TESTS,
     views::overview::TESTS,

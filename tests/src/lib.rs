@@ -8,6 +8,7 @@ pub mod node;
 pub mod pair;
 pub mod api;
 pub mod issuer;
+pub mod collector;
 pub mod oracle;
 pub mod topic;
 pub mod eventually;
@@ -22,6 +23,7 @@ pub mod visitor;
 
 pub use api::{Answer, Api, Figures, assert_has, moment, pointers};
 pub use bodies::{each, line_at, lines_at_main, reservation};
+pub use collector::Collector;
 pub use eventually::{DEADLINE, eventually};
 pub use issuer::Issuer;
 pub use node::Node;

@@ -19,7 +19,7 @@ use super::database::{Database, DatabaseError};
 use super::pacer::Pacer;
 use super::publisher::{Publisher, SendError};
 use super::window::{Acknowledged, DeliveryError, Window};
-use crate::relay_inbox::{Inbox, Source, event_bytes};
+use crate::relay_inbox::{Inbox, Source};
 
 /// The pause when the producer is full of records of other lanes.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(10);
@@ -156,7 +156,7 @@ impl LaneRelay {
             if let Some(event) = self.pending.front() {
                 match self.publisher.send(event) {
                     Ok(delivery) => {
-                        self.window.push(event.position, event_bytes(event), delivery);
+                        self.window.push(event, delivery);
                         self.next = event.position.next();
                         self.chain = event.chain;
                         self.pending.pop_front();

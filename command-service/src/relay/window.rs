@@ -5,8 +5,13 @@ use std::collections::VecDeque;
 use futures::FutureExt;
 use rdkafka::error::{KafkaError, KafkaResult};
 use service_edge::kafka::Delivery;
+use service_edge::traces::{Span, SpanKind, Work};
 use shared_events::lane::Position;
+use shared_events::recorded::RecordedEvent;
+use shared_events::values::Label;
 use tokio::sync::oneshot::error::RecvError;
+
+use crate::relay_inbox::event_bytes;
 
 /// Why a record in flight is lost.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,7 @@ struct InFlight {
     position: Position,
     bytes: usize,
     delivery: Delivery,
+    span: Option<Span>,
 }
 
 /// A position, and the offset after its record.
@@ -67,9 +73,10 @@ impl Window {
         if self.bytes < self.bytes_max { self.len_max.saturating_sub(self.len()) } else { 0 }
     }
 
-    pub(crate) fn push(&mut self, position: Position, bytes: usize, delivery: Delivery) {
+    pub(crate) fn push(&mut self, event: &RecordedEvent, delivery: Delivery) {
+        let (position, bytes) = (event.position, event_bytes(event));
         self.bytes += bytes;
-        self.in_flight.push_back(InFlight { position, bytes, delivery });
+        self.in_flight.push_back(InFlight { position, bytes, delivery, span: span_of(event) });
     }
 
     /// Waits for the acknowledgement of the oldest record; forever if nothing is in flight. Safe to drop.
@@ -94,7 +101,7 @@ impl Window {
         &mut self,
         delivered: Result<KafkaResult<i64>, RecvError>,
     ) -> Result<Acknowledged, DeliveryError> {
-        let InFlight { position, bytes, .. } =
+        let InFlight { position, bytes, span, .. } =
             self.in_flight.pop_front().expect("only the front's delivery is awaited");
         self.bytes -= bytes;
         let offset = match delivered {
@@ -107,8 +114,20 @@ impl Window {
             return Err(DeliveryError::RecordsLost { position, offset, expected });
         }
         self.offset_min = offset + 1;
+        if let Some(mut span) = span {
+            span.note("messaging.kafka.offset", offset);
+        }
         Ok(Acknowledged { position, offset_after: self.offset_min })
     }
+}
+
+/// From here to the acknowledgement, in the trace of the command.
+fn span_of(event: &RecordedEvent) -> Option<Span> {
+    let work = || Work { name: "send".into(), kind: SpanKind::Producer, since: None };
+    let mut span = Span::below(event.traceparent.as_ref().map(Label::as_str), work)?;
+    span.note("messaging.system", "kafka");
+    span.note("messaging.message.id", event.id().to_string());
+    Some(span)
 }
 
 /// The least possible offset of a position: offsets only grow, and every earlier position has its own

@@ -201,11 +201,12 @@ impl WriterTask {
 
     /// Answers the requests of a committed batch and hands its events to the relay.
     fn answer(&self, committed: Option<InFlight>) {
-        let Some(InFlight { after, requests, outcomes, filled, .. }) = committed else {
+        let Some(InFlight { after, requests, outcomes, filled, since }) = committed else {
             return;
         };
         // The callers first: they wait.
         for (queued, outcome) in requests.into_iter().zip(outcomes) {
+            queued.trace_append(since);
             queued.finish(outcome);
         }
         metrics::reservations_filled(filled);

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use service_edge::traces::{Span, SpanKind, Work};
+use shared_events::values::Label;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -34,6 +36,14 @@ impl Queued {
         if self.slot.take().is_some() {
             metrics::left_queue(self.since.elapsed());
         }
+    }
+
+    /// Shows the transaction that began then and has just committed in the request's trace.
+    pub(crate) fn trace_append(&self, began: Instant) {
+        let since = Some(began.into_std());
+        let traceparent = self.submission.origin.traceparent.as_ref().map(Label::as_str);
+        let work = || Work { name: "append".into(), kind: SpanKind::Internal, since };
+        drop(Span::below(traceparent, work));
     }
 
     /// Answers the request. If the client has gone, the outcome still counts.

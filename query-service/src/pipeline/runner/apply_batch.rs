@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use service_edge::outage::Outage;
 use service_edge::retry::{Backoff, Stopping};
+use service_edge::traces::{Span, SpanKind, Work};
 use shared_events::lane::Lane;
+use shared_events::values::Label;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::metrics;
 use crate::pipeline::apply::{self, ApplyError};
+use crate::pipeline::fact::Fact;
 use crate::pipeline::plan::{Advance, Arrivals, Plan, Stop, plan};
 use crate::pipeline::runner::ProjectionRunner;
 
@@ -50,11 +53,15 @@ impl ProjectionRunner {
         let partitions = partition(arrivals, writers);
         let mut plans: Vec<Plan> = partitions.iter().map(|one| self.plan(one)).collect();
         let writes = plans.iter_mut().map(|plan| self.write_without_new_gaps(plan));
+        let began = Instant::now();
         let outcomes = futures::future::join_all(writes).await;
         let mut failed = Vec::new();
         for ((partition, plan), outcome) in partitions.into_iter().zip(plans).zip(outcomes) {
             match outcome {
-                Ok(()) => self.after_commit(plan).await?,
+                Ok(()) => {
+                    self.trace(&partition, &plan, began);
+                    self.after_commit(plan).await?;
+                }
                 Err(error) => {
                     self.in_doubt |= matches!(error, ApplyError::Unavailable(_));
                     tracing::info!(%error, "a partition of a batch is retried");
@@ -96,8 +103,10 @@ impl ProjectionRunner {
                 continue;
             }
             // 2. Write rows and checkpoints.
+            let began = Instant::now();
             match self.write(&mut plan).await {
                 Ok(()) => {
+                    self.trace(arrivals, &plan, began);
                     self.in_doubt = false;
                     if outage.is_over() {
                         tracing::info!("events are applied again");
@@ -143,6 +152,24 @@ impl ProjectionRunner {
         .await?;
         metrics::batch_applied(self.context.projection, plan.applied, started.elapsed());
         Ok(())
+    }
+
+    /// Shows what was applied in the traces of the commands.
+    fn trace(&self, arrivals: &Arrivals, plan: &Plan, began: Instant) {
+        let name = || format!("apply {}", self.context.projection.schema()).into();
+        for Advance { lane, before, after, .. } in &plan.advances {
+            let facts = arrivals[lane].iter().filter_map(|one| one.content.as_ref().ok());
+            for Fact { recorded, .. } in facts {
+                if recorded.position > *before && recorded.position <= after.position {
+                    let since = Some(began.into_std());
+                    let work = || Work { name: name(), kind: SpanKind::Consumer, since };
+                    let traceparent = recorded.traceparent.as_ref().map(Label::as_str);
+                    if let Some(mut span) = Span::below(traceparent, work) {
+                        span.note("messaging.message.id", recorded.id().to_string());
+                    }
+                }
+            }
+        }
     }
 
     /// Publishes the new positions and handles the gaps and stops of the plan.
