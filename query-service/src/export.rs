@@ -7,11 +7,10 @@
 mod name;
 mod columns;
 mod file;
-mod folder;
+mod place;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +24,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use self::file::EventFile;
-use self::folder::Folder;
 use self::name::Span;
+use self::place::Place;
 use crate::config::{LogConfig, Milliseconds, count};
 use crate::lane_reader::{LaneReader, PatientLog};
 use crate::pipeline::checkpoint::Checkpoint;
@@ -38,25 +37,26 @@ const UNAVAILABLE_MAX: Duration = Duration::from_secs(60);
 /// Settings of `export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportConfig {
-    /// The folder to write to. It is created if it is missing.
-    #[arg(long, value_name = "DIR", required_unless_present = "verify")]
-    pub to: Option<PathBuf>,
+    /// The folder to write to, which is created if it is missing; or s3://BUCKET/PREFIX, with the variables
+    /// that S3 has everywhere: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT.
+    #[arg(long, value_name = "PLACE", required_unless_present = "verify")]
+    pub to: Option<String>,
 
     /// Go on with what is recorded from now on, until the process is stopped.
     #[arg(long, conflicts_with = "verify")]
     pub follow: bool,
 
-    /// Write nothing; check the files of this folder: that none is missing, and that the chain goes through
+    /// Write nothing; check the files of this place: that none is missing, and that the chain goes through
     /// all of them.
-    #[arg(long, value_name = "DIR", conflicts_with = "to")]
-    pub verify: Option<PathBuf>,
+    #[arg(long, value_name = "PLACE", conflicts_with = "to")]
+    pub verify: Option<String>,
 
     /// Events in one file.
     #[arg(long, env = "EXPORT_FILE_EVENTS", default_value_t = 50_000, value_parser = at_least_one())]
     pub file_events: u32,
 
-    /// MiB of one file, after which it ends before it has all of its events.
-    #[arg(long, env = "EXPORT_FILE_MIB", default_value_t = 256, value_parser = at_least_one())]
+    /// MiB of one file, after which it ends before it has all of its events. It is made in memory.
+    #[arg(long, env = "EXPORT_FILE_MIB", default_value_t = 64, value_parser = at_least_one())]
     pub file_mib: u32,
 
     /// With --follow: how long an event may wait for its file to fill, in milliseconds.
@@ -69,15 +69,10 @@ pub struct ExportConfig {
 
 /// Writes files, or checks them.
 pub async fn export(config: ExportConfig) -> anyhow::Result<()> {
-    if let Some(folder) = &config.verify {
-        return verify::verify(folder);
+    if let Some(place) = &config.verify {
+        return verify::verify(&Place::open(place)?).await;
     }
-    let to = config.to.clone().context("--to names where to")?;
-    let shown = to.display();
-    ensure!(
-        !to.to_string_lossy().contains("://"),
-        "--to takes a folder of this machine, not {shown}"
-    );
+    let to = config.to.as_deref().context("--to names where to")?;
     let stop = process::shutdown_on_signal()?;
     let exporter = Exporter::new(to, &config)?;
     // What is being written when it stops is written again by the next export.
@@ -88,7 +83,7 @@ pub async fn export(config: ExportConfig) -> anyhow::Result<()> {
 struct Exporter(Arc<Parts>);
 
 struct Parts {
-    folder: Folder,
+    place: Place,
     log: PatientLog,
     lanes_at_once: usize,
     follow: bool,
@@ -106,10 +101,10 @@ struct LaneEnd {
 }
 
 impl Exporter {
-    fn new(to: PathBuf, config: &ExportConfig) -> anyhow::Result<Self> {
+    fn new(to: &str, config: &ExportConfig) -> anyhow::Result<Self> {
         let unavailable_max = (!config.follow).then_some(UNAVAILABLE_MAX);
         Ok(Self(Arc::new(Parts {
-            folder: Folder::lock(to)?,
+            place: Place::lock(to)?,
             log: PatientLog::new(LogClient::new(&config.log)?, unavailable_max),
             lanes_at_once: count(config.log.log_requests_max),
             follow: config.follow,
@@ -153,21 +148,21 @@ impl Exporter {
 
     /// Writes what is missing between the files of a lane, and returns where they end.
     async fn fill_holes(&self, lane: Lane) -> anyhow::Result<Checkpoint> {
-        let folder = &self.0.folder;
-        let spans = folder.spans(lane)?;
-        let end = |position: Position| match spans.ending_at(position) {
-            Some(span) => folder.describe(lane, span).map(file::Description::end),
+        let place = &self.0.place;
+        let spans = place.spans(lane).await?;
+        let end = async |position: Position| match spans.ending_at(position) {
+            Some(span) => place.describe(lane, span).await.map(file::Description::end),
             None => Ok(Checkpoint::default()),
         };
         for Span { first, last } in spans.holes() {
-            let before = end(Position(first.0 - 1))?;
+            let before = end(Position(first.0 - 1)).await?;
             let filled = self.export_up_to(lane, before, last).await?;
             let next =
                 spans.beginning_at(last.next()).context("a hole ends where a file begins")?;
-            let follows = folder.describe(lane, next)?.before == filled.chain;
+            let follows = place.describe(lane, next).await?.before == filled.chain;
             ensure!(follows, "{next} of lane {lane} does not follow from the log");
         }
-        end(spans.last())
+        end(spans.last()).await
     }
 
     /// Exports every lane that has a full file to write, or whose events have waited long enough.
@@ -216,16 +211,15 @@ impl Exporter {
         while reader.at().position < to {
             let from = reader.at();
             let end = to.min(name::end_after(from.position, parts.file_events));
-            let path = parts.folder.unfinished(lane)?;
-            let mut file = EventFile::create(&path, lane, from)?;
+            let mut file = EventFile::begin(lane, from)?;
             while file.at().position < end && file.bytes() < parts.file_bytes_max {
                 for fact in reader.next(end).await?.facts() {
                     file.push(fact)?;
                 }
             }
-            let description = file.finish()?;
-            parts.folder.keep(&path, description)?;
-            let span = description.span;
+            let file = file.finish()?;
+            let span = file.description.span;
+            parts.place.keep(file).await?;
             tracing::info!("lane {lane}: {} events, {} to {}", span.len(), span.first, span.last);
         }
         Ok(reader.at())

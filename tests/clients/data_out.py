@@ -1,7 +1,7 @@
 """What leaves Stockbook, read by the tools of others: files by DuckDB, streams of a real Redis, records of the
-topics by the schemas that the service publishes.
+topics by the schemas that the service publishes. The files are in a folder and in a bucket.
 
-data_out.py COMMAND_URL QUERY_URL KAFKA_BROKERS QUERY_SERVICE REDIS_SERVER GOLDEN_EVENTS WORK
+data_out.py COMMAND_URL QUERY_URL KAFKA_BROKERS QUERY_SERVICE REDIS_SERVER S3_GATEWAY GOLDEN_EVENTS WORK
 """
 
 import copy
@@ -21,7 +21,9 @@ import jsonschema_rs
 import redis
 import requests
 
-COMMAND, QUERY, BROKERS, QUERY_SERVICE, REDIS_SERVER, GOLDEN, WORK = sys.argv[1:]
+COMMAND, QUERY, BROKERS, QUERY_SERVICE, REDIS_SERVER, S3_GATEWAY, GOLDEN, WORK = sys.argv[1:]
+# How exports reach the bucket, once it is there.
+BUCKET = {}
 FIGURES = ["on_hand", "reserved", "allocated", "incoming", "waiting", "version"]
 ASYNCAPI = "node_modules/@asyncapi/specs/schemas/3.0.0.json"
 
@@ -33,7 +35,7 @@ def get(url, **parameters):
 
 
 def service(*arguments):
-    environment = {"COMMAND_URL": COMMAND, "NO_COLOR": "1", "PATH": "/usr/bin:/bin"}
+    environment = {"COMMAND_URL": COMMAND, "NO_COLOR": "1", "PATH": "/usr/bin:/bin", **BUCKET}
     return subprocess.Popen([QUERY_SERVICE, *map(str, arguments)], env=environment, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -61,19 +63,55 @@ def token(of):
     return ",".join(f"{lane}:{head['position']}" for lane, head in sorted(of.items()))
 
 
-def check_files():
+def check_folder():
     folder = pathlib.Path(WORK) / "lake"
     shutil.rmtree(folder, ignore_errors=True)
+    check_files(folder, folder)
+
+
+def check_bucket():
+    """A gateway that speaks S3 and keeps each object as a file, where DuckDB reads it without the gateway."""
+    root, port = pathlib.Path(WORK) / "s3", free_port()
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "lake").mkdir(parents=True)
+    BUCKET.update(AWS_ENDPOINT=f"http://127.0.0.1:{port}", AWS_ALLOW_HTTP="true", AWS_REGION="us-east-1",
+                  AWS_ACCESS_KEY_ID="tester", AWS_SECRET_ACCESS_KEY="a-secret-of-the-test")
+    keys = {"ROOT_ACCESS_KEY": BUCKET["AWS_ACCESS_KEY_ID"], "ROOT_SECRET_KEY": BUCKET["AWS_SECRET_ACCESS_KEY"]}
+    gateway = subprocess.Popen([S3_GATEWAY, "--port", f"127.0.0.1:{port}", "posix", "--nometa", root], env=keys,
+                               stdout=subprocess.DEVNULL)
+    try:
+        until("the gateway answers", lambda: requests.get(BUCKET["AWS_ENDPOINT"], timeout=5), requests.ConnectionError)
+        check_files("s3://lake/stockbook", root / "lake/stockbook")
+        names = {path.relative_to(root) for path in root.rglob("*.parquet")}
+        done("export", "--to", "s3://lake/stockbook", "--file-events", "500")
+        assert names <= {path.relative_to(root) for path in root.rglob("*.parquet")}, names
+    finally:
+        gateway.kill()
+        gateway.wait()
+
+
+def until(what, ask, not_yet):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return ask()
+        except not_yet as error:
+            assert time.monotonic() < deadline, f"{what}: {error}"
+            time.sleep(0.05)
+
+
+def check_files(place, folder):
+    """Exports to the place, whose files are in the folder."""
     for _ in range(3):
-        killed("export", "--to", folder, "--file-events", "500", "--log-page-events", "100")
+        killed("export", "--to", place, "--file-events", "500", "--log-page-events", "100")
     # What has a deadline may be recorded meanwhile.
     for _ in range(20):
-        done("export", "--to", folder, "--file-events", "500")
+        done("export", "--to", place, "--file-events", "500")
         rows, lake = read_files(folder), figures_of_files(folder)
         stock = figures_of_api({lane: {"position": last} for lane, _, _, _, last in rows})
         if all(head["position"] == dict((row[0], row[4]) for row in rows).get(lane, 0) for lane, head in heads().items()):
             break
-    print(done("export", "--verify", folder).splitlines()[-1])
+    print(done("export", "--verify", place).splitlines()[-1])
     for lane, count, distinct, first, last in rows:
         assert count == distinct == last - first + 1 and first == 1, (lane, count, distinct, first, last)
     different = [key for key in stock.keys() | lake.keys() if stock.get(key) != lake.get(key)]
@@ -117,14 +155,7 @@ def check_redis():
                               stdout=subprocess.DEVNULL)
     client = redis.Redis(port=port, decode_responses=True)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                assert time.monotonic() < deadline, "redis-server does not answer"
-                time.sleep(0.05)
+        until("redis-server answers", client.ping, redis.ConnectionError)
         sink = ["sink", "redis", "--url", f"redis://127.0.0.1:{port}", "--log-page-events", "100"]
         for _ in range(3):
             killed(*sink)
@@ -236,6 +267,7 @@ def spoilt(event):
 
 
 check_schemas()
-check_files()
+check_folder()
+check_bucket()
 check_redis()
 check_descriptions()

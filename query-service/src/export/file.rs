@@ -1,10 +1,9 @@
 //! One Parquet file: the events of a lane from one position to another.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use bytes::Bytes;
 use parquet::basic::{
     Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel,
 };
@@ -218,9 +217,15 @@ impl Buffer {
     }
 }
 
-/// A file that is being written.
+/// A file that is complete, and what it says of itself.
+pub(super) struct Complete {
+    pub(super) description: Description,
+    pub(super) bytes: Bytes,
+}
+
+/// A file that is being written, in memory.
 pub(super) struct EventFile {
-    writer: SerializedFileWriter<File>,
+    writer: SerializedFileWriter<Vec<u8>>,
     buffers: Vec<Buffer>,
     rows: usize,
     bytes: usize,
@@ -232,10 +237,8 @@ pub(super) struct EventFile {
 
 impl EventFile {
     /// An empty file for the events after one.
-    pub(super) fn create(path: &Path, lane: Lane, from: Checkpoint) -> anyhow::Result<Self> {
-        let file =
-            File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
-        let writer = SerializedFileWriter::new(file, schema(), Arc::new(properties()))?;
+    pub(super) fn begin(lane: Lane, from: Checkpoint) -> anyhow::Result<Self> {
+        let writer = SerializedFileWriter::new(Vec::new(), schema(), Arc::new(properties()))?;
         let buffers = COLUMNS.iter().map(Buffer::of).collect();
         Ok(Self { writer, buffers, rows: 0, bytes: 0, lane, from, at: from })
     }
@@ -276,8 +279,7 @@ impl EventFile {
         Ok(())
     }
 
-    /// Completes it, on the disk.
-    pub(super) fn finish(mut self) -> anyhow::Result<Description> {
+    pub(super) fn finish(mut self) -> anyhow::Result<Complete> {
         if self.rows > 0 {
             self.write_group()?;
         }
@@ -290,9 +292,7 @@ impl EventFile {
         for pair in description.to_metadata() {
             self.writer.append_key_value_metadata(pair);
         }
-        self.writer.finish()?;
-        self.writer.inner().sync_all()?;
-        Ok(description)
+        Ok(Complete { description, bytes: self.writer.into_inner()?.into() })
     }
 }
 

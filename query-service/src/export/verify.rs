@@ -1,8 +1,6 @@
-//! `export --verify`: walks the chain over the files, without the log. Memory holds one event at a time.
+//! `export --verify`: walks the chain over the files, without the log. Memory holds one file at a time.
 
-use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -17,25 +15,24 @@ use shared_events::time::Timestamp;
 
 use super::columns::COLUMNS;
 use super::file::{Description, differing_column};
-use super::folder;
 use super::name::Span;
+use super::place::Place;
 use crate::pipeline::checkpoint::Checkpoint;
 
 /// Checks every file, and prints a line for each lane.
-pub(super) fn verify(root: &Path) -> anyhow::Result<()> {
-    let lanes = folder::lanes(root)?;
-    ensure!(!lanes.is_empty(), "{} has no folder of a lane", root.display());
+pub(super) async fn verify(place: &Place) -> anyhow::Result<()> {
+    let lanes = place.lanes().await?;
+    ensure!(!lanes.is_empty(), "{place} has no folder of a lane");
     let (mut events, mut files) = (0, 0);
     for lane in &lanes {
-        let spans = folder::spans(root, *lane)?;
+        let spans = place.spans(*lane).await?;
         if let Some(hole) = spans.holes().first() {
             bail!("lane {lane}: positions {} to {} are missing", hole.first, hole.last);
         }
         let mut at = Checkpoint::default();
         for span in spans.iter() {
-            let path = folder::path(root, *lane, span);
-            let checked = check_file(&path, *lane, span, at);
-            at = checked.with_context(|| path.display().to_string())?;
+            let checked = check_file(place, *lane, span, at).await;
+            at = checked.with_context(|| format!("{span} of lane {lane}"))?;
             files += 1;
         }
         say(&format!("lane {lane}: {} events, chain {}", at.position, at.chain))?;
@@ -49,8 +46,13 @@ fn say(line: &str) -> anyhow::Result<()> {
 }
 
 /// Checks that a file follows from the event before it, and returns its last event.
-fn check_file(path: &Path, lane: Lane, span: Span, from: Checkpoint) -> anyhow::Result<Checkpoint> {
-    let reader = SerializedFileReader::new(File::open(path)?)?;
+async fn check_file(
+    place: &Place,
+    lane: Lane,
+    span: Span,
+    from: Checkpoint,
+) -> anyhow::Result<Checkpoint> {
+    let reader = SerializedFileReader::new(place.read(lane, span).await?)?;
     let description = Description::of(reader.metadata())?;
     ensure!(
         (description.lane, description.span) == (lane, span),
