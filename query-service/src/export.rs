@@ -10,7 +10,7 @@ mod file;
 mod place;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use self::file::EventFile;
+use self::file::{Complete, Description, EventFile};
 use self::name::Span;
 use self::place::Place;
 use crate::config::{LogConfig, Milliseconds, count};
@@ -151,7 +151,7 @@ impl Exporter {
         let place = &self.0.place;
         let spans = place.spans(lane).await?;
         let end = async |position: Position| match spans.ending_at(position) {
-            Some(span) => place.describe(lane, span).await.map(file::Description::end),
+            Some(span) => place.describe(lane, span).await.map(Description::end),
             None => Ok(Checkpoint::default()),
         };
         for Span { first, last } in spans.holes() {
@@ -203,26 +203,64 @@ impl Exporter {
     async fn export_up_to(
         &self,
         lane: Lane,
-        at: Checkpoint,
+        mut at: Checkpoint,
         to: Position,
     ) -> anyhow::Result<Checkpoint> {
         let parts = &self.0;
-        let mut reader = LaneReader::after(at, lane, &parts.log);
-        while reader.at().position < to {
-            let from = reader.at();
-            let end = to.min(name::end_after(from.position, parts.file_events));
-            let mut file = EventFile::begin(lane, from)?;
-            while file.at().position < end && file.bytes() < parts.file_bytes_max {
-                for fact in reader.next(end).await?.facts() {
-                    file.push(fact)?;
-                }
+        while at.position < to {
+            let end = to.min(name::end_after(at.position, parts.file_events));
+            let (mut file, redacted) = self.made(lane, at, end, parts.file_bytes_max).await?;
+            // Before the file that says so: who is killed here comes back to it.
+            self.redact(lane, &redacted).await?;
+            if redacted.iter().any(|position| *position > at.position) {
+                // It may have been read before they were removed.
+                (file, _) = self.made(lane, at, file.description.span.last, usize::MAX).await?;
             }
-            let file = file.finish()?;
-            let span = file.description.span;
+            let Description { span, chain, .. } = file.description;
             parts.place.keep(file).await?;
+            at = Checkpoint { position: span.last, chain };
             tracing::info!("lane {lane}: {} events, {} to {}", span.len(), span.first, span.last);
         }
-        Ok(reader.at())
+        Ok(at)
+    }
+
+    /// Makes a file of the events after one, up to a position or a number of bytes. Also returns the events whose
+    /// bytes are gone by what these say.
+    async fn made(
+        &self,
+        lane: Lane,
+        from: Checkpoint,
+        to: Position,
+        bytes_max: usize,
+    ) -> anyhow::Result<(Complete, BTreeSet<Position>)> {
+        let mut reader = LaneReader::after(from, lane, &self.0.log);
+        let mut file = EventFile::begin(lane, from)?;
+        let mut redacted = BTreeSet::new();
+        while file.at().position < to && file.bytes() < bytes_max {
+            for fact in reader.next(to).await?.facts() {
+                file.push(fact)?;
+                redacted.extend(fact.redacts());
+            }
+        }
+        Ok((file.finish()?, redacted))
+    }
+
+    /// Makes the files again that hold events whose bytes were removed.
+    async fn redact(&self, lane: Lane, redacted: &BTreeSet<Position>) -> anyhow::Result<()> {
+        let place = &self.0.place;
+        if redacted.is_empty() {
+            return Ok(());
+        }
+        for span in place.spans(lane).await?.iter() {
+            if redacted.range(span.first..=span.last).next().is_some() {
+                let chain = place.describe(lane, span).await?.before;
+                let from = Checkpoint { position: Position(span.first.0 - 1), chain };
+                let (file, _) = self.made(lane, from, span.last, usize::MAX).await?;
+                place.replace(file).await?;
+                tracing::info!("lane {lane}: {span} written again after a redaction");
+            }
+        }
+        Ok(())
     }
 }
 

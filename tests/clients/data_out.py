@@ -47,6 +47,41 @@ def done(*arguments):
     return said
 
 
+# Said in clear, and in personal data, by this many commands.
+CLEAR, SEALED, MARKED = "said-in-clear-31c7", "said-in-a-box-8f20", 50
+
+
+def post(path, body):
+    answer = requests.post(f"{COMMAND}{path}", json=body, timeout=60)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+def record_marks():
+    """Commands with a mark in clear and another in personal data; the ids of their events."""
+    requests.put(f"{COMMAND}/v1/items/MARKED", json={}, timeout=60)
+    requests.put(f"{COMMAND}/v1/locations/MARKS", json={}, timeout=60)
+    ids = []
+    for number in range(MARKED):
+        lines = [{"sku": "MARKED", "location": "MARKS", "quantity": 1}]
+        personal = {"subject": f"subject-{number}", "data": {"name": f"{SEALED} {number}"}}
+        done = post("/v1/receipts", {"lines": lines, "note": f"{CLEAR} {number}", "personal": personal})
+        ids += [event["id"] for event in done["events"]]
+    return ids
+
+
+def redact_marks(ids):
+    post("/v1/redactions", {"events": ids, "members": ["note"], "reason": "request"})
+
+
+def expect_marks(where, texts, in_clear):
+    """The mark in clear so often, as a control, and never the one in personal data."""
+    texts = list(texts)
+    counts = [sum(mark in text for text in texts) for mark in (CLEAR, SEALED)]
+    assert counts == [in_clear, 0], (where, counts)
+    print(f"{where}: {in_clear} marks in clear, none of personal data")
+
+
 def killed(*arguments):
     """Runs it and kills it at any moment."""
     process = service(*arguments)
@@ -66,6 +101,13 @@ def token(of):
 def check_folder():
     folder = pathlib.Path(WORK) / "lake"
     shutil.rmtree(folder, ignore_errors=True)
+    check_files(folder, folder)
+    ids = record_marks()
+    done("export", "--to", folder, "--file-events", "500")
+    expect_marks("files", texts_of_files(folder), MARKED)
+    redact_marks(ids)
+    done("export", "--to", folder, "--file-events", "500")
+    expect_marks("files after a redaction", texts_of_files(folder), 0)
     check_files(folder, folder)
 
 
@@ -124,6 +166,11 @@ def read_files(folder):
                           from '{folder}/*/*.parquet' group by lane""").fetchall()
 
 
+def texts_of_files(folder):
+    """Every column of every row, as DuckDB decodes them."""
+    return (str(row) for row in duckdb.sql(f"select * from '{folder}/*/*.parquet'").fetchall())
+
+
 def figures_of_files(folder):
     columns = ", ".join(f"arg_max({figure}, version)" for figure in FIGURES)
     rows = duckdb.sql(f"""select sku, location, {columns} from '{folder}/*/*.parquet'
@@ -141,6 +188,10 @@ def figures_of_api(positions):
         cursor = page["next_cursor"]
         if not cursor:
             return stock
+
+
+def texts_of_streams(client):
+    return (str(entry) for name in client.scan_iter("inventory:*") for entry in client.xrange(name))
 
 
 def free_port():
@@ -170,6 +221,12 @@ def check_redis():
         counts = [tuple(map(int, re.search(r"(\d+) events copied, (\d+) refused", text).groups())) for text in said]
         events = expect_streams(client, before)
         assert sum(copied for copied, _ in counts) == events, (counts, events)
+        ids = record_marks()
+        done(*sink, "--once")
+        expect_marks("Redis", texts_of_streams(client), MARKED)
+        redact_marks(ids)
+        done(*sink, "--once")
+        expect_marks("Redis after a redaction", texts_of_streams(client), 0)
         client.delete("inventory:0")
         client.xadd("inventory:0", {"foreign": "entry"}, id="7-7")
         process = service(*sink, "--once")

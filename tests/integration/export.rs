@@ -15,12 +15,14 @@ use stack::replay::plan::Stock;
 use tokio::process::{Child, Command};
 
 use super::personal::{keeping, with_person};
+use super::redaction::redact;
 use super::replay::{play, trade_of};
 
 trials! {
     an_export_that_is_killed_again_and_again_holds_each_event_once,
     a_hole_is_filled_and_another_log_is_refused,
     files_hold_personal_data_only_sealed,
+    a_redaction_reaches_the_files_that_were_there_before,
 }
 
 /// Small files, so that a kill is likely to come in the middle of one.
@@ -213,4 +215,34 @@ async fn files_hold_personal_data_only_sealed(world: Arc<World>) {
     let of_person = rows.iter().filter(|row| text(row, "personal_subject") == "c-81");
     let sealed: Vec<String> = of_person.map(|row| text(row, "personal_sealed")).collect();
     assert!(matches!(&*sealed, [one] if one.len() > 40), "{sealed:?}");
+}
+
+async fn a_redaction_reaches_the_files_that_were_there_before(world: Arc<World>) {
+    let (stockbook, command) = Stockbook::without_views(&world, 1).await;
+    let folder = folder(&stockbook);
+    let small = ["--file-events=3", "--log-page-events=2"];
+    let mut said_in_clear = Vec::new();
+    for _ in 0..4 {
+        let mut body = lines_at_main(&[("A", 1)]);
+        body["note"] = json!("said in clear");
+        let done = command.done("/v1/receipts", body).await.json();
+        said_in_clear.push(done["events"][0]["id"].as_str().expect("an id").to_owned());
+        stockbook.receive(&[("A", 1)]).await;
+    }
+    done(export(&stockbook, &folder, &small)).await;
+    let found = |folder: &Path| format!("{:?}", rows(folder)).matches("said in clear").count();
+    assert_eq!(found(&folder), said_in_clear.len(), "it can be found before");
+    let before = files(&folder).len();
+
+    redact(&command, &said_in_clear, &["note"]).await.expect_status(200);
+    stockbook.receive(&[("A", 1)]).await;
+    let said = done(export(&stockbook, &folder, &small)).await;
+    assert!(said.contains("written again after a redaction"), "{said}");
+    assert_eq!(found(&folder), 0);
+    assert!(files(&folder).len() > before);
+    assert_is_the_log(&stockbook, &folder).await;
+    let redacted = rows(&folder).iter().filter(|row| text(row, "redacted") == "note").count();
+    assert_eq!(redacted, said_in_clear.len());
+    let (is_good, said) = verified(&stockbook, &folder).await;
+    assert!(is_good, "{said}");
 }

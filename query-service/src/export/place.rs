@@ -120,9 +120,18 @@ impl Place {
 
     /// Stores a file under its name, which no file has yet.
     pub(super) async fn keep(&self, file: Complete) -> anyhow::Result<()> {
+        self.put(file, PutMode::Create).await
+    }
+
+    /// Stores a file in the place of one with the same events.
+    pub(super) async fn replace(&self, file: Complete) -> anyhow::Result<()> {
+        self.put(file, PutMode::Overwrite).await
+    }
+
+    async fn put(&self, file: Complete, mode: PutMode) -> anyhow::Result<()> {
         let Description { lane, span, .. } = file.description;
         let key = key(lane, span);
-        match self.store.put_opts(&key, file.bytes.into(), PutMode::Create.into()).await {
+        match self.store.put_opts(&key, file.bytes.into(), mode.into()).await {
             Ok(_) => Ok(()),
             Err(Error::AlreadyExists { .. }) => {
                 bail!("{self}/{key} was made by somebody else")

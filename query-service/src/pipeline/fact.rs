@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use shared_events::chain::Chain;
 use shared_events::event::{DecodeError, Event};
+use shared_events::lane::Position;
 use shared_events::recorded::RecordedEvent;
 
 /// An event, decoded as far as this binary can.
@@ -20,6 +21,15 @@ impl Fact {
     pub fn of(recorded: RecordedEvent) -> Self {
         let event = recorded.event();
         Self { recorded, event, follows: OnceLock::new() }
+    }
+
+    /// The earlier events of its lane that lost bytes in its transaction.
+    pub fn redacts(&self) -> impl Iterator<Item = Position> {
+        let redacted = match &self.event {
+            Ok(Event::EventsRedacted(redacted)) => redacted.events.as_slice(),
+            _ => &[],
+        };
+        redacted.iter().map(|event| event.id.1)
     }
 
     /// Whether the event's chain follows from this one.
