@@ -92,7 +92,7 @@ impl Meter {
 }
 
 /// Callers can invent methods, and every label value is a time series.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

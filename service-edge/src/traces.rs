@@ -30,6 +30,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
+use crate::answered::method_label;
 use crate::outage::Outage;
 use crate::tls::{trusting, trusting_nobody};
 
@@ -54,7 +55,7 @@ pub struct TraceConfig {
     pub otel_exporter_otlp_endpoint: Option<Uri>,
 
     /// The share of requests that is traced, from 0 to 1, where a caller's traceparent does not say.
-    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "1")]
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "1.0")]
     pub otel_traces_sampler_arg: Share,
 }
 
@@ -106,16 +107,14 @@ impl Traces {
     pub async fn stop(self) {
         let Self(Some(provider)) = self else { return };
         let stopping = move || provider.shutdown_with_timeout(STOP_MAX);
-        match tokio::task::spawn_blocking(stopping).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the last traces are lost"),
-            Err(error) => tracing::warn!(%error, "the last traces are lost"),
+        if !matches!(tokio::task::spawn_blocking(stopping).await, Ok(Ok(()))) {
+            tracing::warn!("the last traces are lost: the collector did not take them in time");
         }
     }
 }
 
-/// A piece of work that a trace shows. It ends when it is dropped.
-pub struct Span(opentelemetry_sdk::trace::Span);
+/// A piece of work that a trace shows. It ends when it is dropped. Boxed, because most work is not traced.
+pub struct Span(Box<opentelemetry_sdk::trace::Span>);
 
 impl Debug for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,14 +139,14 @@ impl Span {
         let ago = since.map_or(Duration::ZERO, |since| since.elapsed());
         let builder =
             SpanBuilder::from_name(name).with_kind(kind).with_start_time(SystemTime::now() - ago);
-        Some(Self(builder.start_with_context(tracer, &parent)))
+        Some(Self(Box::new(builder.start_with_context(tracer, &parent))))
     }
 
     /// Begins the span of a request, and hands it on to the handler as the request's `traceparent`.
     pub(crate) fn of_request(request: &mut Request) -> Option<Self> {
         let tracer = TRACER.get()?;
         let route = request.extensions().get::<MatchedPath>().filter(|_| is_traced(request))?;
-        let (method, route) = (request.method().as_str().to_owned(), route.as_str().to_owned());
+        let (method, route) = (method_label(request.method()), route.as_str().to_owned());
         let parent = TraceContextPropagator::new().extract(&Header(request.headers()));
         let builder = SpanBuilder::from_name(format!("{method} {route}"))
             .with_kind(SpanKind::Server)
@@ -155,7 +154,7 @@ impl Span {
                 KeyValue::new("http.request.method", method),
                 KeyValue::new("http.route", route),
             ]);
-        let span = Self(builder.start_with_context(tracer, &parent));
+        let span = Self(Box::new(builder.start_with_context(tracer, &parent)));
         let context = span.0.span_context();
         if !context.is_sampled() {
             return None;

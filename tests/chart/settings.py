@@ -61,6 +61,8 @@ def described(entry):
         schema["enum"] = choices[1].split(", ")
     elif default and default[1].isdigit():
         schema |= {"type": "integer", "minimum": 0}
+    elif default and re.fullmatch(r"[0-9]+\.[0-9]+", default[1]):
+        schema |= {"type": "number", "minimum": 0}
     else:
         schema |= {"type": ["string", "integer"], "minLength": 1}
     if default:

@@ -4,11 +4,14 @@ topics by the schemas that the service publishes. The files are in a folder and 
 data_out.py COMMAND_URL QUERY_URL KAFKA_BROKERS QUERY_SERVICE REDIS_SERVER S3_GATEWAY GOLDEN_EVENTS WORK
 """
 
+import concurrent.futures
 import copy
 import json
+import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -24,6 +27,8 @@ import requests
 COMMAND, QUERY, BROKERS, QUERY_SERVICE, REDIS_SERVER, S3_GATEWAY, GOLDEN, WORK = sys.argv[1:]
 # How exports reach the bucket, once it is there.
 BUCKET = {}
+# Events in the log before it is exported, events of a file, and how often an export is killed.
+EVENTS, FILE_EVENTS, KILLS = (10_000_000, 50_000, 20) if os.environ.get("STOCKBOOK_SIZE") == "full" else (0, 500, 3)
 FIGURES = ["on_hand", "reserved", "allocated", "incoming", "waiting", "version"]
 ASYNCAPI = "node_modules/@asyncapi/specs/schemas/3.0.0.json"
 
@@ -42,7 +47,7 @@ def service(*arguments):
 
 def done(*arguments):
     process = service(*arguments)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said
     return said
 
@@ -82,10 +87,10 @@ def expect_marks(where, texts, in_clear):
     print(f"{where}: {in_clear} marks in clear, none of personal data")
 
 
-def killed(*arguments):
-    """Runs it and kills it at any moment."""
+def killed(*arguments, within=0.4):
+    """Runs it and kills it at any moment of this time."""
     process = service(*arguments)
-    time.sleep(random.uniform(0.02, 0.4))
+    time.sleep(random.uniform(0.02, within))
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -98,15 +103,50 @@ def token(of):
     return ",".join(f"{lane}:{head['position']}" for lane, head in sorted(of.items()))
 
 
+def fill():
+    """Brings the log to its size: receipts of a thousand items each."""
+    if not EVENTS:
+        return
+    skus = [f"LAKE-{number}" for number in range(10_000)]
+    requests.put(f"{COMMAND}/v1/locations/MAIN", json={}, timeout=60)
+    for first in range(0, len(skus), 1_000):
+        items = [{"type": "register_item", "sku": sku} for sku in skus[first:first + 1_000]]
+        post("/v1/batches", {"mode": "independent", "commands": items})
+
+    def receive(number):
+        first = number * 1_000 % len(skus)
+        lines = [{"sku": sku, "location": "MAIN", "quantity": 1} for sku in skus[first:first + 1_000]]
+        post("/v1/receipts", {"lines": lines})
+
+    missing = EVENTS - sum(head["position"] for head in heads().values())
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+        for _ in clients.map(receive, range(missing // 1_000)):
+            pass
+
+
+def measure():
+    """How fast an export is that nobody kills, how much memory it takes, and how long its rows are."""
+    folder = pathlib.Path(WORK) / "measured"
+    shutil.rmtree(folder, ignore_errors=True)
+    began = time.monotonic()
+    done("export", "--to", folder, "--file-events", FILE_EVENTS)
+    took, memory = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    events = sum(row[1] for row in read_files(folder))
+    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    print(f"size {EVENTS or 'small'}: {events} events exported in {took:.1f} s, {events / took:,.0f} a second; "
+          f"{size / events:.0f} bytes an event; at most {memory >> 10} MiB of memory in any child")
+    shutil.rmtree(folder)
+
+
 def check_folder():
     folder = pathlib.Path(WORK) / "lake"
     shutil.rmtree(folder, ignore_errors=True)
     check_files(folder, folder)
     ids = record_marks()
-    done("export", "--to", folder, "--file-events", "500")
+    done("export", "--to", folder, "--file-events", FILE_EVENTS)
     expect_marks("files", texts_of_files(folder), MARKED)
     redact_marks(ids)
-    done("export", "--to", folder, "--file-events", "500")
+    done("export", "--to", folder, "--file-events", FILE_EVENTS)
     expect_marks("files after a redaction", texts_of_files(folder), 0)
     check_files(folder, folder)
 
@@ -125,7 +165,7 @@ def check_bucket():
         until("the gateway answers", lambda: requests.get(BUCKET["AWS_ENDPOINT"], timeout=5), requests.ConnectionError)
         check_files("s3://lake/stockbook", root / "lake/stockbook")
         names = {path.relative_to(root) for path in root.rglob("*.parquet")}
-        done("export", "--to", "s3://lake/stockbook", "--file-events", "500")
+        done("export", "--to", "s3://lake/stockbook", "--file-events", FILE_EVENTS)
         assert names <= {path.relative_to(root) for path in root.rglob("*.parquet")}, names
     finally:
         gateway.kill()
@@ -144,11 +184,11 @@ def until(what, ask, not_yet):
 
 def check_files(place, folder):
     """Exports to the place, whose files are in the folder."""
-    for _ in range(3):
-        killed("export", "--to", place, "--file-events", "500", "--log-page-events", "100")
+    for _ in range(KILLS):
+        killed("export", "--to", place, "--file-events", FILE_EVENTS, within=10 if EVENTS else 0.4)
     # What has a deadline may be recorded meanwhile.
     for _ in range(20):
-        done("export", "--to", place, "--file-events", "500")
+        done("export", "--to", place, "--file-events", FILE_EVENTS)
         rows, lake = read_files(folder), figures_of_files(folder)
         stock = figures_of_api({lane: {"position": last} for lane, _, _, _, last in rows})
         if all(head["position"] == dict((row[0], row[4]) for row in rows).get(lane, 0) for lane, head in heads().items()):
@@ -324,7 +364,10 @@ def spoilt(event):
 
 
 check_schemas()
+fill()
+measure()
 check_folder()
-check_bucket()
-check_redis()
-check_descriptions()
+if not EVENTS:
+    check_bucket()
+    check_redis()
+    check_descriptions()

@@ -6,13 +6,13 @@ use service_edge::outage::Outage;
 use service_edge::retry::{Backoff, Stopping};
 use service_edge::traces::{Span, SpanKind, Work};
 use shared_events::lane::Lane;
+use shared_events::recorded::RecordedEvent;
 use shared_events::values::Label;
 use tokio::time::Instant;
 
 use crate::config;
 use crate::metrics;
 use crate::pipeline::apply::{self, ApplyError};
-use crate::pipeline::fact::Fact;
 use crate::pipeline::plan::{Advance, Arrivals, Plan, Stop, plan};
 use crate::pipeline::runner::ProjectionRunner;
 
@@ -156,17 +156,20 @@ impl ProjectionRunner {
 
     /// Shows what was applied in the traces of the commands.
     fn trace(&self, arrivals: &Arrivals, plan: &Plan, began: Instant) {
-        let name = || format!("apply {}", self.context.projection.schema()).into();
+        let work = || Work {
+            name: format!("apply {}", self.context.projection.schema()).into(),
+            kind: SpanKind::Consumer,
+            since: Some(began.into_std()),
+        };
         for Advance { lane, before, after, .. } in &plan.advances {
             let facts = arrivals[lane].iter().filter_map(|one| one.content.as_ref().ok());
-            for Fact { recorded, .. } in facts {
-                if recorded.position > *before && recorded.position <= after.position {
-                    let since = Some(began.into_std());
-                    let work = || Work { name: name(), kind: SpanKind::Consumer, since };
-                    let traceparent = recorded.traceparent.as_ref().map(Label::as_str);
-                    if let Some(mut span) = Span::below(traceparent, work) {
-                        span.note("messaging.message.id", recorded.id().to_string());
-                    }
+            let applied = |event: &&RecordedEvent| {
+                event.position > *before && event.position <= after.position
+            };
+            for event in facts.map(|fact| &fact.recorded).filter(applied) {
+                let traceparent = event.traceparent.as_ref().map(Label::as_str);
+                if let Some(mut span) = Span::below(traceparent, work) {
+                    span.note("messaging.message.id", event.id().to_string());
                 }
             }
         }
