@@ -53,7 +53,7 @@ impl FromRequestParts<Self> for Services {
         services: &Self,
     ) -> Result<Self, Infallible> {
         let session = request.extensions.get::<Arc<Session>>();
-        Ok(session.map_or_else(|| services.clone(), |who| services.asked_with(&who.credential)))
+        Ok(session.map_or_else(|| services.clone(), |who| services.asked_with(&who.credential())))
     }
 }
 

@@ -21,10 +21,54 @@ pub(crate) fn random_token() -> String {
     Alphanumeric.sample_string(&mut UnwrapErr(SysRng), TOKEN_LEN)
 }
 
+/// A credential that counts for this time is renewed so long before its end, or earlier.
+const RENEWED_BEFORE_END: Duration = Duration::from_secs(30);
+
+/// How long an issuer that could not be asked is not asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// What both services are asked with for a visitor.
+pub(crate) struct Credential {
+    pub(crate) secret: Secret,
+    /// How long it counts from now on, if that is known.
+    pub(crate) lasts: Option<Duration>,
+    /// What the issuer gives the next one for.
+    pub(crate) renewal: Option<Secret>,
+}
+
+/// Why a credential is not renewed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NotRenewed {
+    /// It will not be.
+    Refused,
+    /// It may be later.
+    NoAnswer,
+}
+
+/// What the services are asked with now.
+struct Current {
+    secret: Secret,
+    renewal: Option<Renewal>,
+}
+
+struct Renewal {
+    secret: Secret,
+    due_at: Instant,
+}
+
+impl Current {
+    fn of(Credential { secret, lasts, renewal }: Credential) -> Self {
+        let due = lasts.map(|lasts| Instant::now() + lasts - RENEWED_BEFORE_END.min(lasts / 4));
+        let renewal = renewal.zip(due).map(|(secret, due_at)| Renewal { secret, due_at });
+        Self { secret, renewal }
+    }
+}
+
 /// A visitor who signed in.
 pub(crate) struct Session {
-    /// What both services are asked with.
-    pub(crate) credential: Secret,
+    current: Mutex<Current>,
+    /// Held by the request that has the credential renewed.
+    renewing: tokio::sync::Mutex<()>,
     /// Whose credential it is, as pages write it.
     pub(crate) name: String,
     /// What every form of this visitor carries.
@@ -42,17 +86,66 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// The session of a credential that counts for so long at most.
-    pub(crate) fn new(credential: Secret, name: String, lasts: Duration) -> Self {
+    /// The session of a credential, for so long at most.
+    pub(crate) fn new(credential: Credential, name: String, lasts_max: Duration) -> Self {
         let gone = CancellationToken::new();
+        let lasts = match &credential {
+            Credential { lasts: Some(lasts), renewal: None, .. } => lasts_max.min(*lasts),
+            _ => lasts_max,
+        };
         Self {
-            credential,
+            current: Mutex::new(Current::of(credential)),
+            renewing: tokio::sync::Mutex::default(),
             name,
             form_token: random_token(),
             ends_at: Instant::now() + lasts,
             _gone_at_last: gone.clone().drop_guard(),
             gone,
         }
+    }
+
+    /// What both services are asked with.
+    pub(crate) fn credential(&self) -> Secret {
+        self.current().secret.clone()
+    }
+
+    /// Has the credential renewed if that is due. If it is not, it stays what it is: the services end the session when
+    /// they do not accept it any more.
+    pub(crate) async fn renew(
+        &self,
+        ask: impl AsyncFnOnce(&Secret) -> Result<Credential, NotRenewed>,
+    ) {
+        if self.due().is_none() {
+            return;
+        }
+        let _renewing = self.renewing.lock().await;
+        // Another request may have had it done meanwhile.
+        let Some(renewal) = self.due() else { return };
+        let answer = ask(&renewal).await;
+        let mut current = self.current();
+        match answer {
+            Ok(credential) => {
+                let renewal = credential.renewal.or(Some(renewal));
+                *current = Current::of(Credential { renewal, ..credential });
+            }
+            Err(NotRenewed::Refused) => current.renewal = None,
+            Err(NotRenewed::NoAnswer) => {
+                if let Some(renewal) = &mut current.renewal {
+                    renewal.due_at = Instant::now() + ASK_AGAIN;
+                }
+            }
+        }
+    }
+
+    /// What the credential is to be renewed with now.
+    fn due(&self) -> Option<Secret> {
+        let current = self.current();
+        let renewal = current.renewal.as_ref()?;
+        (Instant::now() >= renewal.due_at).then(|| renewal.secret.clone())
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_over(&self) -> bool {
@@ -125,7 +218,8 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     fn session(name: &str, lasts: Duration) -> Session {
-        Session::new("sbk_secret".parse().expect("a text"), name.to_owned(), lasts)
+        let secret = "sbk_secret".parse().expect("a text");
+        Session::new(Credential { secret, lasts: None, renewal: None }, name.to_owned(), lasts)
     }
 
     #[tokio::test]

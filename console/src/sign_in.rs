@@ -27,12 +27,12 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use self::cookies::Cookies;
-use self::issuer::Issuer;
+use self::issuer::{Issuer, IssuerError};
 use crate::config::ServeConfig;
 use crate::frame::NotSignedIn;
 use crate::reader::{self, Reader};
 use crate::services::{Failure, Services};
-use crate::sessions::{Session, Sessions};
+use crate::sessions::{Credential, NotRenewed, Session, Sessions};
 use crate::shown::link;
 use crate::texts::Texts;
 
@@ -107,14 +107,13 @@ impl SignIn {
     pub(crate) fn start(
         &self,
         headers: &HeaderMap,
-        credential: Secret,
+        credential: Credential,
         name: String,
-        lasts: Option<Duration>,
     ) -> cookies::SetCookie {
         self.end(headers);
-        let lasts = lasts.unwrap_or(self.0.lasts).min(self.0.lasts);
         tracing::info!(name, "a visitor signed in");
-        self.cookies().session(&self.0.sessions.start(Session::new(credential, name, lasts)))
+        let session = Session::new(credential, name, self.0.lasts);
+        self.cookies().session(&self.0.sessions.start(session))
     }
 
     /// Ends the session of a browser, if it has one.
@@ -130,6 +129,19 @@ impl SignIn {
     }
 }
 
+async fn renew(session: &Session, issuer: &Issuer) {
+    let ask = async |renewal: &Secret| {
+        issuer.renew(renewal).await.map_err(|error| {
+            tracing::warn!(%error, name = session.name, "a visitor's token is not renewed");
+            match error {
+                IssuerError::Unusable(_) => NotRenewed::NoAnswer,
+                IssuerError::Refused(_) | IssuerError::Foreign => NotRenewed::Refused,
+            }
+        })
+    };
+    session.renew(ask).await;
+}
+
 /// Finds out whose request it is, for the handlers and for the frame of the page.
 pub(crate) async fn recognised(
     State(sign_in): State<SignIn>,
@@ -137,6 +149,9 @@ pub(crate) async fn recognised(
     next: Next,
 ) -> Response {
     let session = sign_in.session(request.headers());
+    if let (Some(session), Some(issuer)) = (&session, sign_in.issuer()) {
+        renew(session, issuer).await;
+    }
     let signed_in = session.as_ref().map(|session| reader::SignedIn {
         name: session.name.clone(),
         form_token: session.form_token.clone(),

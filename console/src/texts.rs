@@ -25,7 +25,7 @@ texts! {
     find: "Find", "찾기";
     find_label: "Find an item, order, reservation, transfer, owner, actor or event",
         "품목, 주문, 예약, 이동, 소유자, 행위자, 이벤트 찾기";
-    find_hint: "sku, name, id … ( / )", "SKU, 이름, ID … ( / )";
+    find_hint: "sku, owner, id … ( / )", "SKU, 소유자, ID … ( / )";
     footer: "Stockbook console", "Stockbook 콘솔";
     times_in: "Times in", "시간대:";
     live_on: "Live", "실시간";
@@ -280,7 +280,7 @@ texts! {
     register_location: "Register or change a location", "로케이션 등록 또는 변경";
     counted: "Counted", "센 수량";
     expected_quantity: "Expected, if known", "예상 수량(알면)";
-    reason_code: "Reason (a code such as damaged)", "사유(damaged 같은 코드)";
+    reason_code: "Reason to record (a code such as damaged)", "사유(damaged 같은 코드)";
     name: "Name", "이름";
     code: "Code", "코드";
     optional: "(optional)", "(선택)";
@@ -314,7 +314,7 @@ texts! {
     reversed_so_far: "What was reversed so far", "지금까지 되돌린 것";
     on_hand_now: "On hand now", "지금 현재고";
     on_hand_then: "On hand afterwards", "이후 현재고";
-    nothing_to_reverse: "There is nothing to reverse.", "되돌릴 것이 없습니다.";
+    nothing_to_reverse: "There is nothing to reverse in this time:", "이 시간에는 되돌릴 것이 없습니다:";
     preview_cut: "There are more events than this list adds up. The numbers above are complete.",
         "이 목록이 더한 것보다 이벤트가 많습니다. 위의 숫자는 빠짐없습니다.";
     would_be_refused: "What would be refused", "거절될 것";
@@ -357,6 +357,8 @@ texts! {
         "품목의 이벤트를 로그에서 읽어 다시 접고, 모든 수치를 비교합니다.";
     prove_all: "Prove all items (reads the whole log)", "모든 품목 증명(로그 전체를 읽음)";
     proof_good: "Everything is as the log says:", "모두 로그와 같습니다:";
+    proof_so_far: "As far as the views have come, everything is as the log says. What waits at the stopped lanes above is not compared. Checked:",
+        "뷰가 반영한 데까지는 모두 로그와 같습니다. 위의 멈춘 레인에서 기다리는 것은 비교하지 않았습니다. 확인한 수:";
     proof_bad: "The figures differ from the log.", "수치가 로그와 다릅니다.";
     first_difference: "The first difference", "첫 차이";
     by_the_log: "By the log", "로그의 값";

@@ -98,6 +98,16 @@ impl Issuer {
         *held(&self.shared.visitors.claims) = claims;
     }
 
+    /// Gives visitors tokens that are to be renewed every second, or renews none any more.
+    pub fn renews(&self, does: bool) {
+        *held(&self.shared.visitors.renewed) = does.then_some(0);
+    }
+
+    /// How many tokens were renewed.
+    pub fn renewed(&self) -> usize {
+        held(&self.shared.visitors.renewed).unwrap_or_default()
+    }
+
     /// Says in ID tokens that they are for another sign-in than this.
     pub fn says_nonce(&self, nonce: &str) {
         *held(&self.shared.visitors.nonce) = Some(nonce.to_owned());

@@ -15,6 +15,7 @@ const LED_ON_MAX: usize = 10;
 /// The port of a console in the settings that it starts with.
 pub const BEFORE_IT_HAS_A_PORT: u16 = 1;
 
+#[derive(Clone)]
 pub struct Visitor {
     http: Client,
     base: Url,

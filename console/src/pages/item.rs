@@ -82,11 +82,25 @@ struct ItemPage {
     stopped: Option<LaneProgress>,
 }
 
-/// Whether this is the progress that the figures of an item depend on, and it waits.
-fn is_stopped_for(progress: &LaneProgress, now: &ItemStock) -> bool {
-    let lane = now.position.split_once(':').and_then(|(lane, _)| lane.parse().ok());
-    let is_answering = progress.projection == "stock" && progress.active;
-    is_answering && progress.is_stopped() && lane == Some(progress.lane)
+impl ItemPage {
+    /// Whether the page is about a moment that can be shown.
+    fn is_of_then(&self) -> bool {
+        self.then.as_ref().is_some_and(|then| then.refused.is_none())
+    }
+}
+
+/// The lane of an item, if a view that shows it waits there. `position` is that of an answer about the item.
+fn stopped_lane(
+    progress: Result<Page<LaneProgress>, Failure>,
+    projection: &str,
+    position: &str,
+) -> Result<Option<LaneProgress>, Failure> {
+    let lane = position.split_once(':').and_then(|(lane, _)| lane.parse().ok());
+    let mut lanes = permitted(progress.map(Some))?.into_iter().flat_map(|page| page.items);
+    Ok(lanes.find(|progress| {
+        let is_answering = progress.projection == projection && progress.active;
+        is_answering && progress.is_stopped() && lane == Some(progress.lane)
+    }))
 }
 
 pub(crate) async fn show(
@@ -121,8 +135,7 @@ pub(crate) async fn show(
     );
     // In this order: an item that is not known is the answer, however fast a list refuses its name.
     let (item, now, movements, waiting, newest) = (item?, now?, movements?, waiting?, newest?);
-    let mut progress = permitted(progress.map(Some))?.into_iter().flat_map(|page| page.items);
-    let stopped = progress.find(|lane| is_stopped_for(lane, &now));
+    let stopped = stopped_lane(progress, "stock", &now.position)?;
     let then_and_steps = async {
         let then = past::read(&services, &sku, &place, &now).await?;
         let steps = steps::read(&services, &sku, &asked.location, newest, then.as_ref()).await?;

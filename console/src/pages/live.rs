@@ -50,7 +50,7 @@ pub(crate) async fn follow(
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     // Nobody follows changes with a session that is over.
     let (services, over) = match session {
-        Some(Extension(who)) => (services.asked_with(&who.credential), who.over().boxed()),
+        Some(Extension(who)) => (services.asked_with(&who.credential()), who.over().boxed()),
         None => (services, pending().boxed()),
     };
     let answer = services.changes(seen.unwrap_or(&asked.after)).await?;

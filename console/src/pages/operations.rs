@@ -43,6 +43,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    fn began(&self) -> Option<Moment> {
+        Moment::parse(&self.from)
+    }
+
+    fn ended(&self) -> Option<Moment> {
+        Moment::parse(&self.to)
+    }
+
     /// The request of the command, without the members that were left out.
     fn body(&self, dry_run: bool) -> Value {
         let mut window = Map::from_iter([("by".to_owned(), json!("recorded_at"))]);

@@ -12,8 +12,8 @@ use super::link;
 use crate::frame::{self, Frame, Section};
 use crate::reader::{self, Reader};
 use crate::services::{Failure, Services};
-use crate::sessions::random_token;
-use crate::sign_in::issuer::{IssuerError, Returned};
+use crate::sessions::{Credential, random_token};
+use crate::sign_in::issuer::{IssuerError, Returned, SignedIn};
 use crate::sign_in::{PAGE, SignIn, Token, lets_in, return_path};
 use crate::texts::Texts;
 
@@ -146,7 +146,8 @@ pub(crate) async fn with_key(
         return Ok(refuse(t.no_such_key));
     }
     let name = format!("sbk_{}", key.id());
-    let cookie = door.sign_in.start(&headers, credential, name, None);
+    let credential = Credential { secret: credential, lasts: None, renewal: None };
+    let cookie = door.sign_in.start(&headers, credential, name);
     Ok((cookie, Redirect::to(&return_path(&asked.to))).into_response())
 }
 
@@ -184,7 +185,7 @@ pub(crate) async fn back(
     if lets_in(&door.services).await? {
         return nothing_to_sign_in_to(&door, &Asked { to: signed_in.to, over: String::new() });
     }
-    if !lets_in(&door.services.asked_with(&signed_in.credential)).await? {
+    if !lets_in(&door.services.asked_with(&signed_in.credential.secret)).await? {
         tracing::warn!(
             name = signed_in.name,
             "the services do not accept the token of the issuer: compare AUTH_ISSUER and \
@@ -194,8 +195,8 @@ pub(crate) async fn back(
         let page = door.page(&headers, &Asked::default(), StatusCode::FORBIDDEN, problem);
         return Ok((no_flow, page).into_response());
     }
-    let crate::sign_in::issuer::SignedIn { credential, name, lasts, to } = signed_in;
-    let cookie = door.sign_in.start(&headers, credential, name, lasts);
+    let SignedIn { credential, name, to } = signed_in;
+    let cookie = door.sign_in.start(&headers, credential, name);
     Ok((no_flow, cookie, Redirect::to(&return_path(&to))).into_response())
 }
 

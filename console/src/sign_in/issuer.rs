@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use futures::StreamExt;
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreIdTokenClaims, CoreProviderMetadata, CoreTokenResponse,
+    CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreIdTokenClaims,
+    CoreProviderMetadata, CoreTokenResponse,
 };
 use openidconnect::{
     AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
     EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardErrorResponse, TokenResponse,
 };
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
@@ -21,6 +23,7 @@ use service_edge::tls::{trusting, trusting_nobody};
 use subtle::ConstantTimeEq;
 
 use crate::config::OidcConfig;
+use crate::sessions::Credential;
 
 /// Bytes of an answer of the issuer that are read.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -82,12 +85,12 @@ pub(crate) struct Returned {
 
 /// A visitor whom the issuer signed in.
 pub(crate) struct SignedIn {
-    pub(crate) credential: Secret,
+    pub(crate) credential: Credential,
     pub(crate) name: String,
-    /// How long the credential counts, if the issuer says it.
-    pub(crate) lasts: Option<Duration>,
     pub(crate) to: String,
 }
+
+type TokenError = RequestTokenError<HttpError, StandardErrorResponse<CoreErrorResponseType>>;
 
 type Known = CoreClient<
     EndpointSet,
@@ -184,9 +187,20 @@ impl Issuer {
         let id_token = answer.id_token().ok_or_else(|| unusable("there is no ID token"))?;
         let claims = id_token.claims(&client.id_token_verifier(), &Nonce::new(flow.nonce));
         let claims = claims.map_err(|error| unusable(&error.to_string()))?;
-        let token = answer.access_token().secret();
-        let Ok(credential) = token.parse();
-        Ok(SignedIn { credential, name: name(claims), lasts: answer.expires_in(), to: flow.to })
+        Ok(SignedIn { credential: credential(&answer), name: name(claims), to: flow.to })
+    }
+
+    /// The next credential of a visitor who is signed in.
+    pub(crate) async fn renew(&self, renewal: &Secret) -> Result<Credential, IssuerError> {
+        let client = self.discover().await?;
+        let renewal = RefreshToken::new(renewal.reveal().to_owned());
+        let request = client.exchange_refresh_token(&renewal);
+        let mut request = request.map_err(|error| unusable(&error.to_string()))?;
+        if let Some(resource) = &self.0.resource {
+            request = request.add_extra_param("resource", resource.as_str());
+        }
+        let http = |request| ask(self.0.http.clone(), request);
+        Ok(credential(&request.request_async(&http).await.map_err(without_tokens)?))
     }
 
     async fn exchange(
@@ -203,15 +217,7 @@ impl Issuer {
             request = request.add_extra_param("resource", resource.as_str());
         }
         let http = |request| ask(self.0.http.clone(), request);
-        request.request_async(&http).await.map_err(|error| match error {
-            openidconnect::RequestTokenError::ServerResponse(answer) => {
-                IssuerError::Refused(reason(answer.error().as_ref()))
-            }
-            // The others may quote what the issuer answered, which can hold secrets.
-            openidconnect::RequestTokenError::Request(error) => unusable(&error.to_string()),
-            openidconnect::RequestTokenError::Parse(..)
-            | openidconnect::RequestTokenError::Other(_) => unusable("its tokens cannot be read"),
-        })
+        request.request_async(&http).await.map_err(without_tokens)
     }
 
     /// Asked for each time, so that its keys and addresses are those of now.
@@ -222,6 +228,30 @@ impl Issuer {
         let Parts { client, secret, back, .. } = &*self.0;
         Ok(CoreClient::from_provider_metadata(metadata, client.clone(), secret.clone())
             .set_redirect_uri(back.clone()))
+    }
+}
+
+/// The tokens of an answer.
+fn credential(answer: &CoreTokenResponse) -> Credential {
+    let Ok(secret) = answer.access_token().secret().parse();
+    let renewal = answer.refresh_token().map(|token| {
+        let Ok(renewal) = token.secret().parse();
+        renewal
+    });
+    Credential { secret, lasts: answer.expires_in(), renewal }
+}
+
+/// Why there are no tokens.
+fn without_tokens(error: TokenError) -> IssuerError {
+    match error {
+        RequestTokenError::ServerResponse(answer) => {
+            IssuerError::Refused(reason(answer.error().as_ref()))
+        }
+        // The others may quote what the issuer answered, which can hold secrets.
+        RequestTokenError::Request(error) => unusable(&error.to_string()),
+        RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
+            unusable("its tokens cannot be read")
+        }
     }
 }
 

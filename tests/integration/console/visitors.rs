@@ -20,6 +20,7 @@ trials! {
     a_session_ends_with_what_began_it,
     a_key_with_locations_shows_its_own_only_and_its_cookie_is_for_tls,
     a_visitor_signs_in_at_an_issuer,
+    a_visitor_stays_signed_in_as_long_as_the_issuer_renews_the_token,
     nobody_is_signed_in_by_what_does_not_belong_to_their_own_sign_in,
     a_console_with_sign_in_shows_nothing_of_services_without,
 }
@@ -249,6 +250,41 @@ async fn a_visitor_signs_in_at_an_issuer(world: Arc<World>) {
     assert_eq!(visitor.cookie("stockbook-flow"), None, "what was kept for the way is gone");
     let refused = visitor.get("/pipeline").await.expect_status(403);
     assert_shows(&refused, &["lacks the scope log:read"]);
+}
+
+async fn a_visitor_stays_signed_in_as_long_as_the_issuer_renews_the_token(world: Arc<World>) {
+    let issuer = Issuer::start().await;
+    let trusted = issuer_settings(&issuer);
+    let (stockbook, admin) = signed_in(&world, &trusted, &trusted).await;
+    stock(&stockbook, &admin).await;
+    let mut console = console_at(&stockbook, &issuer).await;
+    let mut visitor = Visitor::of(&console);
+    issuer.renews(true);
+    issuer.signs_in(Some(issuer.claims("ann", "openid stock:read")));
+    visitor.follow("/sign-in/issuer?to=/items/A").await.expect_status(200);
+    visitor.get("/pipeline").await.expect_status(403);
+
+    // Each token counts for a second, and what renews it once. The pages of a moment have it renewed together.
+    issuer.signs_in(Some(issuer.claims("ann", "openid stock:read log:read")));
+    let pages = async || {
+        let visits = (0..6).map(|_| {
+            let mut tab = visitor.clone();
+            async move { tab.get("/items/A").await.expect_status(200) }
+        });
+        futures::future::join_all(visits).await;
+        issuer.renewed()
+    };
+    eventually("tokens are renewed", pages, |renewed| *renewed >= 3).await;
+    visitor.get("/pipeline").await.expect_status(200);
+
+    // Without the issuer the last token goes on until the services refuse it.
+    issuer.renews(false);
+    let log = async || {
+        visitor.clone().get("/items/A").await.expect_status(200);
+        logs(std::slice::from_mut(&mut console))
+    };
+    eventually("nothing is renewed", log, |log| log.contains("a visitor's token is not renewed"))
+        .await;
 }
 
 /// A console whose visitors may sign in at this issuer.

@@ -24,6 +24,8 @@ pub(super) struct Visitors {
     pub(super) claims: Mutex<Option<Value>>,
     /// What ID tokens say instead of the nonce that was asked for.
     pub(super) nonce: Mutex<Option<String>>,
+    /// How many tokens were renewed; none is while it gives nothing to renew them with.
+    pub(super) renewed: Mutex<Option<usize>>,
     /// What was asked for, by code. A code counts once.
     codes: Mutex<HashMap<String, Fields>>,
 }
@@ -50,6 +52,9 @@ async fn authorize(State(shared): State<Arc<Shared>>, Query(asked): Query<Fields
 }
 
 async fn token(State(shared): State<Arc<Shared>>, Form(given): Form<Fields>) -> Response {
+    if given["grant_type"] == "refresh_token" {
+        return renew(&shared, &given["refresh_token"]);
+    }
     let asked = held(&shared.visitors.codes).remove(&given["code"]);
     let proves = |asked: &Fields| {
         let hash = digest(&SHA256, given["code_verifier"].as_bytes());
@@ -57,17 +62,45 @@ async fn token(State(shared): State<Arc<Shared>>, Form(given): Form<Fields>) -> 
             && asked["code_challenge_method"] == "S256"
             && asked["redirect_uri"] == given["redirect_uri"]
     };
-    let Some(asked) = asked.filter(proves) else {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
-    };
+    let Some(asked) = asked.filter(proves) else { return refused() };
     let claims = held(&shared.visitors.claims).clone().expect("it signed somebody in");
     let nonce = held(&shared.visitors.nonce).clone();
     let mut id = claims.clone();
     id["aud"] = json!(asked["client_id"]);
     id["nonce"] = json!(nonce.as_ref().unwrap_or(&asked["nonce"]));
-    Json(json!({
-        "access_token": shared.sign("at+jwt", &claims), "token_type": "Bearer", "expires_in": 300,
-        "id_token": shared.sign("JWT", &id),
-    }))
-    .into_response()
+    let mut answer = tokens(&shared);
+    answer["id_token"] = json!(shared.sign("JWT", &id));
+    Json(answer).into_response()
+}
+
+/// Takes what the last answer gave for this, and nothing older.
+fn renew(shared: &Shared, with: &str) -> Response {
+    {
+        let mut renewed = held(&shared.visitors.renewed);
+        let Some(count) = renewed.as_mut().filter(|count| with == renewal(**count)) else {
+            return refused();
+        };
+        *count += 1;
+    }
+    Json(tokens(shared)).into_response()
+}
+
+/// An access token; if it can be renewed, one that has to be soon.
+fn tokens(shared: &Shared) -> Value {
+    let claims = held(&shared.visitors.claims).clone().expect("it signed somebody in");
+    let access = shared.sign("at+jwt", &claims);
+    let mut answer = json!({"access_token": access, "token_type": "Bearer", "expires_in": 300});
+    if let Some(count) = *held(&shared.visitors.renewed) {
+        answer["expires_in"] = json!(1);
+        answer["refresh_token"] = json!(renewal(count));
+    }
+    answer
+}
+
+fn renewal(count: usize) -> String {
+    format!("renewal-{count}")
+}
+
+fn refused() -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response()
 }

@@ -6,7 +6,8 @@ use axum::response::Response;
 use chrono::{Days, NaiveDate, Utc};
 use serde::Deserialize;
 
-use crate::answers::{Movement, Page};
+use super::stopped_lane;
+use crate::answers::{LaneProgress, Movement, Page};
 use crate::frame::{self, Frame, Section};
 use crate::pages::segment;
 use crate::reader;
@@ -61,6 +62,8 @@ struct FlowPage {
     sku: String,
     asked: Asked,
     flow: Option<Flow>,
+    /// The lane of the item, if the view of its days waits at an event.
+    stopped: Option<LaneProgress>,
     problem: Option<Problem>,
 }
 
@@ -73,7 +76,11 @@ pub(crate) async fn show(
     let asked = with_defaults(asked, last);
     let path = format!("/v1/flow/{}", segment(&sku)?);
     let parameters = [("from", asked.from.as_str()), ("to", &asked.to)];
-    let (flow, problem) = match services.get::<Flow>(Service::Query, &path, &parameters).await {
+    let (flow, progress) = tokio::join!(
+        services.get::<Flow>(Service::Query, &path, &parameters),
+        services.get::<Page<LaneProgress>>(Service::Query, "/v1/projections", &[]),
+    );
+    let (flow, problem) = match flow {
         Ok(flow) => (Some(flow), None),
         Err(Failure::Refused { problem, .. }) if problem.status == 422 => (None, Some(*problem)),
         Err(failure) => return Err(failure),
@@ -82,7 +89,9 @@ pub(crate) async fn show(
         Some(flow) => Frame::live(Section::Items, &flow.position).about(&sku),
         None => Frame::still(Section::Items),
     };
-    frame::page(&FlowPage { t: reader::texts(), frame, sku, asked, flow, problem })
+    let position = flow.as_ref().map_or("", |flow| &flow.position);
+    let stopped = stopped_lane(progress, "daily_flow", position)?;
+    frame::page(&FlowPage { t: reader::texts(), frame, sku, asked, flow, stopped, problem })
 }
 
 /// The day of the newest movement, where no other end is asked for; today, where nothing happened.
