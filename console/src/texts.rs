@@ -281,6 +281,8 @@ texts! {
     counted: "Counted", "센 수량";
     expected_quantity: "Expected, if known", "예상 수량(알면)";
     reason_code: "Reason to record (a code such as damaged)", "사유(damaged 같은 코드)";
+    note: "Note", "메모";
+    happened_at: "When it happened, in UTC; now if empty", "발생 시각(UTC), 비우면 지금";
     name: "Name", "이름";
     code: "Code", "코드";
     optional: "(optional)", "(선택)";

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Values;
 use crate::pages::segment;
 use crate::services::Failure;
+use crate::shown::Moment;
 use crate::texts::Texts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,11 @@ pub(super) enum Input {
     Text,
     Number,
     Location,
+    Moment,
 }
+
+/// The fields about a change of stock as a whole, which no change needs.
+const ABOUT: [&str; 3] = ["reason", "note", "occurred_at"];
 
 /// A field of a form. Its name is the last part of the pointers of the API's faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,10 @@ impl Field {
 
     pub(super) fn is_number(&self) -> bool {
         self.input == Input::Number
+    }
+
+    pub(super) fn is_moment(&self) -> bool {
+        self.input == Input::Moment
     }
 }
 
@@ -102,23 +111,24 @@ impl Kind {
         let sku = || required("sku", t.item, Input::Text);
         let location = || required("location", t.location, Input::Location);
         let quantity = || required("quantity", t.quantity, Input::Number);
-        let reason = || optional("reason", t.reason_code, Input::Text);
+        let about = [
+            optional("reason", t.reason_code, Input::Text),
+            optional("note", t.note, Input::Text),
+            optional("occurred_at", t.happened_at, Input::Moment),
+        ];
         match self {
-            Self::Receive | Self::Issue => vec![sku(), location(), quantity(), reason()],
-            Self::Move => vec![
-                sku(),
-                required("from", t.from, Input::Location),
-                required("to", t.to, Input::Location),
-                quantity(),
-                reason(),
-            ],
-            Self::Count => vec![
-                sku(),
-                location(),
-                required("quantity", t.counted, Input::Number),
-                optional("expected_quantity", t.expected_quantity, Input::Number),
-                reason(),
-            ],
+            Self::Receive | Self::Issue => [&[sku(), location(), quantity()], &about[..]].concat(),
+            Self::Move => {
+                let (from, to) = (("from", t.from), ("to", t.to));
+                let [from, to] =
+                    [from, to].map(|(name, label)| required(name, label, Input::Location));
+                [&[sku(), from, to, quantity()], &about[..]].concat()
+            }
+            Self::Count => {
+                let counted = required("quantity", t.counted, Input::Number);
+                let expected = optional("expected_quantity", t.expected_quantity, Input::Number);
+                [&[sku(), location(), counted, expected], &about[..]].concat()
+            }
             Self::RegisterItem => vec![
                 sku(),
                 optional("name", t.name, Input::Text),
@@ -145,7 +155,7 @@ impl Kind {
 
     pub(super) fn request(self, values: &Values) -> Result<Request, Failure> {
         let lines = |names: &[&str]| {
-            let mut body = given(values, &["reason"]);
+            let mut body = given(values, &ABOUT);
             body.insert("lines".to_owned(), json!([given(values, names)]));
             Value::Object(body)
         };
@@ -160,7 +170,8 @@ impl Kind {
                 (Method::POST, "/v1/moves".to_owned(), lines(&["sku", "from", "to", "quantity"]))
             }
             Self::Count => {
-                let mut body = given(values, &["quantity", "expected_quantity", "reason"]);
+                let mut body = given(values, &["quantity", "expected_quantity"]);
+                body.extend(given(values, &ABOUT));
                 // Somebody who does not know what there should be says so.
                 body.entry("expected_quantity").or_insert(Value::Null);
                 let stock = (segment(text(values, "sku"))?, segment(text(values, "location"))?);
@@ -196,6 +207,7 @@ fn given(values: &Values, names: &[&str]) -> Map<String, Value> {
         let text = text(values, name);
         let value = match text.parse::<i64>() {
             Ok(number) if is_number(name) => json!(number),
+            _ if *name == "occurred_at" && !text.is_empty() => json!(Moment::exactly(text)),
             _ => json!(text),
         };
         (!text.is_empty()).then(|| ((*name).to_owned(), value))
@@ -222,6 +234,16 @@ mod tests {
         assert_eq!(count.path, "/v1/stock/A/MAIN");
         assert_eq!(count.body, json!({"quantity": 7, "expected_quantity": null}));
         assert!(Kind::Count.request(&values(&[])).is_err(), "a path needs its names");
+    }
+
+    #[test]
+    fn what_was_said_of_a_change_goes_with_it() {
+        let said =
+            values(&[("note", " by hand "), ("occurred_at", "2026-11-30 08:15"), ("reason", "")]);
+        let request = Kind::Issue.request(&said).expect("names");
+        assert_eq!(request.body["note"], "by hand");
+        assert_eq!(request.body["occurred_at"], "2026-11-30T08:15:00.000000Z");
+        assert_eq!(request.body.get("reason"), None);
     }
 
     #[test]
