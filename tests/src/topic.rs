@@ -1,6 +1,6 @@
 //! Reading a topic as a stranger would: from the first record to the last, without a group.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -9,6 +9,8 @@ use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::{Offset, TopicPartitionList};
 use shared_events::record::{self, Record};
 use shared_events::recorded::RecordedEvent;
+
+use crate::eventually::LOOK_AGAIN;
 
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 
@@ -59,9 +61,7 @@ fn read_blocking(brokers: &str, topic: &str, partition: i32) -> Vec<OwnedMessage
         .set("enable.auto.commit", "false")
         .create()
         .expect("a consumer can be made");
-    let (low, high) = consumer
-        .fetch_watermarks(topic, partition, ANSWER_MAX)
-        .expect("the partition has watermarks");
+    let (low, high) = watermarks(&consumer, topic, partition);
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(topic, partition, Offset::Offset(low)).expect("an offset");
     consumer.assign(&from).expect("a partition can be assigned");
@@ -79,4 +79,22 @@ fn read_blocking(brokers: &str, topic: &str, partition: i32) -> Vec<OwnedMessage
         messages.push(message.detach());
     }
     messages
+}
+
+/// The first offset and the one after the last, once the broker leads the partition: that of a topic that has just been
+/// made again, it does not yet.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> (i64, i64) {
+    let until = Instant::now() + ANSWER_MAX;
+    loop {
+        match consumer.fetch_watermarks(topic, partition, ANSWER_MAX) {
+            Ok(watermarks) => return watermarks,
+            Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownPartition,
+            )) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+            Err(error) => panic!("the partition has watermarks: {error}"),
+        }
+    }
 }
