@@ -1,6 +1,7 @@
 //! The records of one lane in flight: a bounded queue whose front is acknowledged first.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -38,7 +39,12 @@ pub(crate) struct Window {
     bytes_max: usize,
     /// The least offset the next record can have been stored at.
     offset_min: i64,
+    /// When a record of this producer was last acknowledged.
+    acknowledged_at: Option<Instant>,
 }
+
+/// How long after an acknowledgement a broker is sure to know the producer; by default it forgets after a day.
+const KNOWN_FOR: Duration = Duration::from_secs(3_600);
 
 struct InFlight {
     position: Position,
@@ -57,7 +63,14 @@ pub(crate) struct Acknowledged {
 impl Window {
     /// Creates an empty window for a partition that ends at offset `high`.
     pub(crate) fn new(len_max: usize, bytes_max: usize, high: i64) -> Self {
-        Self { in_flight: VecDeque::new(), bytes: 0, len_max, bytes_max, offset_min: high }
+        Self {
+            in_flight: VecDeque::new(),
+            bytes: 0,
+            len_max,
+            bytes_max,
+            offset_min: high,
+            acknowledged_at: None,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,8 +82,13 @@ impl Window {
     }
 
     /// How many more records fit; 0 also when the bytes are exhausted.
+    ///
+    /// A broker that does not know a producer takes any of its records as the first: if it refuses the one that is, and
+    /// then takes the next, that one is out of order for good. So the first is alone until it is acknowledged.
     pub(crate) fn room(&self) -> usize {
-        if self.bytes < self.bytes_max { self.len_max.saturating_sub(self.len()) } else { 0 }
+        let is_known = self.acknowledged_at.is_some_and(|at| at.elapsed() < KNOWN_FOR);
+        let len_max = if is_known { self.len_max } else { 1 };
+        if self.bytes < self.bytes_max { len_max.saturating_sub(self.len()) } else { 0 }
     }
 
     pub(crate) fn push(&mut self, event: &RecordedEvent, delivery: Delivery) {
@@ -114,6 +132,7 @@ impl Window {
             return Err(DeliveryError::RecordsLost { position, offset, expected });
         }
         self.offset_min = offset + 1;
+        self.acknowledged_at = Some(Instant::now());
         if let Some(mut span) = span {
             span.note("messaging.kafka.offset", offset);
         }
@@ -138,7 +157,33 @@ fn offset_least(offset_min: i64, position: Position) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use tokio::sync::oneshot;
+
     use super::*;
+
+    fn event(position: i64) -> RecordedEvent {
+        serde_json::from_value(json!({
+            "lane": 0, "position": position, "stream": "item/A", "version": position,
+            "type": "ItemChanged", "schema_version": 1,
+            "occurred_at": "2010-12-01T08:26:00Z", "recorded_at": "2010-12-01T08:26:00Z",
+            "actor": null, "correlation_id": "c", "causation_id": null,
+            "data": {}, "chain": "00".repeat(32),
+        }))
+        .expect("an event")
+    }
+
+    #[tokio::test]
+    async fn the_first_record_of_a_producer_is_alone_until_it_is_acknowledged() {
+        let mut window = Window::new(10, 1 << 20, 0);
+        assert_eq!(window.room(), 1);
+        let (first, delivery) = oneshot::channel();
+        window.push(&event(1), delivery);
+        assert_eq!(window.room(), 0);
+        first.send(Ok(0)).expect("it is waited for");
+        window.oldest().await.expect("it is acknowledged");
+        assert_eq!(window.room(), 10);
+    }
 
     #[test]
     fn a_recreated_topic_shows_in_the_first_offset() {
