@@ -239,7 +239,7 @@ impl Exporter {
         while file.at().position < to && file.bytes() < bytes_max {
             for fact in reader.next(to).await?.facts() {
                 file.push(fact)?;
-                redacted.extend(fact.redacts());
+                redacted.extend(fact.redactions().iter().map(|event| event.id.1));
             }
         }
         Ok((file.finish()?, redacted))

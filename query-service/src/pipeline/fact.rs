@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 use shared_events::chain::Chain;
-use shared_events::event::{DecodeError, Event};
-use shared_events::lane::Position;
+use shared_events::event::{DecodeError, Event, RedactedEvent};
 use shared_events::recorded::RecordedEvent;
 
 /// An event, decoded as far as this binary can.
@@ -24,12 +23,11 @@ impl Fact {
     }
 
     /// The earlier events of its lane that lost bytes in its transaction.
-    pub fn redacts(&self) -> impl Iterator<Item = Position> {
-        let redacted = match &self.event {
-            Ok(Event::EventsRedacted(redacted)) => redacted.events.as_slice(),
+    pub fn redactions(&self) -> &[RedactedEvent] {
+        match &self.event {
+            Ok(Event::EventsRedacted(redacted)) => &redacted.events,
             _ => &[],
-        };
-        redacted.iter().map(|event| event.id.1)
+        }
     }
 
     /// Whether the event's chain follows from this one.

@@ -18,6 +18,7 @@ use service_edge::config::at_least_one;
 use service_edge::process;
 use service_edge::retry::Backoff;
 use shared_events::chain::Chain;
+use shared_events::event::RedactedEvent;
 use shared_events::lane::{Lane, Position};
 use shared_events::record::Record;
 use tokio::sync::Semaphore;
@@ -225,12 +226,15 @@ impl StreamOfLane {
     /// Deletes the entries whose bytes were removed, before the event that says so is added: a sink that is killed
     /// here comes back to it. Redis takes nothing under an earlier id, so they stay out.
     async fn delete_redacted(&mut self, group: &[&Fact]) -> Result<(), Failure> {
-        let before = group.first().map_or(Position::default(), |fact| fact.recorded.position);
-        let redacted = group.iter().flat_map(|fact| fact.redacts());
-        let ids: Vec<String> = redacted.filter(|one| *one < before).map(id).collect();
-        if !ids.is_empty() {
-            let delete = cmd("XDEL").arg(self.name()).arg(ids).to_owned();
-            let _deleted: u64 = delete.query_async(&mut self.connection).await?;
+        let name = self.name();
+        for redacted in group.iter().flat_map(|fact| fact.redactions()) {
+            let id = id(redacted.id.1);
+            let asked = cmd("XRANGE").arg(&name).arg(&id).arg(&id).to_owned();
+            let entries: Vec<Entry> = asked.query_async(&mut self.connection).await?;
+            if entries.iter().any(|(_, fields)| has_more_than(fields, redacted)) {
+                let delete = cmd("XDEL").arg(&name).arg(&id).to_owned();
+                let _deleted: u64 = delete.query_async(&mut self.connection).await?;
+            }
         }
         Ok(())
     }
@@ -268,6 +272,14 @@ type Entry = (String, Vec<Vec<u8>>);
 
 fn id(position: Position) -> String {
     format!("{position}-0")
+}
+
+/// Whether an entry is from before a redaction of its event.
+fn has_more_than(fields: &[Vec<u8>], redacted: &RedactedEvent) -> bool {
+    let header = fields.chunks_exact(2).find(|field| field[0] == b"redacted");
+    let removed = header.map(|field| String::from_utf8_lossy(&field[1])).unwrap_or_default();
+    let is_removed = |member: &str| removed.split(',').any(|one| one == member);
+    !redacted.members.iter().all(|member| is_removed(member.as_str()))
 }
 
 /// The event that an entry is.
